@@ -1,0 +1,18 @@
+"""The nodes, in menu order. ComfyUI's two mappings are derived from this one list."""
+
+from .conditioning import SD2DepthEncode
+from .depth_map import SD2DepthEstimate, SD2DepthLoad, SD2DepthSave
+from .load import SD2DepthCheckpointLoader
+from .sample import SD2DepthSampler
+
+NODES = (
+    SD2DepthCheckpointLoader,
+    SD2DepthEstimate,
+    SD2DepthLoad,
+    SD2DepthSave,
+    SD2DepthEncode,
+    SD2DepthSampler,
+)
+
+NODE_CLASS_MAPPINGS = {node.__name__: node for node in NODES}
+NODE_DISPLAY_NAME_MAPPINGS = {node.__name__: node.DISPLAY_NAME for node in NODES}

@@ -1,0 +1,108 @@
+"""Nodes that work on conditioning."""
+
+from typing import Any
+
+from torch import Tensor
+
+from ..depth.convention import from_image, repair
+from ..sampling.concat import Conditioning, DepthCondition, Normalize, attach_depth
+
+
+class SD2DepthEncode:
+    """Encode Depth: prompts + depth map -> conditioning that an SD2 depth model understands."""
+
+    DISPLAY_NAME = "Encode Depth"
+    CATEGORY = "SD2 Depth/conditioning"
+    DESCRIPTION = (
+        "Puts a depth map into the positive and the negative conditioning. The map keeps its full "
+        "size and is fitted to the latent while sampling, so a second, larger pass can use the "
+        "same conditioning."
+    )
+    SEARCH_ALIASES = ["depth conditioning", "depth2img", "depth to image", "apply depth"]
+    FUNCTION = "execute"
+    RETURN_TYPES = ("CONDITIONING", "CONDITIONING")
+    RETURN_NAMES = ("positive", "negative")
+    OUTPUT_TOOLTIPS = (
+        "The positive prompt with the depth map.",
+        "The negative prompt with the depth map.",
+    )
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """Inputs as ComfyUI asks for them."""
+        return {
+            "required": {
+                "positive": ("CONDITIONING", {"tooltip": "What the picture should show."}),
+                "negative": (
+                    "CONDITIONING",
+                    {"tooltip": "What it should not show. SD2 gains much from a negative prompt."},
+                ),
+                "depth": (
+                    "IMAGE",
+                    {
+                        "tooltip": "Depth map, white = near: from Estimate Depth, Load Depth Map "
+                        "or any other node. One map for all latents, or as many as latents."
+                    },
+                ),
+            },
+            "optional": {
+                "normalize": (
+                    [normalize.value for normalize in Normalize],
+                    {
+                        "default": Normalize.PER_IMAGE.value,
+                        "tooltip": "Which depths count as nearest and farthest. per image: each "
+                        "map's own, as the model was trained. whole batch: those of all maps "
+                        "together, steady over video frames. fixed range: low and high below. "
+                        "none: white and black.",
+                    },
+                ),
+                "strength": (
+                    "FLOAT",
+                    {
+                        "default": 1.0,
+                        "min": 0.0,
+                        "max": 2.0,
+                        "step": 0.01,
+                        "tooltip": "Factor on the depth channel. 1 is what the model was trained "
+                        "with; towards 0 the depth counts less and less; 0 is no depth at all.",
+                    },
+                ),
+                "low": (
+                    "FLOAT",
+                    {
+                        "default": 0.0,
+                        "min": -10.0,
+                        "max": 10.0,
+                        "step": 0.001,
+                        "advanced": True,
+                        "tooltip": "With normalize = fixed range: the depth that counts as far.",
+                    },
+                ),
+                "high": (
+                    "FLOAT",
+                    {
+                        "default": 1.0,
+                        "min": -10.0,
+                        "max": 10.0,
+                        "step": 0.001,
+                        "advanced": True,
+                        "tooltip": "With normalize = fixed range: the depth that counts as near.",
+                    },
+                ),
+            },
+        }
+
+    def execute(
+        self,
+        positive: Conditioning,
+        negative: Conditioning,
+        depth: Tensor,
+        normalize: str = Normalize.PER_IMAGE.value,
+        strength: float = 1.0,
+        low: float = 0.0,
+        high: float = 1.0,
+    ) -> tuple[Conditioning, Conditioning]:
+        """Attach the map to copies of both prompts."""
+        depth = repair(from_image(depth))  # BHWC -> BHW
+        condition = DepthCondition(depth, Normalize(normalize), strength, low, high)
+        return attach_depth(positive, condition), attach_depth(negative, condition)

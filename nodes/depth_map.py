@@ -1,0 +1,206 @@
+"""Nodes that make, read and write depth maps.
+
+A depth map on the canvas is an IMAGE, float32 [B, H, W, 3] with three equal channels: 1 = near =
+white, 0 = far = black. Inside `depth/` it is float32 [B, H, W].
+"""
+
+import hashlib
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import host
+from ..depth.convention import from_image, repair, to_image
+from ..depth.estimators import DepthModel, Precision, estimate
+from ..depth.files import read_depth, write_png
+
+
+class SD2DepthEstimate:
+    """Estimate Depth: pictures -> depth maps of the same size."""
+
+    DISPLAY_NAME = "Estimate Depth"
+    CATEGORY = "SD2 Depth/depth map"
+    DESCRIPTION = (
+        "Estimates the depth of every picture of a batch with MiDaS. The result is a grey IMAGE "
+        "of the same size, white = near, black = far, each map stretched to the full range."
+    )
+    SEARCH_ALIASES = ["midas", "depth map", "dpt hybrid", "monocular depth"]
+    FUNCTION = "execute"
+    RETURN_TYPES = ("IMAGE",)
+    RETURN_NAMES = ("depth",)
+    OUTPUT_TOOLTIPS = ("Depth map, the picture's size: white = near, black = far.",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """Inputs as ComfyUI asks for them."""
+        return {
+            "required": {
+                "image": ("IMAGE", {"tooltip": "One picture or a batch, any size."}),
+                "depth_model": (
+                    "DEPTH_MODEL",
+                    {"tooltip": "From Load SD2 Depth Checkpoint: the MiDaS the model learnt with."},
+                ),
+            },
+            "optional": {
+                "resolution": (
+                    "INT",
+                    {
+                        "default": 384,
+                        "min": 32,
+                        "max": 2048,
+                        "step": 32,
+                        "tooltip": "Size in pixels at which the network looks at the picture "
+                        "(multiples of 32, aspect kept). 384 is what it was trained with; more "
+                        "shows finer detail but can lose the overall depth, and takes longer.",
+                    },
+                ),
+                "precision": (
+                    [precision.value for precision in Precision],
+                    {
+                        "default": Precision.FLOAT32.value,
+                        "advanced": True,
+                        "tooltip": "Arithmetic of the network. Half precision is quicker on a GPU "
+                        "and moves depths by about a thousandth.",
+                    },
+                ),
+            },
+        }
+
+    def execute(
+        self,
+        image: Tensor,
+        depth_model: DepthModel,
+        resolution: int = 384,
+        precision: str = Precision.FLOAT32.value,
+    ) -> tuple[Tensor]:
+        """Estimate one picture after the other, so that memory does not grow with the batch."""
+        network = depth_model.network
+        device = host.on_device(network)
+        maps = [
+            estimate(network, picture, resolution, Precision(precision), device)
+            for picture in host.progress(image.split(1), "Estimate Depth")
+        ]
+        return (to_image(torch.cat(maps)),)
+
+
+class SD2DepthLoad:
+    """Load Depth Map: a picture file -> depth map, 16 bits kept."""
+
+    DISPLAY_NAME = "Load Depth Map"
+    CATEGORY = "SD2 Depth/depth map"
+    DESCRIPTION = (
+        "Reads a depth map from ComfyUI's input folder: 8- or 16-bit PNG and other pictures, grey "
+        "or colour. All 16 bits are kept, unlike with Load Image. White = near, black = far. "
+        "Moving one wire to this node replaces an estimated map by a hand-edited one."
+    )
+    SEARCH_ALIASES = ["depth map", "16 bit png", "import depth", "z pass"]
+    FUNCTION = "execute"
+    RETURN_TYPES = ("IMAGE",)
+    RETURN_NAMES = ("depth",)
+    OUTPUT_TOOLTIPS = ("Depth map of the file's size: white = near, black = far.",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """Inputs as ComfyUI asks for them."""
+        return {
+            "required": {
+                "image": (
+                    host.input_names(),
+                    {
+                        "image_upload": True,
+                        "tooltip": "A file in the input folder. Black pixels are far, white ones "
+                        "near; transparent ones count as far.",
+                    },
+                ),
+            },
+            "optional": {
+                "invert": (
+                    "BOOLEAN",
+                    {
+                        "default": False,
+                        "tooltip": "On for a map in which black is near (many 3D programs).",
+                    },
+                ),
+            },
+        }
+
+    def execute(self, image: str, invert: bool = False) -> tuple[Tensor]:
+        """Read the file as it is; nothing is stretched or resized."""
+        depth = read_depth(host.input_path(image))
+        return (to_image(1.0 - depth if invert else depth),)
+
+    @classmethod
+    def IS_CHANGED(cls, image: str, invert: bool = False) -> str:
+        """A file edited on disk is read again."""
+        return hashlib.sha256(host.input_path(image).read_bytes()).hexdigest()
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, image: str) -> bool | str:
+        """Tell before anything runs that a file is missing."""
+        try:
+            host.input_path(image)
+        except FileNotFoundError as error:
+            return str(error)
+        return True
+
+
+class SD2DepthSave:
+    """Save Depth Map: depth maps -> PNG files in the output folder."""
+
+    DISPLAY_NAME = "Save Depth Map"
+    CATEGORY = "SD2 Depth/depth map"
+    DESCRIPTION = (
+        "Writes depth maps as 16-bit grey PNG into ComfyUI's output folder, with the workflow "
+        "inside the file, and shows them. Load Depth Map reads them back bit for bit."
+    )
+    SEARCH_ALIASES = ["depth map", "16 bit png", "export depth"]
+    FUNCTION = "execute"
+    OUTPUT_NODE = True
+    RETURN_TYPES = ()
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """Inputs as ComfyUI asks for them."""
+        return {
+            "required": {
+                "depth": ("IMAGE", {"tooltip": "One depth map or a batch, values 0..1."}),
+                "filename_prefix": (
+                    "STRING",
+                    {
+                        "default": "depth",
+                        "tooltip": "Start of the file name; may name a subfolder (maps/depth) and "
+                        "hold %width%, %height%, %date:yyyy-MM-dd% and other of ComfyUI's marks.",
+                    },
+                ),
+            },
+            "optional": {
+                "bits": (
+                    ["16", "8"],
+                    {
+                        "default": "16",
+                        "tooltip": "Bits a pixel: 16 keeps 65,536 depths; 8 keeps 256, for "
+                        "programs that cannot read 16, and shows as steps on slopes.",
+                    },
+                ),
+            },
+            "hidden": {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"},
+        }
+
+    def execute(
+        self,
+        depth: Tensor,
+        filename_prefix: str,
+        bits: str = "16",
+        prompt: Any = None,
+        extra_pnginfo: Any = None,
+    ) -> dict[str, Any]:
+        """Write one file a map; nothing half-written is left behind."""
+        maps = repair(from_image(depth))
+        count, height, width = maps.shape
+        paths, subfolder = host.output_paths(filename_prefix, count, width, height)
+        text = host.png_text(prompt, extra_pnginfo)
+        for path, one in zip(paths, maps, strict=True):
+            write_png(path, one, bits=int(bits), text=text)
+        saved = [{"filename": p.name, "subfolder": subfolder, "type": "output"} for p in paths]
+        return {"ui": {"images": saved}}

@@ -1,0 +1,140 @@
+"""Nodes that sample."""
+
+from typing import Any
+
+from .. import host
+from ..sampling.concat import Conditioning
+from ..sampling.latents import StrengthRule, start_latent
+
+
+class SD2DepthSampler:
+    """Depth2Img Sampler: KSampler with the strength rule of the original depth-to-image."""
+
+    DISPLAY_NAME = "Depth2Img Sampler"
+    CATEGORY = "SD2 Depth/sampling"
+    DESCRIPTION = (
+        "KSampler for depth-to-image. At denoise 1.0 it starts from pure noise, as the original "
+        "program does: nothing of the source picture's colours is left, only its depth. Below 1.0 "
+        "it is KSampler."
+    )
+    SEARCH_ALIASES = ["ksampler", "depth2img", "depth to image", "denoising strength"]
+    FUNCTION = "execute"
+    RETURN_TYPES = ("LATENT",)
+    RETURN_NAMES = ("latent",)
+    OUTPUT_TOOLTIPS = ("The sampled latent, for VAE Decode.",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """Inputs as ComfyUI asks for them."""
+        return {
+            "required": {
+                "model": ("MODEL", {"tooltip": "From Load SD2 Depth Checkpoint."}),
+                "seed": (
+                    "INT",
+                    {
+                        "default": 0,
+                        "min": 0,
+                        "max": 0xFFFFFFFFFFFFFFFF,
+                        "control_after_generate": True,
+                        "tooltip": "Number that the noise is drawn from: same seed, same picture.",
+                    },
+                ),
+                "steps": (
+                    "INT",
+                    {
+                        "default": 25,
+                        "min": 1,
+                        "max": 10000,
+                        "tooltip": "Calls of the model. 20 to 50; time grows in proportion.",
+                    },
+                ),
+                "cfg": (
+                    "FLOAT",
+                    {
+                        "default": 7.0,
+                        "min": 0.0,
+                        "max": 100.0,
+                        "step": 0.1,
+                        "round": 0.01,
+                        "tooltip": "Classifier-free guidance: how strictly the prompt is followed. "
+                        "Around 7; very high values oversaturate. 1 switches the negative prompt "
+                        "off and takes half the time.",
+                    },
+                ),
+                "sampler_name": (
+                    host.sampler_names(),
+                    {
+                        "default": "dpmpp_2m",
+                        "tooltip": "How the noise is removed. dpmpp_2m needs few steps; the "
+                        "ancestral and sde ones add new noise at every step.",
+                    },
+                ),
+                "scheduler": (
+                    host.scheduler_names(),
+                    {
+                        "default": "karras",
+                        "tooltip": "How much noise is left at each step. karras spends more steps "
+                        "on fine detail.",
+                    },
+                ),
+                "positive": ("CONDITIONING", {"tooltip": "From Encode Depth."}),
+                "negative": ("CONDITIONING", {"tooltip": "From Encode Depth."}),
+                "latent_image": (
+                    "LATENT",
+                    {
+                        "tooltip": "The encoded source picture, or an Empty Latent Image at "
+                        "denoise 1.0. Its size is the result's, its noise mask is obeyed."
+                    },
+                ),
+                "denoise": (
+                    "FLOAT",
+                    {
+                        "default": 1.0,
+                        "min": 0.0,
+                        "max": 1.0,
+                        "step": 0.01,
+                        "tooltip": "Denoising strength. 1.0 paints the picture anew and keeps "
+                        "only its depth; lower values keep more of its colours; 0 changes nothing.",
+                    },
+                ),
+            },
+            "optional": {
+                "strength_rule": (
+                    [rule.value for rule in StrengthRule],
+                    {
+                        "default": StrengthRule.PURE_NOISE.value,
+                        "advanced": True,
+                        "tooltip": "What denoise 1.0 starts from. pure noise: as the original, "
+                        "independent of the source's colours. like KSampler: source + noise, "
+                        "through which the source's colours shine.",
+                    },
+                ),
+            },
+        }
+
+    def execute(
+        self,
+        model: Any,
+        seed: int,
+        steps: int,
+        cfg: float,
+        sampler_name: str,
+        scheduler: str,
+        positive: Conditioning,
+        negative: Conditioning,
+        latent_image: dict[str, Any],
+        denoise: float = 1.0,
+        strength_rule: str = StrengthRule.PURE_NOISE.value,
+    ) -> tuple[dict[str, Any]]:
+        """Apply the strength rule, then sample as KSampler does."""
+        start = start_latent(
+            latent_image["samples"],
+            denoise,
+            latent_image.get("noise_mask"),
+            StrengthRule(strength_rule),
+        )
+        latent = {**latent_image, "samples": start}
+        sampled = host.sample(
+            model, seed, steps, cfg, sampler_name, scheduler, positive, negative, latent, denoise
+        )
+        return (sampled,)

@@ -1,0 +1,181 @@
+"""Reading weight files: names, types and shapes from the header; data only when asked for.
+
+Safetensors files are read by their own library. PyTorch pickles (`.ckpt`, `.pt`, `.bin`) are read
+by `pickles.py`, which never runs what is pickled.
+"""
+
+import json
+import struct
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from .pickles import Archive, UnreadableFile
+
+_MAX_HEADER = 100_000_000  # bytes; the limit the safetensors format sets itself
+
+
+class TensorInfo(NamedTuple):
+    """What a header tells about one tensor."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+
+
+class WeightFile(ABC):
+    """A file of named tensors. Opening it reads the header only.
+
+    Attributes:
+        path: where it lies.
+        tensors: dtype and shape of every tensor, by name.
+        metadata: the file's own text entries (empty for pickles).
+    """
+
+    path: Path
+    tensors: dict[str, TensorInfo]
+    metadata: dict[str, str]
+
+    @abstractmethod
+    def read(self, name: str) -> Tensor:
+        """One tensor on the CPU in its stored dtype; KeyError for an unknown name."""
+
+
+class SafetensorsFile(WeightFile):
+    """A safetensors file; tensors are memory-mapped by its own library."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        header = _header(path)
+        self.metadata = header.pop("__metadata__", {})
+        self.tensors = {name: _info(path, name, entry) for name, entry in header.items()}
+        try:
+            self._data = safe_open(path, framework="pt", device="cpu")
+        except SafetensorError as error:
+            raise UnreadableFile(
+                f"{path.name} is damaged: {error}. Its header promises {_promised(header):,} bytes "
+                f"of tensors and the file has {path.stat().st_size:,} bytes in all. "
+                "Copy or download it again."
+            ) from error
+
+    def read(self, name: str) -> Tensor:
+        """One tensor on the CPU in its stored dtype; KeyError for an unknown name."""
+        if name not in self.tensors:
+            raise KeyError(name)
+        return self._data.get_tensor(name)
+
+
+class PickleFile(WeightFile):
+    """A PyTorch pickle (zip format); nothing in it is run, and tensors are memory-mapped."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.metadata = {}
+        self._archive = Archive(path)
+        self.tensors = {
+            name: TensorInfo(stored.storage.dtype, stored.shape)
+            for name, stored in self._archive.tensors.items()
+        }
+
+    def read(self, name: str) -> Tensor:
+        """One tensor on the CPU in its stored dtype; KeyError for an unknown name."""
+        stored = self._archive.tensors[name]
+        offset, length = self._archive.places[stored.storage.key]
+        if offset + length > self.path.stat().st_size:
+            raise UnreadableFile(f"{self.path.name} is cut off: the data of {name} is not in it")
+        # Copy-on-write, so that nothing done to the tensor can reach the file.
+        data = np.memmap(self.path, dtype=np.uint8, mode="c", offset=offset, shape=(length,))
+        flat = torch.frombuffer(data, dtype=stored.storage.dtype)
+        return flat.as_strided(stored.shape, stored.stride, stored.offset)
+
+
+def open_weights(path: Path | str) -> WeightFile:
+    """Open a weight file by its content, whatever its name ends in.
+
+    Raises FileNotFoundError, or UnreadableFile when it is neither safetensors nor a PyTorch
+    pickle, is cut off, or tries to run code.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}; check the name and the folder")
+    with path.open("rb") as file:
+        start = file.read(16)
+    if start[:4] == b"PK\x03\x04":
+        return PickleFile(path)
+    if start[8:9] == b"{":
+        return SafetensorsFile(path)
+    raise UnreadableFile(
+        f"{path.name} is not a weight file: it begins with {start[:8]!r}, which is neither "
+        f"safetensors nor a PyTorch zip archive{_hint(start)}."
+    )
+
+
+def _hint(start: bytes) -> str:
+    if not start:
+        return " (it is empty: the download failed)"
+    if start[:1] == b"\x80":
+        return (
+            " (a bare pickle, the format of PyTorch before 1.6: load it once in a recent PyTorch "
+            "with weights_only=True and save it as safetensors)"
+        )
+    if start.lstrip()[:1] == b"<":
+        return " (it is a web page: the download gave a login or error page, not the file)"
+    if start.startswith(b"version https://"):
+        return " (it is a Git LFS pointer: fetch the real file with `git lfs pull`)"
+    if start.startswith(b"GGUF"):
+        return " (it is GGUF, a quantised format for other loaders)"
+    return ""
+
+
+def _header(path: Path) -> dict[str, dict]:
+    """The safetensors header: an 8-byte little-endian length, then JSON."""
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        if length > min(_MAX_HEADER, path.stat().st_size - 8):
+            raise UnreadableFile(
+                f"{path.name} is damaged: its header should take {length:,} bytes, the file has "
+                f"{path.stat().st_size:,}. Copy or download it again."
+            )
+        raw = file.read(length)
+    try:
+        header = json.loads(raw)
+    except ValueError as error:
+        raise UnreadableFile(f"{path.name} is damaged: its header is not JSON ({error})") from error
+    if not isinstance(header, dict):
+        raise UnreadableFile(f"{path.name} is damaged: its header is not a JSON object")
+    return header
+
+
+# https://github.com/huggingface/safetensors#format
+_DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+
+
+def _info(path: Path, name: str, entry: dict) -> TensorInfo:
+    try:
+        return TensorInfo(_DTYPES[entry["dtype"]], tuple(entry["shape"]))
+    except (KeyError, TypeError) as error:
+        raise UnreadableFile(
+            f"{path.name}: the header's entry for {name} is {entry!r}, which is not understood; "
+            f"known element types are {', '.join(_DTYPES)}"
+        ) from error
+
+
+def _promised(header: dict[str, dict]) -> int:
+    return max((entry["data_offsets"][1] for entry in header.values()), default=0)

@@ -1,0 +1,216 @@
+"""What is said about every kind of file people put into the loader."""
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from sd2_depth2img.sampling.architecture import FULL_UNET, FULL_VAE, TextArchitecture
+from sd2_depth2img.sampling.checkpoint import (
+    Checkpoint,
+    IncompleteCheckpoint,
+    Kind,
+    NotADepthCheckpoint,
+    Part,
+    identify,
+)
+from sd2_depth2img.sampling.weights import TensorInfo
+from sd2_depth2img.standalone.make_checkpoint import FULL, MINIATURE, make_checkpoint
+
+HALF = torch.float16
+
+
+def infos(shapes):
+    return {name: TensorInfo(HALF, shape) for name, shape in shapes.items()}
+
+
+def unet(in_channels, context, prefix="model.diffusion_model.", linear=True):
+    shapes = FULL_UNET.__class__(
+        **{**FULL_UNET.__dict__, "in_channels": in_channels, "context_dim": context}
+    ).tensors()
+    if not linear:  # SD1 projects with 1x1 convolutions
+        shapes = {
+            n: (*s, 1, 1) if n.endswith(("proj_in.weight", "proj_out.weight")) else s
+            for n, s in shapes.items()
+        }
+    return {prefix + name: shape for name, shape in shapes.items()}
+
+
+SAMPLES = {
+    "sd15": (unet(4, 768, linear=False), Kind.SD1),
+    "sd15-inpainting": (unet(9, 768, linear=False), Kind.SD1_INPAINTING),
+    "sd2": (unet(4, 1024), Kind.SD2),
+    "sd2-inpainting": (unet(9, 1024), Kind.SD2_INPAINTING),
+    "sd2-upscaler": (unet(7, 1024), Kind.SD2_UPSCALER),
+    "sd2-unclip": (
+        {**unet(4, 1024), "model.diffusion_model.label_emb.0.0.weight": (1280, 2048)},
+        Kind.SD2_UNCLIP,
+    ),
+    "sdxl": (unet(4, 2048), Kind.SDXL),
+    "sd2-depth-unet": (unet(5, 1024, prefix=""), Kind.SD2_DEPTH_UNET),
+    "lora": (
+        {
+            "lora_unet_down_blocks_0_attentions_0_proj_in.lora_up.weight": (320, 4),
+            "lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight": (4, 320),
+        },
+        Kind.LORA,
+    ),
+    "peft-lora": ({"unet.down_blocks.0.attn1.to_k.lora_A.weight": (4, 320)}, Kind.LORA),
+    "controlnet": (unet(4, 1024, prefix="control_model."), Kind.CONTROLNET),
+    "vae": (FULL_VAE.tensors(), Kind.VAE),
+    "text": ({"text_model.embeddings.token_embedding.weight": (49408, 1024)}, Kind.TEXT_ENCODER),
+    "midas": (
+        {"pretrained.model.cls_token": (1, 1, 768), "scratch.layer1_rn.weight": (256, 256, 3, 3)},
+        Kind.MIDAS,
+    ),
+    "diffusers-unet": (
+        {
+            "conv_in.weight": (320, 5, 3, 3),
+            "down_blocks.0.x": (1,),
+            "up_blocks.0.x": (1,),
+            "time_embedding.linear_1.weight": (1280, 320),
+        },
+        Kind.DIFFUSERS_UNET,
+    ),
+    "random": ({"layer.weight": (3, 3)}, Kind.UNKNOWN),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_kind_is_recognised_from_shapes(name):
+    shapes, kind = SAMPLES[name]
+    assert identify(infos(shapes)).kind is kind
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_loader_refuses_it_and_says_what_it_is(tmp_path, name):
+    shapes, kind = SAMPLES[name]
+    small = {  # the same names and the telling shapes, without gigabytes of zeros
+        n: torch.zeros(s, dtype=HALF)
+        for n, s in shapes.items()
+        if n.endswith(("input_blocks.0.0.weight", "attn2.to_k.weight", "proj_in.weight"))
+        or len(shapes) < 10
+        or "label_emb" in n
+        or n in ("encoder.conv_in.weight", "decoder.conv_in.weight")
+        or n.startswith("control_model.out")
+    }
+    path = tmp_path / f"{name}.safetensors"
+    save_file(small, path)
+    with pytest.raises(NotADepthCheckpoint) as refusal:
+        Checkpoint.open(path)
+    message = str(refusal.value)
+    assert path.name in message
+    assert kind.value in message
+    assert "512-depth-ema" in message
+
+
+def test_the_sentence_carries_the_facts():
+    sentence = identify(infos(SAMPLES["sd15"][0])).sentence()
+    assert sentence == "This is a Stable Diffusion 1.5 checkpoint (4 input channels, context 768)."
+
+
+def test_the_real_layout_is_identified_with_its_parts():
+    identity = identify(infos(FULL.tensors()))
+    assert identity.kind is Kind.SD2_DEPTH
+    assert (identity.in_channels, identity.context_dim) == (5, 1024)
+    parameters = {name: count for name, (_, count) in identity.parts.items()}
+    assert 865e6 < parameters["UNet"] < 867e6
+    assert 122e6 < parameters["MiDaS depth network"] < 124e6
+    assert identity.dtypes == {"float16": len(FULL.tensors())}
+
+
+def test_opens_the_miniature_and_reads_its_widths(mini_checkpoint):
+    checkpoint = Checkpoint.open(mini_checkpoint)
+    assert checkpoint.unet == MINIATURE.unet
+    assert checkpoint.vae == MINIATURE.vae
+    assert checkpoint.text == MINIATURE.text
+    assert checkpoint.has_midas
+    weights = checkpoint.read(Part.UNET)
+    assert {n: tuple(t.shape) for n, t in weights.items()} == MINIATURE.unet.tensors()
+    assert "scratch.layer1_rn.weight" in checkpoint.read(Part.MIDAS)
+
+
+def test_the_same_seed_writes_the_same_file(tmp_path, mini_checkpoint):
+    again = make_checkpoint(tmp_path / "again.safetensors")
+    assert again.read_bytes() == mini_checkpoint.read_bytes()
+    other = make_checkpoint(tmp_path / "other.safetensors", seed=1)
+    assert other.read_bytes() != mini_checkpoint.read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["again.safetensors", "other.safetensors"]
+
+
+def without(mini_checkpoint, tmp_path, predicate):
+    weights = {n: t for n, t in load_file(mini_checkpoint).items() if not predicate(n)}
+    save_file(weights, tmp_path / "part.safetensors")
+    return tmp_path / "part.safetensors"
+
+
+def test_without_midas_it_opens_and_complains_only_when_midas_is_wanted(mini_checkpoint, tmp_path):
+    path = without(mini_checkpoint, tmp_path, lambda n: n.startswith(Part.MIDAS.value))
+    checkpoint = Checkpoint.open(path)
+    assert not checkpoint.has_midas
+    with pytest.raises(IncompleteCheckpoint, match=r"no MiDaS.*Load Depth Map"):
+        checkpoint.read(Part.MIDAS)
+
+
+def test_the_unused_tensors_of_the_text_encoder_may_be_missing(mini_checkpoint, tmp_path):
+    unused = {Part.TEXT.value + n for n in ("text_projection", "logit_scale")}
+    assert (
+        Checkpoint.open(without(mini_checkpoint, tmp_path, lambda n: n in unused)).text.layers == 3
+    )
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        "model.diffusion_model.middle_block.0.in_layers.2.weight",
+        "model.diffusion_model.out.2.weight",
+        "first_stage_model.post_quant_conv.bias",
+        "cond_stage_model.model.ln_final.weight",
+    ],
+)
+def test_a_missing_tensor_is_named(mini_checkpoint, tmp_path, missing):
+    path = without(mini_checkpoint, tmp_path, lambda n: n == missing)
+    with pytest.raises(IncompleteCheckpoint, match=missing.split(".", 2)[-1].replace(".", r"\.")):
+        Checkpoint.open(path)
+
+
+@pytest.mark.parametrize("part", [Part.VAE, Part.TEXT])
+def test_a_missing_part_is_an_incomplete_checkpoint(mini_checkpoint, tmp_path, part):
+    path = without(mini_checkpoint, tmp_path, lambda n: n.startswith(part.value))
+    with pytest.raises(IncompleteCheckpoint, match="incomplete depth checkpoint"):
+        Checkpoint.open(path)
+
+
+def test_a_tensor_of_the_wrong_shape_is_named(mini_checkpoint, tmp_path):
+    weights = load_file(mini_checkpoint)
+    weights["first_stage_model.quant_conv.bias"] = torch.zeros(3)
+    save_file(weights, tmp_path / "wrong.safetensors")
+    with pytest.raises(IncompleteCheckpoint, match=r"quant_conv\.bias is \[3\] instead of \[8\]"):
+        Checkpoint.open(tmp_path / "wrong.safetensors")
+
+
+def test_unexpected_tensors_are_named_in_the_log(mini_checkpoint, tmp_path, caplog):
+    weights = load_file(mini_checkpoint)
+    weights["model.diffusion_model.extra"] = torch.zeros(1)
+    weights["model_ema.decay"] = torch.zeros(1)
+    weights["betas"] = torch.zeros(1000)
+    save_file(weights, tmp_path / "extra.safetensors")
+    with caplog.at_level("INFO"):
+        Checkpoint.open(tmp_path / "extra.safetensors")
+    assert "1 tensors under model.diffusion_model. are not part of the model" in caplog.text
+    assert "EMA copy of the UNet" in caplog.text
+    assert "noise schedule" in caplog.text
+
+
+def test_text_encoder_of_another_model_is_refused(tmp_path):
+    odd = MINIATURE.__class__(
+        MINIATURE.unet, MINIATURE.vae, TextArchitecture(128, 2, 128, vocabulary=100), None
+    )
+    path = make_checkpoint(tmp_path / "odd.safetensors", odd)
+    with pytest.raises(IncompleteCheckpoint, match="128 wide, the UNet expects 64"):
+        Checkpoint.open(path)
+
+
+def test_a_pickled_checkpoint_opens_like_a_safetensors_one(mini_checkpoint, tmp_path):
+    torch.save({"state_dict": load_file(mini_checkpoint), "global_step": 1}, tmp_path / "m.ckpt")
+    ours = Checkpoint.open(tmp_path / "m.ckpt").read(Part.VAE)
+    theirs = Checkpoint.open(mini_checkpoint).read(Part.VAE)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)

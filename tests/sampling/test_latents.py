@@ -1,0 +1,74 @@
+"""The strength rule and the fitting of masks."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sd2_depth2img.sampling.latents import StrengthRule, fit_mask, start_latent
+
+PURE, KSAMPLER = StrengthRule.PURE_NOISE, StrengthRule.KSAMPLER
+
+
+@pytest.fixture
+def samples():
+    return torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def test_at_full_strength_nothing_of_the_source_is_left(samples):
+    assert (start_latent(samples, 1.0, None, PURE) == 0).all()
+
+
+@pytest.mark.parametrize("denoise", [0.0, 0.5, 0.99, 0.9999])
+def test_below_full_strength_the_source_stays(samples, denoise):
+    assert start_latent(samples, denoise, None, PURE) is samples
+
+
+def test_the_ksampler_rule_changes_nothing(samples):
+    assert start_latent(samples, 1.0, None, KSAMPLER) is samples
+    assert start_latent(samples, 1.0, torch.ones(64, 64), KSAMPLER) is samples
+
+
+def test_a_mask_limits_the_noise_to_where_it_is_fully_on(samples):
+    mask = torch.zeros(1, 64, 64)
+    mask[:, :, 32:] = 1.0
+    start = start_latent(samples, 1.0, mask, PURE)
+    assert (start[..., 5:] == 0).all()
+    assert torch.equal(start[..., :3], samples[..., :3])
+
+
+def test_a_full_mask_is_no_mask_and_an_empty_one_keeps_everything(samples):
+    assert (start_latent(samples, 1.0, torch.ones(64, 64), PURE) == 0).all()
+    assert torch.equal(start_latent(samples, 1.0, torch.zeros(64, 64), PURE), samples)
+
+
+def test_soft_mask_values_keep_the_source_for_the_blend(samples):
+    soft = torch.full((1, 8, 8), 0.5)
+    assert torch.equal(start_latent(samples, 1.0, soft, PURE), samples)
+
+
+def test_the_given_latent_is_never_written_to(samples):
+    before = samples.clone()
+    start_latent(samples, 1.0, torch.ones(64, 64), PURE)
+    assert torch.equal(samples, before)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    batch=st.integers(1, 5),
+    masks=st.integers(1, 5),
+    size=st.tuples(st.integers(1, 70), st.integers(1, 70)),
+)
+def test_fit_mask_keeps_range_and_constants_at_any_size(batch, masks, size):
+    flat = fit_mask(torch.full((masks, 37, 53), 0.25), batch, *size)
+    assert flat.shape == (batch, 1, *size)
+    assert torch.allclose(flat, torch.tensor(0.25))
+    noise = fit_mask(torch.rand(masks, 37, 53), batch, *size)
+    assert noise.min() >= 0.0
+    assert noise.max() <= 1.0
+
+
+def test_fit_mask_takes_every_rank_of_a_mask():
+    mask = torch.rand(16, 16)
+    expected = fit_mask(mask[None, None], 1, 8, 8)
+    assert torch.equal(fit_mask(mask, 1, 8, 8), expected)
+    assert torch.equal(fit_mask(mask[None], 1, 8, 8), expected)
