@@ -170,7 +170,7 @@ class SD2DepthSave:
                     {
                         "default": "depth",
                         "tooltip": "Start of the file name; may name a subfolder (maps/depth) and "
-                        "hold %width%, %height%, %date:yyyy-MM-dd% and other of ComfyUI's marks.",
+                        "hold %width%, %height%, %year%, %month%, %day% and ComfyUI's other marks.",
                     },
                 ),
             },

@@ -77,8 +77,14 @@ class SD2DepthSampler:
                         "on fine detail.",
                     },
                 ),
-                "positive": ("CONDITIONING", {"tooltip": "From Encode Depth."}),
-                "negative": ("CONDITIONING", {"tooltip": "From Encode Depth."}),
+                "positive": (
+                    "CONDITIONING",
+                    {"tooltip": "What to paint, with its depth map: from Encode Depth."},
+                ),
+                "negative": (
+                    "CONDITIONING",
+                    {"tooltip": "What to avoid, with the same depth map: from Encode Depth."},
+                ),
                 "latent_image": (
                     "LATENT",
                     {

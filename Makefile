@@ -1,0 +1,45 @@
+# `make demo` and `make test` start from nothing but Python 3.10+, pip and make.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+MINIATURE := build/miniature.safetensors
+
+.PHONY: demo test test-all bench lint clean
+
+demo: $(VENV)/engine $(MINIATURE)
+	$(BIN)/depth2img run "example_workflows/Depth to Image.json" \
+		--checkpoint $(MINIATURE) --image example_workflows/astronaut.jpg --output demo
+
+test: $(VENV)/tests lint
+	$(BIN)/pytest -m "not slow"
+
+test-all: $(VENV)/tests lint
+	$(BIN)/pytest
+
+lint: $(VENV)/tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: $(VENV)/tests
+	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/memory.py
+
+$(MINIATURE): $(VENV)/engine
+	mkdir -p $(@D)
+	$(BIN)/depth2img make-checkpoint $@
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# Stamps: what is installed is installed again only when a list of packages changes.
+$(VENV)/engine: $(BIN)/python pyproject.toml requirements.txt constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[engine]"
+	touch $@
+
+$(VENV)/tests: $(VENV)/engine
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[engine,test]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build demo *.egg-info
