@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
+
 from sd2_depth2img.standalone.make_checkpoint import make_checkpoint
 
 

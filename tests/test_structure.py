@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 import sd2_depth2img
 
 ROOT = Path(sd2_depth2img.__file__).parent

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sd2_depth2img.sampling.architecture import (
     FULL_TEXT,
     FULL_UNET,

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+
 from sd2_depth2img.sampling.architecture import FULL_UNET, FULL_VAE, TextArchitecture
 from sd2_depth2img.sampling.checkpoint import (
     Checkpoint,

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from diffusers import StableDiffusionDepth2ImgPipeline
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sd2_depth2img.sampling.concat import (
     DEPTH_KEY,
     DepthCondition,

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sd2_depth2img.sampling.latents import StrengthRule, fit_mask, start_latent
 
 PURE, KSAMPLER = StrengthRule.PURE_NOISE, StrengthRule.KSAMPLER

@@ -13,6 +13,7 @@ from collections import OrderedDict, defaultdict
 
 import pytest
 import torch
+
 from sd2_depth2img.sampling.pickles import UnreadableFile
 from sd2_depth2img.sampling.weights import open_weights
 

@@ -6,6 +6,7 @@ import struct
 import pytest
 import torch
 from safetensors.torch import save_file
+
 from sd2_depth2img.sampling.weights import (
     PickleFile,
     SafetensorsFile,
