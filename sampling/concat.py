@@ -79,11 +79,13 @@ class DepthCondition:
                 "map, as many maps as latents, or a number of maps that divides the batch"
             )
         depth = self.depth.float().unsqueeze(1)  # BHW -> B1HW
+        low, high = self._range(depth)
+        flat = low == high  # told before fitting, whose rounding would be stretched into noise
         if depth.shape[-2:] != (height, width):
             depth = F.interpolate(depth, size=(height, width), mode="bicubic", align_corners=False)
-        low, high = self._range(depth)
-        span = high - low
-        unit = torch.where(span > 0, (depth - low) / span.where(span > 0, 1.0), 0.0)
+            low, high = self._range(depth)
+        span = torch.where(flat | (low == high), 1.0, high - low)
+        unit = torch.where(flat, 0.0, (depth - low) / span)
         channel = (2.0 * unit - 1.0) * self.strength
         return channel.repeat(batch // maps, 1, 1, 1)
 

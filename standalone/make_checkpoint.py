@@ -161,4 +161,6 @@ def _random(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Te
         return 1.0 + 0.02 * noise
     if "embedding" in name or name.endswith(("pos_embed", "cls_token")):
         return 0.5 * noise
+    if name.endswith("scratch.output_conv.4.weight"):
+        noise = noise.abs()  # what follows cuts off below zero, which would leave a flat map
     return noise / math.sqrt(math.prod(shape[1:]))

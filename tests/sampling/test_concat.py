@@ -66,10 +66,16 @@ def test_per_image_ignores_scale_and_shift_and_spans_the_range(seed, scale, shif
     assert (channel - plain).abs().max() < 1e-2 * max(1.0, abs(shift) / scale)
 
 
-@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
-def test_a_flat_map_gives_minus_one(value):
-    channel = DepthCondition(torch.full((1, 16, 16), value)).channel(1, 8, 8)
-    assert (channel == -1.0).all()
+@pytest.mark.parametrize("size", [(16, 16), (500, 741), (3, 5)])
+@pytest.mark.parametrize("value", [0.0, 0.3, 0.5, 1.0, 1234.5])
+def test_a_flat_map_gives_minus_one(value, size):
+    # 0.3 at 500 x 741 is not quite flat any more once it is fitted.
+    flat = torch.full((1, *size), value)
+    assert (DepthCondition(flat).channel(1, 64, 96) == -1.0).all()
+    pair = torch.cat([flat, torch.rand(1, *size)])
+    assert (DepthCondition(pair).channel(2, 64, 96)[0] == -1.0).all()
+    batch = DepthCondition(flat.repeat(2, 1, 1), Normalize.WHOLE_BATCH)
+    assert (batch.channel(2, 64, 96) == -1.0).all()
 
 
 def test_whole_batch_keeps_the_maps_comparable():

@@ -1,0 +1,176 @@
+"""What a depth map is, and the one conversion between the canvas and this package.
+
+On the canvas a depth map is an IMAGE, float32 `[B, H, W, 3]` with three equal channels.
+In here it is float32 `[B, H, W]`. In both, 1 = near = white and 0 = far = black, and the quantity
+is MiDaS's: relative inverse depth (disparity), not distance.
+"""
+
+import logging
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+log = logging.getLogger(__name__)
+
+# ITU-R BT.709, section 3.2: luma from gamma-encoded R, G, B.
+LUMA = (0.2126, 0.7152, 0.0722)
+
+# Averagings of every level of a filled hole, so that it joins its border without a step.
+SMOOTHING = 4
+
+
+def from_image(image: Tensor) -> Tensor:
+    """Canvas to depth: IMAGE `[B, H, W, C]`, C = 1, 3 or 4, to float32 `[B, H, W]`.
+
+    A grey picture gives its value unchanged, bit for bit. A coloured one gives its Rec. 709 luma,
+    and transparency shows black (= far) behind it; both are warned about. Values are not clipped,
+    and non-finite ones stay as they are (see `repair`).
+
+    Raises:
+        ValueError: another rank or number of channels, an empty picture, or integers.
+    """
+    _check_image(image)
+    image = image.float()
+    if image.shape[-1] == 4:
+        image = _over_black(image)
+    grey = image[..., 0]
+    if image.shape[-1] == 1:
+        return grey
+    coloured = ~torch.isclose(image, grey.unsqueeze(-1), rtol=0, atol=0, equal_nan=True)
+    coloured = coloured.flatten(1).any(dim=1)  # BHWC -> B
+    if not coloured.any():
+        return grey
+    log.warning(
+        "%d of %d depth maps are coloured; their brightness (Rec. 709 luma) is used as depth. "
+        "A depth map is a grey picture, white = near: is this perhaps the photograph?",
+        int(coloured.sum()),
+        len(coloured),
+    )
+    luma = image @ image.new_tensor(LUMA)
+    return torch.where(coloured[:, None, None], luma, grey)
+
+
+def to_image(depth: Tensor) -> Tensor:
+    """Depth to canvas: `[B, H, W]` to IMAGE float32 `[B, H, W, 3]` with three equal channels.
+
+    Raises:
+        ValueError: another rank, or an empty map.
+    """
+    _check_depth(depth)
+    return depth.float().unsqueeze(-1).repeat(1, 1, 1, 3)
+
+
+def normalize(depth: Tensor) -> Tensor:
+    """Stretch every map of `[B, H, W]` to 0..1 by (d − min) / (max − min).
+
+    A flat map, which has no depth to show, becomes 0 (far) everywhere.
+
+    Raises:
+        ValueError: another rank, an empty map, or non-finite values (see `repair`).
+    """
+    _check_depth(depth)
+    bad = int((~depth.isfinite()).sum())
+    if bad:
+        raise ValueError(
+            f"The depth map has {bad} pixels that are NaN or infinite: it cannot be normalised. "
+            "Repair it first."
+        )
+    near, far = depth.amax(dim=(1, 2), keepdim=True), depth.amin(dim=(1, 2), keepdim=True)
+    return torch.where(near > far, (depth - far) / (near - far), 0.0)
+
+
+def repair(depth: Tensor) -> Tensor:
+    """Fill the pixels of `[B, H, W]` that are NaN or infinite from their nearest finite neighbours.
+
+    Finite pixels are untouched, the others stay within the finite minimum and maximum of their map.
+    A warning says how many were filled. The filling is push-pull (Gortler et al., "The Lumigraph",
+    1996, section 3.4): averages of what is known, at ever coarser levels until there is no hole.
+
+    Raises:
+        ValueError: another rank, an empty map, or a map with no finite pixel at all.
+    """
+    _check_depth(depth)
+    finite = depth.isfinite()
+    if finite.all():
+        return depth
+    hopeless = (~finite.flatten(1).any(dim=1)).nonzero().flatten().tolist()
+    if hopeless:
+        raise ValueError(
+            f"Depth map {hopeless[0]} of {len(depth)} (counted from 0) has no finite pixel: all "
+            f"{depth[0].numel()} are NaN or infinite. Check the node or file that it comes from."
+        )
+    log.warning(
+        "%d of %d depth pixels are NaN or infinite; they are filled from their neighbours.",
+        int((~finite).sum()),
+        depth.numel(),
+    )
+    far = depth.where(finite, torch.inf).amin(dim=(1, 2), keepdim=True)
+    near = depth.where(finite, -torch.inf).amax(dim=(1, 2), keepdim=True)
+    known = depth.where(finite, 0.0).unsqueeze(1)  # BHW -> B1HW
+    filled = _push_pull(known, finite.unsqueeze(1).to(depth.dtype)).squeeze(1)  # B1HW -> BHW
+    return torch.where(
+        finite, depth, filled.clamp(far, near)
+    )  # rounding may pass the ends by 1 ulp
+
+
+def resize(depth: Tensor, height: int, width: int) -> Tensor:
+    """Resize `[B, H, W]` to `[B, height, width]`: bicubic, `align_corners=False`, no antialiasing.
+
+    This is how SD2's depth model saw its maps in training. Edges overshoot a little, so the
+    result may leave the range of the input.
+
+    Raises:
+        ValueError: another rank, an empty map, or a size below 1.
+    """
+    _check_depth(depth)
+    if height < 1 or width < 1:
+        raise ValueError(f"A depth map cannot be resized to {width} × {height} pixels.")
+    size = (height, width)
+    # BHW -> B1HW -> BHW
+    return F.interpolate(depth.unsqueeze(1), size, mode="bicubic", align_corners=False).squeeze(1)
+
+
+def _check_image(image: Tensor) -> None:
+    if image.ndim != 4 or image.shape[-1] not in (1, 3, 4) or image.numel() == 0:
+        raise ValueError(
+            f"The depth map has shape {tuple(image.shape)}; expected [batch, height, width, "
+            "channels] with 1, 3 or 4 channels."
+        )
+    if not image.is_floating_point():
+        raise ValueError(f"The depth map has type {image.dtype}; expected floats from 0 to 1.")
+
+
+def _check_depth(depth: Tensor) -> None:
+    if depth.ndim != 3 or depth.numel() == 0:
+        raise ValueError(
+            f"The depth map has shape {tuple(depth.shape)}; expected [batch, height, width]."
+        )
+
+
+def _over_black(image: Tensor) -> Tensor:
+    """RGBA `[B, H, W, 4]`, straight alpha, laid over black: `[B, H, W, 3]`."""
+    colour, alpha = image[..., :3], image[..., 3:]
+    seen_through = int((alpha < 1).sum())
+    if seen_through:
+        log.warning(
+            "%d of %d depth pixels are transparent; black (= far) is put behind them.",
+            seen_through,
+            alpha.numel(),
+        )
+    return colour * alpha
+
+
+def _push_pull(values: Tensor, weights: Tensor) -> Tensor:
+    """Fill `[B, 1, H, W]` where `weights` is 0: halve until there is no hole, then double again."""
+    known = weights > 0
+    if known.all():
+        return values
+    share = F.avg_pool2d(weights, 2, ceil_mode=True)
+    coarse = F.avg_pool2d(values * weights, 2, ceil_mode=True) / share.where(share > 0, 1.0)
+    filled = _push_pull(coarse, (share > 0).to(weights.dtype))
+    filled = F.interpolate(filled, values.shape[-2:], mode="bilinear", align_corners=False)
+    for _ in range(SMOOTHING):
+        filled = values.where(known, filled)
+        filled = F.avg_pool2d(filled, 3, stride=1, padding=1, count_include_pad=False)
+    return values.where(known, filled)

@@ -1,0 +1,157 @@
+"""From a picture to its depth map, with whichever network."""
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from enum import Enum
+from functools import cached_property
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .convention import normalize, resize
+from .midas import MULTIPLE, DPTHybrid
+
+log = logging.getLogger(__name__)
+
+RESOLUTION = 384  # what MiDaS DPT-Hybrid was trained with
+
+# A cubic resize before this one may have left 0..1 a little, as MiDaS's own does. Further out lies
+# another scale, such as 0..255.
+TOLERANCE = 0.5
+
+
+class Precision(Enum):
+    """The type of the network's arithmetic; weights, input and result are float32 in any case."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type in PyTorch."""
+        return getattr(torch, self.value)
+
+
+class DepthModel:
+    """What the DEPTH_MODEL socket carries: a depth network that is read when first used.
+
+    `name` says to people where it comes from. `read_weights` gives the tensors as
+    `DPTHybrid.from_state_dict` takes them; it is called once, and may raise if there are none.
+    """
+
+    def __init__(self, name: str, read_weights: Callable[[], Mapping[str, Tensor]]) -> None:
+        self.name = name
+        self._read_weights = read_weights
+
+    def __repr__(self) -> str:
+        return f"DepthModel({self.name!r})"
+
+    @cached_property
+    def network(self) -> DPTHybrid:
+        """The network, on the CPU until someone moves it."""
+        return DPTHybrid.from_state_dict(self._read_weights())
+
+
+@torch.no_grad()
+def estimate(
+    network: DPTHybrid,
+    picture: Tensor,
+    resolution: int = RESOLUTION,
+    precision: Precision = Precision.FLOAT32,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """Estimate the depth of IMAGE `[B, H, W, 3]` in 0..1: float32 `[B, H, W]`, 0..1 in every map.
+
+    `network` must be on `device`; the result is where the picture was. The picture is brought to
+    the network's size (`network_size`) by cubic interpolation, and the depth back in the same way.
+    A map without any depth in it is 0 everywhere; a warning says so.
+
+    Raises:
+        ValueError: a picture of another shape, type or range, or an impossible resolution.
+        FloatingPointError: the network's numbers overflowed, as they may at float16.
+    """
+    pixels = _to_pixels(picture)
+    height, width = pixels.shape[-2:]
+    size = network_size(height, width, resolution)
+    pixels = pixels.to(device)
+    # MiDaS resizes with cv2.INTER_CUBIC: a = -0.75 and no antialiasing, like this.
+    pixels = F.interpolate(pixels, size, mode="bicubic", align_corners=False)
+    with _arithmetic(precision, pixels.device):
+        disparity = network((pixels - 0.5) / 0.5).float()
+    _check_result(disparity, precision)
+    # Normalised first, although resizing leaves its range again: a flat map would come out of the
+    # resize with rounding errors, and these would then be stretched to look like depth.
+    depth = resize(normalize(disparity), height, width)
+    return normalize(depth).to(picture.device)
+
+
+def network_size(height: int, width: int, resolution: int = RESOLUTION) -> tuple[int, int]:
+    """Height and width at which the network sees a picture of `height` × `width` pixels.
+
+    MiDaS's "minimal" rule: of the two scales that bring a side to `resolution`, the one nearest 1
+    is applied to both; then each side is rounded to a multiple of 32. Unlike there, no side gets
+    shorter than 32.
+
+    Raises:
+        ValueError: the resolution is not a positive multiple of 32.
+    """
+    if resolution < MULTIPLE or resolution % MULTIPLE:
+        nearest = max(round(resolution / MULTIPLE), 1) * MULTIPLE
+        raise ValueError(
+            f"The resolution is {resolution}; the network needs a multiple of {MULTIPLE}. "
+            f"Set it to {nearest}, or to {RESOLUTION}, which the network was trained with."
+        )
+    # On a tie the height decides, as in MiDaS.
+    scale = min(resolution / height, resolution / width, key=lambda scale: abs(1 - scale))
+
+    def rounded(side: int) -> int:
+        return max(round(scale * side / MULTIPLE), 1) * MULTIPLE
+
+    return rounded(height), rounded(width)
+
+
+def _to_pixels(picture: Tensor) -> Tensor:
+    """IMAGE `[B, H, W, 3]` to float32 `[B, 3, H, W]`, checked."""
+    if picture.ndim != 4 or picture.shape[-1] not in (3, 4) or picture.numel() == 0:
+        raise ValueError(
+            f"The picture has shape {tuple(picture.shape)}; expected [batch, height, width, "
+            "channels] with 3 channels (RGB), or 4 of which the last is ignored."
+        )
+    if not picture.is_floating_point():
+        raise ValueError(f"The picture has type {picture.dtype}; expected floats from 0 to 1.")
+    if picture.shape[-1] == 4:
+        log.warning("The picture has an alpha channel; its depth is estimated without it.")
+    pixels = picture[..., :3].float().movedim(-1, 1)  # BHWC -> BCHW
+    low, high = (value.item() for value in pixels.aminmax())
+    # Put this way round, NaN is refused as well.
+    if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
+        raise ValueError(
+            f"The picture's values run from {low:g} to {high:g}; expected finite ones from 0 to 1."
+        )
+    return pixels
+
+
+def _arithmetic(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
+    # Not every device knows autocast, so plain float32 goes without.
+    if precision is Precision.FLOAT32:
+        return nullcontext()
+    return torch.autocast(device.type, precision.dtype)
+
+
+def _check_result(disparity: Tensor, precision: Precision) -> None:
+    bad = int((~disparity.isfinite()).sum())
+    if bad:
+        raise FloatingPointError(
+            f"The depth network gave {bad} of {disparity.numel()} values that are NaN or infinite "
+            f"at precision {precision.value}. Choose float32; if it is, the weights are damaged."
+        )
+    flat = int((disparity.amax(dim=(1, 2)) == disparity.amin(dim=(1, 2))).sum())
+    if flat:
+        log.warning(
+            "The network found no depth at all in %d of %d pictures; their maps are black.",
+            flat,
+            len(disparity),
+        )
