@@ -1,0 +1,177 @@
+"""How much time the engine takes beyond the UNet itself, and beside diffusers' own pipeline.
+
+Float32 on the CPU, 256×256 pixels, random weights: the time does not depend on their values. The
+two sides of a comparison take turns, so that whatever else the machine does falls on both, and the
+median of the turns' ratios is judged.
+"""
+
+import copy
+import statistics
+import time
+from collections.abc import Callable
+
+import material
+import torch
+from diffusers import EulerDiscreteScheduler, StableDiffusionDepth2ImgPipeline
+from torch import Tensor
+from transformers import CLIPTokenizerFast
+
+from sd2_depth2img.sampling.checkpoint import Checkpoint
+from sd2_depth2img.sampling.concat import DepthCondition, attach_depth
+from sd2_depth2img.standalone import engine, guidance, prompt
+
+PIXELS = 256
+LATENT = PIXELS // 8
+STEPS = 4
+CFG = 7.5
+TEXT = "a watercolour painting of a motorcycle in a garage"
+NEGATIVE = "blurry, deformed, ugly, bad anatomy"
+
+DEPTH = torch.linspace(0, 1, PIXELS).expand(1, PIXELS, PIXELS)  # BHW, nearer to the right
+
+Side = Callable[[], None]
+
+GOAL_SAMPLING = 1.02
+GOAL_END_TO_END = 0.92
+
+
+def main() -> None:
+    """Run both comparisons and print their ratios."""
+    parser = material.options("speed of the embedded engine")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each side")
+    arguments = parser.parse_args()
+    material.say(
+        f"{PIXELS}×{PIXELS} pixels, {STEPS} steps of Euler, guidance {CFG}, "
+        f"{torch.get_num_threads()} threads"
+    )
+    with material.checkpoint(arguments) as path:
+        parts = engine.load(Checkpoint.open(path), "cpu")
+        sampling = compare("sampling", *sampling_sides(*parts), parts[0], arguments.rounds)
+        material.verdict("sampling / bare UNet forwards", sampling, GOAL_SAMPLING)
+        whole = compare("prompt to picture", *picture_sides(*parts), parts[0], arguments.rounds)
+        material.verdict("prompt to picture / diffusers", whole, GOAL_END_TO_END)
+
+
+# --- The sides -----------------------------------------------------------------------------------
+
+
+def sampling_sides(
+    model: engine.EngineModel, clip: engine.EngineCLIP, vae: engine.EngineVAE
+) -> tuple[Side, Side]:
+    """The sampler with guidance, and as many bare forwards of the same batch."""
+    positive, negative = conditionings(clip)
+    x = torch.randn(2, 5, LATENT, LATENT)
+    context = torch.cat([positive[0][0], negative[0][0]])
+    timesteps = torch.tensor([999, 999])
+
+    @torch.inference_mode()
+    def bare() -> None:
+        for _ in range(STEPS):
+            model.network(x, timesteps, context, return_dict=False)
+
+    return (lambda: sample(model, positive, negative)), bare
+
+
+def picture_sides(
+    model: engine.EngineModel, clip: engine.EngineCLIP, vae: engine.EngineVAE
+) -> tuple[Side, Side]:
+    """From prompts and a depth map to a picture at strength 1.0, here and in diffusers."""
+    model.network.register_to_config(sample_size=64)  # the pipeline asks for it
+    pipeline = StableDiffusionDepth2ImgPipeline(
+        vae=vae.network,
+        text_encoder=clip.network,
+        tokenizer=diffusers_tokenizer(),
+        unet=model.network,
+        scheduler=EulerDiscreteScheduler(
+            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear"
+        ),
+        depth_estimator=None,  # the depth map is given
+        feature_extractor=None,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    source = torch.zeros(1, 3, PIXELS, PIXELS)  # diffusers encodes it even where nothing is kept
+
+    def ours() -> None:
+        vae.decode(sample(model, *conditionings(clip)))
+
+    def theirs() -> None:
+        pipeline(
+            TEXT,
+            source,
+            DEPTH,
+            strength=1.0,
+            num_inference_steps=STEPS,
+            guidance_scale=CFG,
+            negative_prompt=NEGATIVE,
+            generator=torch.Generator().manual_seed(0),
+            output_type="np",
+        )
+
+    return ours, theirs
+
+
+def conditionings(clip: engine.EngineCLIP) -> tuple[list, list]:
+    """Positive and negative prompt with the depth map."""
+    positive, negative = (
+        attach_depth([[clip.encode(clip.tokenize(text)), {}]], DepthCondition(DEPTH))
+        for text in (TEXT, NEGATIVE)
+    )
+    return positive, negative
+
+
+def sample(model: engine.EngineModel, positive: list, negative: list) -> Tensor:
+    """The latent after all steps; there is no source picture."""
+    empty = {"samples": torch.zeros(1, 4, LATENT, LATENT)}
+    return guidance.sample(
+        model, 0, STEPS, CFG, "euler", "normal", positive, negative, empty, denoise=1.0
+    )["samples"]
+
+
+def diffusers_tokenizer() -> CLIPTokenizerFast:
+    """The engine's tokenizer with the padding of SD2's own tokenizer folder."""
+    tokenizer = copy.deepcopy(prompt.tokenizer())
+    tokenizer.pad_token = "!"
+    tokenizer.model_max_length = prompt.CHUNK
+    return tokenizer
+
+
+# --- Measuring -----------------------------------------------------------------------------------
+
+
+def compare(name: str, ours: Side, theirs: Side, model: engine.EngineModel, rounds: int) -> float:
+    """The median of the ratios ours / theirs; the sides take turns in going first.
+
+    Raises RuntimeError when the sides do not call the UNet equally often.
+    """
+    # The first call of each side also reads weights and fills caches.
+    calls = [_unet_calls(model, side) for side in (ours, theirs)]
+    if calls[0] != calls[1]:
+        raise RuntimeError(f"{name}: {calls[0]} UNet calls against {calls[1]}; nothing to compare")
+    ratios = []
+    for turn in range(rounds):
+        order = (ours, theirs) if turn % 2 == 0 else (theirs, ours)
+        seconds = {side: _seconds(side) for side in order}
+        ratios.append(seconds[ours] / seconds[theirs])
+        material.say(
+            f"  {name}: {seconds[ours]:.2f} s against {seconds[theirs]:.2f} s, "
+            f"ratio {ratios[-1]:.3f}"
+        )
+    return statistics.median(ratios)
+
+
+def _unet_calls(model: engine.EngineModel, side: Side) -> int:
+    calls = []
+    hook = model.network.register_forward_hook(lambda *_: calls.append(1))
+    side()
+    hook.remove()
+    return len(calls)
+
+
+def _seconds(side: Side) -> float:
+    start = time.perf_counter()
+    side()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()

