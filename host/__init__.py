@@ -1,0 +1,84 @@
+"""What runs the nodes: ComfyUI when we are inside it, otherwise the embedded engine.
+
+Nodes say `from .. import host` and `host.sample(…)`. Both hosts define the functions below, with
+the same parameters; this page is their contract. MODEL, CLIP, VAE are the host's own objects.
+IMAGE is float32 [B, H, W, 3], 0..1; LATENT a dict with `samples` [B, 4, h, w].
+
+Files:
+
+    checkpoint_names() -> list[str]
+        Names for a dropdown.
+    checkpoint_path(name) -> Path
+        FileNotFoundError says where it was looked for and what to do.
+    input_names() -> list[str]
+        Names of the pictures in the input folder.
+    input_path(name) -> Path
+        The engine also takes a path. FileNotFoundError when there is no such picture.
+    output_paths(prefix, count, width, height, suffix=".png") -> (list[Path], str)
+        Free paths numbered as ComfyUI does, and the subfolder of the output folder they lie in.
+    png_text(prompt, extra_pnginfo) -> dict[str, str]
+        PNG text entries that carry the workflow; {} when the host writes no metadata.
+
+Models:
+
+    load_checkpoint(checkpoint) -> (MODEL, CLIP, VAE)
+        Of a sampling.checkpoint.Checkpoint.
+    on_device(network) -> torch.device
+        Makes a depth network ready to run and says where its input belongs.
+
+Sampling:
+
+    sampler_names() -> list[str], scheduler_names() -> list[str]
+    sample(model, seed, steps, cfg, sampler_name, scheduler, positive, negative, latent, denoise)
+        -> LATENT. KSampler's rule. ValueError for a MODEL that takes no depth map.
+    progress(items, description) -> Iterator
+        The same items under a progress bar; raises the host's interrupt between two of them.
+"""
+
+import sys
+
+if "comfy" in sys.modules and "folder_paths" in sys.modules:
+    from .comfyui import (
+        checkpoint_names,
+        checkpoint_path,
+        input_names,
+        input_path,
+        load_checkpoint,
+        on_device,
+        output_paths,
+        png_text,
+        progress,
+        sample,
+        sampler_names,
+        scheduler_names,
+    )
+else:
+    from ..standalone.host import (
+        checkpoint_names,
+        checkpoint_path,
+        input_names,
+        input_path,
+        load_checkpoint,
+        on_device,
+        output_paths,
+        png_text,
+        progress,
+        sample,
+        sampler_names,
+        scheduler_names,
+    )
+
+__all__ = [
+    "checkpoint_names",
+    "checkpoint_path",
+    "input_names",
+    "input_path",
+    "load_checkpoint",
+    "on_device",
+    "output_paths",
+    "png_text",
+    "progress",
+    "sample",
+    "sampler_names",
+    "scheduler_names",
+]

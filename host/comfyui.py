@@ -1,0 +1,307 @@
+"""The host functions inside ComfyUI. The only file that imports ComfyUI's modules.
+
+Importing it makes SD2's depth model known to ComfyUI: the class `SD2Depth` takes its place at
+the front of ComfyUI's list of models, so that the stock loaders recognise the file too and the
+MODEL is one of ComfyUI's own, which LoRA loaders, samplers and other packs understand.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import comfy.model_base
+import comfy.model_management
+import comfy.model_patcher
+import comfy.samplers
+import comfy.sd
+import comfy.supported_models
+import comfy.utils
+import folder_paths
+import torch
+from comfy.cli_args import args
+from torch import Tensor
+
+import nodes  # ComfyUI's, not this pack's
+
+from ..sampling.architecture import FULL_VAE, TextArchitecture, VAEArchitecture
+from ..sampling.checkpoint import Checkpoint, Part
+from ..sampling.concat import find_depth
+from ..sampling.weights import SafetensorsFile
+
+Model = comfy.model_patcher.ModelPatcher
+Clip = comfy.sd.CLIP
+Vae = comfy.sd.VAE
+T = TypeVar("T")
+
+
+class SD2DepthModel(comfy.model_base.BaseModel):
+    """SD2's UNet with a depth map as fifth input channel."""
+
+    def concat_cond(self, **kwargs: Any) -> Tensor:
+        """The depth channel for the noise at hand: [B, 4, h, w] -> [B, 1, h, w], -1..1.
+
+        ComfyUI calls this once a pass for every conditioning, with the conditioning's entries and
+        its kind (`prompt_type`: positive or negative) as keywords, and crops the result to the
+        conditioning's area. Raises MissingDepthError for a conditioning without a depth map.
+        """
+        depth = find_depth(kwargs, kwargs["prompt_type"])
+        batch, _, height, width = kwargs["noise"].shape
+        return depth.channel(batch, height, width).to(kwargs["device"])
+
+
+class SD2Depth(comfy.supported_models.SD20):
+    """How ComfyUI recognises and builds `512-depth-ema` and its kin, of any width.
+
+    Unlike SD20 it does not ask for 320 channels and a context of 1024: five input channels and
+    linear projections around the transformers are told of no other model.
+    """
+
+    unet_config = {
+        "in_channels": 5,
+        "use_linear_in_transformer": True,
+        "adm_in_channels": None,
+        "use_temporal_attention": False,
+    }
+
+    def get_model(
+        self, state_dict: Mapping[str, Tensor], prefix: str = "", device: Any = None
+    ) -> SD2DepthModel:
+        """The network without its weights. ComfyUI's own would be set up for inpainting."""
+        return SD2DepthModel(self, model_type=self.model_type(state_dict, prefix), device=device)
+
+
+def _register(model: type[comfy.supported_models.SD20]) -> None:
+    """Put the model at the front of ComfyUI's list, in place of an earlier import's."""
+    known = comfy.supported_models.models
+    known[:] = [model, *(other for other in known if other.__name__ != model.__name__)]
+
+
+_register(SD2Depth)
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def checkpoint_names() -> list[str]:
+    """Names of the files in ComfyUI's `checkpoints` folders, for a dropdown."""
+    return folder_paths.get_filename_list("checkpoints")
+
+
+def checkpoint_path(name: str) -> Path:
+    """Where a checkpoint of that name lies; FileNotFoundError says where it was looked for."""
+    path = folder_paths.get_full_path("checkpoints", name)
+    if path is None:
+        folders = ", ".join(folder_paths.get_folder_paths("checkpoints"))
+        raise FileNotFoundError(
+            f"there is no checkpoint {name!r} in {folders}; put the file there and refresh the "
+            "page, or choose another name"
+        )
+    return Path(path)
+
+
+def input_names() -> list[str]:
+    """Names of the pictures in ComfyUI's input folder, for a dropdown."""
+    folder = Path(folder_paths.get_input_directory())
+    names = [path.name for path in folder.iterdir() if path.is_file()]
+    return sorted(folder_paths.filter_files_content_types(names, ["image"]))
+
+
+def input_path(name: str) -> Path:
+    """Where a picture lies; `name [output]` and `name [temp]` mean ComfyUI's other folders.
+
+    Raises FileNotFoundError.
+    """
+    path = Path(folder_paths.get_annotated_filepath(name))
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"there is no picture {name!r} in {path.parent}; upload it or choose another one"
+        )
+    return path
+
+
+def output_paths(
+    prefix: str, count: int, width: int, height: int, suffix: str = ".png"
+) -> tuple[list[Path], str]:
+    """`count` free paths in ComfyUI's numbering, and the subfolder of its output folder.
+
+    The prefix may name a subfolder and hold %width%, %height% (pixels), %batch_num%, %year% etc.
+    The folder is created. ComfyUI raises when the prefix leads out of its output folder.
+    """
+    folder, name, number, subfolder, _ = folder_paths.get_save_image_path(
+        prefix, folder_paths.get_output_directory(), width, height
+    )
+    files = [
+        f"{name.replace('%batch_num%', str(index))}_{number + index:05}_{suffix}"
+        for index in range(count)
+    ]
+    return [Path(folder, file) for file in files], subfolder
+
+
+def png_text(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, str]:
+    """The PNG text entries that carry the workflow; none with `--disable-metadata`."""
+    if args.disable_metadata:
+        return {}
+    entries = {} if prompt is None else {"prompt": prompt}
+    return {key: json.dumps(value) for key, value in {**entries, **(extra_pnginfo or {})}.items()}
+
+
+# --- models --------------------------------------------------------------------------------------
+
+
+def load_checkpoint(checkpoint: Checkpoint) -> tuple[Model, Clip, Vae]:
+    """ComfyUI's own MODEL, CLIP and VAE, of the widths the checkpoint has.
+
+    A .safetensors file goes through ComfyUI's lazy loading; everything else is read by this
+    pack's reader, which takes pickles that ComfyUI refuses and never runs them.
+    """
+    stock_vae = checkpoint.vae == FULL_VAE
+    options = {
+        "output_vae": stock_vae,
+        "embedding_directory": folder_paths.get_folder_paths("embeddings"),
+        "te_model_options": {"clip_h_model_config": _text_config(checkpoint.text)},
+    }
+    if _comfyui_reads(checkpoint):
+        load = partial(comfy.sd.load_checkpoint_guess_config, str(checkpoint.path), **options)
+        model, clip, vae = load()[:3]
+    else:
+        load = partial(_load_weights, checkpoint, **options)
+        model, clip, vae = load()[:3]
+        model.cached_patcher_init = (load, (), 0)
+    if not stock_vae:
+        vae = Vae(sd=checkpoint.read(Part.VAE), config=_vae_config(checkpoint.vae))
+    return model, clip, vae
+
+
+def _comfyui_reads(checkpoint: Checkpoint) -> bool:
+    """ComfyUI tells safetensors by the file's name, this pack by its content."""
+    name = checkpoint.path.name.lower()
+    return isinstance(checkpoint.file, SafetensorsFile) and name.endswith((".safetensors", ".sft"))
+
+
+def _load_weights(checkpoint: Checkpoint, **options: Any) -> tuple:
+    weights = {
+        part.value + name: tensor
+        for part in (Part.UNET, Part.VAE, Part.TEXT)
+        for name, tensor in checkpoint.read(part).items()
+    }
+    return comfy.sd.load_state_dict_guess_config(weights, **options)
+
+
+def _text_config(text: TextArchitecture) -> dict[str, int]:
+    """The entries in which a text tower differs from ComfyUI's ViT-H."""
+    return {
+        "hidden_size": text.width,
+        "intermediate_size": text.mlp_width,
+        "num_hidden_layers": text.layers,
+        "num_attention_heads": text.heads,
+        "max_position_embeddings": text.length,
+    }
+
+
+def _vae_config(vae: VAEArchitecture) -> dict[str, Any]:
+    """ComfyUI's description of an autoencoder; it guesses the widths of the stock one only."""
+    network = {
+        "double_z": True,
+        "z_channels": vae.latent_channels,
+        "resolution": 256,
+        "in_channels": 3,
+        "out_ch": 3,
+        "ch": vae.channels,
+        "ch_mult": vae.channel_mult,
+        "num_res_blocks": vae.res_blocks,
+        "attn_resolutions": [],
+        "dropout": 0.0,
+    }
+    return {"params": {"ddconfig": network, "embed_dim": vae.latent_channels}}
+
+
+def on_device(network: torch.nn.Module) -> torch.device:
+    """Load a depth network as ComfyUI loads its models, making room for it; says where it is.
+
+    ComfyUI may move it off again whenever it needs the memory, so call this before every use.
+    """
+    patcher = _patcher(network)
+    # Layers that are not ComfyUI's cannot stay behind on the CPU: all of the network, or nothing.
+    comfy.model_management.load_models_gpu([patcher], force_full_load=True)
+    return patcher.load_device
+
+
+_PATCHER = "comfyui_patcher"
+
+
+def _patcher(network: torch.nn.Module) -> Model:
+    """The one ModelPatcher of a network.
+
+    It is kept on the network: ComfyUI remembers its loaded models by weak reference only, and a
+    table from network to patcher would keep both alive for ever, because the patcher holds the
+    network.
+    """
+    if not hasattr(network, _PATCHER):
+        patcher = comfy.model_patcher.ModelPatcher(
+            network,
+            load_device=comfy.model_management.get_torch_device(),
+            offload_device=comfy.model_management.unet_offload_device(),
+        )
+        setattr(network, _PATCHER, patcher)
+    return getattr(network, _PATCHER)
+
+
+# --- sampling ------------------------------------------------------------------------------------
+
+
+def sampler_names() -> list[str]:
+    """ComfyUI's samplers."""
+    return comfy.samplers.KSampler.SAMPLERS
+
+
+def scheduler_names() -> list[str]:
+    """ComfyUI's schedulers."""
+    return comfy.samplers.KSampler.SCHEDULERS
+
+
+def sample(
+    model: Model,
+    seed: int,
+    steps: int,
+    cfg: float,
+    sampler_name: str,
+    scheduler: str,
+    positive: list,
+    negative: list,
+    latent: dict[str, Any],
+    denoise: float,
+) -> dict[str, Any]:
+    """KSampler, with its previews, progress and cancel. LATENT in, LATENT out.
+
+    Raises ValueError when the MODEL takes no depth map.
+    """
+    if not isinstance(model.model, SD2DepthModel):
+        raise ValueError(
+            f"this MODEL is {_describe(model)}, which takes no depth map; connect the MODEL of "
+            "Load SD2 Depth Checkpoint, or of a LoRA loader behind it"
+        )
+    (result,) = nodes.common_ksampler(
+        model, seed, steps, cfg, sampler_name, scheduler, positive, negative, latent, denoise
+    )
+    return result
+
+
+def _describe(model: Model) -> str:
+    config = model.model.model_config
+    channels = config.unet_config.get("in_channels")
+    inputs = "" if channels is None else f" with {channels} input channels"
+    return type(config).__name__ + inputs
+
+
+def progress(items: Sequence[T], description: str) -> Iterator[T]:
+    """The items, with ComfyUI's progress bar on the node (it shows no description).
+
+    Raises ComfyUI's interrupt between two items when the user cancels.
+    """
+    bar = comfy.utils.ProgressBar(len(items))
+    for item in items:
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        yield item
+        bar.update(1)

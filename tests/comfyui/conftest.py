@@ -1,0 +1,424 @@
+"""A real ComfyUI for the tests of this folder, talked to as its web page does.
+
+`COMFYUI_PATH` names a ComfyUI folder, `COMFYUI_PYTHON` the interpreter that runs it (default: the
+`venv` in that folder, then the one that runs the tests). Without `COMFYUI_PATH` the folder is
+skipped.
+
+The server runs on the CPU, listens on the loopback only, and lives in a temporary base folder:
+the pack is linked into its `custom_nodes`, small checkpoints and pictures are put into its
+`models` and `input`. Nothing is written into the ComfyUI folder.
+"""
+
+import base64
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import requests
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+HERE = Path(__file__).parent
+PACK = HERE.parents[1]
+HOST = "127.0.0.1"
+START_SECONDS = 300  # the first start compiles every module of ComfyUI
+RUN_SECONDS = 300
+
+
+def _why_not() -> str | None:
+    folder = os.environ.get("COMFYUI_PATH")
+    if not folder:
+        return "COMFYUI_PATH names no ComfyUI folder"
+    if not Path(folder, "main.py").is_file():
+        return f"COMFYUI_PATH is {folder}, where there is no main.py"
+    return None
+
+
+def _python(folder: Path) -> str:
+    named = os.environ.get("COMFYUI_PYTHON")
+    own = folder / "venv" / "bin" / "python"
+    return named or (str(own) if own.is_file() else sys.executable)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if reason := _why_not():
+        terminalreporter.write_line(f"tests/comfyui (in a real ComfyUI) skipped: {reason}")
+
+
+# --- the server ----------------------------------------------------------------------------------
+
+
+class WorkflowError(Exception):
+    """A node failed while running: the type and the message that the user sees."""
+
+    def __init__(self, entry: dict[str, Any]) -> None:
+        messages = dict(entry["status"]["messages"])
+        error = messages.get("execution_error", {})
+        self.interrupted = "execution_interrupted" in messages
+        self.node = error.get("node_type")
+        self.kind = error.get("exception_type")
+        self.message = error.get("exception_message", "").strip()
+        super().__init__(f"{self.node}: {self.kind}: {self.message}")
+
+
+class RefusedError(Exception):
+    """The server did not accept a workflow; the message is its JSON answer."""
+
+
+@dataclass
+class ComfyUI:
+    """A running server."""
+
+    program: Path  # the folder of ComfyUI itself
+    base: Path  # the folder of its models, inputs and outputs
+    port: int
+    process: subprocess.Popen
+    log: Path
+    client: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def get(self, path: str, **parameters: str) -> Any:
+        answer = requests.get(f"http://{HOST}:{self.port}{path}", params=parameters, timeout=60)
+        answer.raise_for_status()
+        return answer.json()
+
+    def post(self, path: str, body: Any) -> requests.Response:
+        return requests.post(f"http://{HOST}:{self.port}{path}", json=body, timeout=60)
+
+    def submit(self, graph: dict, extra: dict | None = None) -> str:
+        """Queue a workflow in API format; its id."""
+        body = {"prompt": graph, "client_id": self.client, "extra_data": extra or {}}
+        answer = self.post("/prompt", body)
+        if not answer.ok:
+            raise RefusedError(answer.text)
+        return answer.json()["prompt_id"]
+
+    def wait(self, prompt_id: str) -> dict[str, dict]:
+        """The outputs of a queued workflow by node; raises WorkflowError."""
+        deadline = time.monotonic() + RUN_SECONDS
+        while time.monotonic() < deadline:
+            self.check_alive()
+            entry = self.get(f"/history/{prompt_id}").get(prompt_id)
+            if entry is not None:
+                if entry["status"]["status_str"] != "success":
+                    raise WorkflowError(entry)
+                return entry["outputs"]
+            time.sleep(0.05)
+        raise TimeoutError(f"the workflow was not done after {RUN_SECONDS} s")
+
+    def run(self, graph: dict, extra: dict | None = None) -> dict[str, dict]:
+        return self.wait(self.submit(graph, extra))
+
+    def latents(self, graph: dict) -> dict[str, torch.Tensor]:
+        """Run a workflow; what its SaveLatent nodes saved, by node."""
+        outputs = self.run(graph)
+        return {
+            node: load_file(self.file(output["latents"][0]))["latent_tensor"]
+            for node, output in outputs.items()
+            if "latents" in output
+        }
+
+    def latent(self, graph: dict) -> torch.Tensor:
+        """The same for a workflow with one SaveLatent."""
+        (result,) = self.latents(graph).values()
+        return result
+
+    def failure(self, graph: dict) -> WorkflowError:
+        """Run a workflow that is expected to fail."""
+        with pytest.raises(WorkflowError) as caught:
+            self.run(graph)
+        return caught.value
+
+    def interrupted(self, prompt_id: str) -> bool:
+        """Wait for a workflow; whether it ended because the user cancelled it."""
+        with pytest.raises(WorkflowError) as caught:
+            self.wait(prompt_id)
+        return caught.value.interrupted
+
+    def pictures(self, output: dict) -> list[np.ndarray]:
+        """The pictures of one node's output, uint8 or uint16 [H, W(, C)]."""
+        return [np.asarray(Image.open(self.file(entry))) for entry in output["images"]]
+
+    def folder(self, name: str) -> Path:
+        """One of ComfyUI's folders, such as `models/loras` or `input`."""
+        return self.base / name
+
+    def file(self, entry: dict) -> Path:
+        """Where a file lies that a node's output names."""
+        return self.base / entry["type"] / entry["subfolder"] / entry["filename"]
+
+    def events(self) -> "Events":
+        return Events(self.port, self.client)
+
+    def check_alive(self) -> None:
+        if self.process.poll() is not None:
+            pytest.fail(f"ComfyUI stopped with code {self.process.returncode}:\n{self.tail()}")
+
+    def tail(self, characters: int = 8000) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")[-characters:]
+
+
+class Event(NamedTuple):
+    """A message of the server: JSON with its type, or a preview picture (type "preview")."""
+
+    type: str
+    data: Any
+
+
+class Events:
+    """The server's websocket, read only (RFC 6455): a server neither masks nor splits frames."""
+
+    def __init__(self, port: int, client: str) -> None:
+        self._socket = socket.create_connection((HOST, port), timeout=RUN_SECONDS)
+        key = base64.b64encode(os.urandom(16)).decode()
+        self._socket.sendall(
+            f"GET /ws?clientId={client} HTTP/1.1\r\nHost: {HOST}:{port}\r\n"
+            f"Upgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        )
+        self._stream = self._socket.makefile("rb")
+        while self._stream.readline().strip():
+            pass
+
+    def __enter__(self) -> "Events":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+        self._socket.close()
+
+    def __iter__(self) -> Iterator[Event]:
+        while True:
+            opcode, payload = self._frame()
+            if opcode == 1:
+                message = json.loads(payload)
+                yield Event(message["type"], message["data"])
+            elif opcode == 2:
+                yield Event("preview", payload)
+
+    def until_done(self, prompt_id: str) -> Iterator[Event]:
+        """The messages up to the end of a workflow."""
+        for event in self:
+            yield event
+            done = event.type == "executing" and event.data["node"] is None
+            if done and event.data.get("prompt_id") == prompt_id:
+                return
+
+    def _frame(self) -> tuple[int, bytes]:
+        first, length = self._stream.read(2)
+        if length == 126:
+            (length,) = struct.unpack(">H", self._stream.read(2))
+        elif length == 127:
+            (length,) = struct.unpack(">Q", self._stream.read(8))
+        return first & 0x0F, self._stream.read(length)
+
+
+@pytest.fixture(scope="session")
+def comfyui(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator:
+    """The server, started once for all tests."""
+    if reason := _why_not():
+        pytest.skip(reason)
+    base = tmp_path_factory.mktemp("comfyui")
+    _furnish(base, request.getfixturevalue("mini_checkpoint"))
+    server = _start(Path(os.environ["COMFYUI_PATH"]), base)
+    try:
+        _wait_until_ready(server)
+        yield server
+    finally:
+        server.process.terminate()
+        try:
+            server.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            server.process.kill()
+            server.process.wait()
+
+
+def _furnish(base: Path, checkpoint: Path) -> None:
+    for folder in ("custom_nodes", "models/checkpoints", "models/diffusion_models", "models/loras"):
+        (base / folder).mkdir(parents=True)
+    for folder in ("input", "output", "temp", "user"):
+        (base / folder).mkdir()
+    (base / "custom_nodes" / "sd2-depth2img").symlink_to(PACK, target_is_directory=True)
+    shutil.copy(checkpoint, base / "models" / "checkpoints" / DepthGraph.CHECKPOINT)
+    for number, name in enumerate(DepthGraph.DEPTH_FILES):
+        Image.fromarray(_depth_pixels(number)).save(base / "input" / name)
+
+
+def _start(folder: Path, base: Path) -> ComfyUI:
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        port = free.getsockname()[1]
+    command = [_python(folder), "main.py", "--cpu", "--listen", HOST, "--port", str(port)]
+    command += ["--base-directory", str(base), "--database-url", "sqlite:///:memory:"]
+    command += ["--disable-auto-launch", "--disable-api-nodes", "--preview-method", "latent2rgb"]
+    # ComfyUI rounds the text encoder's weights to float16 unless told otherwise, which moves the
+    # context, and with it the latents, by 5e-4.
+    command += ["--fp32-text-enc"]
+    log = base / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, env=_environment()
+        )
+    return ComfyUI(folder, base, port, process, log)
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without what would leak this interpreter's packages into ComfyUI's.
+
+    One thread: threads that wait for each other cost more than they save on models this small.
+    """
+    leaks = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+    ours = {name: value for name, value in os.environ.items() if name not in leaks}
+    return {**ours, "OMP_NUM_THREADS": "1"}
+
+
+def _wait_until_ready(server: ComfyUI) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        server.check_alive()
+        try:
+            server.get("/object_info/KSampler")
+        except requests.ConnectionError:
+            time.sleep(0.2)
+        else:
+            return
+    pytest.fail(f"ComfyUI did not answer within {START_SECONDS} s:\n{server.tail()}")
+
+
+@pytest.fixture(autouse=True)
+def _log_of_this_test(comfyui: ComfyUI) -> Iterator[None]:
+    """What the server logged during a test; pytest shows it when the test fails."""
+    start = comfyui.log.stat().st_size
+    yield
+    with comfyui.log.open("rb") as log:
+        log.seek(start)
+        sys.stdout.write(log.read().decode("utf-8", errors="replace"))
+
+
+# --- workflows -----------------------------------------------------------------------------------
+
+
+class Node(str):
+    """The id of a node; called, a link to one of its outputs."""
+
+    def __call__(self, slot: int = 0) -> list:
+        return [str(self), slot]
+
+
+class DepthGraph(dict):
+    """A workflow in API format, built node by node.
+
+    It begins with what every sampler needs: a checkpoint, two prompts with a depth map, an empty
+    latent. The attributes are links to these.
+    """
+
+    CHECKPOINT = "mini.safetensors"
+    DEPTH_FILES = ("depth 0.png", "depth 1.png", "depth 2.png", "depth 3.png")
+    POSITIVE, NEGATIVE = "a (red:1.2) cottage by the sea", "blurry, text"
+    SAMPLING = {
+        "seed": 7,
+        "steps": 2,
+        "cfg": 5.0,
+        "sampler_name": "euler",
+        "scheduler": "normal",
+        "denoise": 1.0,
+    }
+
+    def __init__(
+        self,
+        checkpoint: str = CHECKPOINT,
+        width: int = 64,
+        height: int = 64,
+        batch: int = 1,
+        depth_files: Sequence[str] = DEPTH_FILES[:1],
+        encode_depth: bool = True,
+    ) -> None:
+        super().__init__()
+        loader = self.add("SD2DepthCheckpointLoader", ckpt_name=checkpoint)
+        self.model, self.clip, self.vae, self.depth_model = (loader(slot) for slot in range(4))
+        self.depth = self.load_depth(*depth_files)
+        self.positive, self.negative = self.prompt(self.POSITIVE), self.prompt(self.NEGATIVE)
+        if encode_depth:
+            self.positive, self.negative = self.encode(self.positive, self.negative)
+        latent = self.add("EmptyLatentImage", width=width, height=height, batch_size=batch)
+        self.latent = latent()
+
+    def add(self, class_type: str, /, **inputs: Any) -> Node:
+        node = Node(len(self) + 1)
+        self[str(node)] = {"class_type": class_type, "inputs": inputs}
+        return node
+
+    def load_depth(self, first: str, *others: str) -> list:
+        """A batch of depth maps."""
+        link = self.add("LoadImage", image=first)()
+        for name in others:
+            other = self.add("LoadImage", image=name)
+            link = self.add("ImageBatch", image1=link, image2=other())()
+        return link
+
+    def prompt(self, text: str) -> list:
+        return self.add("CLIPTextEncode", clip=self.clip, text=text)()
+
+    def encode(self, positive: list, negative: list) -> tuple[list, list]:
+        """Both conditionings with the depth map."""
+        node = self.add("SD2DepthEncode", positive=positive, negative=negative, depth=self.depth)
+        return node(0), node(1)
+
+    def sample(self, class_type: str = "SD2DepthSampler", /, **changes: Any) -> list:
+        """A sampler on what the attributes hold; a link to its latent."""
+        links = {
+            "model": self.model,
+            "positive": self.positive,
+            "negative": self.negative,
+            "latent_image": self.latent,
+        }
+        return self.add(class_type, **{**links, **self.SAMPLING, **changes})()
+
+    def save(self, latent: list) -> Node:
+        return self.add("SaveLatent", samples=latent, filename_prefix="latents/test")
+
+
+def _depth_pixels(number: int) -> np.ndarray:
+    """A sphere before a slope, elsewhere for every number: uint8 [96, 80]."""
+    y, x = np.mgrid[0:96, 0:80] / 96
+    sphere = 0.3 - np.hypot(y - 0.3 - 0.1 * number, x - 0.5 + 0.05 * number)
+    return (80 * y + 500 * sphere.clip(0, None)).round().astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def depth_graph() -> type[DepthGraph]:
+    """The class itself: a test may need several workflows."""
+    return DepthGraph
+
+
+@pytest.fixture
+def example(comfyui: ComfyUI, photo: torch.Tensor) -> tuple[dict, str]:
+    """The example workflow in API format, made small and quick, and the id of its Save Image."""
+    # Here, because without the engine's packages the rest of this folder still runs.
+    from sd2_depth2img.standalone.graph import read_workflow
+
+    pixels = (photo[0] * 255).round().to(torch.uint8).numpy()
+    Image.fromarray(pixels).save(comfyui.folder("input") / "photo.png")
+    graph = read_workflow(PACK / "example_workflows" / "Depth to Image.json").prompt
+    changes = {
+        "SD2DepthCheckpointLoader": {"ckpt_name": DepthGraph.CHECKPOINT},
+        "LoadImage": {"image": "photo.png"},
+        "ImageScale": {"width": 128, "height": 128},
+        "SD2DepthSampler": {"steps": 2},
+    }
+    for node in graph.values():
+        node["inputs"].update(changes.get(node["class_type"], {}))
+    (save,) = (key for key, node in graph.items() if node["class_type"] == "SaveImage")
+    return graph, save

@@ -1,0 +1,88 @@
+"""From photo to picture as a user runs it: the example workflow, and depth maps in and out."""
+
+import json
+
+import numpy as np
+from PIL import Image
+
+
+def test_the_example_workflow_gives_a_picture(comfyui, example):
+    graph, save = example
+    (picture,) = comfyui.pictures(comfyui.run(graph)[save])
+    assert picture.shape == (128, 128, 3)
+    assert picture.std() > 1
+
+
+def test_the_example_workflow_is_offered_under_templates(comfyui):
+    assert "Depth to Image" in comfyui.get("/api/workflow_templates")["sd2-depth2img"]
+
+
+def test_the_estimated_depth_map_has_the_photos_size(comfyui, example):
+    graph, _ = example
+    (preview,) = (key for key, node in graph.items() if node["class_type"] == "PreviewImage")
+    (depth,) = comfyui.pictures(comfyui.run(graph)[preview])
+    assert depth.shape == (128, 128, 3)
+    assert (depth[..., :1] == depth).all()
+    assert (depth.min(), depth.max()) == (0, 255)
+
+
+def test_estimating_shows_progress_for_every_picture(comfyui, depth_graph):
+    graph = depth_graph(depth_files=depth_graph.DEPTH_FILES[:3])
+    estimate = graph.add("SD2DepthEstimate", image=graph.depth, depth_model=graph.depth_model)
+    graph.add("PreviewImage", images=estimate())
+    with comfyui.events() as events:
+        messages = list(events.until_done(comfyui.submit(graph)))
+    steps = [event.data for event in messages if event.type == "progress"]
+    assert {(step["value"], step["max"]) for step in steps} >= {(1, 3), (3, 3)}
+
+
+def _sixteen_bits(comfyui, name: str) -> np.ndarray:
+    """A ramp with more steps than 8 bits have."""
+    depth = np.linspace(0, 65535, 64 * 48).round().astype(np.uint16).reshape(48, 64)
+    Image.fromarray(depth).save(comfyui.folder("input") / name)
+    return depth
+
+
+def test_a_16_bit_depth_map_survives_loading_and_saving(comfyui, depth_graph):
+    depth = _sixteen_bits(comfyui, "ramp 16.png")
+    graph = depth_graph()
+    load = graph.add("SD2DepthLoad", image="ramp 16.png")
+    save = graph.add("SD2DepthSave", depth=load(), filename_prefix="maps/depth %width%x%height%")
+    extra = {"extra_pnginfo": {"workflow": {"nodes": [], "made": "by a test"}}}
+    (entry,) = comfyui.run(graph, extra)[save]["images"]
+    assert entry["subfolder"] == "maps"
+    assert entry["filename"] == "depth 64x48_00001_.png"
+    with Image.open(comfyui.file(entry)) as saved:
+        assert np.array_equal(np.asarray(saved), depth)
+        assert json.loads(saved.text["workflow"])["made"] == "by a test"
+        assert json.loads(saved.text["prompt"])[save]["class_type"] == "SD2DepthSave"
+
+
+def test_a_batch_of_depth_maps_is_numbered_on(comfyui, depth_graph):
+    graph = depth_graph(depth_files=depth_graph.DEPTH_FILES[:2])
+    save = graph.add("SD2DepthSave", depth=graph.depth, filename_prefix="numbered")
+    names = [entry["filename"] for entry in comfyui.run(graph)[save]["images"]]
+    assert names == ["numbered_00001_.png", "numbered_00002_.png"]
+    graph[save]["inputs"]["bits"] = "8"
+    names = [entry["filename"] for entry in comfyui.run(graph)[save]["images"]]
+    assert names == ["numbered_00003_.png", "numbered_00004_.png"]
+
+
+def test_a_hand_edited_map_replaces_the_estimated_one(comfyui, depth_graph):
+    """One wire moves; the picture follows the new map."""
+    _sixteen_bits(comfyui, "edited.png")
+    results = []
+    for source in ("estimated", "edited"):
+        graph = depth_graph(encode_depth=False)
+        photo = graph.add("LoadImage", image=depth_graph.DEPTH_FILES[0])
+        nodes = {
+            "estimated": graph.add(
+                "SD2DepthEstimate", image=photo(), depth_model=graph.depth_model
+            ),
+            "edited": graph.add("SD2DepthLoad", image="edited.png"),
+        }
+        graph.depth = nodes[source]()
+        positive, negative = graph.encode(graph.positive, graph.negative)
+        graph.save(graph.sample(positive=positive, negative=negative))
+        results.append(comfyui.latent(graph))
+    assert not np.allclose(*results, atol=1e-3)
