@@ -10,6 +10,7 @@ MINIATURE := build/miniature.safetensors
 demo: $(VENV)/engine $(MINIATURE)
 	$(BIN)/depth2img run "example_workflows/Depth to Image.json" \
 		--checkpoint $(MINIATURE) --image example_workflows/astronaut.jpg --output demo
+	@echo "The checkpoint of this demo has random weights, so its pictures are noise: see README.md."
 
 test: $(VENV)/tests lint
 	$(BIN)/pytest -m "not slow"

@@ -1,0 +1,310 @@
+"""Checks of a workflow in the API format before anything runs: all that is wrong, at once.
+
+The rules are ComfyUI's (`execution.py`, validate_prompt), with two differences: nothing is
+converted in silence (20.7 is no INT), and one bad output node refuses the whole workflow, where
+ComfyUI would run the others.
+"""
+
+import inspect
+import logging
+import math
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .problems import Problem, describe, title_of
+
+Json = dict[str, Any]
+Nodes = Mapping[str, type]
+
+_log = logging.getLogger(__name__)
+
+
+def output_nodes(prompt: Json, nodes: Nodes) -> list[str]:
+    """The nodes that save or show something: what a run is for."""
+    return [
+        node
+        for node, entry in prompt.items()
+        if getattr(nodes.get(entry["class_type"]), "OUTPUT_NODE", False)
+    ]
+
+
+def is_link(value: Any) -> bool:
+    """Whether an input's value is [node id, output]; lists are nothing else in the API format."""
+    return isinstance(value, list)
+
+
+def unwrapped(value: Any) -> Any:
+    """A constant as a node takes it: lists come as {"__value__": [...]}."""
+    return value["__value__"] if isinstance(value, dict) and "__value__" in value else value
+
+
+def needed(prompt: Json, nodes: Nodes) -> list[str]:
+    """The nodes that the output nodes depend on, sources before what they feed.
+
+    A cycle is cut where it closes; `check` reports it.
+    """
+    order: dict[str, None] = {}
+    seen: set[str] = set()
+    for output in output_nodes(prompt, nodes):
+        _visit(prompt, output, seen, order)
+    return list(order)
+
+
+def _visit(prompt: Json, node: str, seen: set[str], order: dict[str, None]) -> None:
+    if node in seen or node not in prompt:
+        return
+    seen.add(node)
+    for value in prompt[node]["inputs"].values():
+        if is_link(value) and value:
+            _visit(prompt, str(value[0]), seen, order)
+    order[node] = None
+
+
+def check(prompt: Json, nodes: Nodes, known: Iterable[Problem] = ()) -> list[Problem]:
+    """Everything that is wrong with a workflow; constants are brought to their type in place.
+
+    Args:
+        known: problems found before; their inputs are not reported a second time.
+    """
+    reported = {(problem.node, problem.input) for problem in known}
+    found = _unknown_classes(prompt, nodes)
+    for node in needed(prompt, nodes):
+        if prompt[node]["class_type"] in nodes:
+            found += _NodeCheck(prompt, node, nodes).run()
+    problems = [*known, *(one for one in found if (one.node, one.input) not in reported)]
+    if not output_nodes(prompt, nodes):
+        problems.append(Problem("no node saves or shows anything; add Save Image or Preview Image"))
+    return problems + _cycles(prompt, nodes)
+
+
+def _problem(prompt: Json, node: str, message: str, name: str = "") -> Problem:
+    entry = prompt[node]
+    return Problem(message, node, title_of(entry), entry["class_type"], name)
+
+
+def _unknown_classes(prompt: Json, nodes: Nodes) -> list[Problem]:
+    message = (
+        "the embedded engine has no such node; mute or remove it, or run the workflow in ComfyUI"
+    )
+    return [
+        _problem(prompt, node, message)
+        for node, entry in prompt.items()
+        if entry["class_type"] not in nodes
+    ]
+
+
+def _cycles(prompt: Json, nodes: Nodes) -> list[Problem]:
+    """A way round, for every cycle that is met on the way from the outputs."""
+    problems: list[Problem] = []
+    finished: set[str] = set()
+
+    def walk(node: str, way: list[str]) -> None:
+        if node in way:
+            circle = [*way[way.index(node) :], node]
+            named = (describe(n, title_of(prompt[n]), prompt[n]["class_type"]) for n in circle)
+            problems.append(Problem(f"the links go round in a circle: {' <- '.join(named)}"))
+        elif node in prompt and node not in finished:
+            for value in prompt[node]["inputs"].values():
+                if is_link(value) and value:
+                    walk(str(value[0]), [*way, node])
+            finished.add(node)
+
+    for output in output_nodes(prompt, nodes):
+        walk(output, [])
+    return problems
+
+
+class _NodeCheck:
+    """The checks of one node."""
+
+    def __init__(self, prompt: Json, node: str, nodes: Nodes) -> None:
+        self.prompt, self.node, self.nodes = prompt, node, nodes
+        self.inputs: Json = prompt[node]["inputs"]
+        self.kind = nodes[prompt[node]["class_type"]]
+        self.problems: list[Problem] = []
+        self.received: dict[str, Any] = {}  # types that come in by link
+
+    def run(self) -> list[Problem]:
+        declared = self.kind.INPUT_TYPES()
+        required, optional = declared.get("required", {}), declared.get("optional", {})
+        validated = self._validated_by_the_node()
+        for name, spec in {**required, **optional}.items():
+            if name in self.inputs:
+                self._check_input(name, spec[0], spec[1] if len(spec) > 1 else {}, validated)
+            elif name in required:
+                kind = spec[0] if isinstance(spec[0], str) else "a choice"
+                self._report(name, f"is missing; connect or give it {kind}")
+        unknown = self.inputs.keys() - required.keys() - optional.keys() - {"upload"}
+        for name in sorted(unknown - declared.get("hidden", {}).keys()):
+            place = describe(self.node, title_of(self.prompt[self.node]), self.kind.__name__)
+            _log.warning("%s has no input %r; its value is ignored", place, name)
+        if not self.problems:
+            self._ask_the_node(validated)
+        return self.problems
+
+    def _report(self, name: str, message: str) -> None:
+        self.problems.append(_problem(self.prompt, self.node, message, name))
+
+    def _check_input(self, name: str, kind: Any, options: Json, validated: set[str]) -> None:
+        value = self.inputs[name]
+        if is_link(value):
+            self._check_link(name, kind, value)
+            return
+        try:
+            constant = _converted(kind, unwrapped(value))
+        except ValueError as error:
+            self._report(name, str(error))
+            return
+        if not isinstance(constant, list):
+            self.inputs[name] = constant
+        if name not in validated:
+            self._check_value(name, kind, options, constant)
+
+    # --- links
+
+    def _check_link(self, name: str, kind: Any, link: list) -> None:
+        if len(link) != 2 or not isinstance(link[1], int) or isinstance(link[1], bool):
+            self._report(name, f"{link!r} is no link; expected [node id, number of its output]")
+            return
+        source, slot = str(link[0]), link[1]
+        if source not in self.prompt:
+            self._report(name, f"is linked to node {source}, which is not in the workflow")
+            return
+        source_kind = self.nodes.get(self.prompt[source]["class_type"])
+        if source_kind is None:
+            return  # reported as an unknown class
+        entry = self.prompt[source]
+        place = describe(source, title_of(entry), entry["class_type"])
+        outputs = source_kind.RETURN_TYPES
+        if not 0 <= slot < len(outputs):
+            has = f"{len(outputs)} ({', '.join(map(str, outputs))})" if outputs else "none"
+            self._report(name, f"is linked to output {slot} of {place}, which has {has}")
+            return
+        self.received[name] = outputs[slot]
+        if "input_types" not in self._validation_names() and not _fits(outputs[slot], kind):
+            self._report(
+                name, f"expected {_shown(kind)}, but {place} gives {_shown(outputs[slot])}"
+            )
+
+    # --- values
+
+    def _check_value(self, name: str, kind: Any, options: Json, value: Any) -> None:
+        choices = kind if isinstance(kind, (list, tuple)) else options.get("options")
+        if kind in ("INT", "FLOAT"):
+            low, high = options.get("min", -math.inf), options.get("max", math.inf)
+            if not low <= value <= high:
+                self._report(name, f"{value} is out of range; expected {_range(low, high)}")
+        elif choices is not None:
+            chosen = value if options.get("multiselect") and isinstance(value, list) else [value]
+            for one in chosen:
+                if one not in choices and not _is_file(one):
+                    self._report(name, f"{one!r} is not a choice; {_choices(choices)}")
+
+    # --- the node's own check
+
+    def _validation_names(self) -> set[str]:
+        validate = getattr(self.kind, "VALIDATE_INPUTS", None)
+        return set() if validate is None else set(inspect.signature(validate).parameters)
+
+    def _validated_by_the_node(self) -> set[str]:
+        """The inputs whose values VALIDATE_INPUTS judges, instead of the checks here."""
+        validate = getattr(self.kind, "VALIDATE_INPUTS", None)
+        if validate is None:
+            return set()
+        parameters = inspect.signature(validate).parameters.values()
+        if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters):
+            return set(self.inputs)
+        return {one.name for one in parameters}
+
+    def _ask_the_node(self, validated: set[str]) -> None:
+        validate = getattr(self.kind, "VALIDATE_INPUTS", None)
+        given = {n: unwrapped(value) for n, value in self.inputs.items() if n in validated}
+        if any(is_link(self.inputs[name]) for name in given):
+            return  # its value is not known yet; the node will see it when it runs
+        if "input_types" in validated:
+            given["input_types"] = self.received
+        if validate is None or not given:
+            return
+        answer = validate(**given)
+        if answer is not True:
+            reason = answer if isinstance(answer, str) else "the node refuses its values"
+            only_one = next(iter(given)) if len(given) == 1 else ""
+            self._report(only_one, reason)
+
+
+def _converted(kind: Any, value: Any) -> Any:
+    """A constant in the type that its input takes; ValueError when it is of another one."""
+    convert = {"INT": _whole, "FLOAT": _number, "STRING": _text, "BOOLEAN": _truth}.get(
+        kind if isinstance(kind, str) else ""
+    )
+    return value if convert is None else convert(value)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().lstrip("+-").isdecimal():
+        return int(value)  # not by way of a float, which is too coarse for a seed
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    raise ValueError(f"expected a whole number, found {value!r}")
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError(f"expected a number, found {value!r}")
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if math.isnan(number):
+        raise ValueError(f"expected a number, found {value!r}")
+    return number
+
+
+def _text(value: Any) -> str:
+    if value is None or isinstance(value, (list, dict)):
+        raise ValueError(f"expected a text, found {value!r}")
+    return str(value)
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, (bool, int)) or value not in (0, 1):
+        raise ValueError(f"expected true or false, found {value!r}")
+    return bool(value)
+
+
+def _fits(given: Any, expected: Any) -> bool:
+    """Whether an output of one type may feed an input of another: equal, or one in common."""
+    if given == expected or "*" in (given, expected):
+        return True
+    if isinstance(given, (list, tuple)) and expected == "COMBO":
+        return True
+    if not isinstance(given, str) or not isinstance(expected, str):
+        return False
+    names = [{name.strip() for name in kind.split(",")} for kind in (given, expected)]
+    return bool(names[0] & names[1]) or "*" in names[0] | names[1]
+
+
+def _is_file(value: Any) -> bool:
+    """In the engine a path serves wherever a list offers files."""
+    return isinstance(value, str) and os.path.isfile(value)
+
+
+def _range(low: float, high: float) -> str:
+    if math.isinf(low) or math.isinf(high):
+        return f"at most {high}" if math.isinf(low) else f"at least {low}"
+    return f"{low} to {high}"
+
+
+def _shown(kind: Any) -> str:
+    return kind if isinstance(kind, str) else "a choice"
+
+
+def _choices(choices: Iterable[Any]) -> str:
+    names = [str(choice) for choice in choices]
+    if not names:
+        return "there is nothing to choose from; put a file into the folder or give its path"
+    more = f", … ({len(names)} in all)" if len(names) > 20 else ""
+    return f"expected one of {', '.join(names[:20])}{more}"

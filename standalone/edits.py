@@ -1,0 +1,188 @@
+"""Changes to a workflow that come from the command line: which node is meant, what it gets.
+
+A change is made in what runs and, where it can be, on the canvas that saved pictures carry, so
+that a picture dragged into ComfyUI shows the values it was made with. Where the canvas cannot be
+changed (inside a subgraph) it is left out of the pictures; what ran is always in them.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from . import canvas
+from .checks import is_link, needed
+from .graph import Workflow
+from .problems import EditError, describe, title_of
+
+Nodes = Mapping[str, type]
+
+_log = logging.getLogger(__name__)
+
+
+class Editor:
+    """Changes one workflow, in place. Every method raises EditError when nothing fits."""
+
+    def __init__(self, workflow: Workflow, nodes: Nodes) -> None:
+        self.workflow = workflow
+        self.nodes = nodes
+        if workflow.canvas is not None:
+            workflow.canvas = json.loads(json.dumps(workflow.canvas))
+
+    @property
+    def prompt(self) -> dict[str, Any]:
+        """The nodes that run, in the API format."""
+        return self.workflow.prompt
+
+    def assign(self, assignment: str) -> None:
+        """`NODE.INPUT=VALUE`: NODE is an id, a title or a class; VALUE is read as INPUT's type."""
+        place, equals, text = assignment.partition("=")
+        name, dot, input_name = place.rpartition(".")
+        if not (equals and dot and name and input_name):
+            raise EditError(f"{assignment!r} is not NODE.INPUT=VALUE, for example 3.seed=42")
+        node = self.find(name)
+        self._write(node, input_name, _parsed(text, self._type(node, input_name)))
+
+    def find(self, name: str) -> str:
+        """The id of the one node with this id, title or class."""
+        if name in self.prompt:
+            return name
+        for known_by in (title_of, lambda entry: entry["class_type"]):
+            found = [node for node, entry in self.prompt.items() if known_by(entry) == name]
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise EditError(f"{name!r} can mean {self._list(found)}; say which by its id")
+        raise EditError(f"there is no node {name!r}; there are {self._list(self.prompt)}")
+
+    def image(self, file: str) -> None:
+        """Another picture for the one Load Image."""
+        self._write(self._only("LoadImage", "image"), "image", file)
+
+    def depth(self, file: str) -> None:
+        """A depth map from a file: in Load Depth Map, or in the place of every Estimate Depth."""
+        if self._of_class("SD2DepthLoad"):
+            self._write(self._only("SD2DepthLoad", "image"), "image", file)
+            return
+        estimates = self._of_class("SD2DepthEstimate")
+        if not estimates:
+            raise EditError(
+                "the workflow neither loads nor estimates a depth map; there is nothing that "
+                "--depth could replace"
+            )
+        for node in estimates:
+            self._replace(node, "SD2DepthLoad", {"image": file})
+
+    def text(self, side: str, text: str) -> None:
+        """Another positive or negative prompt, in the CLIP Text Encode that feeds the samplers."""
+        found: dict[str, None] = {}
+        for node in self._needed():
+            entry = self.prompt[node]
+            if "positive" in entry["inputs"] and "seed" in self._widgets(node):
+                found |= dict.fromkeys(self._texts_behind(node, side))
+        if not found:
+            raise EditError(f"no CLIP Text Encode feeds the {side} input of a sampler")
+        if len(found) > 1:
+            raise EditError(
+                f"the {side} prompt comes from {self._list(found)}; say which with --set NODE.text="
+            )
+        self._write(next(iter(found)), "text", text)
+
+    def everywhere(self, names: Sequence[str], value: Any) -> None:
+        """The same value for every input of one of these names (widgets only)."""
+        places = [
+            (node, name) for node in self._needed() for name in names if name in self._widgets(node)
+        ]
+        if not places:
+            raise EditError(f"no node has an input {' or '.join(map(repr, names))}")
+        for node, name in places:
+            self._write(node, name, value)
+
+    # --- finding
+
+    def _needed(self) -> list[str]:
+        nodes = needed(self.prompt, self.nodes)
+        return [node for node in nodes if self.prompt[node]["class_type"] in self.nodes]
+
+    def _of_class(self, kind: str) -> list[str]:
+        return [node for node in self._needed() if self.prompt[node]["class_type"] == kind]
+
+    def _only(self, kind: str, name: str) -> str:
+        found = self._of_class(kind)
+        if len(found) > 1:
+            raise EditError(
+                f"there are several: {self._list(found)}; say which with --set NODE.{name}=FILE"
+            )
+        if not found:
+            raise EditError(f"the workflow uses no {kind}")
+        return found[0]
+
+    def _list(self, nodes: Iterable[str]) -> str:
+        entries = ((node, self.prompt[node]) for node in nodes)
+        return ", ".join(describe(node, title_of(e), e["class_type"]) for node, e in entries)
+
+    def _widgets(self, node: str) -> dict[str, Any]:
+        kind = self.nodes.get(self.prompt[node]["class_type"])
+        return {} if kind is None else {n: t for n, t, _ in canvas.widget_inputs(kind)}
+
+    def _type(self, node: str, name: str) -> Any:
+        widgets = self._widgets(node)
+        if name not in widgets:
+            raise EditError(
+                f"{self._list([node])} takes no value for {name!r}; it takes values for "
+                f"{', '.join(widgets) or 'none of its inputs'}"
+            )
+        return widgets[name]
+
+    def _texts_behind(self, node: str, side: str) -> list[str]:
+        """The CLIP Text Encodes behind an input, through any nodes that pass conditioning on."""
+        link = self.prompt[node]["inputs"].get(side)
+        if not is_link(link) or str(link[0]) not in self.prompt:
+            return []
+        source, slot = str(link[0]), link[1]
+        entry = self.prompt[source]
+        kind = self.nodes.get(entry["class_type"])
+        if entry["class_type"] == "CLIPTextEncode" or kind is None:
+            return [source] if kind is not None else []
+        declared = kind.INPUT_TYPES()
+        inputs = {**declared.get("required", {}), **declared.get("optional", {})}
+        names = getattr(kind, "RETURN_NAMES", ())
+        if slot < len(names) and names[slot] in inputs:
+            return self._texts_behind(source, names[slot])  # positive -> positive
+        sides = [name for name, spec in inputs.items() if spec[0] == "CONDITIONING"]
+        return [text for name in sides for text in self._texts_behind(source, name)]
+
+    # --- changing
+
+    def _write(self, node: str, name: str, value: Any) -> None:
+        self.prompt[node]["inputs"][name] = value
+        self._on_canvas(lambda drawn: canvas.set_widget(drawn, node, name, value, self.nodes))
+
+    def _replace(self, node: str, kind: str, inputs: dict[str, Any]) -> None:
+        title = self.nodes[kind].DISPLAY_NAME
+        entry = {"inputs": inputs, "class_type": kind, "_meta": {"title": title}}
+        self.prompt[node] = entry
+        self._on_canvas(
+            lambda drawn: canvas.replace_node(drawn, node, kind, title, list(inputs.values()))
+        )
+
+    def _on_canvas(self, change: Callable[[dict[str, Any]], bool]) -> None:
+        if self.workflow.canvas is not None and not change(self.workflow.canvas):
+            _log.warning(
+                "the canvas cannot show a change that was made inside it; saved pictures carry "
+                "what ran, without the canvas"
+            )
+            self.workflow.canvas = None
+
+
+def _parsed(text: str, kind: Any) -> Any:
+    """A value from the command line; what does not parse is left for the checks to report."""
+    if kind == "BOOLEAN":
+        return {"true": True, "false": False, "1": True, "0": False}.get(text.lower(), text)
+    if kind in ("INT", "FLOAT"):
+        for convert in (int, float):
+            try:
+                return convert(text)
+            except ValueError:
+                continue
+    return text

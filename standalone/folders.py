@@ -1,0 +1,188 @@
+"""Where the embedded engine looks for files and leaves them: ComfyUI's layout under a base folder.
+
+    <base>/input                pictures that workflows name
+    <base>/output               saved pictures; <base>/output/temp holds the previews
+    <base>/models/checkpoints   checkpoints, also in subfolders
+
+The base is the current directory unless `use()` says otherwise.
+"""
+
+import mimetypes
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKPOINT_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")
+
+
+@dataclass(frozen=True)
+class Folders:
+    """One set of folders; relative ones count from the current directory."""
+
+    input: Path
+    output: Path
+    checkpoints: Path
+
+    @classmethod
+    def below(cls, base: Path) -> "Folders":
+        """ComfyUI's layout under a base folder."""
+        return cls(base / "input", base / "output", base / "models" / "checkpoints")
+
+    @property
+    def temp(self) -> Path:
+        """Previews; beside the results, so that `--output` moves them too."""
+        return self.output / "temp"
+
+
+def current() -> Folders:
+    """The folders in use."""
+    return _current
+
+
+def use(folders: Folders) -> None:
+    """From now on look here."""
+    global _current
+    _current = folders
+
+
+_current = Folders.below(Path())
+
+
+# --- what is there -------------------------------------------------------------------------------
+
+
+def checkpoint_names() -> list[str]:
+    """Weight files below the checkpoints folder, as `name` or `subfolder/name`."""
+    folder = current().checkpoints
+    paths = (path for path in folder.rglob("*") if path.suffix.lower() in CHECKPOINT_SUFFIXES)
+    return sorted(path.relative_to(folder).as_posix() for path in paths if path.is_file())
+
+
+def checkpoint_path(name: str) -> Path:
+    """A checkpoint by its name in the checkpoints folder, or by its path.
+
+    Raises FileNotFoundError that says where it was looked for and what to do.
+    """
+    folder = current().checkpoints
+    return _find(
+        name,
+        folder,
+        f"there is no checkpoint {name!r}, neither in {folder.absolute()} nor as a path; put the "
+        "file into that folder or say where it is (--checkpoint FILE)",
+    )
+
+
+def input_names(suffixes: tuple[str, ...] = ()) -> list[str]:
+    """Files in the input folder: pictures, or those that end in one of the suffixes."""
+    folder = current().input
+    names = [path.name for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+    return sorted(n for n in names if (n.endswith(suffixes) if suffixes else _is_picture(n)))
+
+
+def input_path(name: str) -> Path:
+    """A file by its name in the input folder, or by its path.
+
+    `name [output]`, `name [temp]` and `name [input]` mean that folder, as in ComfyUI.
+    Raises FileNotFoundError that says where it was looked for and what to do.
+    """
+    name, folder = _annotated(name)
+    return _find(
+        name,
+        folder,
+        f"there is no file {name!r}, neither in {folder.absolute()} nor as a path; put it into "
+        "that folder or give the path of another one",
+    )
+
+
+def _find(name: str, folder: Path, missing: str) -> Path:
+    for path in (folder / name, Path(name)):
+        if path.is_file():
+            return path
+    raise FileNotFoundError(missing)
+
+
+def _annotated(name: str) -> tuple[str, Path]:
+    folders = current()
+    marks = {"[input]": folders.input, "[output]": folders.output, "[temp]": folders.temp}
+    for mark, folder in marks.items():
+        if name.endswith(mark):
+            return name.removesuffix(mark).rstrip(), folder
+    return name, folders.input
+
+
+def _is_picture(name: str) -> bool:
+    kind, _ = mimetypes.guess_type(name, strict=False)
+    return kind is not None and kind.startswith("image/")
+
+
+# --- where results go ----------------------------------------------------------------------------
+
+
+def output_paths(
+    folder: Path, prefix: str, count: int, width: int, height: int, suffix: str
+) -> tuple[list[Path], str]:
+    """Free paths in ComfyUI's numbering: prefix_00001_.png, prefix_00002_.png, ...
+
+    Args:
+        folder: the output folder; created with the prefix's subfolder.
+        prefix: may name a subfolder (`maps/depth`) and hold %width%, %height%, %year%, %month%,
+            %day%, %hour%, %minute%, %second% and %batch_num% (0 for the first file).
+        count: number of files.
+        width, height: in pixels, for the marks.
+
+    Returns: the paths and the subfolder they lie in, "" for none.
+
+    Raises ValueError when the prefix leads out of the output folder.
+    """
+    prefix = os.path.normpath(_expand(prefix, width, height))
+    subfolder, name = os.path.split(prefix)
+    target = folder / subfolder
+    if not target.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(
+            f"the file name prefix {prefix!r} leads to {target.resolve()}, outside the output "
+            f"folder {folder.resolve()}; use a prefix without .. and without a leading /"
+        )
+    target.mkdir(parents=True, exist_ok=True)
+    names = [name.replace("%batch_num%", str(index)) for index in range(count)]
+    first = 1 + max((_last_number(target, one) for one in set(names)), default=0)
+    files = [f"{one}_{first + index:05}_{suffix}" for index, one in enumerate(names)]
+    return [target / file for file in files], subfolder
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A name to write to that becomes `path` when all went well; otherwise nothing is left."""
+    unfinished = path.with_name(f".{path.name}.part")
+    try:
+        yield unfinished
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _expand(prefix: str, width: int, height: int) -> str:
+    now = time.localtime()
+    marks = {
+        "width": str(width),
+        "height": str(height),
+        "year": str(now.tm_year),
+        "month": f"{now.tm_mon:02}",
+        "day": f"{now.tm_mday:02}",
+        "hour": f"{now.tm_hour:02}",
+        "minute": f"{now.tm_min:02}",
+        "second": f"{now.tm_sec:02}",
+    }
+    for mark, value in marks.items():
+        prefix = prefix.replace(f"%{mark}%", value)
+    return prefix
+
+
+def _last_number(folder: Path, name: str) -> int:
+    """The highest number among files called `name_NUMBER_...`, whatever their suffix; 0: none."""
+    start = os.path.normcase(f"{name}_")
+    files = [file for file in os.listdir(folder) if os.path.normcase(file).startswith(start)]
+    numbers = [file[len(start) :].split(".")[0].split("_")[0] for file in files]
+    return max((int(number) for number in numbers if number.isdecimal()), default=0)

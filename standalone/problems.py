@@ -1,0 +1,54 @@
+"""What can be wrong with a workflow, said so that a person finds the place on the canvas."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        message: what was found, what was expected, what to do.
+        node: id of the node, "" when it is about the whole workflow.
+        title: what the canvas shows as the node's name.
+        kind: the node's class.
+        input: name of the input, "" when it is about the whole node.
+    """
+
+    message: str
+    node: str = ""
+    title: str = ""
+    kind: str = ""
+    input: str = ""
+
+    def __str__(self) -> str:
+        place = f"{describe(self.node, self.title, self.kind)}, " if self.node else ""
+        place += f"input {self.input!r}, " if self.input else ""
+        return f"{place.removesuffix(', ')}: {self.message}" if place else self.message
+
+
+class WorkflowError(ValueError):
+    """A workflow that cannot run; `problems` lists everything that is wrong with it."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        lines = [str(problem) for problem in problems]
+        if len(lines) > 1:
+            lines.insert(0, f"{len(lines)} things are wrong with the workflow:")
+        super().__init__("\n  ".join(lines))
+
+
+class EditError(ValueError):
+    """A change that does not fit the workflow; the message says what would."""
+
+
+def describe(node: str, title: str, kind: str) -> str:
+    """A node by everything a person may know it by: node 3 "Sampler" (KSampler)."""
+    return f'node {node} "{title}" ({kind})' if title and title != kind else f"node {node} ({kind})"
+
+
+def title_of(entry: Mapping[str, Any]) -> str:
+    """The title of a node in the API format; its class when it has none."""
+    return entry.get("_meta", {}).get("title") or entry.get("class_type", "")
