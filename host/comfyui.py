@@ -163,11 +163,12 @@ def load_checkpoint(checkpoint: Checkpoint) -> tuple[Model, Clip, Vae]:
         "te_model_options": {"clip_h_model_config": _text_config(checkpoint.text)},
     }
     if _comfyui_reads(checkpoint):
-        load = partial(comfy.sd.load_checkpoint_guess_config, str(checkpoint.path), **options)
-        model, clip, vae = load()[:3]
+        loaded = comfy.sd.load_checkpoint_guess_config(str(checkpoint.path), **options)
+        model, clip, vae = loaded[:3]
     else:
         load = partial(_load_weights, checkpoint, **options)
         model, clip, vae = load()[:3]
+        # How newer versions load a model once more, for TorchCompileModel or a second GPU.
         model.cached_patcher_init = (load, (), 0)
     if not stock_vae:
         vae = Vae(sd=checkpoint.read(Part.VAE), config=_vae_config(checkpoint.vae))

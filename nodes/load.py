@@ -53,3 +53,12 @@ class SD2DepthCheckpointLoader:
         checkpoint = Checkpoint.open(host.checkpoint_path(ckpt_name))
         depth_model = DepthModel(ckpt_name, lambda: checkpoint.read(Part.MIDAS))
         return (*host.load_checkpoint(checkpoint), depth_model)
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, ckpt_name: str) -> bool | str:
+        """Tell before anything runs that a file is missing, and where it was looked for."""
+        try:
+            host.checkpoint_path(ckpt_name)
+        except FileNotFoundError as error:
+            return str(error)
+        return True

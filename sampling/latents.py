@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 # ComfyUI takes every denoise above this for "all of it" (comfy/samplers.py, KSampler.set_steps).
-_FULL_STRENGTH = 0.9999
+FULL_STRENGTH = 0.9999
 
 
 class StrengthRule(str, Enum):
@@ -36,7 +36,7 @@ def start_latent(
 
     Returns: [B, 4, h, w]; a new tensor unless it is `samples` itself.
     """
-    if rule is StrengthRule.KSAMPLER or denoise <= _FULL_STRENGTH:
+    if rule is StrengthRule.KSAMPLER or denoise <= FULL_STRENGTH:
         return samples
     if noise_mask is None:
         return samples.new_zeros(samples.shape)

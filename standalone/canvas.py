@@ -212,7 +212,7 @@ class _Scopes:
     """All scopes of a canvas, and the subgraphs that open them."""
 
     def __init__(self, canvas: Json) -> None:
-        definitions = canvas.get("definitions", {}).get("subgraphs", [])
+        definitions = (canvas.get("definitions") or {}).get("subgraphs") or []
         self.subgraphs = {definition["id"]: definition for definition in definitions}
         self.inside: dict[str, _Scope] = {}  # id of a subgraph node -> its inside
         self.all: list[_Scope] = []
@@ -278,6 +278,9 @@ class _Entry:
             except _BrokenLinkError as broken:
                 self._problem(str(broken), entry["name"])
                 continue
+            except RecursionError:
+                self._problem("its link goes round in a circle; cut it", entry["name"])
+                continue
             if isinstance(found, _Source):
                 inputs[entry["name"]] = [found.node, found.slot]
             elif isinstance(found, _Constant):
@@ -322,7 +325,7 @@ class _Entry:
 
     def _named_value(self, name: str, widget: str) -> Any:
         nodes = [node for scope in self.scopes.all for node in scope.nodes.values()]
-        by_property = [n for n in nodes if n.get("properties", {}).get(_SEARCH_NAME) == name]
+        by_property = [n for n in nodes if (n.get("properties") or {}).get(_SEARCH_NAME) == name]
         for node in by_property or [n for n in nodes if n.get("title") == name]:
             stored = node.get("widgets_values") or []
             places: Mapping[str, int | str] = {"value": 0} if stored else {}  # of a primitive

@@ -17,6 +17,8 @@ import torch
 import torchsde
 from torch import Tensor
 
+from ..sampling.latents import FULL_STRENGTH
+
 Denoise = Callable[[Tensor, float], Tensor]
 
 
@@ -50,7 +52,7 @@ def sigmas_for(scheduler: str, sampler: str, steps: int, denoise: float = 1.0) -
         raise ValueError("denoise is not a number; give a value from 0 to 1")
     if denoise <= 0:
         return torch.empty(0)
-    total = steps if denoise > FULL_DENOISE else int(steps / denoise)
+    total = steps if denoise > FULL_STRENGTH else int(steps / denoise)
     if SAMPLERS[sampler].drops_penultimate:
         sigmas = SCHEDULERS[scheduler](total + 1)
         sigmas = torch.cat([sigmas[:-2], sigmas[-1:]])
@@ -61,7 +63,7 @@ def sigmas_for(scheduler: str, sampler: str, steps: int, denoise: float = 1.0) -
             f"the {scheduler} schedule of {len(sigmas) - 1} steps (for {steps} steps at denoise "
             f"{denoise}) repeats noise levels; take fewer steps, more denoise, or another scheduler"
         )
-    return sigmas if denoise > FULL_DENOISE else sigmas[-(steps + 1) :]
+    return sigmas if denoise > FULL_STRENGTH else sigmas[-(steps + 1) :]
 
 
 def initial_noise(
@@ -93,9 +95,6 @@ def next_seed(seed: int) -> int:
 
 
 # --- Noise levels ------------------------------------------------------------------------------
-
-# KSampler takes every denoise above this for 1.
-FULL_DENOISE = 0.9999
 
 # The thousand noise levels that Stable Diffusion was trained with: betas linear in their square
 # root (Rombach et al. 2022, arXiv:2112.10752; the numbers stand in the model's own config).

@@ -304,6 +304,18 @@ def test_broken_links_and_group_nodes_are_problems_of_the_canvas():
     ]
 
 
+def test_reroutes_in_a_circle_are_a_problem_of_the_canvas():
+    nodes = [
+        node(1, "Reroute", None, [("", "*", 1)], ["IMAGE"]),
+        node(2, "Reroute", None, [("", "*", 2)], ["IMAGE"]),
+        node(3, "Paint", FULL, [("image", "IMAGE", 3)]),
+    ]
+    links = [(1, 2, 0, 1, 0, "*"), (2, 1, 0, 2, 0, "*"), (3, 1, 0, 3, 0, "*")]
+    _, (problem,) = convert(nodes, links, definitions=None)
+    assert (problem.node, problem.input) == ("3", "image")
+    assert "round in a circle" in problem.message
+
+
 # --- changing a canvas ---------------------------------------------------------------------------
 
 
