@@ -200,7 +200,7 @@ class TextArchitecture:
     """
 
     width: int
-    layers: int  # as stored, the unused last one included
+    layers: int  # the unused last one included
     mlp_width: int
     vocabulary: int = 49408
     length: int = 77
@@ -214,9 +214,12 @@ class TextArchitecture:
     def from_tensors(cls, tensors: Mapping[str, TensorInfo]) -> "TextArchitecture":
         """Read the widths from the shapes; raises UnknownArchitecture naming what is missing."""
         vocabulary, width = _shape(tensors, "token_embedding.weight", 2)
+        layers = _count(tensors, "transformer.resblocks.")
+        if (width, layers) == (FULL_TEXT.width, FULL_TEXT.layers - 1):
+            layers = FULL_TEXT.layers  # a copy without the last layer, which is never used
         return cls(
             width=width,
-            layers=_count(tensors, "transformer.resblocks."),
+            layers=layers,
             mlp_width=_shape(tensors, "transformer.resblocks.0.mlp.c_fc.weight", 2)[0],
             vocabulary=vocabulary,
             length=_shape(tensors, "positional_embedding", 2)[0],

@@ -8,6 +8,9 @@ from torch import Tensor
 # ComfyUI takes every denoise above this for "all of it" (comfy/samplers.py, KSampler.set_steps).
 FULL_STRENGTH = 0.9999
 
+# White of an 8-bit grey PNG arrives as 255 * 256 / 65535 = 0.9961 in ComfyUI 0.33.
+_FULLY_ON = 0.99
+
 
 class StrengthRule(str, Enum):
     """What a sampler starts from at strength 1.0."""
@@ -41,7 +44,7 @@ def start_latent(
     if noise_mask is None:
         return samples.new_zeros(samples.shape)
     mask = fit_mask(noise_mask, *samples.shape[:1], *samples.shape[-2:])
-    return samples * (mask < 1.0).to(samples)
+    return samples * (mask < _FULLY_ON).to(samples)
 
 
 def fit_mask(mask: Tensor, batch: int, height: int, width: int) -> Tensor:

@@ -46,15 +46,17 @@ class WeightFile(ABC):
 
 
 class SafetensorsFile(WeightFile):
-    """A safetensors file; tensors are memory-mapped by its own library."""
+    """A safetensors file, checked by its own library; tensors are memory-mapped."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        header = _header(path)
+        header, self._start = _header(path)
         self.metadata = header.pop("__metadata__", {})
         self.tensors = {name: _info(path, name, entry) for name, entry in header.items()}
+        self._offsets = {name: tuple(entry["data_offsets"]) for name, entry in header.items()}
         try:
-            self._data = safe_open(path, framework="pt", device="cpu")
+            with safe_open(path, framework="pt"):
+                pass  # opening checks that the header and the file's size agree
         except SafetensorError as error:
             raise UnreadableFile(
                 f"{path.name} is damaged: {error}. Its header promises {_promised(header):,} bytes "
@@ -63,10 +65,14 @@ class SafetensorsFile(WeightFile):
             ) from error
 
     def read(self, name: str) -> Tensor:
-        """One tensor on the CPU in its stored dtype; KeyError for an unknown name."""
-        if name not in self.tensors:
-            raise KeyError(name)
-        return self._data.get_tensor(name)
+        """One tensor on the CPU in its stored dtype; KeyError for an unknown name.
+
+        Each has a mapping of its own. The library's covers the file for as long as it is open, so
+        that what was read stays in memory beside what it was converted to.
+        """
+        info = self.tensors[name]
+        begin, end = self._offsets[name]
+        return _map(self.path, info.dtype, self._start + begin, end - begin).reshape(info.shape)
 
 
 class PickleFile(WeightFile):
@@ -87,10 +93,16 @@ class PickleFile(WeightFile):
         offset, length = self._archive.places[stored.storage.key]
         if offset + length > self.path.stat().st_size:
             raise UnreadableFile(f"{self.path.name} is cut off: the data of {name} is not in it")
-        # Copy-on-write, so that nothing done to the tensor can reach the file.
-        data = np.memmap(self.path, dtype=np.uint8, mode="c", offset=offset, shape=(length,))
-        flat = torch.frombuffer(data, dtype=stored.storage.dtype)
+        flat = _map(self.path, stored.storage.dtype, offset, length)
         return flat.as_strided(stored.shape, stored.stride, stored.offset)
+
+
+def _map(path: Path, dtype: torch.dtype, offset: int, length: int) -> Tensor:
+    """`length` bytes of a file as a flat tensor; writing to it does not reach the file."""
+    if length == 0:
+        return torch.empty(0, dtype=dtype)
+    data = np.memmap(path, dtype=np.uint8, mode="c", offset=offset, shape=(length,))
+    return torch.frombuffer(data, dtype=dtype)
 
 
 def open_weights(path: Path | str) -> WeightFile:
@@ -131,8 +143,8 @@ def _hint(start: bytes) -> str:
     return ""
 
 
-def _header(path: Path) -> dict[str, dict]:
-    """The safetensors header: an 8-byte little-endian length, then JSON."""
+def _header(path: Path) -> tuple[dict[str, dict], int]:
+    """The safetensors header and where it ends: an 8-byte little-endian length, then JSON."""
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         if length > min(_MAX_HEADER, path.stat().st_size - 8):
@@ -147,7 +159,7 @@ def _header(path: Path) -> dict[str, dict]:
         raise UnreadableFile(f"{path.name} is damaged: its header is not JSON ({error})") from error
     if not isinstance(header, dict):
         raise UnreadableFile(f"{path.name} is damaged: its header is not a JSON object")
-    return header
+    return header, 8 + length
 
 
 # https://github.com/huggingface/safetensors#format

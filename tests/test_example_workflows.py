@@ -8,6 +8,8 @@ from PIL import Image
 
 import sd2_depth2img
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS
+from sd2_depth2img.standalone import folders
+from sd2_depth2img.standalone.graph import Runner, read_workflow
 
 try:
     import tomllib
@@ -93,3 +95,29 @@ def test_has_a_square_thumbnail_and_notes(path):
     notes = [n for n in read(path)["nodes"] if n["type"] in NOTES]
     assert all(len(note["widgets_values"][0]) > 80 for note in notes)
     assert notes
+
+
+SMALL = {"width": 128, "height": 128, "steps": 2, "resolution": 128}
+
+
+@each_workflow
+def test_runs_on_a_real_photograph_and_saves_its_workflow(path, mini_checkpoint, tmp_path):
+    before = folders.current()
+    folders.use(folders.Folders.below(tmp_path))
+    workflow = read_workflow(path)
+    for node in workflow.prompt.values():
+        values = {**SMALL, "ckpt_name": str(mini_checkpoint)}
+        if node["class_type"] == "LoadImage":
+            values["image"] = str(ROOT / "example_workflows" / "astronaut.jpg")
+        node["inputs"] |= {name: values[name] for name in node["inputs"] if name in values}
+    try:
+        Runner().run(workflow)
+    finally:
+        folders.use(before)
+    (saved,) = (tmp_path / "output").glob("*.png")
+    with Image.open(saved) as picture:
+        assert picture.size == (128, 128)
+        extrema = picture.convert("L").getextrema()
+        assert extrema[0] < extrema[1]
+        assert json.loads(picture.text["workflow"])["version"] == 0.4
+        assert json.loads(picture.text["prompt"]) == workflow.prompt

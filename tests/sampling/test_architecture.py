@@ -94,6 +94,11 @@ def test_any_text_tower_reads_back_and_its_last_layer_is_not_needed():
     assert text.heads == 2
 
 
+def test_a_copy_without_the_unused_last_text_layer_is_the_same_tower():
+    shapes = {n: s for n, s in FULL_TEXT.tensors().items() if n not in FULL_TEXT.unused()}
+    assert TextArchitecture.from_tensors(infos(shapes)) == FULL_TEXT
+
+
 def test_a_missing_tensor_is_named():
     shapes = FULL_UNET.tensors()
     del shapes["out.2.weight"]

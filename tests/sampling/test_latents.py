@@ -42,6 +42,11 @@ def test_a_full_mask_is_no_mask_and_an_empty_one_keeps_everything(samples):
     assert torch.equal(start_latent(samples, 1.0, torch.zeros(64, 64), PURE), samples)
 
 
+def test_white_of_an_8_bit_grey_picture_is_fully_on(samples):
+    white = torch.full((64, 64), 255 * 256 / 65535)  # as ComfyUI 0.33 loads it
+    assert (start_latent(samples, 1.0, white, PURE) == 0).all()
+
+
 def test_soft_mask_values_keep_the_source_for_the_blend(samples):
     soft = torch.full((1, 8, 8), 0.5)
     assert torch.equal(start_latent(samples, 1.0, soft, PURE), samples)

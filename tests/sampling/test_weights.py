@@ -20,6 +20,7 @@ TENSORS = {
     "half": torch.randn(5).half(),
     "brain": torch.randn(2, 2).bfloat16(),
     "count": torch.tensor(7),
+    "empty": torch.zeros(0, 3),
 }
 
 
@@ -96,9 +97,10 @@ def test_files_that_are_something_else_are_recognised(tmp_path, content, words):
         open_weights(path)
 
 
-def test_reading_writes_nothing_back(tmp_path):
-    path = tmp_path / "weights.ckpt"
-    torch.save(TENSORS, path)
+@pytest.mark.parametrize("suffix", [".safetensors", ".ckpt"])
+def test_reading_writes_nothing_back(tmp_path, suffix):
+    path = tmp_path / f"weights{suffix}"
+    save_file(TENSORS, path) if suffix == ".safetensors" else torch.save(TENSORS, path)
     before = path.read_bytes()
     open_weights(path).read("a").zero_()
     assert path.read_bytes() == before
