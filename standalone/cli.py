@@ -210,7 +210,7 @@ def _show(results: "Results") -> None:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    from ..sampling.checkpoint import identify
+    from ..sampling.checkpoint import Kind, identify
     from ..sampling.weights import open_weights
 
     file = open_weights(options.file)
@@ -238,7 +238,20 @@ def _inspect(options: argparse.Namespace) -> int:
     print(f"  tensors: {stored or 'none'}")
     for reason, names in identity.unused.items():
         print(f"  not used: {len(names)} tensors ({reason})")
+    if identity.kind is Kind.SD2_DEPTH:
+        print(f"  {_completeness(options.file)}")
     return OK
+
+
+def _completeness(file: Path) -> str:
+    """Whether the nodes can load a depth checkpoint, and if not, why."""
+    from ..sampling.checkpoint import Checkpoint, IncompleteCheckpoint
+
+    try:
+        checkpoint = Checkpoint.open(file)
+    except IncompleteCheckpoint as error:
+        return str(error)
+    return "complete" if checkpoint.has_midas else "complete, but without a depth network inside"
 
 
 # --- depth2img make-checkpoint -------------------------------------------------------------------

@@ -259,6 +259,18 @@ def test_inspect(mini_checkpoint, capsys):
     assert facts["parts"]["MiDaS depth network"]["tensors"] == 368
 
 
+def test_inspect_tells_what_is_missing(mini_checkpoint, tmp_path, capsys):
+    weights = load_file(mini_checkpoint)
+    pruned = {n: t for n, t in weights.items() if not n.startswith("depth_model.")}
+    save_file(pruned, tmp_path / "pruned.safetensors")
+    assert cli.main(["inspect", str(tmp_path / "pruned.safetensors")]) == cli.OK
+    assert "complete, but without a depth network" in capsys.readouterr().out
+    del pruned["first_stage_model.quant_conv.bias"]
+    save_file(pruned, tmp_path / "broken.safetensors")
+    assert cli.main(["inspect", str(tmp_path / "broken.safetensors")]) == cli.OK
+    assert "first_stage_model. 1 are missing (quant_conv.bias)" in capsys.readouterr().out
+
+
 def test_inspect_something_else(tmp_path, capsys):
     assert cli.main(["inspect", str(tmp_path / "missing.ckpt")]) == cli.FAILED
     (tmp_path / "a.ckpt").write_bytes(b"nothing of the kind")
