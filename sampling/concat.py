@@ -4,6 +4,7 @@ A depth map travels inside the conditioning at its full size and is fitted to th
 while sampling, so that one conditioning serves passes of different sizes.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -14,6 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 DEPTH_KEY = "sd2_depth"
+
+_log = logging.getLogger(__name__)
+
+_ASPECT_TOLERANCE = 0.02  # what rounding sides to multiples of 8 can do to a small picture
 
 Conditioning = Sequence[Sequence[Any]]  # of [context [1, tokens, width], values by name]
 
@@ -61,6 +66,14 @@ class DepthCondition:
                 f"the fixed range goes from {self.low} to {self.high}; "
                 "low (far) must be less than high (near)"
             )
+        flat = int((self.depth.amin((1, 2)) == self.depth.amax((1, 2))).sum())
+        if flat:
+            _log.warning(
+                "%d of %d depth maps are flat (one depth everywhere): the model sees no depth in "
+                "them",
+                flat,
+                self.depth.shape[0],
+            )
 
     def channel(self, batch: int, height: int, width: int) -> Tensor:
         """The fifth channel for a latent of this size.
@@ -78,6 +91,7 @@ class DepthCondition:
                 f"{maps} depth maps cannot be shared out to a latent batch of {batch}; give one "
                 "map, as many maps as latents, or a number of maps that divides the batch"
             )
+        self._warn_if_squeezed(height, width)
         depth = self.depth.float().unsqueeze(1)  # BHW -> B1HW
         low, high = self._range(depth)
         flat = low == high  # told before fitting, whose rounding would be stretched into noise
@@ -88,6 +102,18 @@ class DepthCondition:
         unit = torch.where(flat, 0.0, (depth - low) / span)
         channel = (2.0 * unit - 1.0) * self.strength
         return channel.repeat(batch // maps, 1, 1, 1)
+
+    def _warn_if_squeezed(self, height: int, width: int) -> None:
+        rows, columns = self.depth.shape[1:]
+        if abs(columns * height / (rows * width) - 1.0) > _ASPECT_TOLERANCE:
+            _log.warning(
+                "the depth map is %d x %d pixels, the latent %d x %d: it is squeezed to fit and "
+                "does not match a cropped picture; crop it like the picture (Upscale Image)",
+                columns,
+                rows,
+                width,
+                height,
+            )
 
     def _range(self, depth: Tensor) -> tuple[Tensor, Tensor]:
         if self.normalize is Normalize.PER_IMAGE:

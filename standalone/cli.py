@@ -166,7 +166,12 @@ def _folders(options: argparse.Namespace) -> "Folders":
     for folder in (options.base, options.input):
         if folder is not None and not folder.is_dir():
             raise FileNotFoundError(f"there is no folder {folder}")
-    return Folders(options.input or below.input, options.output or below.output, below.checkpoints)
+    output = options.output or below.output
+    try:  # before the run, whose results would be lost
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"the output folder {output} cannot be made: {error.strerror}") from error
+    return Folders(options.input or below.input, output, below.checkpoints)
 
 
 def _edit(editor: "Editor", options: argparse.Namespace) -> None:

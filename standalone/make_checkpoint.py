@@ -6,8 +6,6 @@ file, which makes it the material of the tests and of a first try without a 5 GB
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +24,7 @@ from ..sampling.architecture import (
     VAEArchitecture,
 )
 from ..sampling.checkpoint import Part
+from .folders import written_whole
 
 
 @dataclass(frozen=True)
@@ -135,13 +134,8 @@ def make_checkpoint(
     facts = {"title": "random weights", "seed": seed, "structure": asdict(structure)}
     # One entry, because the library writes several in an order that changes from run to run.
     metadata = {"depth2img": json.dumps(facts)}
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    os.close(handle)
-    try:
-        save_file(weights, temporary, metadata)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with written_whole(path) as unfinished:
+        save_file(weights, unfinished, metadata)
     return path
 
 

@@ -36,7 +36,7 @@ def sigmas_for(scheduler: str, sampler: str, steps: int, denoise: float = 1.0) -
     Below full strength only the last `steps` of int(steps / denoise) steps are taken; at
     denoise 0 or less there is nothing to do. uni_pc leaves out the last level before zero.
 
-    Returns: float32 [n + 1] on the CPU, falling to 0, for n steps; [0] for denoise <= 0. n is
+    Returns: float32 [n + 1] on the CPU, falling to 0, for n steps; empty for denoise <= 0. n is
     `steps` except with ddim_uniform, whose levels lie a whole number of timesteps apart.
     Raises ValueError on an unknown name or a number out of range.
     """

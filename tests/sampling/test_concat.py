@@ -78,6 +78,15 @@ def test_a_flat_map_gives_minus_one(value, size):
     assert (batch.channel(2, 64, 96) == -1.0).all()
 
 
+def test_flat_and_squeezed_maps_are_told(caplog):
+    condition = DepthCondition(torch.stack([torch.full((50, 80), 0.3), torch.rand(50, 80)]))
+    assert "1 of 2 depth maps are flat" in caplog.text
+    condition.channel(2, 40, 64)
+    assert "squeezed" not in caplog.text
+    condition.channel(2, 64, 64)
+    assert "80 x 50 pixels, the latent 64 x 64: it is squeezed" in caplog.text
+
+
 def test_whole_batch_keeps_the_maps_comparable():
     maps = torch.stack([torch.linspace(0, 0.5, 64).reshape(8, 8), torch.full((8, 8), 1.0)])
     channel = DepthCondition(maps, Normalize.WHOLE_BATCH).channel(2, 8, 8)
