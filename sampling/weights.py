@@ -181,8 +181,11 @@ _DTYPES = {
 
 def _info(path: Path, name: str, entry: dict) -> TensorInfo:
     try:
+        begin, end = map(int, entry["data_offsets"])
+        if not 0 <= begin <= end:
+            raise ValueError("the tensor ends before it begins")
         return TensorInfo(_DTYPES[entry["dtype"]], tuple(entry["shape"]))
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise UnreadableFile(
             f"{path.name}: the header's entry for {name} is {entry!r}, which is not understood; "
             f"known element types are {', '.join(_DTYPES)}"

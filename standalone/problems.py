@@ -51,4 +51,4 @@ def describe(node: str, title: str, kind: str) -> str:
 
 def title_of(entry: Mapping[str, Any]) -> str:
     """The title of a node in the API format; its class when it has none."""
-    return entry.get("_meta", {}).get("title") or entry.get("class_type", "")
+    return (entry.get("_meta") or {}).get("title") or entry.get("class_type", "")

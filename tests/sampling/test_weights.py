@@ -71,11 +71,15 @@ def test_safetensors_cut_off_in_the_data_says_how_much_is_missing(safetensors):
         open_weights(safetensors)
 
 
-def test_unknown_element_type_is_named(tmp_path):
-    header = json.dumps({"x": {"dtype": "F4", "shape": [2], "data_offsets": [0, 1]}}).encode()
+@pytest.mark.parametrize(
+    "change", [{"dtype": "F4"}, {"data_offsets": "ab"}, {"data_offsets": [9, 3]}, {"shape": 2}]
+)
+def test_an_entry_that_is_not_understood_is_named(tmp_path, change):
+    entry = {"dtype": "U8", "shape": [1], "data_offsets": [0, 1], **change}
+    header = json.dumps({"x": entry}).encode()
     path = tmp_path / "odd.safetensors"
     path.write_bytes(struct.pack("<Q", len(header)) + header + b"\0")
-    with pytest.raises(UnreadableFile, match=r"entry for x .*F4"):
+    with pytest.raises(UnreadableFile, match=r"entry for x "):
         open_weights(path)
 
 
