@@ -212,7 +212,6 @@ _SCHEDULE = frozenset(
 
 
 def _part(tensors: Mapping[str, TensorInfo], prefix: str) -> dict[str, TensorInfo]:
-    prefix = prefix.value if isinstance(prefix, Part) else prefix
     return {n[len(prefix) :]: info for n, info in tensors.items() if n.startswith(prefix)}
 
 
