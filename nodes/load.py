@@ -4,11 +4,15 @@ A DEPTH_MODEL is a `depth.estimators.DepthModel`: a depth network that is read f
 it is first used.
 """
 
+from pathlib import Path
 from typing import Any
 
 from .. import host
 from ..depth.estimators import DepthModel
 from ..sampling.checkpoint import Checkpoint, Part
+
+# Ours alone to list: ComfyUI's stock loader cannot read its reduced VAE and text encoder.
+BUNDLED_CHECKPOINT = Path(__file__).parents[1] / "models" / "sd2-depth-mini.safetensors"
 
 
 class SD2DepthCheckpointLoader:
@@ -17,9 +21,11 @@ class SD2DepthCheckpointLoader:
     DISPLAY_NAME = "Load SD2 Depth Checkpoint"
     CATEGORY = "SD2 Depth/loaders"
     DESCRIPTION = (
-        "Loads a Stable Diffusion 2 depth checkpoint (512-depth-ema) from models/checkpoints. "
-        "MODEL, CLIP and VAE are ComfyUI's own and fit every other node; MODEL needs a depth map "
-        "in its conditioning (Encode Depth)."
+        "Loads a Stable Diffusion 2 depth checkpoint. MODEL, CLIP and VAE are ComfyUI's own and "
+        "fit every other node; MODEL needs a depth map in its conditioning (Encode Depth). "
+        "sd2-depth-mini comes with the pack: a small trained model to try the nodes with, which "
+        "paints simple shapes, colours and materials at 256 x 256, no photographs. The real "
+        "checkpoint (512-depth-ema) goes into models/checkpoints and wants 512 pixels."
     )
     SEARCH_ALIASES = ["512-depth-ema", "depth2img", "depth to image", "stable diffusion 2 depth"]
     FUNCTION = "execute"
@@ -39,10 +45,12 @@ class SD2DepthCheckpointLoader:
         return {
             "required": {
                 "ckpt_name": (
-                    host.checkpoint_names(),
+                    _checkpoint_names(),
                     {
-                        "tooltip": "A file in models/checkpoints. Any other kind of checkpoint is "
-                        "refused with a message that says what it is."
+                        "tooltip": "A file in models/checkpoints (512-depth-ema, 512 pixels), or "
+                        "the bundled sd2-depth-mini: 256 pixels, simple shapes, colours and "
+                        "materials, no photographs. Any other kind of checkpoint is refused with "
+                        "a message that says what it is."
                     },
                 ),
             }
@@ -50,7 +58,7 @@ class SD2DepthCheckpointLoader:
 
     def execute(self, ckpt_name: str) -> tuple[Any, Any, Any, DepthModel]:
         """Open the file, check it, load its parts."""
-        checkpoint = Checkpoint.open(host.checkpoint_path(ckpt_name))
+        checkpoint = Checkpoint.open(_checkpoint_path(ckpt_name))
         depth_model = DepthModel(ckpt_name, lambda: checkpoint.read(Part.MIDAS))
         return (*host.load_checkpoint(checkpoint), depth_model)
 
@@ -58,7 +66,24 @@ class SD2DepthCheckpointLoader:
     def VALIDATE_INPUTS(cls, ckpt_name: str) -> bool | str:
         """Tell before anything runs that a file is missing, and where it was looked for."""
         try:
-            host.checkpoint_path(ckpt_name)
+            _checkpoint_path(ckpt_name)
         except FileNotFoundError as error:
             return str(error)
         return True
+
+
+def _checkpoint_names() -> list[str]:
+    """The user's checkpoints, then the bundled one, unless one of theirs has its name."""
+    names = host.checkpoint_names()
+    is_extra = BUNDLED_CHECKPOINT.is_file() and BUNDLED_CHECKPOINT.name not in names
+    return [*names, BUNDLED_CHECKPOINT.name] if is_extra else names
+
+
+def _checkpoint_path(name: str) -> Path:
+    """Where a checkpoint lies: the user's, otherwise the bundled one. Raises FileNotFoundError."""
+    try:
+        return host.checkpoint_path(name)
+    except FileNotFoundError:
+        if name == BUNDLED_CHECKPOINT.name and BUNDLED_CHECKPOINT.is_file():
+            return BUNDLED_CHECKPOINT
+        raise

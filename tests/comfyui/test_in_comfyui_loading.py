@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 UNET = "model.diffusion_model."
+BUNDLED_CHECKPOINT = "sd2-depth-mini.safetensors"
 
 
 def _weights(comfyui, depth_graph) -> dict[str, torch.Tensor]:
@@ -70,6 +71,18 @@ def test_the_stock_loader_does_not_take_reduced_widths(comfyui, depth_graph):
     loader = graph.add("CheckpointLoaderSimple", ckpt_name=graph.CHECKPOINT)
     graph.save(graph.sample("KSampler", model=loader()))
     assert comfyui.failure(graph).node == "CheckpointLoaderSimple"
+
+
+def _offered(comfyui, loader: str) -> list[str]:
+    return comfyui.get(f"/object_info/{loader}")[loader]["input"]["required"]["ckpt_name"][0]
+
+
+def test_the_bundled_checkpoint_is_offered_by_our_loader_alone(comfyui, depth_graph):
+    assert _offered(comfyui, "SD2DepthCheckpointLoader")[-1] == BUNDLED_CHECKPOINT
+    assert BUNDLED_CHECKPOINT not in _offered(comfyui, "CheckpointLoaderSimple")
+    graph = depth_graph(checkpoint=BUNDLED_CHECKPOINT)
+    graph.save(graph.sample("KSampler"))
+    assert comfyui.latent(graph).shape == (1, 4, 8, 8)
 
 
 # --- pickles -------------------------------------------------------------------------------------

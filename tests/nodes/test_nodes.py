@@ -10,11 +10,12 @@ import torch
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
 from sd2_depth2img.nodes.conditioning import SD2DepthEncode
 from sd2_depth2img.nodes.depth_map import SD2DepthEstimate, SD2DepthLoad, SD2DepthSave
-from sd2_depth2img.nodes.load import SD2DepthCheckpointLoader
+from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
 from sd2_depth2img.nodes.sample import SD2DepthSampler
 from sd2_depth2img.sampling.checkpoint import IncompleteCheckpoint, NotADepthCheckpoint
 from sd2_depth2img.sampling.concat import DEPTH_KEY, MissingDepthError
 from sd2_depth2img.sampling.latents import StrengthRule
+from sd2_depth2img.sampling.pickles import UnreadableFile
 from sd2_depth2img.standalone import folders
 
 NODES = list(NODE_CLASS_MAPPINGS.values())
@@ -106,6 +107,37 @@ def test_inputs_and_execute_agree(node):
 
 
 # --- loading -------------------------------------------------------------------------------------
+
+
+def listed_checkpoints():
+    return SD2DepthCheckpointLoader.INPUT_TYPES()["required"]["ckpt_name"][0]
+
+
+def test_the_bundled_checkpoint_is_listed_after_the_users(base):
+    name = BUNDLED_CHECKPOINT.name
+    assert listed_checkpoints() == [name]
+    place = base / "models" / "checkpoints"
+    place.mkdir(parents=True)
+    (place / "z.ckpt").touch()
+    assert listed_checkpoints() == ["z.ckpt", name]
+    (place / name).touch()
+    assert listed_checkpoints() == [name, "z.ckpt"]
+
+
+def test_the_bundled_checkpoint_is_complete(base):
+    assert SD2DepthCheckpointLoader.VALIDATE_INPUTS(BUNDLED_CHECKPOINT.name) is True
+    model, _, _, depth_model = SD2DepthCheckpointLoader().execute(BUNDLED_CHECKPOINT.name)
+    assert model.in_channels == 5
+    (depth,) = SD2DepthEstimate().execute(torch.rand(1, 64, 64, 3), depth_model, resolution=64)
+    assert depth.max() > depth.min()
+
+
+def test_a_users_file_with_the_name_of_the_bundled_one_wins(base):
+    place = base / "models" / "checkpoints"
+    place.mkdir(parents=True)
+    (place / BUNDLED_CHECKPOINT.name).write_bytes(b"no weights")
+    with pytest.raises(UnreadableFile, match="is not a weight file"):
+        SD2DepthCheckpointLoader().execute(BUNDLED_CHECKPOINT.name)
 
 
 def test_a_missing_checkpoint_says_where_it_was_looked_for(base):
