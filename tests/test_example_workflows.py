@@ -101,12 +101,13 @@ SMALL = {"width": 128, "height": 128, "steps": 2, "resolution": 128}
 
 
 @each_workflow
-def test_runs_on_a_real_photograph_and_saves_its_workflow(path, mini_checkpoint, tmp_path):
+def test_runs_on_a_real_photograph_and_saves_its_workflow(path, tmp_path):
+    """With the checkpoint that it names, which therefore is the bundled one."""
     before = folders.current()
     folders.use(folders.Folders.below(tmp_path))
     workflow = read_workflow(path)
     for node in workflow.prompt.values():
-        values = {**SMALL, "ckpt_name": str(mini_checkpoint)}
+        values = dict(SMALL)
         if node["class_type"] == "LoadImage":
             values["image"] = str(ROOT / "example_workflows" / "astronaut.jpg")
         node["inputs"] |= {name: values[name] for name in node["inputs"] if name in values}
