@@ -3,14 +3,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-MINIATURE := build/miniature.safetensors
 
 .PHONY: demo test test-all bench lint clean
 
-demo: $(VENV)/engine $(MINIATURE)
-	$(BIN)/depth2img run "example_workflows/Depth to Image.json" \
-		--checkpoint $(MINIATURE) --image example_workflows/astronaut.jpg --output demo
-	@echo "The checkpoint of this demo has random weights, so its pictures are noise: see README.md."
+demo: $(VENV)/engine
+	$(BIN)/depth2img demo
 
 test: $(VENV)/tests lint
 	$(BIN)/pytest -m "not slow"
@@ -25,10 +22,6 @@ lint: $(VENV)/tests
 bench: $(VENV)/tests
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/memory.py
-
-$(MINIATURE): $(VENV)/engine
-	mkdir -p $(@D)
-	$(BIN)/depth2img make-checkpoint $@
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -17,7 +17,7 @@ from .problems import EditError
 if TYPE_CHECKING:
     from .edits import Editor
     from .folders import Folders
-    from .graph import Results
+    from .graph import Results, Runner
 
 OK, FAILED, USAGE, CANCELLED = 0, 1, 2, 130  # exit codes; argparse itself exits with 2
 
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="depth2img", description="Stable Diffusion 2 depth-to-image without ComfyUI."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_run, _add_inspect, _add_make_checkpoint):
+    for add in (_add_run, _add_demo, _add_inspect, _add_make_checkpoint):
         add(commands).add_argument(
             "--debug", action="store_true", help="show the traceback of an error"
         )
@@ -81,21 +81,50 @@ def _add_run(commands: Any) -> argparse.ArgumentParser:
     )
     run.set_defaults(command=_run)
     run.add_argument("workflow", type=Path, metavar="WORKFLOW")
-    run.add_argument("--image", metavar="FILE", help="picture for Load Image")
-    run.add_argument("--depth", metavar="FILE", help="depth map to use instead of estimating one")
     run.add_argument("--prompt", metavar="TEXT", help="what the picture should show")
-    run.add_argument("--negative", metavar="TEXT", help="what it should not show")
     run.add_argument("--seed", type=int, metavar="N", help="seed of every sampler")
-    run.add_argument("--steps", type=int, metavar="N", help="steps of every sampler")
-    run.add_argument("--checkpoint", metavar="FILE", help="checkpoint, a path or a name")
-    run.add_argument(
+    _add_edits(run)
+    run.add_argument("--output", type=Path, metavar="DIR", help="output folder")
+    return run
+
+
+def _add_demo(commands: Any) -> argparse.ArgumentParser:
+    demo = commands.add_parser(
+        "demo",
+        help="repaint a photo from four prompts, on one sheet",
+        description="Run the example workflow with four prompts and the seeds 0 to 3, and lay the "
+        "photo, its depth map and the four pictures out on one sheet: sheet.png in the output "
+        "folder, where a former one is replaced.",
+    )
+    demo.set_defaults(command=_demo, prompt=None, seed=None)
+    _add_edits(demo)
+    demo.add_argument(
+        "--output",
+        type=Path,
+        default=Path("demo"),
+        metavar="DIR",
+        help="output folder (default: demo)",
+    )
+    return demo
+
+
+def _add_edits(command: argparse.ArgumentParser) -> None:
+    """What can be changed in a workflow, whichever it is, and where its files are."""
+    command.add_argument("--image", metavar="FILE", help="picture for Load Image")
+    command.add_argument(
+        "--depth", metavar="FILE", help="depth map to use instead of estimating one"
+    )
+    command.add_argument("--negative", metavar="TEXT", help="what the picture should not show")
+    command.add_argument("--steps", type=int, metavar="N", help="steps of every sampler")
+    command.add_argument("--checkpoint", metavar="FILE", help="checkpoint, a path or a name")
+    command.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="NODE.INPUT=VALUE",
         help="any other value; NODE is an id, a title or a class name; may be repeated",
     )
-    run.add_argument(
+    command.add_argument(
         "--base",
         type=Path,
         default=Path(),
@@ -103,9 +132,7 @@ def _add_run(commands: Any) -> argparse.ArgumentParser:
         help="folder with input, output and models/checkpoints, as ComfyUI has them (default: the "
         "current one)",
     )
-    run.add_argument("--input", type=Path, metavar="DIR", help="input folder")
-    run.add_argument("--output", type=Path, metavar="DIR", help="output folder")
-    return run
+    command.add_argument("--input", type=Path, metavar="DIR", help="input folder")
 
 
 def _add_inspect(commands: Any) -> argparse.ArgumentParser:
@@ -143,6 +170,13 @@ def _add_make_checkpoint(commands: Any) -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
+    editor, runner = _prepared(options.workflow, options)
+    _show(runner.run(editor.workflow))
+    return OK
+
+
+def _prepared(path: Path, options: argparse.Namespace) -> "tuple[Editor, Runner]":
+    """A workflow with the options' changes, and what runs it in the options' folders."""
     missing = [name for name in _ENGINE_PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise ModuleNotFoundError(name=", ".join(missing))
@@ -152,11 +186,9 @@ def _run(options: argparse.Namespace) -> int:
 
     folders.use(_folders(options))
     nodes = all_nodes()
-    workflow = read_workflow(options.workflow, nodes)
-    _edit(Editor(workflow, nodes), options)
-    results = Runner(nodes, lambda line: print(line, file=sys.stderr)).run(workflow)
-    _show(results)
-    return OK
+    editor = Editor(read_workflow(path, nodes), nodes)
+    _edit(editor, options)
+    return editor, Runner(nodes, lambda line: print(line, file=sys.stderr))
 
 
 def _folders(options: argparse.Namespace) -> "Folders":
@@ -209,6 +241,19 @@ def _show(results: "Results") -> None:
             print(text)
     for file in results.files:
         print(file)
+
+
+# --- depth2img demo ------------------------------------------------------------------------------
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from .demo import PHOTO, WORKFLOW, paint_sheet
+
+    if options.image is None:
+        options.image = str(PHOTO)
+    for file in paint_sheet(*_prepared(WORKFLOW, options)):
+        print(file)
+    return OK
 
 
 # --- depth2img inspect ---------------------------------------------------------------------------

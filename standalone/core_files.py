@@ -264,13 +264,16 @@ def _save_pictures(
 ) -> list[dict[str, str]]:
     count, height, width = images.shape[:3]
     paths, subfolder = folders.output_paths(folder, prefix, count, width, height, ".png")
-    for path, picture in zip(paths, images.cpu(), strict=True):
-        # Cut off, not rounded, as ComfyUI does it.
-        pixels = (255.0 * picture).clamp(0, 255).to(torch.uint8).numpy()
+    for path, picture in zip(paths, images, strict=True):
         with folders.written_whole(path) as unfinished:
-            file = Image.fromarray(pixels)
+            file = to_picture(picture)
             file.save(unfinished, format="PNG", pnginfo=_png_info(text), compress_level=4)
     return [{"filename": path.name, "subfolder": subfolder, "type": kind} for path in paths]
+
+
+def to_picture(image: Tensor) -> Image.Image:
+    """One picture [H, W, 3] of an IMAGE with 8 bits a channel: cut off, not rounded, as ComfyUI."""
+    return Image.fromarray((255.0 * image).clamp(0, 255).to(torch.uint8).cpu().numpy())
 
 
 def _png_info(text: Mapping[str, str]) -> PngInfo:
