@@ -6,17 +6,14 @@ Stability-AI/stablediffusion and OpenCLIP; on the other: the files of a diffuser
 (`unet/`, `vae/`, `text_encoder/`).
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
 
 from .architecture import TextArchitecture, UNetArchitecture, VAEArchitecture
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class Transform(Enum):
@@ -43,6 +40,14 @@ class Entry:
             return tensor.chunk(3)
         return (tensor,)
 
+    def join(self, tensors: Sequence[Tensor]) -> Tensor:
+        """The way back: the tensor under `ldm`'s name from those under `diffusers`' names."""
+        if self.transform is Transform.SQUEEZE_CONV:
+            return tensors[0][:, :, None, None]
+        if self.transform is Transform.SPLIT_QKV:
+            return torch.cat(tuple(tensors))
+        return tensors[0]
+
 
 @dataclass(frozen=True)
 class KeyMap:
@@ -64,6 +69,15 @@ class KeyMap:
         """
         for entry in self.entries:
             yield from zip(entry.diffusers, entry.split(read(entry.ldm)), strict=True)
+
+    def to_ldm(self, read: Callable[[str], Tensor]) -> Iterator[tuple[str, Tensor]]:
+        """Yield every used tensor under its original name.
+
+        Args:
+            read: gives the tensor of a name in diffusers; called once for each.
+        """
+        for entry in self.entries:
+            yield entry.ldm, entry.join([read(name) for name in entry.diffusers])
 
 
 def unet_keys(unet: UNetArchitecture) -> KeyMap:

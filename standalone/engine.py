@@ -86,7 +86,9 @@ class EngineModel:
         """The network with its weights, read at first use."""
         unet = self._checkpoint.unet
         weights = _weights(self._checkpoint, Part.UNET, unet_keys(unet), self.device, self._dtype)
-        return _fill(_unet(unet), weights)
+        with torch.device("meta"):
+            network = unet_network(unet)
+        return _fill(network, weights)
 
     @torch.no_grad()
     def predict_noise(self, x: Tensor, timesteps: Tensor, context: Tensor) -> Tensor:
@@ -132,7 +134,8 @@ class EngineCLIP:
     def network(self) -> "CLIPTextModel":
         """The text tower with its weights, read at first use."""
         text = self._checkpoint.text
-        model = _text_model(text)
+        with torch.device("meta"):
+            model = text_network(text)
         # transformers 4 wraps the tower in a module of its own, transformers 5 does not.
         tower = getattr(model, "text_model", model)
         weights = _weights(self._checkpoint, Part.TEXT, text_keys(text), self.device)
@@ -166,7 +169,9 @@ class EngineVAE:
         """The network with its weights, read at first use."""
         vae = self._checkpoint.vae
         weights = _weights(self._checkpoint, Part.VAE, vae_keys(vae), self.device)
-        return _fill(_autoencoder(vae), weights)
+        with torch.device("meta"):
+            network = vae_network(vae)
+        return _fill(network, weights)
 
     @property
     def factor(self) -> int:
@@ -274,42 +279,40 @@ def _fill(network: Network, weights: Iterable[tuple[str, Tensor]]) -> Network:
 # --- Networks ------------------------------------------------------------------------------------
 
 
-def _unet(unet: UNetArchitecture) -> "UNet2DConditionModel":
+def unet_network(unet: UNetArchitecture) -> "UNet2DConditionModel":
     """As in Stable Diffusion 2's `unet/config.json`, with this checkpoint's widths."""
     from diffusers import UNet2DConditionModel
 
     down = [("CrossAttn" if attention else "") + "DownBlock2D" for attention in unet.attention]
     up = [("CrossAttn" if attention else "") + "UpBlock2D" for attention in unet.attention]
-    with torch.device("meta"):
-        return UNet2DConditionModel(
-            in_channels=unet.in_channels,
-            out_channels=unet.out_channels,
-            block_out_channels=unet.levels,
-            layers_per_block=unet.res_blocks,
-            down_block_types=tuple(down),
-            up_block_types=tuple(reversed(up)),
-            cross_attention_dim=unet.context_dim,
-            # By its name the size of a head, in effect the number of heads per level.
-            attention_head_dim=tuple(width // HEAD_CHANNELS for width in unet.levels),
-            use_linear_projection=True,
-        )
+    return UNet2DConditionModel(
+        in_channels=unet.in_channels,
+        out_channels=unet.out_channels,
+        block_out_channels=unet.levels,
+        layers_per_block=unet.res_blocks,
+        down_block_types=tuple(down),
+        up_block_types=tuple(reversed(up)),
+        cross_attention_dim=unet.context_dim,
+        # By its name the size of a head, in effect the number of heads per level.
+        attention_head_dim=tuple(width // HEAD_CHANNELS for width in unet.levels),
+        use_linear_projection=True,
+    )
 
 
-def _autoencoder(vae: VAEArchitecture) -> "AutoencoderKL":
+def vae_network(vae: VAEArchitecture) -> "AutoencoderKL":
     """As in Stable Diffusion 2's `vae/config.json`, with this checkpoint's widths."""
     from diffusers import AutoencoderKL
 
-    with torch.device("meta"):
-        return AutoencoderKL(
-            block_out_channels=vae.levels,
-            layers_per_block=vae.res_blocks,
-            latent_channels=vae.latent_channels,
-            down_block_types=("DownEncoderBlock2D",) * len(vae.levels),
-            up_block_types=("UpDecoderBlock2D",) * len(vae.levels),
-        )
+    return AutoencoderKL(
+        block_out_channels=vae.levels,
+        layers_per_block=vae.res_blocks,
+        latent_channels=vae.latent_channels,
+        down_block_types=("DownEncoderBlock2D",) * len(vae.levels),
+        up_block_types=("UpDecoderBlock2D",) * len(vae.levels),
+    )
 
 
-def _text_model(text: TextArchitecture) -> "CLIPTextModel":
+def text_network(text: TextArchitecture) -> "CLIPTextModel":
     """As in Stable Diffusion 2's `text_encoder/config.json`, with this checkpoint's widths.
 
     It ends with the last but one stored layer and the final normalisation.
@@ -329,5 +332,4 @@ def _text_model(text: TextArchitecture) -> "CLIPTextModel":
         eos_token_id=prompt.END,
         pad_token_id=prompt.PAD,
     )
-    with torch.device("meta"):
-        return CLIPTextModel(config)
+    return CLIPTextModel(config)

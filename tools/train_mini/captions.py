@@ -1,0 +1,67 @@
+"""Captions: what a picture shows, in the words of a prompt."""
+
+from numpy.random import Generator
+
+from .shader import Appearance
+
+# Words that say nothing about these pictures, so that the miniature learns to read past them.
+FILLERS = (
+    "photograph,beautiful,highly detailed,museum,old,masterpiece,studio,large,tiny,famous,sculpture,"
+    "wonderful,soft,sharp,of a cat,of a horse,by the sea,portrait,digital art,realistic,in a garden"
+).split(",")
+
+
+def caption(noun: str, appearance: Appearance) -> str:
+    """The whole caption: "a red clay vase on a blue background, light from the left"."""
+    return _sentence(
+        noun,
+        appearance.foreground,
+        appearance.material,
+        appearance.background,
+        appearance.light,
+        appearance.fog,
+        fillers=(),
+    )
+
+
+def random_caption(random: Generator, noun: str, appearance: Appearance) -> str:
+    """A caption from which something may be left out, with words that mean nothing mixed in."""
+
+    def kept(value: str, share: float) -> str:
+        return value if random.random() < share else ""
+
+    fillers = ()
+    if random.random() < 0.2:
+        fillers = tuple(str(word) for word in random.choice(FILLERS, random.integers(1, 4)))
+    return _sentence(
+        kept(noun, 0.9) or "thing",
+        kept(appearance.foreground, 0.92),
+        kept(appearance.material, 0.92),
+        kept(appearance.background, 0.92),
+        kept(appearance.light, 0.8),
+        appearance.fog,
+        fillers,
+        reversed_order=bool(random.random() < 0.15),
+    )
+
+
+def _sentence(
+    noun: str,
+    foreground: str,
+    material: str,
+    background: str,
+    light: str,
+    fog: bool,
+    fillers: tuple[str, ...],
+    reversed_order: bool = False,
+) -> str:
+    thing = " ".join(word for word in (foreground, material, noun) if word)
+    parts = [f"{'an' if thing[0] in 'aeiou' else 'a'} {thing}"]
+    parts += fillers[:1]
+    if background:
+        ground = f"on {'an' if background[0] in 'aeiou' else 'a'} {background} background"
+        parts = [ground, *parts] if reversed_order else [*parts, ground]
+    text = ", ".join(parts) if reversed_order else " ".join(parts)
+    tail = [f"light from the {light}"] if light else []
+    tail += ["in fog"] if fog else []
+    return ", ".join([text, *tail, *fillers[1:]])

@@ -1,0 +1,124 @@
+"""The training set: scenes drawn, painted and captioned once, then read from disk."""
+
+import json
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .scenes import Scene, random_scene
+from .shader import Appearance, random_appearance, render
+
+# Raise it when scenes, shader or captions change: the file's metadata names it.
+DATA_VERSION = 1
+
+SIZES = (128, 256)
+PAINTINGS = 2  # of every scene, each with an appearance of its own
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A scene and its paintings, by picture size."""
+
+    noun: str
+    appearances: tuple[Appearance, ...]
+    depth: dict[int, np.ndarray]  # float32 [side, side]
+    pictures: dict[int, np.ndarray]  # uint8 [PAINTINGS, side, side, 3]
+
+
+def sample(seed: int, index: int) -> Sample:
+    """Sample `index` of the set that `seed` stands for; independent of all others."""
+    random = np.random.default_rng((seed, index))
+    scene = random_scene(random, SIZES[-1])
+    appearances = tuple(random_appearance(random) for _ in range(PAINTINGS))
+    depth = {side: _resized(scene, side) for side in SIZES}
+    pictures = {
+        side: np.stack([_bytes(render(depth[side], look)) for look in appearances])
+        for side in SIZES
+    }
+    return Sample(scene.noun, appearances, depth, pictures)
+
+
+class Dataset:
+    """The set on disk, memory-mapped.
+
+    Attributes:
+        nouns: what every scene shows.
+        appearances: `PAINTINGS` for every scene.
+        depth: by picture size, float16 [scenes, side, side].
+        pictures: by picture size, uint8 [scenes, PAINTINGS, side, side, 3].
+    """
+
+    def __init__(self, folder: Path) -> None:
+        facts = json.loads((folder / "facts.json").read_text())
+        self.nouns: list[str] = facts["nouns"]
+        self.appearances = [
+            tuple(Appearance(**look) for look in looks) for looks in facts["appearances"]
+        ]
+        self.depth = {side: np.load(folder / f"depth-{side}.npy", mmap_mode="r") for side in SIZES}
+        self.pictures = {
+            side: np.load(folder / f"pictures-{side}.npy", mmap_mode="r") for side in SIZES
+        }
+
+    def __len__(self) -> int:
+        return len(self.nouns)
+
+
+def prepare(folder: Path, scenes: int, seed: int, workers: int = 2) -> Dataset:
+    """Draw and paint the set, or open it when it is there already."""
+    wanted = {"version": DATA_VERSION, "seed": seed, "scenes": scenes}
+    done = folder / "done.json"
+    if done.exists() and json.loads(done.read_text()) == wanted:
+        return Dataset(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder, scenes, seed, workers)
+    done.write_text(json.dumps(wanted))
+    return Dataset(folder)
+
+
+def _write(folder: Path, scenes: int, seed: int, workers: int) -> None:
+    depth = {
+        side: _file(folder / f"depth-{side}.npy", np.float16, (scenes, side, side))
+        for side in SIZES
+    }
+    pictures = {
+        side: _file(folder / f"pictures-{side}.npy", np.uint8, (scenes, PAINTINGS, side, side, 3))
+        for side in SIZES
+    }
+    nouns, appearances = [], []
+    for index, item in enumerate(_samples(scenes, seed, workers)):
+        for side in SIZES:
+            depth[side][index] = item.depth[side]
+            pictures[side][index] = item.pictures[side]
+        nouns.append(item.noun)
+        appearances.append([asdict(look) for look in item.appearances])
+        if index % 500 == 0:
+            _log.info("scene %d of %d", index, scenes)
+    (folder / "facts.json").write_text(json.dumps({"nouns": nouns, "appearances": appearances}))
+
+
+def _samples(scenes: int, seed: int, workers: int) -> Iterator[Sample]:
+    with ProcessPoolExecutor(workers) as pool:
+        yield from pool.map(sample, [seed] * scenes, range(scenes), chunksize=16)
+
+
+def _file(path: Path, kind: type, shape: tuple[int, ...]) -> np.ndarray:
+    return np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
+
+
+def _resized(scene: Scene, side: int) -> np.ndarray:
+    if side == scene.depth.shape[0]:
+        return scene.depth
+    depth = cv2.resize(scene.depth, (side, side), interpolation=cv2.INTER_AREA)
+    low, high = depth.min(), depth.max()
+    return (depth - low) / max(high - low, 1e-6)
+
+
+def _bytes(picture: np.ndarray) -> np.ndarray:
+    return np.round(picture * 255).astype(np.uint8)

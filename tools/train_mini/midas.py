@@ -1,0 +1,114 @@
+"""Stage 2: the depth network, from pictures that are roughened until only their shapes can help."""
+
+import cv2
+import numpy as np
+import torch
+from numpy.random import Generator
+from torch import Tensor, nn
+
+from ...depth.midas import MULTIPLE, DPTHybrid, Widths
+from .dataset import PAINTINGS, Dataset
+from .trainer import numbers
+
+SIZES = (96, 128, 160, 192)  # of the network's input, in pixels
+
+
+class MiDaSStage:
+    """Depth from roughened paintings.
+
+    Args:
+        network: trained in place.
+        data: paintings and their depth.
+        seed, batch: batches have as many pixels as `batch` pictures of 128×128.
+    """
+
+    def __init__(
+        self, network: DPTHybrid, data: Dataset, seed: int, batch: int, device: torch.device
+    ) -> None:
+        self.network = network.to(device).train().requires_grad_(True)
+        self._data, self._seed, self._batch, self._device = data, seed, batch, device
+
+    def loss(self, step: int) -> Tensor:
+        """Absolute error of the depth, and of its slopes at four scales."""
+        random = np.random.default_rng(next(numbers(self._seed, step)))
+        size = int(random.choice(SIZES))
+        count = max(2, round(self._batch * (128 / size) ** 2))
+        pictures, depth = zip(*(self._pair(random, size) for _ in range(count)), strict=True)
+        pictures = torch.from_numpy(np.stack(pictures)).to(self._device)
+        truth = torch.from_numpy(np.stack(depth)).to(self._device)
+        with torch.autocast(self._device.type, torch.bfloat16):
+            found = self.network(pictures.movedim(-1, 1) * 2 - 1)
+        error = found.float() - truth
+        return error.abs().mean() + 0.5 * sum(_slopes(error, 2**level) for level in range(4))
+
+    def _pair(self, random: Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
+        scene, painting = random.integers(len(self._data)), random.integers(PAINTINGS)
+        source = 256 if size > 128 else 128
+        picture = self._data.pictures[source][scene, painting].astype(np.float32) / 255
+        depth = self._data.depth[source][scene].astype(np.float32)
+        if random.random() < 0.5:
+            picture, depth = picture[:, ::-1], depth[:, ::-1]
+        if size != source:
+            shape = (size, size)
+            picture = cv2.resize(picture, shape, interpolation=cv2.INTER_AREA)
+            depth = cv2.resize(depth, shape, interpolation=cv2.INTER_AREA)
+        return roughen(random, picture, depth), np.ascontiguousarray(depth)
+
+
+def roughen(random: Generator, picture: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """Give a painting the accidents of a photograph; its depth stays true.
+
+    Args:
+        picture: float32 `[H, W, 3]` in 0..1.
+        depth: `[H, W]`; textures differ between near and far, as things do.
+    """
+    if random.random() < 0.6:
+        picture = picture * _texture(random, depth)
+    if random.random() < 0.5:  # another mixture of the colours
+        mixture = random.dirichlet((0.7, 0.7, 0.7), 3).astype(np.float32)
+        picture = picture @ mixture.T
+    if random.random() < 0.15:
+        picture = 1 - picture
+    picture = np.clip(picture, 0, None) ** np.exp(random.uniform(-0.5, 0.5))
+    picture = picture * random.uniform(0.6, 1.2) + random.uniform(-0.1, 0.1)
+    if random.random() < 0.3:
+        picture = cv2.GaussianBlur(picture, (0, 0), random.uniform(0.4, 1.5))
+    picture = picture + random.normal(0, random.uniform(0, 0.05), picture.shape)
+    return np.clip(picture, 0, 1).astype(np.float32)
+
+
+def new_midas(widths: Widths, seed: int) -> DPTHybrid:
+    """A network with random weights."""
+    torch.manual_seed(seed)
+    network = DPTHybrid(widths)
+    nn.init.normal_(network.pretrained.model.cls_token, std=0.02)
+    nn.init.normal_(network.pretrained.model.pos_embed, std=0.02)
+    # Its last ReLU must not begin in the dark.
+    nn.init.constant_(network.scratch.output_conv[4].bias, 0.5)
+    return network
+
+
+def _texture(random: Generator, depth: np.ndarray) -> np.ndarray:
+    """Factors around 1, `[H, W, 3]`, of patterns that change where the depth does."""
+    side = depth.shape[0]
+    factors = np.ones((*depth.shape, 3), np.float32)
+    edges = np.sort(random.uniform(0, 1, random.integers(0, 3)))
+    for low, high in zip((-0.01, *edges), (*edges, 1.01), strict=True):
+        cells = int(random.integers(2, side // 4))
+        coarse = random.normal(0, 1, (cells, cells, 3)).astype(np.float32)
+        if random.random() < 0.6:
+            coarse[:] = coarse[..., :1]
+        pattern = cv2.resize(coarse, (side, side), interpolation=int(random.integers(0, 3)))
+        strength = random.uniform(0, 0.5)
+        inside = ((depth > low) & (depth <= high))[..., None]
+        factors = np.where(inside, np.exp(strength * pattern), factors)
+    return factors
+
+
+def _slopes(error: Tensor, stride: int) -> Tensor:
+    error = error[:, ::stride, ::stride]
+    return error.diff(dim=1).abs().mean() + error.diff(dim=2).abs().mean()
+
+
+if any(size % MULTIPLE for size in SIZES):
+    raise ValueError(f"MiDaS takes multiples of {MULTIPLE} pixels, not all of {SIZES}")

@@ -1,0 +1,234 @@
+"""Stage 1: the autoencoder, and its decoder once more on noisy latents.
+
+It starts as a mosaic: colours pass through every layer untouched, averaged over 8×8 pixels, and
+what is learned is added to that. A network with random layers spends its first hours on finding
+this, because GroupNorm hides a picture's mean colour from it.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+
+from ...sampling.architecture import VAEArchitecture
+from ...standalone.engine import vae_network
+from .dataset import PAINTINGS, Dataset
+from .trainer import numbers
+
+LATENTS = 4
+LATENT_SCALE = 0.18215  # SD2's scale_factor
+GROUPS = 32
+
+# A constant that shares a group with a colour c and −c: their mean and variance hardly depend on
+# the picture then, and GroupNorm leaves the colour alone. Its size weighs that against rounding.
+ANCHOR = 4.0
+# The standard deviation of such a group for the colours' usual spread.
+SPREAD = (2 * ANCHOR**2 / 9 + 2 * 0.3 / 3) ** 0.5
+
+NO_VARIANCE = -30.0  # log variance of the latents: none
+
+
+class VAEStage:
+    """The whole autoencoder, or its decoder alone.
+
+    Args:
+        network: trained in place.
+        data: pictures.
+        seed, batch: batches have `batch` pictures of 128×128 pixels, or as many pixels in crops.
+        noise: standard deviation of what is added to the latents, in units of their own.
+        decoder_only: leave the encoder as it is, and train the decoder's finest level too.
+            Before, that level is skipped: it begins as an identity, and two thirds of the time
+            would go into it.
+    """
+
+    def __init__(
+        self,
+        network: AutoencoderKL,
+        data: Dataset,
+        seed: int,
+        batch: int,
+        device: torch.device,
+        noise: float = 0.03,
+        decoder_only: bool = False,
+    ) -> None:
+        self.network = network.to(device)
+        self._data, self._seed, self._batch, self._device = data, seed, batch, device
+        self._noise = noise
+        network.requires_grad_(True)
+        network.quant_conv.requires_grad_(False)
+        network.post_quant_conv.requires_grad_(False)
+        if decoder_only:
+            network.encoder.requires_grad_(False)
+        else:
+            skip_finest(network)
+
+    def loss(self, step: int) -> Tensor:
+        """How far pictures are from themselves: squared, absolute and gradient error."""
+        seeds = numbers(self._seed, step)
+        pictures = torch.from_numpy(self._pictures(next(seeds))).to(self._device)
+        noise = torch.Generator().manual_seed(next(seeds))
+        with torch.autocast(self._device.type, torch.bfloat16):
+            latent = moments(self.network, pictures)[:, :LATENTS].float()
+            spread = latent.detach().std(dim=(0, 2, 3), keepdim=True)
+            shake = torch.randn(latent.shape, generator=noise).to(self._device)
+            latent = latent + self._noise * spread * shake
+            result = self.network.decode(latent, return_dict=False)[0].float()
+        error = result - pictures
+        slopes = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
+        return error.square().mean() + 0.1 * error.abs().mean() + 0.2 * slopes
+
+    def _pictures(self, seed: int) -> np.ndarray:
+        """A batch `[N, 3, side, side]` in −1..1: small whole pictures, or crops of large ones."""
+        random = np.random.default_rng(seed)
+        crop = int(random.choice((64, 128)))
+        size = int(random.choice((128, 256), p=(0.3, 0.7)))
+        stack = []
+        for _ in range(self._batch * (128 // crop) ** 2):
+            scene, painting = random.integers(len(self._data)), random.integers(PAINTINGS)
+            top, left = random.integers(0, size - crop + 1, 2)
+            picture = self._data.pictures[size][scene, painting]
+            picture = picture[top : top + crop, left : left + crop]
+            stack.append(picture[:, ::-1] if random.random() < 0.5 else picture)
+        return np.stack(stack).transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1
+
+
+def skip_finest(network: AutoencoderKL) -> None:
+    """Take the residual blocks of full resolution out; see `restore_finest`."""
+    network.encoder.down_blocks[0].resnets = nn.ModuleList()
+    network.decoder.up_blocks[-1].resnets = nn.ModuleList()
+
+
+def restore_finest(network: AutoencoderKL, architecture: VAEArchitecture, seed: int) -> None:
+    """Put the blocks of full resolution back, as identities, where they were taken out."""
+    whole = new_vae(architecture, seed)
+    network.encoder.down_blocks[0].resnets = whole.encoder.down_blocks[0].resnets
+    network.decoder.up_blocks[-1].resnets = whole.decoder.up_blocks[-1].resnets
+
+
+def moments(network: AutoencoderKL, pictures: Tensor) -> Tensor:
+    """Mean and log variance of the latents, `[B, 8, h, w]`, of pictures `[B, 3, H, W]`."""
+    return network.quant_conv(network.encoder(pictures))
+
+
+def new_vae(architecture: VAEArchitecture, seed: int) -> AutoencoderKL:
+    """An autoencoder that is a mosaic of 8×8 pixels: latents 0 to 2 are red, green and blue."""
+    torch.manual_seed(seed)
+    network = vae_network(architecture)
+    with torch.no_grad():
+        for module in _residual_ends(network):
+            module.weight.zero_()
+            module.bias.zero_()
+        _pass_colours_down(network.encoder)
+        _pass_colours_up(network.decoder)
+        _be_identity(network.quant_conv)
+        _be_identity(network.post_quant_conv)
+    return network
+
+
+@torch.no_grad()
+def whiten(network: AutoencoderKL, pictures: Iterator[Tensor]) -> None:
+    """Make the latents uncorrelated and of unit size, after SD2's scale factor.
+
+    The linear map goes into `quant_conv` and its inverse into `post_quant_conv`, so that pictures
+    come out as before.
+
+    Args:
+        network: an autoencoder whose two 1×1 convolutions are identities.
+        pictures: batches `[B, 3, H, W]` in −1..1 to measure mean and covariance on.
+    """
+    latents = torch.cat(
+        [moments(network, batch)[:, :LATENTS].movedim(1, -1).flatten(0, -2) for batch in pictures]
+    ).double()
+    mean, covariance = latents.mean(0), latents.T.cov()
+    values, vectors = torch.linalg.eigh(covariance)
+    forth = vectors @ torch.diag(values.rsqrt()) @ vectors.T  # ZCA: as close to before as can be
+    back = torch.linalg.inv(forth)
+    quant, post = network.quant_conv, network.post_quant_conv
+    quant.weight[:LATENTS, :LATENTS, 0, 0] = forth / LATENT_SCALE
+    quant.bias[:LATENTS] = -(forth @ mean) / LATENT_SCALE
+    post.weight[:, :, 0, 0] = back * LATENT_SCALE
+    post.bias[:] = mean
+
+
+def decibels(network: AutoencoderKL, pictures: Iterator[Tensor]) -> float:
+    """Peak signal-to-noise ratio of reconstructions of pictures in −1..1, in dB."""
+    errors = []
+    with torch.no_grad():
+        for batch in pictures:
+            latent = moments(network, batch)[:, :LATENTS]
+            result = network.decode(latent, return_dict=False)[0].clamp(-1, 1)
+            errors.append(F.mse_loss(result, batch))
+    return float(10 * torch.log10(4 / torch.stack(errors).mean()))
+
+
+# --- The mosaic -----------------------------------------------------------------------------------
+
+
+def _residual_ends(network: nn.Module) -> Iterator[nn.Module]:
+    """The last layer of every residual branch."""
+    for name, module in network.named_modules():
+        if name.endswith((".conv2", ".to_out.0")):
+            yield module
+
+
+def _carried() -> Iterator[tuple[int, int, float]]:
+    """(first channel of a group, colour, sign of the anchor) for the groups that carry colours."""
+    for group in range(6):
+        yield 3 * group, group % 3, 1.0 if group < 3 else -1.0
+
+
+def _pass_colours_down(encoder: nn.Module) -> None:
+    _begin(encoder.conv_in)
+    for block in encoder.down_blocks:
+        for sampler in block.downsamplers or ():
+            _keep(sampler.conv, corner=(0, 0), size=2)  # the mean of 2×2 pixels
+    _end(encoder.conv_out)
+    encoder.conv_out.weight[LATENTS:] = 0
+    encoder.conv_out.bias[LATENTS:] = NO_VARIANCE
+
+
+def _pass_colours_up(decoder: nn.Module) -> None:
+    _begin(decoder.conv_in)
+    for block in decoder.up_blocks:
+        for sampler in block.upsamplers or ():
+            _keep(sampler.conv, corner=(1, 1), size=1)
+    _end(decoder.conv_out)
+
+
+def _begin(conv: nn.Conv2d) -> None:
+    for first, colour, sign in _carried():
+        conv.weight[first : first + 3] = 0
+        conv.bias[first : first + 3] = 0
+        conv.weight[first, colour, 1, 1] = 1
+        conv.weight[first + 1, colour, 1, 1] = -1
+        conv.bias[first + 2] = sign * ANCHOR
+
+
+def _keep(conv: nn.Conv2d, corner: tuple[int, int], size: int) -> None:
+    """Channels that carry colours stay themselves, averaged over a square of the kernel."""
+    top, left = corner
+    for first, _, _ in _carried():
+        for channel in range(first, first + 3):
+            conv.weight[channel] = 0
+            conv.bias[channel] = 0
+            conv.weight[channel, channel, top : top + size, left : left + size] = 1 / size**2
+
+
+def _end(conv: nn.Conv2d) -> None:
+    """Read the colours after GroupNorm and SiLU, where silu(x) − silu(−x) = x."""
+    conv.weight[:3] = 0
+    for first, colour, sign in _carried():
+        # +: (c − A/3) / SPREAD stands in the first channel; −: its negative in the second.
+        channel = first if sign > 0 else first + 1
+        conv.weight[colour, channel, 1, 1] = sign * SPREAD
+    conv.bias[:3] = ANCHOR / 3
+
+
+def _be_identity(conv: nn.Conv2d) -> None:
+    conv.weight.zero_()
+    conv.bias.zero_()
+    for channel in range(conv.out_channels):
+        conv.weight[channel, channel] = 1
