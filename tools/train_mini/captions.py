@@ -2,12 +2,13 @@
 
 from numpy.random import Generator
 
-from .shader import Appearance
+from .scenes import NOUNS
+from .shader import LIGHTS, MATERIALS, PALETTE, Appearance
 
 # Words that say nothing about these pictures, so that the miniature learns to read past them.
 FILLERS = (
-    "photograph,beautiful,highly detailed,museum,old,masterpiece,studio,large,tiny,famous,sculpture,"
-    "wonderful,soft,sharp,of a cat,of a horse,by the sea,portrait,digital art,realistic,in a garden"
+    "photograph,beautiful,highly detailed,museum,old,masterpiece,studio,large,tiny,famous,soft,"
+    "sculpture,wonderful,sharp,of a cat,of a horse,by the sea,digital art,realistic,in a garden"
 ).split(",")
 
 
@@ -43,6 +44,12 @@ def random_caption(random: Generator, noun: str, appearance: Appearance) -> str:
         fillers,
         reversed_order=bool(random.random() < 0.15),
     )
+
+
+def vocabulary() -> list[str]:
+    """Every word that means something in a caption."""
+    grammar = ["a", "an", "on", "background", ",", "light", "from", "the", "in", "fog", "thing"]
+    return [*PALETTE, *MATERIALS, *LIGHTS, *NOUNS, *grammar]
 
 
 def _sentence(

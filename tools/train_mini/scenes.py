@@ -181,6 +181,12 @@ FAMILIES: tuple[Callable[[Generator, Map, Map], tuple[Map, str]], ...] = (
 SHARES = (0.24, 0.08, 0.1, 0.06, 0.1, 0.06, 0.14, 0.1, 0.12)
 
 
+NOUNS = (
+    "ball,cylinder,cone,box,ring,vase,pyramid,blob,landscape,relief,star,heart,flower,letter,leaf,"
+    "statue,person,dancer,astronaut,bust,portrait,room"
+).split(",")
+
+
 # --- Solids: height over the picture plane where they are, FAR elsewhere --------------------------
 
 

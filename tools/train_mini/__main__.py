@@ -1,0 +1,212 @@
+"""`python -m sd2_depth2img.tools.train_mini`: draw the data, train, write the checkpoint."""
+
+import argparse
+import logging
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+
+from ...depth.midas import DPTHybrid
+from .dataset import DATA_VERSION, PAINTINGS, SIZES, Dataset, prepare
+from .export import export
+from .midas import MiDaSStage, new_midas
+from .structure import STRUCTURE
+from .trainer import Schedule, train
+from .unet import PromptToNoise, UNetStage, new_network
+from .vae import LATENT_SCALE, LATENTS, VAEStage, decibels, moments, new_vae, restore_finest, whiten
+
+STAGES = ("data", "vae", "midas", "latents", "decoder", "unet", "export")
+LICENCE = "GPL-3.0-or-later"
+
+
+_log = logging.getLogger("train_mini")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How much of everything; a step of the UNet costs half a second to a second of one core."""
+
+    scenes: int
+    vae: Schedule
+    midas: Schedule
+    decoder: Schedule
+    unet: Schedule
+    batches: dict[str, int]
+    sizes: dict[int, float]  # of the UNet's pictures, and their share
+
+
+RECIPES = {
+    # Two CPU cores, about two hours.
+    "cpu": Recipe(
+        scenes=4000,
+        vae=Schedule(800, 8e-4),
+        midas=Schedule(1300, 1e-3),
+        decoder=Schedule(1500, 5e-4),
+        unet=Schedule(5000, 1e-3, ema=0.999),
+        batches={"vae": 8, "midas": 16, "decoder": 4, "unet": 16},
+        sizes={128: 0.6, 256: 0.4},
+    ),
+    # One GPU: longer and wider.
+    "gpu": Recipe(
+        scenes=12000,
+        vae=Schedule(6000, 8e-4),
+        midas=Schedule(6000, 1e-3),
+        decoder=Schedule(4000, 5e-4),
+        unet=Schedule(12000, 1e-3, ema=0.999),
+        batches={"vae": 16, "midas": 32, "decoder": 16, "unet": 64},
+        sizes={128: 0.5, 256: 0.5},
+    ),
+    # Everything once, to see that it runs.
+    "smoke": Recipe(
+        scenes=12,
+        vae=Schedule(2, 8e-4),
+        midas=Schedule(2, 1e-3),
+        decoder=Schedule(2, 5e-4),
+        unet=Schedule(2, 1e-3),
+        batches={"vae": 1, "midas": 2, "decoder": 1, "unet": 2},
+        sizes={128: 0.6, 256: 0.4},
+    ),
+}
+
+
+class Training:
+    """The stages, each of which finds what the ones before it left in the folder."""
+
+    def __init__(self, folder: Path, recipe: Recipe, seed: int, device: torch.device) -> None:
+        self.folder, self.recipe, self.seed, self.device = folder, recipe, seed, device
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def data(self) -> Dataset:
+        """Draw the scenes, or open them."""
+        return prepare(self.folder / "data", self.recipe.scenes, self.seed)
+
+    def vae(self) -> AutoencoderKL:
+        """The autoencoder, whitened, without the blocks of full resolution."""
+        data = self.data()
+        network = new_vae(STRUCTURE.vae, self.seed)
+        stage = VAEStage(network, data, self.seed, self.recipe.batches["vae"], self.device)
+        train(stage, self.recipe.vae, self.folder / "vae.pt")
+        network.eval()
+        whiten(network, _pictures(data, range(0, len(data), 40), self.device))
+        _log.info("VAE: %.2f dB", decibels(network, _pictures(data, range(24), self.device)))
+        return network
+
+    def decoder(self) -> AutoencoderKL:
+        """The whole autoencoder, its decoder trained to the end on latents that are a little off."""
+        network = self.vae()
+        restore_finest(network, STRUCTURE.vae, self.seed)
+        data, batch = self.data(), self.recipe.batches["decoder"]
+        stage = VAEStage(
+            network, data, self.seed + 1, batch, self.device, noise=0.08, decoder_only=True
+        )
+        train(stage, self.recipe.decoder, self.folder / "decoder.pt")
+        network.eval()
+        _log.info("decoder: %.2f dB", decibels(network, _pictures(data, range(24), self.device)))
+        return network
+
+    def midas(self) -> DPTHybrid:
+        """The depth network."""
+        network = new_midas(STRUCTURE.midas, self.seed)
+        batch = self.recipe.batches["midas"]
+        stage = MiDaSStage(network, self.data(), self.seed + 2, batch, self.device)
+        train(stage, self.recipe.midas, self.folder / "midas.pt")
+        return network.eval()
+
+    def latents(self) -> dict[int, np.ndarray]:
+        """Every painting's latent, of unit size, from the encoder that will not change again."""
+        files = {side: self.folder / f"latents-{side}.npy" for side in SIZES}
+        if not all(file.exists() for file in files.values()):
+            data, network = self.data(), self.vae()
+            for side, file in files.items():
+                np.save(file, _latents(network, data, side, self.device))
+        return {side: np.load(file, mmap_mode="r") for side, file in files.items()}
+
+    def unet(self) -> PromptToNoise:
+        """Text tower and UNet."""
+        network = new_network(STRUCTURE.unet, STRUCTURE.text, self.seed)
+        stage = UNetStage(
+            network,
+            self.data(),
+            self.latents(),
+            self.recipe.sizes,
+            self.seed + 3,
+            self.recipe.batches["unet"],
+            self.device,
+        )
+        train(stage, self.recipe.unet, self.folder / "unet.pt")
+        return network.eval()
+
+    def export(self, path: Path) -> None:
+        """All parts, trained to the end if they are not yet, as one file."""
+        facts = {
+            "title": "sd2-depth-mini",
+            "description": "a miniature of Stable Diffusion 2 depth-to-image, trained on synthetic "
+            "scenes: it knows shapes, colours and materials, not photographs",
+            "license": LICENCE,
+            "commit": _commit(),
+            "seed": self.seed,
+            "data_version": DATA_VERSION,
+        }
+        export(path, STRUCTURE, self.decoder(), self.midas(), self.unet(), facts)
+        _log.info("%s: %.1f MB", path, path.stat().st_size / 1e6)
+
+
+def _pictures(data: Dataset, scenes: range, device: torch.device) -> Iterator[torch.Tensor]:
+    """Some paintings at 256×256, `[PAINTINGS, 3, 256, 256]` in −1..1."""
+    for scene in scenes:
+        yield _tensor(data.pictures[256][scene], device)
+
+
+@torch.no_grad()
+def _latents(network: AutoencoderKL, data: Dataset, side: int, device: torch.device) -> np.ndarray:
+    latents = np.empty((len(data), PAINTINGS, LATENTS, side // 8, side // 8), np.float16)
+    for scene in range(len(data)):
+        pictures = _tensor(data.pictures[side][scene], device)
+        latents[scene] = (moments(network, pictures)[:, :LATENTS] * LATENT_SCALE).cpu()
+        if scene % 500 == 0:
+            _log.info("latents at %d: scene %d of %d", side, scene, len(data))
+    return latents
+
+
+def _tensor(pictures: np.ndarray, device: torch.device) -> torch.Tensor:
+    return torch.from_numpy(pictures).to(device).movedim(-1, 1) / 127.5 - 1
+
+
+def _commit() -> str:
+    """The commit of this checkout, marked when files differ from it."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    return subprocess.run(
+        [*command, "--abbrev=40"], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def main() -> None:
+    """Run the stages that the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m sd2_depth2img.tools.train_mini")
+    parser.add_argument("stage", nargs="?", choices=STAGES, default="export")
+    parser.add_argument("--folder", type=Path, default=Path("build/train_mini"))
+    parser.add_argument("--output", type=Path, default=Path("models/sd2-depth-mini.safetensors"))
+    parser.add_argument("--recipe", choices=RECIPES, help="default: what the device suits")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, help="CPU threads of this process")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    device = torch.device(options.device)
+    recipe = RECIPES[options.recipe or ("gpu" if device.type == "cuda" else "cpu")]
+    training = Training(options.folder, recipe, options.seed, device)
+    if options.stage == "export":
+        training.export(options.output)
+    else:
+        getattr(training, options.stage)()
+
+
+if __name__ == "__main__":
+    main()

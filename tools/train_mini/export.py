@@ -1,0 +1,82 @@
+"""The trained networks as one checkpoint in the layout of `512-depth-ema`."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ...depth.midas import UNUSED, DPTHybrid
+from ...sampling.checkpoint import Part
+from ...sampling.keymaps import text_keys, unet_keys, vae_keys
+from ...standalone.folders import written_whole
+from ...standalone.make_checkpoint import Structure
+from .unet import PromptToNoise, tower
+
+
+def export(
+    path: Path,
+    structure: Structure,
+    vae: AutoencoderKL,
+    midas: DPTHybrid,
+    network: PromptToNoise,
+    facts: Mapping[str, object],
+) -> None:
+    """Write the checkpoint, float16.
+
+    Tensors that lie in the real file without ever being used are zeros.
+
+    Args:
+        facts: goes into the file's metadata as JSON, under "depth2img".
+
+    Raises:
+        ValueError: a tensor of the structure is missing, or does not fit into float16.
+    """
+    unet, text = network.unet.state_dict(), tower(network.text).state_dict()
+    autoencoder = vae.state_dict()
+    trained = {
+        Part.UNET.value + name: tensor
+        for name, tensor in unet_keys(structure.unet).to_ldm(unet.__getitem__)
+    }
+    trained |= {
+        Part.VAE.value + name: tensor
+        for name, tensor in vae_keys(structure.vae).to_ldm(autoencoder.__getitem__)
+    }
+    trained |= {
+        Part.TEXT.value + name: tensor
+        for name, tensor in text_keys(structure.text).to_ldm(
+            lambda name: text[name.removeprefix("text_model.")]
+        )
+    }
+    trained |= {Part.MIDAS.value + name: tensor for name, tensor in midas.state_dict().items()}
+    idle = {Part.TEXT.value + name for name in structure.text.unused()}
+    weights = {
+        name: _half(name, trained.get(name), shape, name in idle or _idle_in_midas(name))
+        for name, shape in structure.tensors().items()
+    }
+    # One entry, because the library writes several in an order that changes from run to run.
+    metadata = {"depth2img": json.dumps({**facts, "structure": asdict(structure)})}
+    with written_whole(path) as unfinished:
+        save_file(weights, unfinished, metadata)
+
+
+def _idle_in_midas(name: str) -> bool:
+    prefix = Part.MIDAS.value
+    return name.startswith(prefix) and name.removeprefix(prefix).startswith(UNUSED)
+
+
+def _half(name: str, tensor: Tensor | None, shape: tuple[int, ...], idle: bool) -> Tensor:
+    if tensor is None:
+        if not idle:
+            raise ValueError(f"nothing was trained for the tensor {name}")
+        return torch.zeros(shape, dtype=torch.float16)
+    half = tensor.detach().cpu().to(torch.float16).contiguous()
+    if tuple(half.shape) != shape:
+        raise ValueError(f"{name} has shape {tuple(half.shape)}, the structure says {shape}")
+    if not half.isfinite().all():
+        raise ValueError(f"{name} has values up to {tensor.abs().max()}; float16 ends at 65504")
+    return half
