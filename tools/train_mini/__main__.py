@@ -1,6 +1,7 @@
 """`python -m sd2_depth2img.tools.train_mini`: draw the data, train, write the checkpoint."""
 
 import argparse
+import functools
 import logging
 import subprocess
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ import torch
 from diffusers import AutoencoderKL
 
 from ...depth.midas import DPTHybrid
-from .dataset import DATA_VERSION, PAINTINGS, SIZES, Dataset, prepare
+from ...standalone.folders import written_whole
+from .dataset import DATA_VERSION, HELD_OUT, PAINTINGS, SIZES, Dataset, prepare, sample
 from .export import export
 from .midas import MiDaSStage, new_midas
 from .structure import STRUCTURE
@@ -37,7 +39,6 @@ class Recipe:
     decoder: Schedule
     unet: Schedule
     batches: dict[str, int]
-    sizes: dict[int, float]  # of the UNet's pictures, and their share
 
 
 RECIPES = {
@@ -49,7 +50,6 @@ RECIPES = {
         decoder=Schedule(1500, 5e-4),
         unet=Schedule(5000, 1e-3, ema=0.999),
         batches={"vae": 8, "midas": 16, "decoder": 4, "unet": 16},
-        sizes={128: 0.6, 256: 0.4},
     ),
     # One GPU: longer and wider.
     "gpu": Recipe(
@@ -59,7 +59,6 @@ RECIPES = {
         decoder=Schedule(4000, 5e-4),
         unet=Schedule(12000, 1e-3, ema=0.999),
         batches={"vae": 16, "midas": 32, "decoder": 16, "unet": 64},
-        sizes={128: 0.5, 256: 0.5},
     ),
     # Everything once, to see that it runs.
     "smoke": Recipe(
@@ -69,7 +68,6 @@ RECIPES = {
         decoder=Schedule(2, 5e-4),
         unet=Schedule(2, 1e-3),
         batches={"vae": 1, "midas": 2, "decoder": 1, "unet": 2},
-        sizes={128: 0.6, 256: 0.4},
     ),
 }
 
@@ -92,12 +90,12 @@ class Training:
         stage = VAEStage(network, data, self.seed, self.recipe.batches["vae"], self.device)
         train(stage, self.recipe.vae, self.folder / "vae.pt")
         network.eval()
-        whiten(network, _pictures(data, range(0, len(data), 40), self.device))
-        _log.info("VAE: %.2f dB", decibels(network, _pictures(data, range(24), self.device)))
+        whiten(network, _pictures(data, self.device))
+        _log.info("VAE: %.2f dB", decibels(network, _held_out(self.device)))
         return network
 
     def decoder(self) -> AutoencoderKL:
-        """The whole autoencoder, its decoder trained to the end on latents that are a little off."""
+        """The whole autoencoder; its decoder learns on, from latents that are a little off."""
         network = self.vae()
         restore_finest(network, STRUCTURE.vae, self.seed)
         data, batch = self.data(), self.recipe.batches["decoder"]
@@ -106,7 +104,7 @@ class Training:
         )
         train(stage, self.recipe.decoder, self.folder / "decoder.pt")
         network.eval()
-        _log.info("decoder: %.2f dB", decibels(network, _pictures(data, range(24), self.device)))
+        _log.info("decoder: %.2f dB", decibels(network, _held_out(self.device)))
         return network
 
     def midas(self) -> DPTHybrid:
@@ -117,14 +115,14 @@ class Training:
         train(stage, self.recipe.midas, self.folder / "midas.pt")
         return network.eval()
 
-    def latents(self) -> dict[int, np.ndarray]:
+    def latents(self, side: int) -> np.ndarray:
         """Every painting's latent, of unit size, from the encoder that will not change again."""
-        files = {side: self.folder / f"latents-{side}.npy" for side in SIZES}
-        if not all(file.exists() for file in files.values()):
-            data, network = self.data(), self.vae()
-            for side, file in files.items():
-                np.save(file, _latents(network, data, side, self.device))
-        return {side: np.load(file, mmap_mode="r") for side, file in files.items()}
+        file = self.folder / f"latents-{side}.npy"
+        if not file.exists():
+            latents = _latents(self.vae(), self.data(), side, self.device)
+            with written_whole(file) as unfinished, unfinished.open("wb") as opened:
+                np.save(opened, latents)
+        return np.load(file, mmap_mode="r")
 
     def unet(self) -> PromptToNoise:
         """Text tower and UNet."""
@@ -132,8 +130,8 @@ class Training:
         stage = UNetStage(
             network,
             self.data(),
-            self.latents(),
-            self.recipe.sizes,
+            functools.cache(self.latents),
+            self.recipe.unet.steps // 2,
             self.seed + 3,
             self.recipe.batches["unet"],
             self.device,
@@ -156,25 +154,33 @@ class Training:
         _log.info("%s: %.1f MB", path, path.stat().st_size / 1e6)
 
 
-def _pictures(data: Dataset, scenes: range, device: torch.device) -> Iterator[torch.Tensor]:
-    """Some paintings at 256×256, `[PAINTINGS, 3, 256, 256]` in −1..1."""
-    for scene in scenes:
+def _pictures(data: Dataset, device: torch.device) -> Iterator[torch.Tensor]:
+    """Every fortieth scene's paintings, `[PAINTINGS, 3, 256, 256]` in −1..1."""
+    for scene in range(0, len(data), 40):
         yield _tensor(data.pictures[256][scene], device)
+
+
+def _held_out(device: torch.device) -> Iterator[torch.Tensor]:
+    """The same of scenes that are not in the set."""
+    for scene in range(24):
+        yield _tensor(sample(HELD_OUT, scene).pictures[256], device)
 
 
 @torch.no_grad()
 def _latents(network: AutoencoderKL, data: Dataset, side: int, device: torch.device) -> np.ndarray:
     latents = np.empty((len(data), PAINTINGS, LATENTS, side // 8, side // 8), np.float16)
-    for scene in range(len(data)):
-        pictures = _tensor(data.pictures[side][scene], device)
-        latents[scene] = (moments(network, pictures)[:, :LATENTS] * LATENT_SCALE).cpu()
-        if scene % 500 == 0:
+    for scene in range(0, len(data), 8):
+        if scene % 400 == 0:
             _log.info("latents at %d: scene %d of %d", side, scene, len(data))
+        pictures = _tensor(data.pictures[side][scene : scene + 8], device)
+        with torch.autocast(device.type, torch.bfloat16):
+            found = moments(network, pictures.flatten(0, 1))[:, :LATENTS].float() * LATENT_SCALE
+        latents[scene : scene + 8] = found.unflatten(0, (-1, PAINTINGS)).cpu()
     return latents
 
 
 def _tensor(pictures: np.ndarray, device: torch.device) -> torch.Tensor:
-    return torch.from_numpy(pictures).to(device).movedim(-1, 1) / 127.5 - 1
+    return torch.tensor(pictures, device=device).movedim(-1, -3) / 127.5 - 1
 
 
 def _commit() -> str:
@@ -204,6 +210,9 @@ def main() -> None:
     training = Training(options.folder, recipe, options.seed, device)
     if options.stage == "export":
         training.export(options.output)
+    elif options.stage == "latents":
+        for side in SIZES:
+            training.latents(side)
     else:
         getattr(training, options.stage)()
 

@@ -16,6 +16,9 @@ from .shader import Appearance, random_appearance, render
 # Raise it when scenes, shader or captions change: the file's metadata names it.
 DATA_VERSION = 1
 
+# The seed of scenes that no training sees: measures and tests draw theirs from it.
+HELD_OUT = 1_000_000
+
 SIZES = (128, 256)
 PAINTINGS = 2  # of every scene, each with an appearance of its own
 

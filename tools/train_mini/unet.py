@@ -4,7 +4,7 @@ The UNet starts by calling its whole input noise, which is nearly right where th
 What is learned is what to take away from that.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ from ...standalone import prompt
 from ...standalone.engine import text_network, unet_network
 from ...standalone.samplers import sigma_at
 from .captions import random_caption, vocabulary
-from .dataset import PAINTINGS, Dataset
+from .dataset import PAINTINGS, SIZES, Dataset
 from .trainer import numbers
 
 NO_PROMPT = 0.1  # share of samples without a prompt, for classifier-free guidance
@@ -47,8 +47,8 @@ class UNetStage:
     Args:
         network: trained in place.
         data: depth maps and what their captions are made of.
-        latents: by picture size, `[scenes, PAINTINGS, 4, size / 8, size / 8]`, of unit size.
-        sizes: one picture size for every step that comes, drawn by `seed`.
+        latents: of a picture size, `[scenes, PAINTINGS, 4, size / 8, size / 8]`, of unit size.
+        small_steps: so many steps see small pictures only; later ones either size.
         batch: samples of a step at 128×128; a step at 256×256 has half as many.
     """
 
@@ -56,14 +56,14 @@ class UNetStage:
         self,
         network: PromptToNoise,
         data: Dataset,
-        latents: dict[int, np.ndarray],
-        sizes: dict[int, float],
+        latents: Callable[[int], np.ndarray],
+        small_steps: int,
         seed: int,
         batch: int,
         device: torch.device,
     ) -> None:
         self.network = network.to(device).train().requires_grad_(True)
-        self._data, self._latents, self._sizes = data, latents, sizes
+        self._data, self._latents, self._small_steps = data, latents, small_steps
         self._seed, self._batch, self._device = seed, batch, device
         _freeze_unknown_words(network.text)
 
@@ -76,8 +76,8 @@ class UNetStage:
         seeds = numbers(self._seed, step)
         random = np.random.default_rng(next(seeds))
         generator = torch.Generator().manual_seed(next(seeds))
-        size = int(random.choice(list(self._sizes), p=list(self._sizes.values())))
-        count = self._batch if size == 128 else self._batch // 2
+        size = SIZES[0] if step < self._small_steps else int(random.choice(SIZES))
+        count = self._batch * SIZES[0] // size
         clean, depth, tokens = (
             part.to(self._device) for part in self._samples(random, size, count)
         )
@@ -97,7 +97,7 @@ class UNetStage:
         latents, channels, tokens = [], [], []
         for _ in range(count):
             scene, painting = random.integers(len(self._data)), random.integers(PAINTINGS)
-            latents.append(self._latents[size][scene, painting].astype(np.float32))
+            latents.append(self._latents(size)[scene, painting].astype(np.float32))
             channels.append(depth_channel(random, self._data.depth[size][scene], size // 8))
             look = self._data.appearances[scene][painting]
             words = random_caption(random, self._data.nouns[scene], look)
