@@ -1,0 +1,460 @@
+"""What the miniature can do, in numbers: `python -m sd2_depth2img.tools.train_mini.measure`.
+
+Scenes come from a seed that no training saw, photographs from scikit-image. Everything goes
+through the pack's own nodes on the embedded engine, with fixed seeds; no picture is picked.
+"""
+
+import argparse
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...depth.convention import from_image, to_image
+from ...nodes.conditioning import SD2DepthEncode
+from ...nodes.depth_map import SD2DepthEstimate
+from ...nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
+from ...nodes.sample import SD2DepthSampler
+from .captions import caption
+from .dataset import HELD_OUT
+from .scenes import Scene, random_scene
+from .shader import MATERIALS, PALETTE, Appearance, foreground_share, random_appearance, render
+
+SIDE = 256  # pixels
+STEPS, CFG = 12, 3.0
+STRENGTHS = (0.4, 0.6, 0.8, 1.0)
+
+# ITU-R BT.709, section 3.2.
+LUMA = np.float32((0.2126, 0.7152, 0.0722))
+
+# Edges are compared at half the size of a latent pixel, the finest place that the UNet can mean.
+EDGE_SCALE = 4 / 256  # of the picture's side
+
+Map = np.ndarray  # float32 [H, W]
+Picture = np.ndarray  # float32 [H, W, 3], 0..1
+
+
+class Miniature:
+    """A checkpoint and the nodes that paint with it."""
+
+    def __init__(self, path: Path | str = BUNDLED_CHECKPOINT) -> None:
+        loaded = SD2DepthCheckpointLoader().execute(str(path))
+        self.model, self.clip, self.vae, self.depth_model = loaded
+
+    def paint(
+        self,
+        prompt: str,
+        depth: Sequence[Map],
+        seed: int = 0,
+        negative: str = "",
+        strength: float = 1.0,
+        depth_strength: float = 1.0,
+        source: Sequence[Picture] | None = None,
+        mask: Map | None = None,
+    ) -> list[Picture]:
+        """One picture for every depth map, all with one prompt.
+
+        Args:
+            depth: maps of one size.
+            strength: denoise.
+            depth_strength: 0 is img2img, without depth.
+            source: what to start from below strength 1.0, or outside the mask; one for every map.
+            mask: 1 where to paint.
+        """
+        latent = self.latent(prompt, depth, seed, negative, strength, depth_strength, source, mask)
+        return list(self.vae.decode(latent["samples"]).numpy())
+
+    def latent(
+        self,
+        prompt: str,
+        depth: Sequence[Map],
+        seed: int = 0,
+        negative: str = "",
+        strength: float = 1.0,
+        depth_strength: float = 1.0,
+        source: Sequence[Picture] | None = None,
+        mask: Map | None = None,
+    ) -> dict[str, Any]:
+        """The LATENT of `paint`."""
+        maps = torch.from_numpy(np.stack(depth))
+        prompts = (self._encoded(text) for text in (prompt, negative))
+        positive, negatives = SD2DepthEncode().execute(
+            *prompts, to_image(maps), strength=depth_strength
+        )
+        height, width = (side // self.vae.factor for side in maps.shape[-2:])
+        start: dict[str, Any] = {"samples": torch.zeros(len(maps), 4, height, width)}
+        if source is not None:
+            start["samples"] = self.vae.encode(torch.from_numpy(np.stack(source)))
+        if mask is not None:
+            start["noise_mask"] = torch.from_numpy(mask)[None, None]
+        (latent,) = SD2DepthSampler().execute(
+            self.model, seed, STEPS, CFG, "dpmpp_2m", "karras", positive, negatives, start, strength
+        )
+        return latent
+
+    def estimate(self, picture: Picture) -> Map:
+        """The depth map that the checkpoint's own MiDaS sees in a picture."""
+        image = torch.from_numpy(picture)[None]
+        (depth,) = SD2DepthEstimate().execute(self.depth_model, image, SIDE, "float32")
+        return from_image(depth)[0].numpy()
+
+    def _encoded(self, text: str) -> list[list[Any]]:
+        return [[self.clip.encode(self.clip.tokenize(text)), {}]]
+
+
+# --- Scores ---------------------------------------------------------------------------------------
+
+
+def structure_score(picture: Picture, depth: Map) -> float:
+    """Correlation of the luminance's edges with the depth's (Pearson, of gradient magnitudes)."""
+    pair = np.stack([_edges(picture @ LUMA).ravel(), _edges(depth).ravel()])
+    if (pair.std(axis=1) < 1e-6).any():
+        return 0.0
+    return float(np.corrcoef(pair)[0, 1])
+
+
+def nearest_colours(picture: Picture, depth: Map, look: Appearance) -> tuple[str, str]:
+    """The colours of the palette whose true rendering is nearest, of foreground and background."""
+    share = foreground_share(depth)
+    return (
+        _nearest(picture, share > 0.95, depth, look, "foreground"),
+        _nearest(picture, share < 0.05, depth, look, "background"),
+    )
+
+
+def rank_correlation(found: Map, truth: Map) -> float:
+    """Spearman's rank correlation."""
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(found.ravel(), truth.ravel()).statistic)
+
+
+def _edges(values: Map) -> Map:
+    smooth = cv2.GaussianBlur(values, (0, 0), EDGE_SCALE * len(values))
+    return np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1))
+
+
+def _nearest(picture: Picture, where: Map, depth: Map, look: Appearance, part: str) -> str:
+    def distance(colour: str) -> float:
+        truth = render(depth, replace(look, **{part: colour}))
+        return float(np.linalg.norm(picture[where].mean(0) - truth[where].mean(0)))
+
+    return min(PALETTE, key=distance)
+
+
+# --- Material -------------------------------------------------------------------------------------
+
+
+def held_out_scenes(count: int, side: int = SIDE) -> list[Scene]:
+    """Scenes that no training saw, with a foreground and a background."""
+    scenes: list[Scene] = []
+    index = 0
+    while len(scenes) < count:
+        scene = random_scene(np.random.default_rng((HELD_OUT, index)), side)
+        share = foreground_share(scene.depth)
+        if 0.05 < (share > 0.95).mean() < 0.8 and (share < 0.05).mean() > 0.1:
+            scenes.append(scene)
+        index += 1
+    return scenes
+
+
+@cache
+def photographs() -> dict[str, Picture]:
+    """Square photographs, SIDE pixels wide, float32 in 0..1."""
+    from skimage import data
+
+    found = {"astronaut": data.astronaut(), "coffee": data.coffee(), "cat": data.chelsea()}
+    return {name: _square(picture / 255) for name, picture in found.items()}
+
+
+@cache
+def motorcycle() -> tuple[Picture, Map]:
+    """The Middlebury motorcycle and its true disparity (Scharstein et al. 2014), SIDE wide."""
+    from skimage import data
+
+    left, _, disparity = data.stereo_motorcycle()
+    holes = ~np.isfinite(disparity)
+    filled = cv2.inpaint(
+        np.where(holes, 0, disparity).astype(np.float32), holes.astype(np.uint8), 3, cv2.INPAINT_NS
+    )
+    return _square(left / 255), _square(filled)
+
+
+def _square(picture: np.ndarray) -> np.ndarray:
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    middle = picture[top : top + side, left : left + side].astype(np.float32)
+    return cv2.resize(middle, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+
+
+# --- Measures -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Mean structure scores."""
+
+    truth: float  # of what the shader would paint
+    depth_to_image: float
+    flat: float  # the same sampler without depth
+
+
+def structure(miniature: Miniature, scenes: int = 4) -> Structure:
+    """Edges of pictures painted from nothing at strength 1.0, every material once a scene."""
+    chosen = held_out_scenes(scenes)
+    maps = [scene.depth for scene in chosen]
+    scores: dict[str, list[float]] = {"truth": [], "with": [], "flat": []}
+    for seed, look in enumerate(_looks()):
+        prompt = caption("thing", look)
+        scores["truth"] += _scores([render(depth, look) for depth in maps], maps)
+        scores["with"] += _scores(miniature.paint(prompt, maps, seed), maps)
+        without = miniature.paint(prompt, maps, seed, depth_strength=0.0)
+        scores["flat"] += _scores(without, maps)
+    return Structure(*(float(np.mean(score)) for score in scores.values()))
+
+
+def structure_on_photographs(miniature: Miniature) -> Structure:
+    """The same for photographs' depth maps: estimated ones, and the motorcycle's true one."""
+    maps = [miniature.estimate(photo) for photo in photographs().values()] + [motorcycle()[1]]
+    maps = [_stretched(depth) for depth in maps]
+    scores: dict[str, list[float]] = {"truth": [], "with": [], "flat": []}
+    for seed, look in enumerate(_looks()[:4]):
+        prompt = caption("thing", look)
+        scores["truth"] += _scores([render(depth, look) for depth in maps], maps)
+        scores["with"] += _scores(miniature.paint(prompt, maps, seed), maps)
+        without = miniature.paint(prompt, maps, seed, depth_strength=0.0)
+        scores["flat"] += _scores(without, maps)
+    return Structure(*(float(np.mean(score)) for score in scores.values()))
+
+
+@dataclass(frozen=True)
+class AtStrength:
+    """What a strength leaves of the structure, and how often both named colours are right."""
+
+    strength: float
+    depth_structure: float
+    depth_colours: float
+    img2img_structure: float
+    img2img_colours: float
+
+
+def strengths(miniature: Miniature, scenes: int = 4, prompts: int = 3) -> list[AtStrength]:
+    """The tutorial's figure: depth-to-image and img2img of the same sources, 0.4 to 1.0.
+
+    The sources are scenes painted in other colours than the prompts name.
+    """
+    maps = [scene.depth for scene in held_out_scenes(scenes)]
+    random = np.random.default_rng(HELD_OUT)
+    pairs = [_other_colours(random) for _ in range(prompts)]
+    rows = []
+    for strength in STRENGTHS:
+        scores: dict[float, list[tuple[float, float]]] = {1.0: [], 0.0: []}
+        for seed, (before, wanted) in enumerate(pairs):
+            source = [render(depth, before) for depth in maps]
+            for depth_strength, found in scores.items():
+                pictures = miniature.paint(
+                    caption("thing", wanted), maps, seed, "", strength, depth_strength, source
+                )
+                found += [
+                    (structure_score(picture, depth), _follows(picture, depth, wanted))
+                    for picture, depth in zip(pictures, maps, strict=True)
+                ]
+        means = (np.mean(scores[depth_strength], axis=0) for depth_strength in (1.0, 0.0))
+        rows.append(AtStrength(strength, *(float(x) for mean in means for x in mean)))
+    return rows
+
+
+@dataclass(frozen=True)
+class Colours:
+    """Share of samples whose named colour is the nearest of the palette."""
+
+    foreground: float
+    background: float
+    samples: int
+
+
+def colours(miniature: Miniature, samples: int = 64) -> Colours:
+    """Random scenes and appearances, one picture each, at strength 1.0."""
+    random = np.random.default_rng(HELD_OUT)
+    right = []
+    for seed, scene in enumerate(held_out_scenes(samples)):
+        look = replace(random_appearance(random), fog=False)
+        (picture,) = miniature.paint(caption(scene.noun, look), [scene.depth], seed)
+        found = nearest_colours(picture, scene.depth, look)
+        right.append((found[0] == look.foreground, found[1] == look.background))
+    foreground, background = np.mean(right, axis=0)
+    return Colours(float(foreground), float(background), samples)
+
+
+@dataclass(frozen=True)
+class Negative:
+    """Mean distance of the background from a colour (RGB, 0..1), and how often it grew."""
+
+    without: float
+    with_negative: float
+    grew: float
+
+
+def negative_prompt(miniature: Miniature, scenes: int = 4) -> Negative:
+    """A prompt without a background, and one that names a colour as what to avoid."""
+    maps = [scene.depth for scene in held_out_scenes(scenes)]
+    names = ("red", "yellow", "green", "blue", "white", "black")
+    distances = []
+    free = miniature.paint("a clay thing", maps)
+    for name in names:
+        avoided = miniature.paint("a clay thing", maps, negative=f"a thing on a {name} background")
+        look = Appearance("clay", "grey", name, "left")
+        for depth, before, after in zip(maps, free, avoided, strict=True):
+            distances.append([_distance(picture, depth, look) for picture in (before, after)])
+    pairs = np.array(distances)
+    return Negative(*pairs.mean(0).tolist(), float((pairs[:, 1] > pairs[:, 0]).mean()))
+
+
+def depth_rank(miniature: Miniature, scenes: int = 64) -> float:
+    """Mean rank correlation of MiDaS's depth with the truth, on held-out paintings."""
+    random = np.random.default_rng(HELD_OUT)
+    found = []
+    for index in range(scenes):
+        scene = random_scene(np.random.default_rng((HELD_OUT, index)), SIDE)
+        picture = render(scene.depth, random_appearance(random))
+        found.append(rank_correlation(miniature.estimate(picture), scene.depth))
+    return float(np.mean(found))
+
+
+def depth_rank_on_the_motorcycle(miniature: Miniature) -> float:
+    """The same on a photograph with true depth, which the miniature never saw the like of."""
+    picture, truth = motorcycle()
+    return rank_correlation(miniature.estimate(picture), truth)
+
+
+@dataclass(frozen=True)
+class Inpainting:
+    """Share of scenes with the named colour inside; largest change of the latent outside."""
+
+    inside: float
+    outside: float
+
+
+def inpainting(miniature: Miniature, scenes: int = 4, prompts: int = 3) -> Inpainting:
+    """Repaint the foreground of paintings in another colour."""
+    random = np.random.default_rng(HELD_OUT)
+    right, changes = [], []
+    for seed, scene in enumerate(held_out_scenes(scenes)):
+        share = foreground_share(scene.depth)
+        mask = cv2.dilate((share > 0.05).astype(np.float32), np.ones((17, 17)))
+        for _ in range(prompts):
+            before, wanted = _other_colours(random)
+            wanted = replace(wanted, background=before.background)
+            source = render(scene.depth, before)
+            latent = miniature.latent(
+                caption("thing", wanted), [scene.depth], seed, source=[source], mask=mask
+            )
+            picture = miniature.vae.decode(latent["samples"])[0].numpy()
+            right.append(nearest_colours(picture, scene.depth, wanted)[0] == wanted.foreground)
+            changes.append(_change_outside(miniature, latent["samples"], source, mask))
+    return Inpainting(float(np.mean(right)), max(changes))
+
+
+def _change_outside(miniature: Miniature, samples: Tensor, source: Picture, mask: Map) -> float:
+    original = miniature.vae.encode(torch.from_numpy(source)[None])
+    covered = cv2.resize(mask, tuple(samples.shape[-2:])[::-1], interpolation=cv2.INTER_AREA)
+    untouched = torch.from_numpy(cv2.dilate(covered, np.ones((3, 3)))) == 0
+    return float((samples - original).abs()[..., untouched].max())
+
+
+def _looks() -> list[Appearance]:
+    """Every material, bright before dark: edges of luminance cannot be told of equal luminances."""
+    return [
+        Appearance(material, "white", "black", light)
+        for material, light in zip(MATERIALS, cycle(("left", "right")), strict=False)
+    ]
+
+
+def _other_colours(random: np.random.Generator) -> tuple[Appearance, Appearance]:
+    """Two dull appearances without a colour in common."""
+    first, second, third, fourth = (str(x) for x in random.choice(list(PALETTE), 4, replace=False))
+    return Appearance("clay", first, second, "left"), Appearance("clay", third, fourth, "left")
+
+
+def _scores(pictures: Iterable[Picture], maps: Iterable[Map]) -> list[float]:
+    return [structure_score(*pair) for pair in zip(pictures, maps, strict=True)]
+
+
+def _follows(picture: Picture, depth: Map, look: Appearance) -> bool:
+    return nearest_colours(picture, depth, look) == (look.foreground, look.background)
+
+
+def _distance(picture: Picture, depth: Map, look: Appearance) -> float:
+    where = foreground_share(depth) < 0.05
+    return float(np.linalg.norm(picture[where].mean(0) - render(depth, look)[where].mean(0)))
+
+
+def _stretched(depth: Map) -> Map:
+    return (depth - depth.min()) / (depth.max() - depth.min())
+
+
+# --- The table ------------------------------------------------------------------------------------
+
+
+def table(miniature: Miniature) -> str:
+    """All measures as a Markdown table."""
+    seen, photos = structure(miniature), structure_on_photographs(miniature)
+    sweep, named = strengths(miniature), colours(miniature)
+    avoided, painted = negative_prompt(miniature), inpainting(miniature)
+    rows = [
+        ("edges follow the depth map, held-out scenes", _structures(seen)),
+        ("the same, photographs' depth maps", _structures(photos)),
+        *(
+            (
+                f"strength {row.strength}: edges, both colours as named",
+                f"depth-to-image {row.depth_structure:.2f}, {row.depth_colours:.0%}; "
+                f"img2img {row.img2img_structure:.2f}, {row.img2img_colours:.0%}",
+            )
+            for row in sweep
+        ),
+        (
+            f"colour as named, {named.samples} pictures",
+            f"foreground {named.foreground:.0%}, background {named.background:.0%}",
+        ),
+        (
+            "negative prompt: background's distance from the colour it names",
+            f"{avoided.without:.2f} without, {avoided.with_negative:.2f} with",
+        ),
+        (
+            "inpainting: colour inside as named, largest change outside",
+            f"{painted.inside:.0%}, {painted.outside:.1g}",
+        ),
+        ("depth estimation, rank correlation, held-out scenes", f"{depth_rank(miniature):.3f}"),
+        (
+            "the same on the Middlebury motorcycle",
+            f"{depth_rank_on_the_motorcycle(miniature):.2f}",
+        ),
+    ]
+    lines = ["| what | measured |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows)]
+    return "\n".join(lines)
+
+
+def _structures(score: Structure) -> str:
+    return (
+        f"{score.depth_to_image:.2f}; without depth {score.flat:.2f}; "
+        f"a perfect painter {score.truth:.2f}"
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m sd2_depth2img.tools.train_mini.measure")
+    parser.add_argument("--checkpoint", type=Path, default=BUNDLED_CHECKPOINT)
+    print(table(Miniature(parser.parse_args().checkpoint)))  # noqa: T201 - its output
+
+
+if __name__ == "__main__":
+    main()
