@@ -379,9 +379,14 @@ def _looks() -> list[Appearance]:
 
 
 def _other_colours(random: np.random.Generator) -> tuple[Appearance, Appearance]:
-    """Two dull appearances without a colour in common."""
-    first, second, third, fourth = (str(x) for x in random.choice(list(PALETTE), 4, replace=False))
-    return Appearance("clay", first, second, "left"), Appearance("clay", third, fourth, "left")
+    """Two dull appearances, bright before dark, without a colour in common."""
+    bright = random.choice(("white", "yellow", "orange", "pink"), 2, replace=False)
+    dark = random.choice(("black", "blue", "purple", "red"), 2, replace=False)
+    first, second = (
+        Appearance("clay", str(foreground), str(background), "left")
+        for foreground, background in zip(bright, dark, strict=True)
+    )
+    return first, second
 
 
 def _scores(pictures: Iterable[Picture], maps: Iterable[Map]) -> list[float]:
