@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all bench lint clean
+.PHONY: demo test test-all behaviour bench lint clean
 
 demo: $(VENV)/engine
 	$(BIN)/depth2img demo
@@ -18,6 +18,9 @@ test-all: $(VENV)/tests lint
 lint: $(VENV)/tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+behaviour: $(VENV)/tests
+	$(BIN)/python -m sd2_depth2img.tools.train_mini.measure
 
 bench: $(VENV)/tests
 	$(BIN)/python benchmarks/speed.py

@@ -1,0 +1,128 @@
+"""What the bundled miniature can do, on scenes that no training saw and on photographs' depth.
+
+The measures are `tools/train_mini/measure.py`'s, whose table stands in the README.
+"""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT
+from sd2_depth2img.sampling.checkpoint import Checkpoint
+from sd2_depth2img.tools.train_mini import measure
+from sd2_depth2img.tools.train_mini.dataset import DATA_VERSION
+from sd2_depth2img.tools.train_mini.structure import STRUCTURE
+
+DIGEST = BUNDLED_CHECKPOINT.with_suffix(".sha256")
+
+
+@pytest.fixture(scope="module")
+def miniature():
+    return measure.Miniature()
+
+
+# --- The file -------------------------------------------------------------------------------------
+
+
+def test_the_file_is_the_one_that_was_measured():
+    digest, name = DIGEST.read_text().split()
+    assert name == BUNDLED_CHECKPOINT.name
+    assert hashlib.sha256(BUNDLED_CHECKPOINT.read_bytes()).hexdigest() == digest
+
+
+def test_the_file_is_at_most_20_megabytes():
+    assert BUNDLED_CHECKPOINT.stat().st_size <= 20_000_000
+
+
+def test_the_file_has_every_tensor_of_the_structure_in_half_precision():
+    with safe_open(BUNDLED_CHECKPOINT, "pt") as file:
+        found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        assert {tensor.get_dtype() for tensor in found.values()} == {"F16"}
+        shapes = {name: tuple(tensor.get_shape()) for name, tensor in found.items()}
+    assert shapes == STRUCTURE.tensors()
+
+
+def test_the_file_says_where_it_comes_from():
+    with safe_open(BUNDLED_CHECKPOINT, "pt") as file:
+        facts = json.loads(file.metadata()["depth2img"])
+    assert facts["data_version"] == DATA_VERSION
+    assert facts["license"] == "GPL-3.0-or-later"
+    assert isinstance(facts["seed"], int)
+    assert len(facts["commit"]) == 40
+
+
+def test_widths_are_read_from_its_shapes():
+    checkpoint = Checkpoint.open(BUNDLED_CHECKPOINT)
+    assert (checkpoint.unet, checkpoint.vae, checkpoint.text) == (
+        STRUCTURE.unet,
+        STRUCTURE.vae,
+        STRUCTURE.text,
+    )
+
+
+# --- What it can do -------------------------------------------------------------------------------
+
+
+def test_pictures_keep_the_structure_of_held_out_scenes(miniature):
+    score = measure.structure(miniature)
+    assert score.depth_to_image >= 0.6
+    assert score.depth_to_image >= score.flat + 0.35
+
+
+def test_pictures_keep_the_structure_of_photographs(miniature):
+    score = measure.structure_on_photographs(miniature)
+    assert score.depth_to_image >= 0.6
+    assert score.depth_to_image >= score.flat + 0.35
+
+
+def test_only_depth_to_image_keeps_structure_and_follows_the_prompt(miniature):
+    rows = measure.strengths(miniature)
+    weak, full = rows[0], rows[-1]
+    assert (weak.strength, full.strength) == (0.4, 1.0)
+    assert full.depth_structure >= 0.9 * weak.depth_structure
+    assert full.depth_colours >= 0.8
+    for row in rows:
+        loses_structure = row.img2img_structure < 0.9 * weak.img2img_structure
+        ignores_the_prompt = row.img2img_colours < 0.8
+        assert loses_structure or ignores_the_prompt, row
+
+
+def test_named_colours_are_painted(miniature):
+    score = measure.colours(miniature)
+    assert score.samples == 64
+    assert score.foreground >= 0.8
+    assert score.background >= 0.8
+
+
+def test_the_negative_prompt_lowers_what_it_names(miniature):
+    score = measure.negative_prompt(miniature)
+    assert score.with_negative > score.without
+    assert score.grew > 0.5
+
+
+def test_inpainting_follows_the_prompt_inside_and_leaves_the_outside_alone(miniature):
+    score = measure.inpainting(miniature)
+    assert score.inside >= 0.8
+    assert score.outside <= 1e-5
+
+
+def test_depth_is_estimated_in_the_right_order(miniature):
+    assert measure.depth_rank(miniature) >= 0.9
+
+
+def test_the_light_comes_from_the_named_side(miniature):
+    side = measure.SIDE
+    x, y = np.meshgrid(*2 * [(np.arange(side, dtype=np.float32) + 0.5) / side * 2 - 1])
+    ball = np.sqrt(np.clip(0.6**2 - x**2 - y**2, 0, None)) / 0.6
+    left, right = (
+        miniature.paint(f"a white clay ball on a blue background, light from the {name}", [ball])[0]
+        for name in ("left", "right")
+    )
+    lean = {
+        name: float((picture @ measure.LUMA * -x)[ball > 0.3].mean())
+        for name, picture in (("left", left), ("right", right))
+    }
+    assert lean["left"] > 0 > lean["right"]
