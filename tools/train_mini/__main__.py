@@ -20,7 +20,17 @@ from .midas import MiDaSStage, new_midas
 from .structure import STRUCTURE
 from .trainer import Schedule, train
 from .unet import PromptToNoise, UNetStage, new_network
-from .vae import LATENT_SCALE, LATENTS, VAEStage, decibels, moments, new_vae, restore_finest, whiten
+from .vae import (
+    LATENT_SCALE,
+    LATENTS,
+    VAEStage,
+    decibels,
+    moments,
+    new_vae,
+    restore_finest,
+    skip_finest,
+    whiten,
+)
 
 STAGES = ("data", "vae", "midas", "latents", "decoder", "unet", "export")
 LICENCE = "GPL-3.0-or-later"
@@ -46,10 +56,10 @@ RECIPES = {
     "cpu": Recipe(
         scenes=4000,
         vae=Schedule(800, 8e-4),
-        midas=Schedule(1300, 1e-3),
-        decoder=Schedule(1500, 5e-4),
-        unet=Schedule(5000, 1e-3, ema=0.999),
-        batches={"vae": 8, "midas": 16, "decoder": 4, "unet": 16},
+        midas=Schedule(2800, 1e-3),
+        decoder=Schedule(800, 4e-4),
+        unet=Schedule(5500, 1e-3, ema=0.999),
+        batches={"vae": 8, "midas": 16, "decoder": 8, "unet": 16},
     ),
     # One GPU: longer and wider.
     "gpu": Recipe(
@@ -87,6 +97,7 @@ class Training:
         """The autoencoder, whitened, without the blocks of full resolution."""
         data = self.data()
         network = new_vae(STRUCTURE.vae, self.seed)
+        skip_finest(network)
         stage = VAEStage(network, data, self.seed, self.recipe.batches["vae"], self.device)
         train(stage, self.recipe.vae, self.folder / "vae.pt")
         network.eval()
@@ -95,16 +106,16 @@ class Training:
         return network
 
     def decoder(self) -> AutoencoderKL:
-        """The whole autoencoder; its decoder learns on, from latents that are a little off."""
+        """The whole autoencoder; its decoder has learnt on, from latents that are a little off."""
         network = self.vae()
-        restore_finest(network, STRUCTURE.vae, self.seed)
         data, batch = self.data(), self.recipe.batches["decoder"]
         stage = VAEStage(
-            network, data, self.seed + 1, batch, self.device, noise=0.08, decoder_only=True
+            network, data, self.seed + 1, batch, self.device, noise=0.12, decoder_only=True
         )
         train(stage, self.recipe.decoder, self.folder / "decoder.pt")
         network.eval()
         _log.info("decoder: %.2f dB", decibels(network, _held_out(self.device)))
+        restore_finest(network, STRUCTURE.vae, self.seed)
         return network
 
     def midas(self) -> DPTHybrid:

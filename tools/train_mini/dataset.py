@@ -73,19 +73,19 @@ class Dataset:
         return len(self.nouns)
 
 
-def prepare(folder: Path, scenes: int, seed: int, workers: int = 2) -> Dataset:
+def prepare(folder: Path, scenes: int, seed: int) -> Dataset:
     """Draw and paint the set, or open it when it is there already."""
     wanted = {"version": DATA_VERSION, "seed": seed, "scenes": scenes}
     done = folder / "done.json"
     if done.exists() and json.loads(done.read_text()) == wanted:
         return Dataset(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder, scenes, seed, workers)
+    _write(folder, scenes, seed)
     done.write_text(json.dumps(wanted))
     return Dataset(folder)
 
 
-def _write(folder: Path, scenes: int, seed: int, workers: int) -> None:
+def _write(folder: Path, scenes: int, seed: int) -> None:
     depth = {
         side: _file(folder / f"depth-{side}.npy", np.float16, (scenes, side, side))
         for side in SIZES
@@ -95,7 +95,7 @@ def _write(folder: Path, scenes: int, seed: int, workers: int) -> None:
         for side in SIZES
     }
     nouns, appearances = [], []
-    for index, item in enumerate(_samples(scenes, seed, workers)):
+    for index, item in enumerate(_samples(scenes, seed)):
         for side in SIZES:
             depth[side][index] = item.depth[side]
             pictures[side][index] = item.pictures[side]
@@ -106,8 +106,8 @@ def _write(folder: Path, scenes: int, seed: int, workers: int) -> None:
     (folder / "facts.json").write_text(json.dumps({"nouns": nouns, "appearances": appearances}))
 
 
-def _samples(scenes: int, seed: int, workers: int) -> Iterator[Sample]:
-    with ProcessPoolExecutor(workers) as pool:
+def _samples(scenes: int, seed: int) -> Iterator[Sample]:
+    with ProcessPoolExecutor() as pool:
         yield from pool.map(sample, [seed] * scenes, range(scenes), chunksize=16)
 
 

@@ -10,7 +10,7 @@ from ...depth.midas import MULTIPLE, DPTHybrid, Widths
 from .dataset import PAINTINGS, Dataset
 from .trainer import numbers
 
-SIZES = (96, 128, 160, 192)  # of the network's input, in pixels
+SIZES = (128, 160, 192, 256)  # of the network's input, in pixels
 
 
 class MiDaSStage:
@@ -56,19 +56,19 @@ class MiDaSStage:
 
 
 def roughen(random: Generator, picture: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """Give a painting the accidents of a photograph; its depth stays true.
+    """Give two paintings of three the accidents of a photograph; their depth stays true.
 
     Args:
         picture: float32 `[H, W, 3]` in 0..1.
         depth: `[H, W]`; textures differ between near and far, as things do.
     """
+    if random.random() < 0.35:
+        return picture
     if random.random() < 0.6:
         picture = picture * _texture(random, depth)
     if random.random() < 0.5:  # another mixture of the colours
         mixture = random.dirichlet((0.7, 0.7, 0.7), 3).astype(np.float32)
         picture = picture @ mixture.T
-    if random.random() < 0.15:
-        picture = 1 - picture
     picture = np.clip(picture, 0, None) ** np.exp(random.uniform(-0.5, 0.5))
     picture = picture * random.uniform(0.6, 1.2) + random.uniform(-0.1, 0.1)
     if random.random() < 0.3:

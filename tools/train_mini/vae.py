@@ -39,9 +39,7 @@ class VAEStage:
         data: pictures.
         seed, batch: batches have `batch` pictures of 128×128 pixels, or as many pixels in crops.
         noise: standard deviation of what is added to the latents, in units of their own.
-        decoder_only: leave the encoder as it is, and train the decoder's finest level too.
-            Before, that level is skipped: it begins as an identity, and two thirds of the time
-            would go into it.
+        decoder_only: leave the encoder as it is.
     """
 
     def __init__(
@@ -62,8 +60,6 @@ class VAEStage:
         network.post_quant_conv.requires_grad_(False)
         if decoder_only:
             network.encoder.requires_grad_(False)
-        else:
-            skip_finest(network)
 
     def loss(self, step: int) -> Tensor:
         """How far pictures are from themselves: squared, absolute and gradient error."""
@@ -96,14 +92,17 @@ class VAEStage:
 
 
 def skip_finest(network: AutoencoderKL) -> None:
-    """Take the residual blocks of full resolution out; see `restore_finest`."""
+    """Take the residual blocks of full resolution out, which begin as identities.
+
+    Two thirds of all time would go into them.
+    """
     network.encoder.down_blocks[0].resnets = nn.ModuleList()
     network.decoder.up_blocks[-1].resnets = nn.ModuleList()
 
 
 def restore_finest(network: AutoencoderKL, architecture: VAEArchitecture, seed: int) -> None:
-    """Put the blocks of full resolution back, as identities, where they were taken out."""
-    whole = new_vae(architecture, seed)
+    """Put the blocks of full resolution back, as the identities they were."""
+    whole = new_vae(architecture, seed).to(next(network.parameters()).device)
     network.encoder.down_blocks[0].resnets = whole.encoder.down_blocks[0].resnets
     network.decoder.up_blocks[-1].resnets = whole.decoder.up_blocks[-1].resnets
 
