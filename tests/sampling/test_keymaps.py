@@ -19,6 +19,7 @@ from sd2_depth2img.sampling.architecture import (
 )
 from sd2_depth2img.sampling.checkpoint import Part
 from sd2_depth2img.sampling.keymaps import Entry, Transform, text_keys, unet_keys, vae_keys
+from sd2_depth2img.standalone.make_checkpoint import random_weights
 
 TABLE = Path(__file__).parents[1] / "data" / "512-depth-ema.keys.tsv"
 
@@ -180,3 +181,51 @@ def test_a_1x1_convolution_becomes_a_matrix_with_the_same_values_and_memory():
 def test_a_missing_tensor_is_named():
     with pytest.raises(KeyError, match=r"encoder\.conv_in\.weight"):
         dict(vae_keys(FULL_VAE).to_diffusers({}.__getitem__))
+
+
+# --- The way back ---------------------------------------------------------------------------------
+
+SMALL_TEXT = TextArchitecture(width=64, layers=3, mlp_width=128, vocabulary=50)
+SMALL_UNET = UNetArchitecture(
+    in_channels=5,
+    out_channels=4,
+    model_channels=64,
+    channel_mult=(1, 2),
+    res_blocks=1,
+    attention=(True, False),
+    context_dim=64,
+)
+SMALL_VAE = VAEArchitecture(channels=32, channel_mult=(1, 2), res_blocks=1)
+
+
+@pytest.mark.parametrize(
+    ("make", "architecture"),
+    [(unet_keys, SMALL_UNET), (vae_keys, SMALL_VAE), (text_keys, SMALL_TEXT)],
+    ids=["unet", "vae", "text"],
+)
+def test_the_way_back_gives_every_used_tensor_as_it_was(make, architecture):
+    keys = make(architecture)
+    original = random_weights(architecture.tensors(), seed=1)
+    diffusers = dict(keys.to_diffusers(original.__getitem__))
+    asked = []
+
+    def read(name):
+        asked.append(name)
+        return diffusers[name]
+
+    back = dict(keys.to_ldm(read))
+    assert sorted(asked) == sorted(diffusers)
+    assert set(back) == set(original) - keys.unused
+    for name, tensor in back.items():
+        assert torch.equal(tensor, original[name]), name
+
+
+def test_query_key_and_value_are_joined_in_that_order():
+    entry = Entry("in_proj", ("q", "k", "v"), Transform.SPLIT_QKV)
+    query, key, value = torch.full((2, 3), 1.0), torch.full((2, 3), 2.0), torch.full((2, 3), 3.0)
+    assert entry.join([query, key, value])[:, 0].tolist() == [1, 1, 2, 2, 3, 3]
+
+
+def test_a_tensor_that_is_missing_in_diffusers_is_named():
+    with pytest.raises(KeyError, match=r"encoder\.conv_in\.weight"):
+        dict(vae_keys(SMALL_VAE).to_ldm({}.__getitem__))
