@@ -1,0 +1,54 @@
+"""Training of the depth network: paintings roughened, their depth left true."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sd2_depth2img.tools.train_mini.midas import MiDaSStage, new_midas, roughen
+from sd2_depth2img.tools.train_mini.structure import STRUCTURE
+
+
+@pytest.fixture(scope="module")
+def painting(data):
+    return data.pictures[128][0, 0] / np.float32(255), data.depth[128][0].astype(np.float32)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_a_roughened_painting_is_a_picture(painting, seed):
+    picture, depth = painting
+    before = picture.copy(), depth.copy()
+    rough = roughen(np.random.default_rng(seed), picture, depth)
+    assert rough.shape == picture.shape
+    assert rough.dtype == np.float32
+    assert 0 <= rough.min() <= rough.max() <= 1
+    assert np.array_equal(rough, roughen(np.random.default_rng(seed), picture, depth))
+    assert np.array_equal(picture, before[0])
+    assert np.array_equal(depth, before[1])
+
+
+def test_most_paintings_are_roughened_each_in_its_own_way(painting):
+    picture, depth = painting
+    rough = [roughen(np.random.default_rng(seed), picture, depth) for seed in range(40)]
+    changed = [one for one in rough if not np.array_equal(one, picture)]
+    assert len(changed) > 20
+    assert len({one.tobytes() for one in changed}) == len(changed)
+
+
+def test_a_new_depth_network_is_not_in_the_dark():
+    network = new_midas(STRUCTURE.midas, seed=0).eval()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        depth = network(torch.rand(1, 3, 64, 64, generator=generator) * 2 - 1)
+    assert (depth > 0).float().mean() > 0.9
+    assert depth.std() > 0
+
+
+def test_a_steps_loss_depends_on_the_step_alone(data):
+    stage = MiDaSStage(new_midas(STRUCTURE.midas, 0), data, 1, 1, torch.device("cpu"))
+    with torch.no_grad():
+        first, second = stage.loss(0), stage.loss(1)
+        assert stage.loss(0) == first
+    assert first != second

@@ -1,0 +1,144 @@
+"""The autoencoder begins as a mosaic of 8×8 pixels; what is done to it leaves its pictures alone."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from sd2_depth2img.tools.train_mini.structure import STRUCTURE
+from sd2_depth2img.tools.train_mini.trainer import Schedule, train
+from sd2_depth2img.tools.train_mini.vae import (
+    LATENT_SCALE,
+    LATENTS,
+    VAEStage,
+    decibels,
+    moments,
+    new_vae,
+    restore_finest,
+    skip_finest,
+    whiten,
+)
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def network():
+    return new_vae(STRUCTURE.vae, seed=0).eval()
+
+
+@pytest.fixture(scope="module")
+def pictures(data):
+    """Pieces of paintings, [4, 3, 64, 64] in −1..1."""
+    paintings = torch.tensor(data.pictures[128][:2]).flatten(0, 1).movedim(-1, 1) / 127.5 - 1
+    return paintings[..., 32:96, 32:96]
+
+
+@torch.no_grad()
+def latent(network, pictures):
+    return moments(network, pictures)[:, :LATENTS]
+
+
+@torch.no_grad()
+def through(network, pictures):
+    return network.decode(latent(network, pictures), return_dict=False)[0]
+
+
+@torch.no_grad()
+def shaken(module, seed=0):
+    """Every parameter a little off, as after some learning."""
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in module.parameters():
+        parameter += 0.02 * torch.randn(parameter.shape, generator=generator)
+
+
+# --- The mosaic -----------------------------------------------------------------------------------
+
+
+def test_a_new_autoencoder_is_a_mosaic(network, pictures):
+    mosaic = F.interpolate(F.avg_pool2d(pictures, 8), scale_factor=8)
+    best = 10 * torch.log10(4 / F.mse_loss(mosaic, pictures)).item()
+    assert decibels(network, iter(pictures.split(2))) == pytest.approx(best, abs=1)
+    assert (through(network, pictures) - mosaic).abs().max() < 0.25
+
+
+def test_the_first_latents_are_the_mean_colours(network, pictures):
+    error = latent(network, pictures)[:, :3] - F.avg_pool2d(pictures, 8)
+    assert error.abs().max() < 0.1
+
+
+def test_the_latents_have_no_variance_of_their_own(network, pictures):
+    with torch.no_grad():
+        assert moments(network, pictures)[:, LATENTS:].max() <= -30
+
+
+# --- The finest level -----------------------------------------------------------------------------
+
+
+def test_leaving_out_the_finest_level_changes_nothing(network, pictures):
+    whole = through(network, pictures)
+    skip_finest(network)
+    assert not any("down_blocks.0.resnets" in name for name in network.state_dict())
+    torch.testing.assert_close(through(network, pictures), whole)
+
+
+def test_the_finest_level_comes_back_as_an_identity_whatever_was_learned(network, pictures):
+    names = list(network.state_dict())
+    skip_finest(network)
+    shaken(network)
+    learned = through(network, pictures)
+    restore_finest(network, STRUCTURE.vae, seed=0)
+    assert list(network.state_dict()) == names
+    torch.testing.assert_close(through(network.eval(), pictures), learned)
+
+
+# --- Whitening ------------------------------------------------------------------------------------
+
+
+def test_whitened_latents_are_uncorrelated_and_of_unit_size_after_sd2s_factor(network, pictures):
+    whiten(network, iter(pictures.split(2)))
+    scaled = latent(network, pictures) * LATENT_SCALE
+    values = scaled.movedim(1, -1).flatten(0, -2)
+    torch.testing.assert_close(values.T.cov(), torch.eye(LATENTS), atol=1e-4, rtol=0)
+    torch.testing.assert_close(values.mean(0), torch.zeros(LATENTS), atol=1e-4, rtol=0)
+
+
+def test_whitening_leaves_the_pictures_as_they_were(network, pictures):
+    shaken(network.encoder)
+    before = through(network, pictures)
+    whiten(network, iter(pictures.split(2)))
+    torch.testing.assert_close(through(network, pictures), before, atol=1e-4, rtol=0)
+
+
+def test_a_whitened_channel_stays_next_to_its_colour(network, pictures):
+    colours = F.avg_pool2d(pictures, 8).movedim(1, 0).flatten(1)
+    whiten(network, iter(pictures.split(2)))
+    whitened = latent(network, pictures)[:, :3].movedim(1, 0).flatten(1)
+    for channel in range(3):
+        both = torch.cat([whitened[channel : channel + 1], colours]).corrcoef()[0, 1:]
+        assert both.argmax() == channel
+
+
+# --- Training -------------------------------------------------------------------------------------
+
+
+def test_a_steps_loss_depends_on_the_step_alone(network, data):
+    stage = VAEStage(network, data, seed=1, batch=1, device=CPU)
+    with torch.no_grad():
+        first, second = stage.loss(0), stage.loss(1)
+        assert stage.loss(0) == first
+    assert first != second
+
+
+@pytest.mark.parametrize("decoder_only", [False, True])
+def test_what_a_step_trains(network, data, tmp_path, decoder_only):
+    stage = VAEStage(network, data, seed=1, batch=1, device=CPU, decoder_only=decoder_only)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    train(stage, Schedule(steps=1, rate=1e-2), tmp_path / "vae.pt")
+    changed = {
+        name.split(".")[0]
+        for name, value in network.state_dict().items()
+        if not torch.equal(value, before[name])
+    }
+    assert changed == ({"decoder"} if decoder_only else {"encoder", "decoder"})
+    finest = any("up_blocks.3.resnets" in name for name in before)
+    assert finest == decoder_only
