@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...depth.midas import UNUSED, DPTHybrid
 from ...sampling.checkpoint import Part
-from ...sampling.keymaps import text_keys, unet_keys, vae_keys
+from ...sampling.keymaps import KeyMap, text_keys, unet_keys, vae_keys
 from ...standalone.folders import written_whole
 from ...standalone.make_checkpoint import Structure
 from .unet import PromptToNoise, tower
@@ -36,23 +36,17 @@ def export(
     Raises:
         ValueError: a tensor of the structure is missing, or does not fit into float16.
     """
-    unet, text = network.unet.state_dict(), tower(network.text).state_dict()
-    autoencoder = vae.state_dict()
+    text = tower(network.text).state_dict()
     trained = {
-        Part.UNET.value + name: tensor
-        for name, tensor in unet_keys(structure.unet).to_ldm(unet.__getitem__)
+        **_renamed(Part.UNET, unet_keys(structure.unet), network.unet.state_dict()),
+        **_renamed(Part.VAE, vae_keys(structure.vae), vae.state_dict()),
+        **_renamed(
+            Part.TEXT,
+            text_keys(structure.text),
+            {f"text_model.{name}": tensor for name, tensor in text.items()},
+        ),
+        **{Part.MIDAS.value + name: tensor for name, tensor in midas.state_dict().items()},
     }
-    trained |= {
-        Part.VAE.value + name: tensor
-        for name, tensor in vae_keys(structure.vae).to_ldm(autoencoder.__getitem__)
-    }
-    trained |= {
-        Part.TEXT.value + name: tensor
-        for name, tensor in text_keys(structure.text).to_ldm(
-            lambda name: text[name.removeprefix("text_model.")]
-        )
-    }
-    trained |= {Part.MIDAS.value + name: tensor for name, tensor in midas.state_dict().items()}
     idle = {Part.TEXT.value + name for name in structure.text.unused()}
     weights = {
         name: _half(name, trained.get(name), shape, name in idle or _idle_in_midas(name))
@@ -62,6 +56,13 @@ def export(
     metadata = {"depth2img": json.dumps({**facts, "structure": asdict(structure)})}
     with written_whole(path) as unfinished:
         save_file(weights, unfinished, metadata)
+
+
+def _renamed(part: Part, keys: KeyMap, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A part's tensors under their names in the file; those that are missing stay missing."""
+    present = [entry for entry in keys.entries if weights.keys() >= set(entry.diffusers)]
+    tensors = KeyMap(tuple(present)).to_ldm(weights.__getitem__)
+    return {part.value + name: tensor for name, tensor in tensors}
 
 
 def _idle_in_midas(name: str) -> bool:
