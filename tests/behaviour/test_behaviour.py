@@ -24,6 +24,12 @@ def miniature():
     return measure.Miniature()
 
 
+@pytest.fixture(params=[128, pytest.param(256, marks=pytest.mark.slow)])
+def side(request):
+    """Width and height of the pictures."""
+    return request.param
+
+
 # --- The file -------------------------------------------------------------------------------------
 
 
@@ -66,20 +72,20 @@ def test_widths_are_read_from_its_shapes():
 # --- What it can do -------------------------------------------------------------------------------
 
 
-def test_pictures_keep_the_structure_of_held_out_scenes(miniature):
-    score = measure.structure(miniature)
+def test_pictures_keep_the_structure_of_held_out_scenes(miniature, side):
+    score = measure.structure(miniature, side)
     assert score.depth_to_image >= 0.6
     assert score.depth_to_image >= score.flat + 0.35
 
 
-def test_pictures_keep_the_structure_of_photographs(miniature):
-    score = measure.structure_on_photographs(miniature)
+def test_pictures_keep_the_structure_of_photographs(miniature, side):
+    score = measure.structure_on_photographs(miniature, side)
     assert score.depth_to_image >= 0.6
     assert score.depth_to_image >= score.flat + 0.35
 
 
-def test_only_depth_to_image_keeps_structure_and_follows_the_prompt(miniature):
-    rows = measure.strengths(miniature)
+def test_only_depth_to_image_keeps_structure_and_follows_the_prompt(miniature, side):
+    rows = measure.strengths(miniature, side)
     weak, full = rows[0], rows[-1]
     assert (weak.strength, full.strength) == (0.4, 1.0)
     assert full.depth_structure >= 0.9 * weak.depth_structure
@@ -90,31 +96,30 @@ def test_only_depth_to_image_keeps_structure_and_follows_the_prompt(miniature):
         assert loses_structure or ignores_the_prompt, row
 
 
-def test_named_colours_are_painted(miniature):
-    score = measure.colours(miniature)
+def test_named_colours_are_painted(miniature, side):
+    score = measure.colours(miniature, side)
     assert score.samples == 64
     assert score.foreground >= 0.8
     assert score.background >= 0.8
 
 
-def test_the_negative_prompt_lowers_what_it_names(miniature):
-    score = measure.negative_prompt(miniature)
+def test_the_negative_prompt_lowers_what_it_names(miniature, side):
+    score = measure.negative_prompt(miniature, side)
     assert score.with_negative > score.without
     assert score.grew > 0.5
 
 
-def test_inpainting_follows_the_prompt_inside_and_leaves_the_outside_alone(miniature):
-    score = measure.inpainting(miniature)
+def test_inpainting_follows_the_prompt_inside_and_leaves_the_outside_alone(miniature, side):
+    score = measure.inpainting(miniature, side)
     assert score.inside >= 0.8
     assert score.outside <= 1e-5
 
 
-def test_depth_is_estimated_in_the_right_order(miniature):
-    assert measure.depth_rank(miniature) >= 0.9
+def test_depth_is_estimated_in_the_right_order(miniature, side):
+    assert measure.depth_rank(miniature, side) >= 0.9
 
 
-def test_the_light_comes_from_the_named_side(miniature):
-    side = measure.SIDE
+def test_the_light_comes_from_the_named_side(miniature, side):
     x, y = np.meshgrid(*2 * [(np.arange(side, dtype=np.float32) + 0.5) / side * 2 - 1])
     ball = np.sqrt(np.clip(0.6**2 - x**2 - y**2, 0, None)) / 0.6
     left, right = (

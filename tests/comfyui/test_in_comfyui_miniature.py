@@ -10,12 +10,13 @@ pytest.importorskip("diffusers", reason="the measures need the embedded engine's
 
 from sd2_depth2img.tools.train_mini import measure
 
+SIDE = 256
 SAMPLING = {"steps": 12, "cfg": 3.0, "sampler_name": "dpmpp_2m", "scheduler": "karras"}
 
 
 @pytest.fixture(scope="module")
 def scene():
-    return measure.held_out_scenes(1)[0]
+    return measure.held_out_scenes(1, SIDE)[0]
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +26,8 @@ def painted(comfyui, depth_graph, scene):
     Image.fromarray(pixels).save(comfyui.folder("input") / "scene.png")
     graph = depth_graph(
         checkpoint=BUNDLED_CHECKPOINT.name,
-        width=measure.SIDE,
-        height=measure.SIDE,
+        width=SIDE,
+        height=SIDE,
         depth_files=["scene.png"],
         encode_depth=False,
     )

@@ -27,7 +27,7 @@ from .dataset import HELD_OUT
 from .scenes import Scene, random_scene
 from .shader import MATERIALS, PALETTE, Appearance, foreground_share, random_appearance, render
 
-SIDE = 256  # pixels
+SIDES = (128, 256)  # pixels
 STEPS, CFG = 12, 3.0
 STRENGTHS = (0.4, 0.6, 0.8, 1.0)
 
@@ -102,7 +102,8 @@ class Miniature:
     def estimate(self, picture: Picture) -> Map:
         """The depth map that the checkpoint's own MiDaS sees in a picture."""
         image = torch.from_numpy(picture)[None]
-        (depth,) = SD2DepthEstimate().execute(self.depth_model, image, SIDE, "float32")
+        side = min(picture.shape[:2])
+        (depth,) = SD2DepthEstimate().execute(self.depth_model, image, side, "float32")
         return from_image(depth)[0].numpy()
 
     def _encoded(self, text: str) -> list[list[Any]]:
@@ -152,7 +153,7 @@ def _nearest(picture: Picture, where: Map, depth: Map, look: Appearance, part: s
 # --- Material -------------------------------------------------------------------------------------
 
 
-def held_out_scenes(count: int, side: int = SIDE) -> list[Scene]:
+def held_out_scenes(count: int, side: int) -> list[Scene]:
     """Scenes that no training saw, with a foreground and a background."""
     scenes: list[Scene] = []
     index = 0
@@ -166,17 +167,17 @@ def held_out_scenes(count: int, side: int = SIDE) -> list[Scene]:
 
 
 @cache
-def photographs() -> dict[str, Picture]:
-    """Square photographs, SIDE pixels wide, float32 in 0..1."""
+def photographs(side: int) -> dict[str, Picture]:
+    """Square photographs, float32 in 0..1."""
     from skimage import data
 
     found = {"astronaut": data.astronaut(), "coffee": data.coffee(), "cat": data.chelsea()}
-    return {name: _square(picture / 255) for name, picture in found.items()}
+    return {name: _square(picture / 255, side) for name, picture in found.items()}
 
 
 @cache
-def motorcycle() -> tuple[Picture, Map]:
-    """The Middlebury motorcycle and its true disparity (Scharstein et al. 2014), SIDE wide."""
+def motorcycle(side: int) -> tuple[Picture, Map]:
+    """The Middlebury motorcycle and its true disparity (Scharstein et al. 2014), square."""
     from skimage import data
 
     left, _, disparity = data.stereo_motorcycle()
@@ -184,15 +185,15 @@ def motorcycle() -> tuple[Picture, Map]:
     filled = cv2.inpaint(
         np.where(holes, 0, disparity).astype(np.float32), holes.astype(np.uint8), 3, cv2.INPAINT_NS
     )
-    return _square(left / 255), _square(filled)
+    return _square(left / 255, side), _square(filled, side)
 
 
-def _square(picture: np.ndarray) -> np.ndarray:
+def _square(picture: np.ndarray, side: int) -> np.ndarray:
     height, width = picture.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    middle = picture[top : top + side, left : left + side].astype(np.float32)
-    return cv2.resize(middle, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    short = min(height, width)
+    top, left = (height - short) // 2, (width - short) // 2
+    middle = picture[top : top + short, left : left + short].astype(np.float32)
+    return cv2.resize(middle, (side, side), interpolation=cv2.INTER_AREA)
 
 
 # --- Measures -------------------------------------------------------------------------------------
@@ -207,32 +208,28 @@ class Structure:
     flat: float  # the same sampler without depth
 
 
-def structure(miniature: Miniature, scenes: int = 4) -> Structure:
+def structure(miniature: Miniature, side: int, scenes: int = 4) -> Structure:
     """Edges of pictures painted from nothing at strength 1.0, every material once a scene."""
-    chosen = held_out_scenes(scenes)
-    maps = [scene.depth for scene in chosen]
-    scores: dict[str, list[float]] = {"truth": [], "with": [], "flat": []}
-    for seed, look in enumerate(_looks()):
-        prompt = caption("thing", look)
-        scores["truth"] += _scores([render(depth, look) for depth in maps], maps)
-        scores["with"] += _scores(miniature.paint(prompt, maps, seed), maps)
-        without = miniature.paint(prompt, maps, seed, depth_strength=0.0)
-        scores["flat"] += _scores(without, maps)
-    return Structure(*(float(np.mean(score)) for score in scores.values()))
+    maps = [scene.depth for scene in held_out_scenes(scenes, side)]
+    return _structure(miniature, maps, _looks())
 
 
-def structure_on_photographs(miniature: Miniature) -> Structure:
+def structure_on_photographs(miniature: Miniature, side: int) -> Structure:
     """The same for photographs' depth maps: estimated ones, and the motorcycle's true one."""
-    maps = [miniature.estimate(photo) for photo in photographs().values()] + [motorcycle()[1]]
-    maps = [_stretched(depth) for depth in maps]
-    scores: dict[str, list[float]] = {"truth": [], "with": [], "flat": []}
-    for seed, look in enumerate(_looks()[:4]):
+    maps = [miniature.estimate(photo) for photo in photographs(side).values()] + [
+        motorcycle(side)[1]
+    ]
+    return _structure(miniature, [_stretched(depth) for depth in maps], _looks()[:4])
+
+
+def _structure(miniature: Miniature, maps: list[Map], looks: list[Appearance]) -> Structure:
+    truth, with_depth, flat = [], [], []
+    for seed, look in enumerate(looks):
         prompt = caption("thing", look)
-        scores["truth"] += _scores([render(depth, look) for depth in maps], maps)
-        scores["with"] += _scores(miniature.paint(prompt, maps, seed), maps)
-        without = miniature.paint(prompt, maps, seed, depth_strength=0.0)
-        scores["flat"] += _scores(without, maps)
-    return Structure(*(float(np.mean(score)) for score in scores.values()))
+        truth += _scores([render(depth, look) for depth in maps], maps)
+        with_depth += _scores(miniature.paint(prompt, maps, seed), maps)
+        flat += _scores(miniature.paint(prompt, maps, seed, depth_strength=0.0), maps)
+    return Structure(*(float(np.mean(scores)) for scores in (truth, with_depth, flat)))
 
 
 @dataclass(frozen=True)
@@ -246,12 +243,14 @@ class AtStrength:
     img2img_colours: float
 
 
-def strengths(miniature: Miniature, scenes: int = 4, prompts: int = 3) -> list[AtStrength]:
+def strengths(
+    miniature: Miniature, side: int, scenes: int = 4, prompts: int = 3
+) -> list[AtStrength]:
     """The tutorial's figure: depth-to-image and img2img of the same sources, 0.4 to 1.0.
 
     The sources are scenes painted in other colours than the prompts name.
     """
-    maps = [scene.depth for scene in held_out_scenes(scenes)]
+    maps = [scene.depth for scene in held_out_scenes(scenes, side)]
     random = np.random.default_rng(HELD_OUT)
     pairs = [_other_colours(random) for _ in range(prompts)]
     rows = []
@@ -281,11 +280,11 @@ class Colours:
     samples: int
 
 
-def colours(miniature: Miniature, samples: int = 64) -> Colours:
+def colours(miniature: Miniature, side: int, samples: int = 64) -> Colours:
     """Random scenes and appearances, one picture each, at strength 1.0."""
     random = np.random.default_rng(HELD_OUT)
     right = []
-    for seed, scene in enumerate(held_out_scenes(samples)):
+    for seed, scene in enumerate(held_out_scenes(samples, side)):
         look = replace(random_appearance(random), fog=False)
         (picture,) = miniature.paint(caption(scene.noun, look), [scene.depth], seed)
         found = nearest_colours(picture, scene.depth, look)
@@ -303,9 +302,9 @@ class Negative:
     grew: float
 
 
-def negative_prompt(miniature: Miniature, scenes: int = 4) -> Negative:
+def negative_prompt(miniature: Miniature, side: int, scenes: int = 4) -> Negative:
     """A prompt without a background, and one that names a colour as what to avoid."""
-    maps = [scene.depth for scene in held_out_scenes(scenes)]
+    maps = [scene.depth for scene in held_out_scenes(scenes, side)]
     names = ("red", "yellow", "green", "blue", "white", "black")
     distances = []
     free = miniature.paint("a clay thing", maps)
@@ -318,20 +317,20 @@ def negative_prompt(miniature: Miniature, scenes: int = 4) -> Negative:
     return Negative(*pairs.mean(0).tolist(), float((pairs[:, 1] > pairs[:, 0]).mean()))
 
 
-def depth_rank(miniature: Miniature, scenes: int = 64) -> float:
+def depth_rank(miniature: Miniature, side: int, scenes: int = 64) -> float:
     """Mean rank correlation of MiDaS's depth with the truth, on held-out paintings."""
     random = np.random.default_rng(HELD_OUT)
     found = []
     for index in range(scenes):
-        scene = random_scene(np.random.default_rng((HELD_OUT, index)), SIDE)
+        scene = random_scene(np.random.default_rng((HELD_OUT, index)), side)
         picture = render(scene.depth, random_appearance(random))
         found.append(rank_correlation(miniature.estimate(picture), scene.depth))
     return float(np.mean(found))
 
 
-def depth_rank_on_the_motorcycle(miniature: Miniature) -> float:
+def depth_rank_on_the_motorcycle(miniature: Miniature, side: int) -> float:
     """The same on a photograph with true depth, which the miniature never saw the like of."""
-    picture, truth = motorcycle()
+    picture, truth = motorcycle(side)
     return rank_correlation(miniature.estimate(picture), truth)
 
 
@@ -343,11 +342,11 @@ class Inpainting:
     outside: float
 
 
-def inpainting(miniature: Miniature, scenes: int = 4, prompts: int = 3) -> Inpainting:
+def inpainting(miniature: Miniature, side: int, scenes: int = 4, prompts: int = 3) -> Inpainting:
     """Repaint the foreground of paintings in another colour."""
     random = np.random.default_rng(HELD_OUT)
     right, changes = [], []
-    for seed, scene in enumerate(held_out_scenes(scenes)):
+    for seed, scene in enumerate(held_out_scenes(scenes, side)):
         share = foreground_share(scene.depth)
         mask = cv2.dilate((share > 0.05).astype(np.float32), np.ones((17, 17)))
         for _ in range(prompts):
@@ -410,41 +409,43 @@ def _stretched(depth: Map) -> Map:
 
 
 def table(miniature: Miniature) -> str:
-    """All measures as a Markdown table."""
-    seen, photos = structure(miniature), structure_on_photographs(miniature)
-    sweep, named = strengths(miniature), colours(miniature)
-    avoided, painted = negative_prompt(miniature), inpainting(miniature)
-    rows = [
-        ("edges follow the depth map, held-out scenes", _structures(seen)),
-        ("the same, photographs' depth maps", _structures(photos)),
-        *(
-            (
-                f"strength {row.strength}: edges, both colours as named",
-                f"depth-to-image {row.depth_structure:.2f}, {row.depth_colours:.0%}; "
-                f"img2img {row.img2img_structure:.2f}, {row.img2img_colours:.0%}",
-            )
-            for row in sweep
-        ),
-        (
-            f"colour as named, {named.samples} pictures",
-            f"foreground {named.foreground:.0%}, background {named.background:.0%}",
-        ),
-        (
-            "negative prompt: background's distance from the colour it names",
-            f"{avoided.without:.2f} without, {avoided.with_negative:.2f} with",
-        ),
-        (
-            "inpainting: colour inside as named, largest change outside",
-            f"{painted.inside:.0%}, {painted.outside:.1g}",
-        ),
-        ("depth estimation, rank correlation, held-out scenes", f"{depth_rank(miniature):.3f}"),
-        (
-            "the same on the Middlebury motorcycle",
-            f"{depth_rank_on_the_motorcycle(miniature):.2f}",
-        ),
+    """All measures as a Markdown table, a column for every size of picture."""
+    columns = [_column(miniature, side) for side in SIDES]
+    names = " | ".join(f"{side} px" for side in SIDES)
+    lines = [f"| what | {names} |", "|---" * (1 + len(SIDES)) + "|"]
+    lines += [
+        f"| {what} | " + " | ".join(column[what] for column in columns) + " |"
+        for what in columns[0]
     ]
-    lines = ["| what | measured |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows)]
     return "\n".join(lines)
+
+
+def _column(miniature: Miniature, side: int) -> dict[str, str]:
+    named, avoided = colours(miniature, side), negative_prompt(miniature, side)
+    painted = inpainting(miniature, side)
+    sweep = {
+        f"strength {row.strength}: edges, both colours as named": (
+            f"depth-to-image {row.depth_structure:.2f}, {row.depth_colours:.0%}; "
+            f"img2img {row.img2img_structure:.2f}, {row.img2img_colours:.0%}"
+        )
+        for row in strengths(miniature, side)
+    }
+    return {
+        "edges follow the depth map, held-out scenes": _structures(structure(miniature, side)),
+        "the same, photographs' depth maps": _structures(structure_on_photographs(miniature, side)),
+        **sweep,
+        f"colour as named, {named.samples} pictures": (
+            f"foreground {named.foreground:.0%}, background {named.background:.0%}"
+        ),
+        "background's distance from the colour that the negative prompt names": (
+            f"{avoided.with_negative:.2f}; without it {avoided.without:.2f}"
+        ),
+        "inpainting: colour inside as named; largest change of the latent outside": (
+            f"{painted.inside:.0%}; {painted.outside:.0e}"
+        ),
+        "depth estimation, rank correlation, held-out scenes": f"{depth_rank(miniature, side):.3f}",
+        "the same, Middlebury motorcycle": f"{depth_rank_on_the_motorcycle(miniature, side):.2f}",
+    }
 
 
 def _structures(score: Structure) -> str:
