@@ -10,7 +10,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -31,6 +31,52 @@ _WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 def is_canvas(data: Any) -> bool:
     """Whether a JSON document is in the canvas format."""
     return isinstance(data, dict) and isinstance(data.get("nodes"), list) and "links" in data
+
+
+def malformed(canvas: Json) -> list[Problem]:
+    """What keeps a document that looks like a canvas from being read as one."""
+    graphs = [("the canvas", canvas)]
+    subgraphs = (canvas.get("definitions") or {}).get("subgraphs") or []
+    found = []
+    for number, graph in enumerate(subgraphs):
+        if _is_shaped(graph, id=str, nodes=list):
+            graphs.append((f"subgraph {graph['id']}", graph))
+        else:
+            found.append(f"subgraph number {number} is no definition with an id and nodes")
+    for place, graph in graphs:
+        for number, node in enumerate(graph["nodes"]):
+            if not _is_shaped(node, id=(int, str), type=str):
+                found.append(f"node number {number} of {place} has no id or no type")
+        for number, link in enumerate(graph.get("links") or []):
+            if link and not _is_link(link):
+                found.append(f"link number {number} of {place} is {link!r}")
+    if not found:
+        found += _recursive(dict(graphs[1:]).values())
+    return [Problem(f"{one}; the file is damaged, save it again in ComfyUI") for one in found]
+
+
+def _is_shaped(entry: Any, **kinds: type | tuple[type, ...]) -> bool:
+    return isinstance(entry, dict) and all(
+        isinstance(entry.get(name), kind) for name, kind in kinds.items()
+    )
+
+
+def _is_link(entry: Any) -> bool:
+    if isinstance(entry, dict):
+        return all(key in entry for key in _LINK_KEYS)
+    return isinstance(entry, list) and len(entry) >= len(_LINK_KEYS)
+
+
+def _recursive(definitions: Iterable[Json]) -> Iterator[str]:
+    """The subgraphs that hold themselves, directly or through others."""
+    holds = {one["id"]: {node["type"] for node in one["nodes"]} for one in definitions}
+    for name in holds:
+        reached, front = set(), {name}
+        while front:
+            front = {inner for outer in front for inner in holds[outer] & holds.keys()} - reached
+            reached |= front
+        if name in reached:
+            yield f"subgraph {name} contains itself"
 
 
 def to_prompt(canvas: Json, nodes: Nodes) -> tuple[Json, list[Problem]]:

@@ -104,6 +104,9 @@ def read_workflow(path: Path | str, nodes: Nodes | None = None) -> Workflow:
 def parse_workflow(data: Any, nodes: Nodes | None = None) -> Workflow:
     """A workflow from a JSON document in either format. Raises WorkflowError."""
     if canvas.is_canvas(data):
+        damage = canvas.malformed(data)
+        if damage:
+            raise WorkflowError(damage)
         prompt, problems = canvas.to_prompt(data, all_nodes() if nodes is None else nodes)
         return Workflow(prompt, data, problems)
     if isinstance(data, dict) and data and all(map(_is_api_node, data.values())):
@@ -130,13 +133,17 @@ def _from_picture(path: Path, nodes: Nodes | None) -> Workflow:
     """ "prompt" is what ran, "workflow" the canvas; pictures from other programs have neither."""
     from PIL import Image
 
-    with Image.open(path) as picture:
-        picture.load()  # text entries may follow the pixels
-        entries = {
-            key: json.loads(picture.info[key])
-            for key in ("prompt", "workflow")
-            if key in picture.info
-        }
+    try:
+        with Image.open(path) as picture:
+            picture.load()  # text entries may follow the pixels
+            entries = {
+                key: json.loads(picture.info[key])
+                for key in ("prompt", "workflow")
+                if key in picture.info
+            }
+    except (OSError, ValueError) as error:
+        reason = f"{path} cannot be read ({error}); expected a PNG saved by ComfyUI"
+        raise WorkflowError([Problem(reason)]) from error
     if "prompt" in entries:
         workflow = parse_workflow(entries["prompt"], nodes)
         workflow.canvas = entries.get("workflow")

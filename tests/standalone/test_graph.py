@@ -358,3 +358,39 @@ def test_the_engine_has_the_packs_nodes_and_comfyuis():
     assert {"SD2DepthSampler", "SD2DepthLoad", "KSampler", "LoadImage"} <= nodes.keys()
     for name, kind in nodes.items():
         assert {"INPUT_TYPES", "FUNCTION", "RETURN_TYPES"} <= set(dir(kind)), name
+
+
+# --- damaged files -------------------------------------------------------------------------------
+
+_NODE = {"id": 1, "type": "PreviewImage", "inputs": []}
+_ITSELF = {"id": "loop", "nodes": [{"id": 2, "type": "loop"}], "links": []}
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"nodes": [None], "links": []}, "node number 0"),
+        ({"nodes": [{"type": "PreviewImage"}], "links": []}, "no id"),
+        ({"nodes": [{"id": 1, "type": None}], "links": []}, "no type"),
+        ({"nodes": [_NODE], "links": [[1, 2, 3]]}, "link number 0 of the canvas is [1, 2, 3]"),
+        ({"nodes": [_NODE], "links": [{"id": 1}]}, "link number 0"),
+        ({"nodes": [_NODE], "links": ["1"]}, "link number 0"),
+        ({"nodes": [_NODE], "links": [], "definitions": {"subgraphs": [3]}}, "subgraph number 0"),
+        (
+            {"nodes": [_NODE], "links": [], "definitions": {"subgraphs": [_ITSELF]}},
+            "subgraph loop contains itself",
+        ),
+    ],
+)
+def test_a_damaged_canvas_is_named_as_such(document, said):
+    with pytest.raises(WorkflowError, match="the file is damaged") as error:
+        parse_workflow(document)
+    assert said in str(error.value)
+
+
+def test_a_truncated_picture_is_no_workflow(tmp_path):
+    path = tmp_path / "cut.png"
+    Image.new("RGB", (64, 64)).save(path)
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(WorkflowError, match="cannot be read"):
+        read_workflow(path)
