@@ -18,4 +18,4 @@ def one_thread():
 @pytest.fixture(scope="package")
 def data(tmp_path_factory):
     """Three scenes on disk."""
-    return prepare(tmp_path_factory.mktemp("train_mini") / "data", scenes=3, seed=11, workers=1)
+    return prepare(tmp_path_factory.mktemp("train_mini") / "data", scenes=3, seed=11)

@@ -62,22 +62,22 @@ def test_the_set_on_disk_is_the_samples(data):
 
 
 def test_what_is_there_is_opened_and_anything_else_written_anew(tmp_path):
-    first = prepare(tmp_path, scenes=1, seed=0, workers=1)
+    first = prepare(tmp_path, scenes=1, seed=0)
     assert len(first) == 1
     files = written(tmp_path)
-    prepare(tmp_path, scenes=1, seed=0, workers=1)
+    prepare(tmp_path, scenes=1, seed=0)
     assert written(tmp_path) == files
 
-    longer = prepare(tmp_path, scenes=2, seed=0, workers=1)
+    longer = prepare(tmp_path, scenes=2, seed=0)
     assert longer.depth[128].shape == (2, 128, 128)
-    other = prepare(tmp_path, scenes=2, seed=1, workers=1)
+    other = prepare(tmp_path, scenes=2, seed=1)
     assert np.array_equal(other.pictures[128][1], sample(1, 1).pictures[128])
     assert len(other.nouns) == 2
 
 
 def test_an_unfinished_set_is_written_anew(tmp_path):
-    prepare(tmp_path, scenes=1, seed=0, workers=1)
+    prepare(tmp_path, scenes=1, seed=0)
     (tmp_path / "done.json").unlink()
     np.save(tmp_path / "depth-128.npy", np.zeros((1, 128, 128), np.float16))
-    again = prepare(tmp_path, scenes=1, seed=0, workers=1)
+    again = prepare(tmp_path, scenes=1, seed=0)
     assert again.depth[128].max() == 1

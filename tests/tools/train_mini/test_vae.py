@@ -1,4 +1,4 @@
-"""The autoencoder begins as a mosaic of 8×8 pixels; what is done to it leaves its pictures alone."""
+"""The autoencoder begins as a mosaic of 8×8 pixels; what is done to it keeps its pictures."""
 
 import pytest
 import torch
@@ -122,6 +122,7 @@ def test_a_whitened_channel_stays_next_to_its_colour(network, pictures):
 
 
 def test_a_steps_loss_depends_on_the_step_alone(network, data):
+    skip_finest(network)
     stage = VAEStage(network, data, seed=1, batch=1, device=CPU)
     with torch.no_grad():
         first, second = stage.loss(0), stage.loss(1)
@@ -131,6 +132,7 @@ def test_a_steps_loss_depends_on_the_step_alone(network, data):
 
 @pytest.mark.parametrize("decoder_only", [False, True])
 def test_what_a_step_trains(network, data, tmp_path, decoder_only):
+    skip_finest(network)
     stage = VAEStage(network, data, seed=1, batch=1, device=CPU, decoder_only=decoder_only)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     train(stage, Schedule(steps=1, rate=1e-2), tmp_path / "vae.pt")
@@ -140,5 +142,3 @@ def test_what_a_step_trains(network, data, tmp_path, decoder_only):
         if not torch.equal(value, before[name])
     }
     assert changed == ({"decoder"} if decoder_only else {"encoder", "decoder"})
-    finest = any("up_blocks.3.resnets" in name for name in before)
-    assert finest == decoder_only
