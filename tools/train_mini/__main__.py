@@ -32,7 +32,7 @@ from .vae import (
     whiten,
 )
 
-STAGES = ("data", "vae", "midas", "latents", "decoder", "unet", "export")
+STAGES = ("data", "vae", "midas", "latents", "unet", "export")
 LICENCE = "GPL-3.0-or-later"
 
 
@@ -46,7 +46,6 @@ class Recipe:
     scenes: int
     vae: Schedule
     midas: Schedule
-    decoder: Schedule
     unet: Schedule
     batches: dict[str, int]
 
@@ -57,27 +56,24 @@ RECIPES = {
         scenes=4000,
         vae=Schedule(800, 8e-4),
         midas=Schedule(2800, 1e-3),
-        decoder=Schedule(800, 4e-4),
         unet=Schedule(5500, 1e-3, ema=0.999),
-        batches={"vae": 8, "midas": 16, "decoder": 8, "unet": 16},
+        batches={"vae": 8, "midas": 16, "unet": 16},
     ),
     # One GPU: longer and wider.
     "gpu": Recipe(
         scenes=12000,
         vae=Schedule(6000, 8e-4),
         midas=Schedule(6000, 1e-3),
-        decoder=Schedule(4000, 5e-4),
         unet=Schedule(12000, 1e-3, ema=0.999),
-        batches={"vae": 16, "midas": 32, "decoder": 16, "unet": 64},
+        batches={"vae": 16, "midas": 32, "unet": 64},
     ),
     # Everything once, to see that it runs.
     "smoke": Recipe(
         scenes=12,
         vae=Schedule(2, 8e-4),
         midas=Schedule(2, 1e-3),
-        decoder=Schedule(2, 5e-4),
         unet=Schedule(2, 1e-3),
-        batches={"vae": 1, "midas": 2, "decoder": 1, "unet": 2},
+        batches={"vae": 1, "midas": 2, "unet": 2},
     ),
 }
 
@@ -105,24 +101,11 @@ class Training:
         _log.info("VAE: %.2f dB", decibels(network, _held_out(self.device)))
         return network
 
-    def decoder(self) -> AutoencoderKL:
-        """The whole autoencoder; its decoder has learnt on, from latents that are a little off."""
-        network = self.vae()
-        data, batch = self.data(), self.recipe.batches["decoder"]
-        stage = VAEStage(
-            network, data, self.seed + 1, batch, self.device, noise=0.12, decoder_only=True
-        )
-        train(stage, self.recipe.decoder, self.folder / "decoder.pt")
-        network.eval()
-        _log.info("decoder: %.2f dB", decibels(network, _held_out(self.device)))
-        restore_finest(network, STRUCTURE.vae, self.seed)
-        return network
-
     def midas(self) -> DPTHybrid:
         """The depth network."""
         network = new_midas(STRUCTURE.midas, self.seed)
         batch = self.recipe.batches["midas"]
-        stage = MiDaSStage(network, self.data(), self.seed + 2, batch, self.device)
+        stage = MiDaSStage(network, self.data(), self.seed + 1, batch, self.device)
         train(stage, self.recipe.midas, self.folder / "midas.pt")
         return network.eval()
 
@@ -143,7 +126,7 @@ class Training:
             self.data(),
             functools.cache(self.latents),
             self.recipe.unet.steps // 2,
-            self.seed + 3,
+            self.seed + 2,
             self.recipe.batches["unet"],
             self.device,
         )
@@ -161,7 +144,9 @@ class Training:
             "seed": self.seed,
             "data_version": DATA_VERSION,
         }
-        export(path, STRUCTURE, self.decoder(), self.midas(), self.unet(), facts)
+        vae = self.vae()
+        restore_finest(vae, STRUCTURE.vae, self.seed)
+        export(path, STRUCTURE, vae, self.midas(), self.unet(), facts)
         _log.info("%s: %.1f MB", path, path.stat().st_size / 1e6)
 
 

@@ -12,6 +12,9 @@ from .trainer import numbers
 
 SIZES = (128, 160, 192, 256)  # of the network's input, in pixels
 
+RANKS = 32  # quantiles of a map
+NARROWEST = 0.004  # range of depth between two of them, below which they count as one
+
 
 class MiDaSStage:
     """Depth from roughened paintings.
@@ -29,7 +32,7 @@ class MiDaSStage:
         self._data, self._seed, self._batch, self._device = data, seed, batch, device
 
     def loss(self, step: int) -> Tensor:
-        """Absolute error of the depth, and of its slopes at four scales."""
+        """Absolute error of the depth, of its rank in the map, and of its slopes at four scales."""
         random = np.random.default_rng(next(numbers(self._seed, step)))
         size = int(random.choice(SIZES))
         count = max(2, round(self._batch * (128 / size) ** 2))
@@ -38,8 +41,10 @@ class MiDaSStage:
         truth = torch.from_numpy(np.stack(depth)).to(self._device)
         with torch.autocast(self._device.type, torch.bfloat16):
             found = self.network(pictures.movedim(-1, 1) * 2 - 1)
-        error = found.float() - truth
-        return error.abs().mean() + 0.5 * sum(_slopes(error, 2**level) for level in range(4))
+        found = found.float()
+        error, rank_error = found - truth, ranks(found, truth) - ranks(truth, truth)
+        slopes = sum(_slopes(error, 2**level) for level in range(4))
+        return error.abs().mean() + rank_error.abs().mean() + 0.5 * slopes
 
     def _pair(self, random: Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
         scene, painting = random.integers(len(self._data)), random.integers(PAINTINGS)
@@ -75,6 +80,22 @@ def roughen(random: Generator, picture: np.ndarray, depth: np.ndarray) -> np.nda
         picture = cv2.GaussianBlur(picture, (0, 0), random.uniform(0.4, 1.5))
     picture = picture + random.normal(0, random.uniform(0, 0.05), picture.shape)
     return np.clip(picture, 0, 1).astype(np.float32)
+
+
+def ranks(values: Tensor, truth: Tensor) -> Tensor:
+    """Which share of its map `truth` is farther than each of the values, all `[B, H, W]`.
+
+    Differentiable: the map's distribution is taken as linear between 32 quantiles. Where many
+    pixels share a small range of depth, as backgrounds do, small errors count more.
+    """
+    ordered = truth.flatten(1).sort(dim=1).values
+    places = torch.linspace(0, ordered.shape[1] - 1, RANKS + 1, device=truth.device).long()
+    levels = ordered[:, places].contiguous()
+    flat = values.flatten(1)
+    above = torch.searchsorted(levels, flat.detach().contiguous()).clamp(1, RANKS)
+    low, high = levels.gather(1, above - 1), levels.gather(1, above)
+    within = (flat - low) / (high - low + NARROWEST)
+    return ((above - 1 + within.clamp(-1, 2)) / RANKS).view_as(values)
 
 
 def new_midas(widths: Widths, seed: int) -> DPTHybrid:

@@ -1,4 +1,4 @@
-"""Stage 1: the autoencoder, and its decoder once more on noisy latents.
+"""Stage 1: the autoencoder.
 
 It starts as a mosaic: colours pass through every layer untouched, averaged over 8×8 pixels, and
 what is learned is added to that. A network with random layers spends its first hours on finding
@@ -28,18 +28,20 @@ ANCHOR = 4.0
 # The standard deviation of such a group for the colours' usual spread.
 SPREAD = (2 * ANCHOR**2 / 9 + 2 * 0.3 / 3) ** 0.5
 
+# Standard deviation of what is added to the latents in training, in units of their own: the UNet's
+# latents will not be perfect either.
+NOISE = 0.03
+
 NO_VARIANCE = -30.0  # log variance of the latents: none
 
 
 class VAEStage:
-    """The whole autoencoder, or its decoder alone.
+    """Pictures through the autoencoder.
 
     Args:
         network: trained in place.
         data: pictures.
         seed, batch: batches have `batch` pictures of 128×128 pixels, or as many pixels in crops.
-        noise: standard deviation of what is added to the latents, in units of their own.
-        decoder_only: leave the encoder as it is.
     """
 
     def __init__(
@@ -49,17 +51,12 @@ class VAEStage:
         seed: int,
         batch: int,
         device: torch.device,
-        noise: float = 0.03,
-        decoder_only: bool = False,
     ) -> None:
         self.network = network.to(device)
         self._data, self._seed, self._batch, self._device = data, seed, batch, device
-        self._noise = noise
         network.requires_grad_(True)
         network.quant_conv.requires_grad_(False)
         network.post_quant_conv.requires_grad_(False)
-        if decoder_only:
-            network.encoder.requires_grad_(False)
 
     def loss(self, step: int) -> Tensor:
         """How far pictures are from themselves: squared, absolute and gradient error."""
@@ -70,7 +67,7 @@ class VAEStage:
             latent = moments(self.network, pictures)[:, :LATENTS].float()
             spread = latent.detach().std(dim=(0, 2, 3), keepdim=True)
             shake = torch.randn(latent.shape, generator=noise).to(self._device)
-            latent = latent + self._noise * spread * shake
+            latent = latent + NOISE * spread * shake
             result = self.network.decode(latent, return_dict=False)[0].float()
         error = result - pictures
         slopes = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
