@@ -64,8 +64,8 @@ def roughen(random: Generator, picture: np.ndarray, depth: np.ndarray) -> np.nda
     """Give two paintings of three the accidents of a photograph; their depth stays true.
 
     Args:
-        picture: float32 `[H, W, 3]` in 0..1.
-        depth: `[H, W]`; textures differ between near and far, as things do.
+        picture: float32 `[side, side, 3]` in 0..1.
+        depth: `[side, side]`; textures differ between near and far, as things do.
     """
     if random.random() < 0.35:
         return picture

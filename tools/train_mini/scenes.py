@@ -368,7 +368,7 @@ def _placed(
 
 
 def _noise(random: Generator, side: int, cells: int) -> Map:
-    """Smooth noise of about unit size with `cells` hills to a side, the same at every `side`."""
+    """Smooth noise of about unit size, `(cells + 3) / 2` knots wide, the same at every `side`."""
     grid = random.standard_normal((cells + 3, cells + 3)).astype(np.float32)
     wide = cv2.resize(grid, (side * 2, side * 2), interpolation=cv2.INTER_CUBIC)
     return wide[side // 2 : side // 2 + side, side // 2 : side // 2 + side]

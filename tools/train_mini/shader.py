@@ -91,7 +91,7 @@ class _Surface:
     share: Map  # of the foreground's colour
     lambert: Map  # cosine between the normal and the light, 0..1
     shine: Map  # of a mirror towards the light, 0..1
-    upward: Map  # y of the normal, −1..1
+    upward: Map  # y of the normal, −1 (facing up) .. 1 (facing down)
     slant: Map  # 0 facing the viewer, 1 at the rim
     foreground: np.ndarray
     background: np.ndarray

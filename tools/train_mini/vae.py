@@ -20,7 +20,6 @@ from .trainer import numbers
 
 LATENTS = 4
 LATENT_SCALE = 0.18215  # SD2's scale_factor
-GROUPS = 32
 
 # A constant that shares a group with a colour c and −c: their mean and variance hardly depend on
 # the picture then, and GroupNorm leaves the colour alone. Its size weighs that against rounding.
