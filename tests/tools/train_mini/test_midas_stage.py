@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sd2_depth2img.tools.train_mini.midas import MiDaSStage, new_midas, roughen
+from sd2_depth2img.tools.train_mini.midas import RANKS, MiDaSStage, new_midas, ranks, roughen
 from sd2_depth2img.tools.train_mini.structure import STRUCTURE
 
 
@@ -35,6 +35,27 @@ def test_most_paintings_are_roughened_each_in_its_own_way(painting):
     changed = [one for one in rough if not np.array_equal(one, picture)]
     assert len(changed) > 20
     assert len({one.tobytes() for one in changed}) == len(changed)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32), power=st.floats(0.3, 4))
+def test_a_rank_is_the_share_of_the_map_that_is_farther(seed, power):
+    truth, values = np.random.default_rng(seed).random((2, 3, 24, 24), np.float32) ** power
+    found = ranks(torch.tensor(values), torch.tensor(truth))
+    for one, pixels, depth in zip(found.numpy(), values, truth, strict=True):
+        share = (depth < pixels[..., None, None]).mean((-2, -1))
+        assert np.abs(one - share).max() <= 1.2 / RANKS
+        assert (np.diff(one.flatten()[pixels.flatten().argsort()]) >= 0).all()
+
+
+def test_ranks_pull_towards_the_truth_even_where_depths_hardly_differ():
+    truth = torch.linspace(0.1, 0.11, 1024).view(1, 32, 32)
+    off = (truth.flip(1) + 0.002).requires_grad_()
+    (ranks(off, truth) - ranks(truth, truth)).abs().sum().backward()
+    wrong = (off - truth).detach().abs() > 0.002
+    assert (off.grad.sign() == (off - truth).detach().sign())[wrong].all()
+    flat = ranks(torch.zeros(1, 8, 8), torch.zeros(1, 8, 8))
+    assert flat.isfinite().all()
 
 
 def test_a_new_depth_network_is_not_in_the_dark():

@@ -39,8 +39,8 @@ def test_every_stage_once(tmp_path, monkeypatch):
     held_out = command._held_out
     monkeypatch.setattr(command, "_held_out", lambda device: islice(held_out(device), 1))
     once = Schedule(steps=1, rate=1e-3)
-    batches = {"vae": 1, "midas": 2, "decoder": 1, "unet": 2}
-    recipe = command.Recipe(1, once, once, once, once, batches)
+    batches = {"vae": 1, "midas": 2, "unet": 2}
+    recipe = command.Recipe(1, once, once, once, batches)
     training = command.Training(tmp_path / "work", recipe, 7, torch.device("cpu"))
     training.export(tmp_path / "mini.safetensors")
     assert_whole(tmp_path / "mini.safetensors", seed=7)

@@ -130,10 +130,9 @@ def test_a_steps_loss_depends_on_the_step_alone(network, data):
     assert first != second
 
 
-@pytest.mark.parametrize("decoder_only", [False, True])
-def test_what_a_step_trains(network, data, tmp_path, decoder_only):
+def test_a_step_trains_all_but_what_whitening_will_set(network, data, tmp_path):
     skip_finest(network)
-    stage = VAEStage(network, data, seed=1, batch=1, device=CPU, decoder_only=decoder_only)
+    stage = VAEStage(network, data, seed=1, batch=1, device=CPU)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     train(stage, Schedule(steps=1, rate=1e-2), tmp_path / "vae.pt")
     changed = {
@@ -141,4 +140,4 @@ def test_what_a_step_trains(network, data, tmp_path, decoder_only):
         for name, value in network.state_dict().items()
         if not torch.equal(value, before[name])
     }
-    assert changed == ({"decoder"} if decoder_only else {"encoder", "decoder"})
+    assert changed == {"encoder", "decoder"}
