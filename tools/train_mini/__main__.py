@@ -2,10 +2,11 @@
 
 import argparse
 import functools
+import json
 import logging
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -79,11 +80,16 @@ RECIPES = {
 
 
 class Training:
-    """The stages, each of which finds what the ones before it left in the folder."""
+    """The stages, each of which finds what the ones before it left in the folder.
+
+    Raises:
+        ValueError: the folder holds a training of another recipe or seed.
+    """
 
     def __init__(self, folder: Path, recipe: Recipe, seed: int, device: torch.device) -> None:
         self.folder, self.recipe, self.seed, self.device = folder, recipe, seed, device
         folder.mkdir(parents=True, exist_ok=True)
+        _claim(folder, {"seed": seed, "data_version": DATA_VERSION, "recipe": asdict(recipe)})
 
     def data(self) -> Dataset:
         """Draw the scenes, or open them."""
@@ -148,6 +154,19 @@ class Training:
         restore_finest(vae, STRUCTURE.vae, self.seed)
         export(path, STRUCTURE, vae, self.midas(), self.unet(), facts)
         _log.info("%s: %.1f MB", path, path.stat().st_size / 1e6)
+
+
+def _claim(folder: Path, facts: dict[str, object]) -> None:
+    """Mark a folder as this training's, or see that it is."""
+    file = folder / "training.json"
+    if not file.exists():
+        file.write_text(json.dumps(facts))
+    found = json.loads(file.read_text())
+    if found != facts:
+        raise ValueError(
+            f"{folder} holds a training with {found}, not {facts}; go on with its options, or "
+            "name another --folder"
+        )
 
 
 def _pictures(data: Dataset, device: torch.device) -> Iterator[torch.Tensor]:
