@@ -44,6 +44,9 @@ def test_every_stage_once(tmp_path, monkeypatch):
     training = command.Training(tmp_path / "work", recipe, 7, torch.device("cpu"))
     training.export(tmp_path / "mini.safetensors")
     assert_whole(tmp_path / "mini.safetensors", seed=7)
+    with pytest.raises(ValueError, match="holds a training with"):
+        command.Training(tmp_path / "work", recipe, 8, torch.device("cpu"))
+    command.Training(tmp_path / "work", recipe, 7, torch.device("cpu"))
 
 
 @pytest.mark.slow
