@@ -199,11 +199,13 @@ def _tensor(pictures: np.ndarray, device: torch.device) -> torch.Tensor:
 
 
 def _commit() -> str:
-    """The commit of this checkout, marked when files differ from it."""
+    """The commit of this checkout, marked when files differ from it; "unknown" outside one."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    return subprocess.run(
-        [*command, "--abbrev=40"], check=True, capture_output=True, text=True
-    ).stdout.strip()
+    answer = subprocess.run([*command, "--abbrev=40"], capture_output=True, text=True)
+    if answer.returncode:
+        _log.warning("no commit goes into the file: %s", answer.stderr.strip())
+        return "unknown"
+    return answer.stdout.strip()
 
 
 def main() -> None:
@@ -217,6 +219,8 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, help="CPU threads of this process")
     options = parser.parse_args()
+    if not options.output.parent.is_dir():
+        parser.error(f"there is no folder {options.output.parent} to write into")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if options.threads:
         torch.set_num_threads(options.threads)

@@ -80,6 +80,7 @@ def prepare(folder: Path, scenes: int, seed: int) -> Dataset:
     if done.exists() and json.loads(done.read_text()) == wanted:
         return Dataset(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    done.unlink(missing_ok=True)  # from here on the files are neither the old set nor the new
     _write(folder, scenes, seed)
     done.write_text(json.dumps(wanted))
     return Dataset(folder)

@@ -79,5 +79,7 @@ def _half(name: str, tensor: Tensor | None, shape: tuple[int, ...], idle: bool) 
     if tuple(half.shape) != shape:
         raise ValueError(f"{name} has shape {tuple(half.shape)}, the structure says {shape}")
     if not half.isfinite().all():
-        raise ValueError(f"{name} has values up to {tensor.abs().max()}; float16 ends at 65504")
+        raise ValueError(
+            f"{name} holds NaN, or values beyond float16's 65504 (largest: {tensor.abs().max()})"
+        )
     return half

@@ -84,7 +84,7 @@ class UNetStage:
         noise = torch.randn(clean.shape, generator=generator).to(self._device)
         # Stratified: every batch sees the whole range of noise levels.
         places = (torch.arange(count) + torch.rand(count, generator=generator)) / count
-        timesteps = (places * 1000).long()
+        timesteps = (places * 1000).long().clamp(max=999)  # rounding may give 1000
         sigma = sigma_at(timesteps.float()).to(self._device)[:, None, None, None]
         x = (clean + sigma * noise) / (1 + sigma**2).sqrt()
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type != "cpu"):

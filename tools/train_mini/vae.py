@@ -21,6 +21,8 @@ from .trainer import numbers
 LATENTS = 4
 LATENT_SCALE = 0.18215  # SD2's scale_factor
 
+WIDTH = 96  # channels: three to each of GroupNorm's 32 groups
+
 # A constant that shares a group with a colour c and −c: their mean and variance hardly depend on
 # the picture then, and GroupNorm leaves the colour alone. Its size weighs that against rounding.
 ANCHOR = 4.0
@@ -109,7 +111,16 @@ def moments(network: AutoencoderKL, pictures: Tensor) -> Tensor:
 
 
 def new_vae(architecture: VAEArchitecture, seed: int) -> AutoencoderKL:
-    """An autoencoder that is a mosaic of 8×8 pixels: latents 0 to 2 are red, green and blue."""
+    """An autoencoder that is a mosaic of 8×8 pixels: latents 0 to 2 are red, green and blue.
+
+    Raises:
+        ValueError: the levels have other widths than 96, three channels to a group.
+    """
+    if set(architecture.levels) != {WIDTH}:
+        raise ValueError(
+            f"the VAE's levels have {architecture.levels} channels; colours pass through a start "
+            f"with {WIDTH} at every level only"
+        )
     torch.manual_seed(seed)
     network = vae_network(architecture)
     with torch.no_grad():
