@@ -83,7 +83,12 @@ def _checkpoint_path(name: str) -> Path:
     """Where a checkpoint lies: the user's, otherwise the bundled one. Raises FileNotFoundError."""
     try:
         return host.checkpoint_path(name)
-    except FileNotFoundError:
-        if name == BUNDLED_CHECKPOINT.name and BUNDLED_CHECKPOINT.is_file():
-            return BUNDLED_CHECKPOINT
-        raise
+    except FileNotFoundError as error:
+        if name != BUNDLED_CHECKPOINT.name:
+            raise
+        if not BUNDLED_CHECKPOINT.is_file():
+            raise FileNotFoundError(
+                f"{error}; {BUNDLED_CHECKPOINT}, which comes with the pack, is missing too: "
+                "install the pack again"
+            ) from error
+        return BUNDLED_CHECKPOINT

@@ -36,7 +36,10 @@ def is_canvas(data: Any) -> bool:
 def malformed(canvas: Json) -> list[Problem]:
     """What keeps a document that looks like a canvas from being read as one."""
     graphs = [("the canvas", canvas)]
-    subgraphs = (canvas.get("definitions") or {}).get("subgraphs") or []
+    definitions = canvas.get("definitions") or {}
+    subgraphs = definitions.get("subgraphs") or [] if isinstance(definitions, dict) else None
+    if not isinstance(subgraphs, list):
+        return [_damage("its definitions are no list of subgraphs")]
     found = []
     for number, graph in enumerate(subgraphs):
         if _is_shaped(graph, id=str, nodes=list):
@@ -47,12 +50,35 @@ def malformed(canvas: Json) -> list[Problem]:
         for number, node in enumerate(graph["nodes"]):
             if not _is_shaped(node, id=(int, str), type=str):
                 found.append(f"node number {number} of {place} has no id or no type")
-        for number, link in enumerate(graph.get("links") or []):
+            elif not _has_slots(node):
+                found.append(f"node {node['id']} of {place} has inputs or values that are no lists")
+        links = graph.get("links") or []
+        if not isinstance(links, list):
+            found.append(f"the links of {place} are {links!r}")
+            continue
+        for number, link in enumerate(links):
             if link and not _is_link(link):
                 found.append(f"link number {number} of {place} is {link!r}")
-    if not found:
-        found += _recursive(dict(graphs[1:]).values())
-    return [Problem(f"{one}; the file is damaged, save it again in ComfyUI") for one in found]
+    if found:
+        return [_damage(one) for one in found]
+    return [
+        Problem(f"subgraph {name} contains itself; take it out of itself")
+        for name in _recursive(dict(graphs[1:]).values())
+    ]
+
+
+def _damage(found: str) -> Problem:
+    return Problem(f"{found}; the file is damaged, save it again in ComfyUI")
+
+
+def _has_slots(node: Json) -> bool:
+    slots = node.get("inputs") or []
+    stored = node.get("widgets_values") or []
+    return (
+        isinstance(slots, list)
+        and all(_is_shaped(slot, name=str) for slot in slots)
+        and isinstance(stored, (list, dict))
+    )
 
 
 def _is_shaped(entry: Any, **kinds: type | tuple[type, ...]) -> bool:
@@ -76,7 +102,7 @@ def _recursive(definitions: Iterable[Json]) -> Iterator[str]:
             front = {inner for outer in front for inner in holds[outer] & holds.keys()} - reached
             reached |= front
         if name in reached:
-            yield f"subgraph {name} contains itself"
+            yield name
 
 
 def to_prompt(canvas: Json, nodes: Nodes) -> tuple[Json, list[Problem]]:

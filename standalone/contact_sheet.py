@@ -14,7 +14,7 @@ def contact_sheet(
     """Lay pictures out in rows, from left to right; nothing is resized.
 
     Args:
-        pictures: all of one size in pixels, in any mode.
+        pictures: all of one size in pixels, RGB or 8-bit grey.
         captions: one for each picture; wrapped between words to the picture's width, and at its
             own line breaks.
         columns: pictures in a row, 1 or more; the last row may be shorter.
@@ -56,7 +56,7 @@ def _common_size(pictures: Sequence[Image.Image]) -> tuple[int, int]:
 
 
 def _wrapped(caption: str, font: ImageFont.FreeTypeFont, width: int) -> str:
-    """The caption with more line breaks; a word wider than `width` keeps a line to itself."""
+    """The caption with more line breaks; a word wider than `width` runs over it."""
     lines = []
     for line in caption.splitlines():
         lines.append("")

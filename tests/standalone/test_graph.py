@@ -376,16 +376,23 @@ _ITSELF = {"id": "loop", "nodes": [{"id": 2, "type": "loop"}], "links": []}
         ({"nodes": [_NODE], "links": [{"id": 1}]}, "link number 0"),
         ({"nodes": [_NODE], "links": ["1"]}, "link number 0"),
         ({"nodes": [_NODE], "links": [], "definitions": {"subgraphs": [3]}}, "subgraph number 0"),
-        (
-            {"nodes": [_NODE], "links": [], "definitions": {"subgraphs": [_ITSELF]}},
-            "subgraph loop contains itself",
-        ),
+        ({"nodes": [_NODE], "links": 5}, "the links of the canvas are 5"),
+        ({"nodes": [_NODE], "links": [], "definitions": [1]}, "definitions"),
+        ({"nodes": [_NODE], "links": [], "definitions": {"subgraphs": 5}}, "definitions"),
+        ({"nodes": [{**_NODE, "inputs": "x"}], "links": []}, "node 1 of the canvas has inputs"),
+        ({"nodes": [{**_NODE, "widgets_values": 3}], "links": []}, "or values that are no lists"),
     ],
 )
 def test_a_damaged_canvas_is_named_as_such(document, said):
     with pytest.raises(WorkflowError, match="the file is damaged") as error:
         parse_workflow(document)
     assert said in str(error.value)
+
+
+def test_a_subgraph_in_itself():
+    document = {"nodes": [_NODE], "links": [], "definitions": {"subgraphs": [_ITSELF]}}
+    with pytest.raises(WorkflowError, match="subgraph loop contains itself"):
+        parse_workflow(document)
 
 
 def test_a_truncated_picture_is_no_workflow(tmp_path):

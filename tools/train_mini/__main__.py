@@ -34,6 +34,7 @@ from .vae import (
 )
 
 STAGES = ("data", "vae", "midas", "latents", "unet", "export")
+SHIPPED = Path("models/sd2-depth-mini.safetensors")
 LICENCE = "GPL-3.0-or-later"
 
 
@@ -60,7 +61,7 @@ RECIPES = {
         unet=Schedule(4500, 1e-3, ema=0.999),
         batches={"vae": 8, "midas": 16, "unet": 16},
     ),
-    # One GPU: longer and wider.
+    # One GPU: more scenes, more steps, larger batches.
     "gpu": Recipe(
         scenes=12000,
         vae=Schedule(6000, 8e-4),
@@ -211,14 +212,20 @@ def _commit() -> str:
 def main() -> None:
     """Run the stages that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m sd2_depth2img.tools.train_mini")
-    parser.add_argument("stage", nargs="?", choices=STAGES, default="export")
-    parser.add_argument("--folder", type=Path, default=Path("build/train_mini"))
-    parser.add_argument("--output", type=Path, default=Path("models/sd2-depth-mini.safetensors"))
+    parser.add_argument(
+        "stage", nargs="?", choices=STAGES, default="export", help="default: all of them"
+    )
+    parser.add_argument("--folder", type=Path, default=Path("training"))
+    parser.add_argument("--output", type=Path, default=SHIPPED)
     parser.add_argument("--recipe", choices=RECIPES, help="default: what the device suits")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, help="CPU threads of this process")
     options = parser.parse_args()
+    if not 0 <= options.seed < HELD_OUT:
+        parser.error(f"the seed is {options.seed}; give one from 0 to {HELD_OUT - 1}")
+    if options.recipe == "smoke" and options.output == SHIPPED:
+        parser.error(f"the smoke recipe would replace {SHIPPED} by noise; name another --output")
     if not options.output.parent.is_dir():
         parser.error(f"there is no folder {options.output.parent} to write into")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

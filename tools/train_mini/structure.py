@@ -1,4 +1,4 @@
-"""How wide the miniature is: 512-depth-ema's structure at 9 million parameters."""
+"""How wide the miniature is: 512-depth-ema's structure at 10 million parameters."""
 
 from ...depth.midas import Widths
 from ...sampling.architecture import TextArchitecture, UNetArchitecture, VAEArchitecture

@@ -21,10 +21,10 @@ from ...standalone.samplers import sigma_at
 from .captions import random_caption, vocabulary
 from .dataset import PAINTINGS, SIZES, Dataset
 from .trainer import numbers
+from .vae import LATENTS
 
 NO_PROMPT = 0.1  # share of samples without a prompt, for classifier-free guidance
 NO_DEPTH = 0.08  # share of samples without depth, so that "without" means something
-LATENTS = 4
 
 
 class PromptToNoise(nn.Module):
