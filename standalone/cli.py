@@ -94,8 +94,8 @@ def _add_demo(commands: Any) -> argparse.ArgumentParser:
         help="repaint a photo from four prompts, on one sheet",
         description="Run the example workflow with four prompts and the seeds 0 to 3, and lay the "
         "photo, its depth map and the four pictures out on one sheet: sheet.png in the output "
-        "folder, where a former one is replaced. Prompts and seeds are the demo's own, made for the "
-        "bundled miniature; another checkpoint wants --set for its size and cfg.",
+        "folder, where a former one is replaced. Prompts and seeds are the demo's own, made for "
+        "the bundled miniature; another checkpoint wants --set for its size and cfg.",
     )
     demo.set_defaults(command=_demo, prompt=None, seed=None)
     _add_edits(demo)

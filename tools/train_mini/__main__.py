@@ -57,7 +57,7 @@ RECIPES = {
     "cpu": Recipe(
         scenes=4000,
         vae=Schedule(800, 8e-4),
-        midas=Schedule(2800, 1e-3),
+        midas=Schedule(3200, 1e-3),
         unet=Schedule(4500, 1e-3, ema=0.999),
         batches={"vae": 8, "midas": 16, "unet": 16},
     ),

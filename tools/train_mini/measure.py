@@ -103,7 +103,7 @@ class Miniature:
         """The depth map that the checkpoint's own MiDaS sees in a picture."""
         image = torch.from_numpy(picture)[None]
         side = min(picture.shape[:2])
-        (depth,) = SD2DepthEstimate().execute(self.depth_model, image, side, "float32")
+        (depth,) = SD2DepthEstimate().execute(image, self.depth_model, resolution=side)
         return from_image(depth)[0].numpy()
 
     def _encoded(self, text: str) -> list[list[Any]]:

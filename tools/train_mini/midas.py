@@ -61,13 +61,13 @@ class MiDaSStage:
 
 
 def roughen(random: Generator, picture: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """Give two paintings of three the accidents of a photograph; their depth stays true.
+    """Give every other painting the accidents of a photograph; their depth stays true.
 
     Args:
         picture: float32 `[side, side, 3]` in 0..1.
         depth: `[side, side]`; textures differ between near and far, as things do.
     """
-    if random.random() < 0.35:
+    if random.random() < 0.5:
         return picture
     if random.random() < 0.6:
         picture = picture * _texture(random, depth)
