@@ -201,7 +201,15 @@ def _tensor(pictures: np.ndarray, device: torch.device) -> torch.Tensor:
 
 def _commit() -> str:
     """The commit of this checkout, marked when files differ from it; "unknown" outside one."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    command = [
+        "git",
+        "-C",
+        str(Path(__file__).parent),
+        "describe",
+        "--always",
+        "--dirty",
+        "--exclude=*",
+    ]
     answer = subprocess.run([*command, "--abbrev=40"], capture_output=True, text=True)
     if answer.returncode:
         _log.warning("no commit goes into the file: %s", answer.stderr.strip())
