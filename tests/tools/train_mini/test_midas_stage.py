@@ -29,11 +29,11 @@ def test_a_roughened_painting_is_a_picture(painting, seed):
     assert np.array_equal(depth, before[1])
 
 
-def test_most_paintings_are_roughened_each_in_its_own_way(painting):
+def test_every_other_painting_is_roughened_each_in_its_own_way(painting):
     picture, depth = painting
     rough = [roughen(np.random.default_rng(seed), picture, depth) for seed in range(40)]
     changed = [one for one in rough if not np.array_equal(one, picture)]
-    assert len(changed) > 20
+    assert 12 <= len(changed) <= 28
     assert len({one.tobytes() for one in changed}) == len(changed)
 
 
