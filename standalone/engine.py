@@ -136,8 +136,7 @@ class EngineCLIP:
         text = self._checkpoint.text
         with torch.device("meta"):
             model = text_network(text)
-        # transformers 4 wraps the tower in a module of its own, transformers 5 does not.
-        tower = getattr(model, "text_model", model)
+        tower = text_tower(model)
         weights = _weights(self._checkpoint, Part.TEXT, text_keys(text), self.device)
         _fill(tower, ((name.removeprefix("text_model."), tensor) for name, tensor in weights))
         # A table of 0, 1, 2, ..., which is in no file.
@@ -310,6 +309,11 @@ def vae_network(vae: VAEArchitecture) -> "AutoencoderKL":
         down_block_types=("DownEncoderBlock2D",) * len(vae.levels),
         up_block_types=("UpDecoderBlock2D",) * len(vae.levels),
     )
+
+
+def text_tower(model: nn.Module) -> nn.Module:
+    """The tower itself: transformers 4 wraps it in a module of its own, transformers 5 does not."""
+    return getattr(model, "text_model", model)
 
 
 def text_network(text: TextArchitecture) -> "CLIPTextModel":

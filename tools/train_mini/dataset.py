@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .scenes import Scene, random_scene
+from .scenes import Scene, random_scene, stretched
 from .shader import Appearance, random_appearance, render
 
 # Raise it when scenes, shader or captions change: the file's metadata names it.
@@ -119,9 +119,7 @@ def _file(path: Path, kind: type, shape: tuple[int, ...]) -> np.ndarray:
 def _resized(scene: Scene, side: int) -> np.ndarray:
     if side == scene.depth.shape[0]:
         return scene.depth
-    depth = cv2.resize(scene.depth, (side, side), interpolation=cv2.INTER_AREA)
-    low, high = depth.min(), depth.max()
-    return (depth - low) / max(high - low, 1e-6)
+    return stretched(cv2.resize(scene.depth, (side, side), interpolation=cv2.INTER_AREA))
 
 
 def _bytes(picture: np.ndarray) -> np.ndarray:

@@ -13,9 +13,10 @@ from torch import Tensor
 from ...depth.midas import UNUSED, DPTHybrid
 from ...sampling.checkpoint import Part
 from ...sampling.keymaps import KeyMap, text_keys, unet_keys, vae_keys
+from ...standalone.engine import text_tower
 from ...standalone.folders import written_whole
 from ...standalone.make_checkpoint import Structure
-from .unet import PromptToNoise, tower
+from .unet import PromptToNoise
 
 
 def export(
@@ -36,7 +37,7 @@ def export(
     Raises:
         ValueError: a tensor of the structure is missing, or does not fit into float16.
     """
-    text = tower(network.text).state_dict()
+    text = text_tower(network.text).state_dict()
     trained = {
         **_renamed(Part.UNET, unet_keys(structure.unet), network.unet.state_dict()),
         **_renamed(Part.VAE, vae_keys(structure.vae), vae.state_dict()),

@@ -8,7 +8,6 @@ import argparse
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...depth import convention
 from ...depth.convention import from_image, to_image
 from ...nodes.conditioning import SD2DepthEncode
 from ...nodes.depth_map import SD2DepthEstimate
@@ -24,15 +24,22 @@ from ...nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
 from ...nodes.sample import SD2DepthSampler
 from .captions import caption
 from .dataset import HELD_OUT
-from .scenes import Scene, random_scene
-from .shader import MATERIALS, PALETTE, Appearance, foreground_share, random_appearance, render
+from .scenes import Scene, random_scene, stretched
+from .shader import (
+    LIGHTS,
+    MATERIALS,
+    PALETTE,
+    Appearance,
+    foreground_share,
+    random_appearance,
+    render,
+)
 
 SIDES = (128, 256)  # pixels
 STEPS, CFG = 12, 3.0
 STRENGTHS = (0.4, 0.6, 0.8, 1.0)
 
-# ITU-R BT.709, section 3.2.
-LUMA = np.float32((0.2126, 0.7152, 0.0722))
+LUMA = np.float32(convention.LUMA)
 
 # Edges are compared at half the size of a latent pixel, the finest place that the UNet can mean.
 EDGE_SCALE = 4.0  # standard deviation of the blur, in pixels
@@ -48,27 +55,9 @@ class Miniature:
         loaded = SD2DepthCheckpointLoader().execute(str(path))
         self.model, self.clip, self.vae, self.depth_model = loaded
 
-    def paint(
-        self,
-        prompt: str,
-        depth: Sequence[Map],
-        seed: int = 0,
-        negative: str = "",
-        strength: float = 1.0,
-        depth_strength: float = 1.0,
-        source: Sequence[Picture] | None = None,
-        mask: Map | None = None,
-    ) -> list[Picture]:
-        """One picture for every depth map, all with one prompt.
-
-        Args:
-            depth: maps of one size.
-            strength: denoise.
-            depth_strength: 0 is img2img, without depth.
-            source: what to start from below strength 1.0, or outside the mask; one for every map.
-            mask: 1 where to paint.
-        """
-        latent = self.latent(prompt, depth, seed, negative, strength, depth_strength, source, mask)
+    def paint(self, *arguments: Any, **options: Any) -> list[Picture]:
+        """The pictures of `latent`, which takes the same arguments."""
+        latent = self.latent(*arguments, **options)
         return list(self.vae.decode(latent["samples"]).numpy())
 
     def latent(
@@ -82,7 +71,15 @@ class Miniature:
         source: Sequence[Picture] | None = None,
         mask: Map | None = None,
     ) -> dict[str, Any]:
-        """The LATENT of `paint`."""
+        """One LATENT entry for every depth map, all with one prompt.
+
+        Args:
+            depth: maps of one size.
+            strength: denoise.
+            depth_strength: 0 is img2img, without depth.
+            source: what to start from below strength 1.0, or outside the mask; one for every map.
+            mask: 1 where to paint.
+        """
         maps = torch.from_numpy(np.stack(depth))
         prompts = (self._encoded(text) for text in (prompt, negative))
         positive, negatives = SD2DepthEncode().execute(
@@ -228,7 +225,7 @@ def structure_on_photographs(miniature: Miniature, side: int) -> Structure:
     maps = [miniature.estimate(photo) for photo in photographs(side).values()] + [
         motorcycle(side)[1]
     ]
-    return _structure(miniature, [_stretched(depth) for depth in maps], _looks()[:3])
+    return _structure(miniature, [stretched(depth) for depth in maps], _looks()[:3])
 
 
 def _structure(miniature: Miniature, maps: list[Map], looks: list[Appearance]) -> Structure:
@@ -420,8 +417,8 @@ def _change_outside(miniature: Miniature, samples: Tensor, source: Picture, mask
 def _looks() -> list[Appearance]:
     """Every material, bright before dark: edges of luminance cannot be told of equal luminances."""
     return [
-        Appearance(material, "white", "black", light)
-        for material, light in zip(MATERIALS, cycle(("left", "right")), strict=False)
+        Appearance(material, "white", "black", LIGHTS[number % 2])
+        for number, material in enumerate(MATERIALS)
     ]
 
 
@@ -447,10 +444,6 @@ def _follows(picture: Picture, depth: Map, look: Appearance) -> bool:
 def _distance(picture: Picture, depth: Map, look: Appearance) -> float:
     where = foreground_share(depth) < 0.05
     return float(np.linalg.norm(picture[where].mean(0) - render(depth, look)[where].mean(0)))
-
-
-def _stretched(depth: Map) -> Map:
-    return (depth - depth.min()) / (depth.max() - depth.min())
 
 
 # --- The table ------------------------------------------------------------------------------------

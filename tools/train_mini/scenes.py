@@ -33,8 +33,13 @@ def random_scene(random: Generator, side: int) -> Scene:
     """
     family = random.choice(len(FAMILIES), p=SHARES)
     depth, noun = FAMILIES[family](random, *_plane(side))
+    return Scene(stretched(depth).astype(np.float32), noun)
+
+
+def stretched(depth: Map) -> Map:
+    """A map over the whole range from 0 to 1; a flat one becomes 0."""
     low, high = depth.min(), depth.max()
-    return Scene(((depth - low) / max(high - low, 1e-6)).astype(np.float32), noun)
+    return (depth - low) / max(high - low, 1e-6)
 
 
 # --- Families -------------------------------------------------------------------------------------

@@ -11,6 +11,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from ...standalone.folders import written_whole
+
 _log = logging.getLogger(__name__)
 
 SAVE_EVERY = 100  # steps
@@ -110,15 +112,14 @@ def _save(
     average: list[Tensor],
     step: int,
 ) -> None:
-    unfinished = state.with_suffix(".part")
     values = {
         "network": network.state_dict(),
         "optimiser": optimiser.state_dict(),
         "average": average,
         "step": step,
     }
-    torch.save(values, unfinished)
-    unfinished.replace(state)
+    with written_whole(state) as unfinished:
+        torch.save(values, unfinished)
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ...sampling.architecture import TextArchitecture, UNetArchitecture
 from ...sampling.concat import DepthCondition
 from ...standalone import prompt
-from ...standalone.engine import text_network, unet_network
+from ...standalone.engine import text_network, text_tower, unet_network
 from ...standalone.samplers import sigma_at
 from .captions import random_caption, vocabulary
 from .dataset import PAINTINGS, SIZES, Dataset
@@ -134,15 +134,10 @@ def new_network(unet: UNetArchitecture, text: TextArchitecture, seed: int) -> Pr
     network = PromptToNoise(unet_network(unet), text_network(text))
     with torch.no_grad():
         _begin_unet(network.unet)
-        embedding = tower(network.text).embeddings.token_embedding.weight
+        embedding = text_tower(network.text).embeddings.token_embedding.weight
         known = _known(embedding)
         embedding.copy_(torch.where(known, 0.3 * torch.randn_like(embedding), 0.0))
     return network
-
-
-def tower(text: nn.Module) -> nn.Module:
-    """The tower itself: transformers 4 wraps it in a module of its own, transformers 5 does not."""
-    return getattr(text, "text_model", text)
 
 
 # --- Words ----------------------------------------------------------------------------------------
@@ -162,7 +157,7 @@ def _tokens(words: Iterable[str]) -> list[int]:
 
 def _freeze_unknown_words(text: nn.Module) -> None:
     """The rows of words that mean nothing stay zero, as they will be for any word but these."""
-    embedding = tower(text).embeddings.token_embedding.weight
+    embedding = text_tower(text).embeddings.token_embedding.weight
     known = _known(embedding).to(embedding)
     embedding.register_hook(lambda gradient: gradient * known)
 

@@ -14,12 +14,12 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
 from ...sampling.architecture import VAEArchitecture
-from ...standalone.engine import vae_network
+from ...standalone.engine import EngineModel, vae_network
 from .dataset import PAINTINGS, Dataset
 from .trainer import numbers
 
 LATENTS = 4
-LATENT_SCALE = 0.18215  # SD2's scale_factor
+LATENT_SCALE = EngineModel.latent_scale
 
 WIDTH = 96  # channels: three to each of GroupNorm's 32 groups
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from sd2_depth2img.sampling.concat import DepthCondition
 from sd2_depth2img.standalone import prompt
+from sd2_depth2img.standalone.engine import text_tower
 from sd2_depth2img.standalone.samplers import sigma_at
 from sd2_depth2img.tools.train_mini.captions import FILLERS, vocabulary
 from sd2_depth2img.tools.train_mini.dataset import PAINTINGS
@@ -21,7 +22,6 @@ from sd2_depth2img.tools.train_mini.unet import (
     depth_channel,
     new_network,
     token_numbers,
-    tower,
 )
 
 CPU = torch.device("cpu")
@@ -33,7 +33,7 @@ def network():
 
 
 def words(network):
-    return tower(network.text).embeddings.token_embedding.weight
+    return text_tower(network.text).embeddings.token_embedding.weight
 
 
 def random_latents(size):
