@@ -21,7 +21,7 @@ def caption(noun: str, appearance: Appearance) -> str:
         appearance.background,
         appearance.light,
         appearance.fog,
-        fillers=(),
+        fillers=[],
     )
 
 
@@ -31,19 +31,21 @@ def random_caption(random: Generator, noun: str, appearance: Appearance) -> str:
     def kept(value: str, share: float) -> str:
         return value if random.random() < share else ""
 
-    fillers = ()
-    if random.random() < 0.2:
-        fillers = tuple(str(word) for word in random.choice(FILLERS, random.integers(1, 4)))
-    return _sentence(
+    fillers: list[str] = []
+    if random.random() < 0.3:
+        fillers = [str(word) for word in random.choice(FILLERS, random.integers(1, 4))]
+    leading = random.integers(len(fillers) + 1)
+    sentence = _sentence(
         kept(noun, 0.9) or "thing",
         kept(appearance.foreground, 0.92),
         kept(appearance.material, 0.92),
         kept(appearance.background, 0.92),
         kept(appearance.light, 0.8),
         appearance.fog,
-        fillers,
+        fillers[leading:],
         reversed_order=bool(random.random() < 0.15),
     )
+    return _opened(sentence, fillers[:leading], in_one=bool(random.random() < 0.5))
 
 
 def vocabulary() -> list[str]:
@@ -59,16 +61,29 @@ def _sentence(
     background: str,
     light: str,
     fog: bool,
-    fillers: tuple[str, ...],
+    fillers: list[str],
     reversed_order: bool = False,
 ) -> str:
     thing = " ".join(word for word in (foreground, material, noun) if word)
-    parts = [f"{'an' if thing[0] in 'aeiou' else 'a'} {thing}"]
+    parts = [_with_article(thing)]
     parts += fillers[:1]
     if background:
-        ground = f"on {'an' if background[0] in 'aeiou' else 'a'} {background} background"
+        ground = f"on {_with_article(background)} background"
         parts = [ground, *parts] if reversed_order else [*parts, ground]
     text = ", ".join(parts) if reversed_order else " ".join(parts)
     tail = [f"light from the {light}"] if light else []
     tail += ["in fog"] if fog else []
     return ", ".join([text, *tail, *fillers[1:]])
+
+
+def _opened(sentence: str, fillers: list[str], in_one: bool) -> str:
+    """The sentence after its first fillers: "a beautiful photograph of ..." or a list of them."""
+    if not fillers:
+        return sentence
+    if in_one:
+        return f"{_with_article(' '.join(fillers))} of {sentence}"
+    return ", ".join([*fillers, sentence])
+
+
+def _with_article(words: str) -> str:
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
