@@ -11,13 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..pictures.fill import fill_holes
+
 log = logging.getLogger(__name__)
 
 # ITU-R BT.709, section 3.2: luma from gamma-encoded R, G, B.
 LUMA = (0.2126, 0.7152, 0.0722)
-
-# Averagings of every level of a filled hole, so that it joins its border without a step.
-SMOOTHING = 4
 
 
 def from_image(image: Tensor) -> Tensor:
@@ -84,8 +83,7 @@ def repair(depth: Tensor) -> Tensor:
     """Fill the pixels of `[B, H, W]` that are NaN or infinite from their nearest finite neighbours.
 
     Finite pixels are untouched, the others stay within the finite minimum and maximum of their map.
-    A warning says how many were filled. The filling is push-pull (Gortler et al., "The Lumigraph",
-    1996, section 3.4): averages of what is known, at ever coarser levels until there is no hole.
+    A warning says how many were filled. See `pictures.fill.fill_holes`.
 
     Raises:
         ValueError: another rank, an empty map, or a map with no finite pixel at all.
@@ -108,7 +106,7 @@ def repair(depth: Tensor) -> Tensor:
     far = depth.where(finite, torch.inf).amin(dim=(1, 2), keepdim=True)
     near = depth.where(finite, -torch.inf).amax(dim=(1, 2), keepdim=True)
     known = depth.where(finite, 0.0).unsqueeze(1)  # BHW -> B1HW
-    filled = _push_pull(known, finite.unsqueeze(1).to(depth.dtype)).squeeze(1)  # B1HW -> BHW
+    filled = fill_holes(known, finite.unsqueeze(1)).squeeze(1)  # B1HW -> BHW
     return torch.where(
         finite, depth, filled.clamp(far, near)
     )  # rounding may pass the ends by 1 ulp
@@ -159,18 +157,3 @@ def _over_black(image: Tensor) -> Tensor:
             alpha.numel(),
         )
     return colour * alpha
-
-
-def _push_pull(values: Tensor, weights: Tensor) -> Tensor:
-    """Fill `[B, 1, H, W]` where `weights` is 0: halve until there is no hole, then double again."""
-    known = weights > 0
-    if known.all():
-        return values
-    share = F.avg_pool2d(weights, 2, ceil_mode=True)
-    coarse = F.avg_pool2d(values * weights, 2, ceil_mode=True) / share.where(share > 0, 1.0)
-    filled = _push_pull(coarse, (share > 0).to(weights.dtype))
-    filled = F.interpolate(filled, values.shape[-2:], mode="bilinear", align_corners=False)
-    for _ in range(SMOOTHING):
-        filled = values.where(known, filled)
-        filled = F.avg_pool2d(filled, 3, stride=1, padding=1, count_include_pad=False)
-    return values.where(known, filled)

@@ -9,13 +9,14 @@ import pytest
 import sd2_depth2img
 
 ROOT = Path(sd2_depth2img.__file__).parent
-FLOORS = ("nodes", "depth", "sampling", "host", "standalone")
+FLOORS = ("nodes", "pictures", "depth", "sampling", "host", "standalone")
 MAY_IMPORT = {
-    "depth": set(),
-    "sampling": set(),
-    "nodes": {"depth", "sampling", "host"},
+    "pictures": set(),
+    "depth": {"pictures"},
+    "sampling": {"pictures"},
+    "nodes": {"pictures", "depth", "sampling", "host"},
     "host": {"sampling", "depth", "standalone"},
-    "standalone": {"depth", "sampling", "host", "nodes"},
+    "standalone": {"pictures", "depth", "sampling", "host", "nodes"},
 }
 HOST_MODULES = {"comfy", "folder_paths", "nodes", "latent_preview", "execution", "server"}
 ENGINE_PACKAGES = {"diffusers", "torchsde", "open_clip", "accelerate", "tqdm"}
@@ -51,7 +52,7 @@ def test_imports_only_run_downwards(path):
         if level == 0:
             assert top != "sd2_depth2img", f"{name}: imports inside the package are relative"
             assert top not in HOST_MODULES or path == ROOT / "host" / "comfyui.py", name
-            if floor in ("nodes", "depth", "sampling", "host"):
+            if floor in ("nodes", "pictures", "depth", "sampling", "host"):
                 assert top not in ENGINE_PACKAGES, f"{name} is not in requirements.txt"
 
 
