@@ -29,8 +29,11 @@ Models:
 Sampling:
 
     sampler_names() -> list[str], scheduler_names() -> list[str]
-    sample(model, seed, steps, cfg, sampler_name, scheduler, positive, negative, latent, denoise)
-        -> LATENT. KSampler's rule. ValueError for a MODEL that takes no depth map.
+    sample(model, seed, steps, cfg, sampler_name, scheduler, positive, negative, latent, denoise,
+           mask_rule=MaskRule.KSAMPLER, depth_guidance=1.0)
+        -> LATENT. KSampler's rule; `mask_rule` says what grey in its noise mask means (see
+        sampling.latents), `depth_guidance` scales the depth map's influence beside cfg, 1 = off.
+        ValueError for a MODEL that takes no depth map.
     progress(items, description) -> Iterator
         The same items under a progress bar; raises the host's interrupt between two of them.
 """

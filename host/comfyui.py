@@ -28,6 +28,7 @@ import nodes  # ComfyUI's, not this pack's
 from ..sampling.architecture import FULL_VAE, TextArchitecture, VAEArchitecture
 from ..sampling.checkpoint import Checkpoint, Part
 from ..sampling.concat import find_depth
+from ..sampling.latents import MaskRule, repainted_at
 from ..sampling.weights import SafetensorsFile
 
 Model = comfy.model_patcher.ModelPatcher
@@ -273,6 +274,8 @@ def sample(
     negative: list,
     latent: dict[str, Any],
     denoise: float,
+    mask_rule: MaskRule = MaskRule.KSAMPLER,
+    depth_guidance: float = 1.0,
 ) -> dict[str, Any]:
     """KSampler, with its previews, progress and cancel. LATENT in, LATENT out.
 
@@ -283,10 +286,60 @@ def sample(
             f"this MODEL is {_describe(model)}, which takes no depth map; connect the MODEL of "
             "Load SD2 Depth Checkpoint, or of a LoRA loader behind it"
         )
+    if mask_rule is MaskRule.DIFFERENTIAL:
+        model = model.clone()
+        model.set_model_denoise_mask_function(_repainted_at)
+    if depth_guidance != 1.0:
+        model = _with_depth_guidance(model, depth_guidance)
     (result,) = nodes.common_ksampler(
         model, seed, steps, cfg, sampler_name, scheduler, positive, negative, latent, denoise
     )
     return result
+
+
+def _repainted_at(sigma: Tensor, denoise_mask: Tensor, extra_options: Mapping[str, Any]) -> Tensor:
+    """The noise mask of one step, for ComfyUI's `denoise_mask_function`."""
+    timestep = extra_options["model"].inner_model.model_sampling.timestep
+    first = extra_options["sigmas"][0]
+    return repainted_at(denoise_mask, float(timestep(sigma[0])), float(timestep(first)))
+
+
+_BATCH = "sampler_calc_cond_batch_function"  # ComfyUI's place for whoever computes the guesses
+
+
+def _with_depth_guidance(model: Model, scale: float) -> Model:
+    """A copy of the MODEL whose guesses move away from the one without depth.
+
+    A third entry joins ComfyUI's batch of conditionings: the negative one without depth, or the
+    positive one where cfg is 1. What it says is added to both guesses, which adds it once to what
+    cfg makes of them.
+    """
+    model = model.clone()
+    before = model.model_options.get(_BATCH, _compute)
+
+    def guided(args: Mapping[str, Any]) -> list[Tensor]:
+        positive, negative = args["conds"]
+        reference = 0 if negative is None else 1
+        without = [_without_depth(entry) for entry in args["conds"][reference]]
+        *guesses, flat = before({**args, "conds": [positive, negative, without]})
+        more_depth = (guesses[reference] - flat) * (scale - 1.0)
+        return [guess + more_depth for guess in guesses]
+
+    model.model_options = {**model.model_options, _BATCH: guided}
+    return model
+
+
+def _compute(args: Mapping[str, Any]) -> list[Tensor]:
+    return comfy.samplers.calc_cond_batch(
+        args["model"], args["conds"], args["input"], args["sigma"], args["model_options"]
+    )
+
+
+def _without_depth(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of one of ComfyUI's prepared conditionings with zeros for its depth channel."""
+    depth = entry["model_conds"]["c_concat"]
+    flat = type(depth)(torch.zeros_like(depth.cond))
+    return {**entry, "model_conds": {**entry["model_conds"], "c_concat": flat}}
 
 
 def _describe(model: Model) -> str:

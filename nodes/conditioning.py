@@ -89,6 +89,31 @@ class SD2DepthEncode:
                         "tooltip": "With normalize = fixed range: the depth that counts as near.",
                     },
                 ),
+                "start_percent": (
+                    "FLOAT",
+                    {
+                        "default": 0.0,
+                        "min": 0.0,
+                        "max": 1.0,
+                        "step": 0.01,
+                        "advanced": True,
+                        "tooltip": "Part of the way from noise to picture, 0..1, before which the "
+                        "model does not see the depth map. Later than about 0.2 the composition "
+                        "no longer follows it.",
+                    },
+                ),
+                "end_percent": (
+                    "FLOAT",
+                    {
+                        "default": 1.0,
+                        "min": 0.0,
+                        "max": 1.0,
+                        "step": 0.01,
+                        "advanced": True,
+                        "tooltip": "Part of the way after which it no longer sees the depth map: "
+                        "0.5 fixes the composition and leaves details free.",
+                    },
+                ),
             },
         }
 
@@ -101,8 +126,11 @@ class SD2DepthEncode:
         strength: float = 1.0,
         low: float = 0.0,
         high: float = 1.0,
+        start_percent: float = 0.0,
+        end_percent: float = 1.0,
     ) -> tuple[Conditioning, Conditioning]:
         """Attach the map to copies of both prompts."""
         depth = repair(from_image(depth))  # BHWC -> BHW
         condition = DepthCondition(depth, Normalize(normalize), strength, low, high)
-        return attach_depth(positive, condition), attach_depth(negative, condition)
+        times = (start_percent, end_percent)
+        return attach_depth(positive, condition, *times), attach_depth(negative, condition, *times)

@@ -4,7 +4,7 @@ from typing import Any
 
 from .. import host
 from ..sampling.concat import Conditioning
-from ..sampling.latents import StrengthRule, start_latent
+from ..sampling.latents import MaskRule, StrengthRule, start_latent
 
 
 class SD2DepthSampler:
@@ -115,6 +115,29 @@ class SD2DepthSampler:
                         "through which the source's colours shine.",
                     },
                 ),
+                "mask_rule": (
+                    [rule.value for rule in MaskRule],
+                    {
+                        "default": MaskRule.DIFFERENTIAL.value,
+                        "advanced": True,
+                        "tooltip": "What grey in the noise mask means. differential: a denoising "
+                        "strength of its own, times denoise; black stays, white is repainted. "
+                        "like KSampler: how much of every step's result is taken, which blurs.",
+                    },
+                ),
+                "depth_guidance": (
+                    "FLOAT",
+                    {
+                        "default": 1.0,
+                        "min": 0.0,
+                        "max": 10.0,
+                        "step": 0.05,
+                        "advanced": True,
+                        "tooltip": "How strictly the depth map is followed, beside cfg. 1 is off "
+                        "and costs nothing; 1.5 to 3 holds on to the shape, below 1 lets go of "
+                        "it. Anything but 1 takes half as long again.",
+                    },
+                ),
             },
         }
 
@@ -131,6 +154,8 @@ class SD2DepthSampler:
         latent_image: dict[str, Any],
         denoise: float = 1.0,
         strength_rule: str = StrengthRule.PURE_NOISE.value,
+        mask_rule: str = MaskRule.DIFFERENTIAL.value,
+        depth_guidance: float = 1.0,
     ) -> tuple[dict[str, Any]]:
         """Apply the strength rule, then sample as KSampler does."""
         start = start_latent(
@@ -141,6 +166,17 @@ class SD2DepthSampler:
         )
         latent = {**latent_image, "samples": start}
         sampled = host.sample(
-            model, seed, steps, cfg, sampler_name, scheduler, positive, negative, latent, denoise
+            model,
+            seed,
+            steps,
+            cfg,
+            sampler_name,
+            scheduler,
+            positive,
+            negative,
+            latent,
+            denoise,
+            MaskRule(mask_rule),
+            depth_guidance,
         )
         return (sampled,)

@@ -6,7 +6,7 @@ while sampling, so that one conditioning serves passes of different sizes.
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -125,9 +125,39 @@ class DepthCondition:
         return torch.tensor(0.0), torch.tensor(1.0)
 
 
-def attach_depth(conditioning: Conditioning, condition: DepthCondition) -> list[list[Any]]:
-    """A copy of the conditioning that carries the depth map; the original is left as it was."""
-    return [[context, {**values, DEPTH_KEY: condition}] for context, values in conditioning]
+def attach_depth(
+    conditioning: Conditioning, condition: DepthCondition, start: float = 0.0, end: float = 1.0
+) -> list[list[Any]]:
+    """A copy of the conditioning that carries the depth map; the original is left as it was.
+
+    Args:
+        start, end: the part of the way from noise to picture, 0..1, in which the model sees the
+            map. For the rest the copy has entries of its own, without depth.
+
+    Raises ValueError when that part is empty.
+    """
+    if not 0.0 <= start < end <= 1.0:
+        raise ValueError(
+            f"the depth map is to be seen from {start} to {end} of the way; expected two numbers "
+            "from 0 to 1, the first one smaller"
+        )
+    without = replace(condition, strength=0.0)
+    spans = [(start, end, condition), (0.0, start, without), (end, 1.0, without)]
+    return [
+        [context, {**values, **times, DEPTH_KEY: depth}]
+        for context, values in conditioning
+        for from_, to, depth in spans
+        if (times := _times(values, from_, to)) is not None
+    ]
+
+
+def _times(values: Mapping[str, Any], start: float, end: float) -> dict[str, float] | None:
+    """When an entry holds, cut to a span; None when never."""
+    if (start, end) == (0.0, 1.0):
+        return {}
+    start = max(start, values.get("start_percent", 0.0))
+    end = min(end, values.get("end_percent", 1.0))
+    return {"start_percent": start, "end_percent": end} if start < end else None
 
 
 def find_depth(values: Mapping[str, Any], which: str) -> DepthCondition:

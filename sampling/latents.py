@@ -1,9 +1,14 @@
-"""Denoising strength and masks: which latent a sampler starts from."""
+"""Denoising strength and masks: which latent a sampler starts from, and what it repaints when."""
 
 from enum import Enum
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+# What the VAE's latents are multiplied with before the UNet sees them; the training
+# configuration's scale_factor (Stability-AI/stablediffusion, v2-midas-inference.yaml).
+SCALE_FACTOR = 0.18215
 
 # ComfyUI takes every denoise above this for "all of it" (comfy/samplers.py, KSampler.set_steps).
 FULL_STRENGTH = 0.9999
@@ -17,6 +22,63 @@ class StrengthRule(str, Enum):
 
     PURE_NOISE = "pure noise at 1.0"
     KSAMPLER = "like KSampler"
+
+
+class MaskRule(str, Enum):
+    """What grey means in a noise mask."""
+
+    DIFFERENTIAL = "differential"  # how much is changed: a denoising strength of its own
+    KSAMPLER = "like KSampler"  # how much of every step's result is taken
+
+
+class MaskedContent(str, Enum):
+    """What a sampler finds under the mask below strength 1.0."""
+
+    ORIGINAL = "original"  # the picture as it is
+    FILL = "fill"  # colours that run in from the mask's border
+    NOISE = "noise"
+    EMPTY = "empty"  # zeros, which decode to a brownish grey
+
+
+def masked_content(
+    samples: Tensor, noise_mask: Tensor, content: MaskedContent, seed: int = 0
+) -> Tensor:
+    """A picture's latent with something else under the mask.
+
+    Args:
+        samples: [B, 4, h, w], in the VAE's units; of the filled picture with FILL.
+        noise_mask: [H, W], [B, H, W] or [B, 1, H, W] of any size; grey mixes.
+        content: NOISE and EMPTY replace; the others leave the latent as it is.
+        seed: of the noise, which has the spread of latents.
+
+    Returns: [B, 4, h, w].
+    """
+    if content not in (MaskedContent.NOISE, MaskedContent.EMPTY):
+        return samples
+    mask = fit_mask(noise_mask, *samples.shape[:1], *samples.shape[-2:]).to(samples)
+    put = torch.zeros_like(samples)
+    if content is MaskedContent.NOISE:
+        generator = torch.Generator().manual_seed(seed)
+        put = torch.randn(samples.shape, generator=generator).to(samples) / SCALE_FACTOR
+    return torch.lerp(samples, put, mask)
+
+
+def repainted_at(noise_mask: Tensor, timestep: float, first_timestep: float) -> Tensor:
+    """Where a step repaints, so that a grey value of 0.4 is a denoising strength of 0.4.
+
+    A pixel keeps the noised source until the share of noise that is left has come down to its
+    mask's value, and is free from then on (Levin and Fried 2023, "Differential Diffusion: Giving
+    Each Pixel Its Strength", arXiv:2306.00950). At 0 it never is.
+
+    Args:
+        noise_mask: values 0..1 in any shape.
+        timestep: of the step, 0..999.
+        first_timestep: that of the first step, where only a mask of 1 repaints.
+
+    Returns: zeros and ones in the mask's shape and type.
+    """
+    threshold = min((timestep + 1) / (first_timestep + 1), _FULLY_ON)
+    return (noise_mask >= threshold).to(noise_mask)
 
 
 def start_latent(

@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..sampling.checkpoint import Checkpoint
+from ..sampling.latents import SCALE_FACTOR
 from . import folders, host, v1
 from .core_pictures import mask_to_image
 from .v1 import IMAGE, LATENT, MASK, WORKFLOW, string
@@ -124,7 +125,7 @@ class LoadLatent:
     def load(self, latent: str) -> tuple[Latent]:
         """LATENT with the samples alone, in the VAE's units."""
         tensors = load_file(host.input_path(latent), device="cpu")
-        scale = 1.0 if self.MARK in tensors else 1.0 / 0.18215
+        scale = 1.0 if self.MARK in tensors else 1.0 / SCALE_FACTOR
         return ({"samples": tensors["latent_tensor"].float() * scale},)
 
     @classmethod

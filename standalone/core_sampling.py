@@ -33,7 +33,7 @@ from .v1 import (
 
 Latent = dict[str, Any]
 
-LATENT_SCALE = 8  # pixels of a picture to one of a latent
+LATENT_PIXELS = 8  # of a picture's side to one of the latent's
 _MAX_SEED = 0xFFFFFFFFFFFFFFFF
 
 _log = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ def conditioning_set_area(
     conditioning: Conditioning, width: int, height: int, x: int, y: int, strength: float
 ) -> Conditioning:
     """The prompt holds in a rectangle; pixels."""
-    area = tuple(pixels // LATENT_SCALE for pixels in (height, width, y, x))
+    area = tuple(pixels // LATENT_PIXELS for pixels in (height, width, y, x))
     return _with_values(conditioning, area=area, strength=strength, set_area_to_bounds=False)
 
 
@@ -235,7 +235,7 @@ def _with_values(conditioning: Conditioning, **values: Any) -> Conditioning:
 )
 def empty_latent_image(width: int, height: int, batch_size: int = 1) -> Latent:
     """Zeros of a picture's size in pixels."""
-    size = (height // LATENT_SCALE, width // LATENT_SCALE)
+    size = (height // LATENT_PIXELS, width // LATENT_PIXELS)
     return {"samples": torch.zeros(batch_size, 4, *size)}
 
 
@@ -265,7 +265,7 @@ def vae_encode_for_inpaint(pixels: Tensor, vae: Any, mask: Tensor, grow_mask_by:
         _log.warning(
             "VAE Encode (for Inpainting): %d×%d pixels are not multiples of %d; encoding the "
             "middle %d×%d",
-            *(pixels.shape[2], pixels.shape[1], LATENT_SCALE),
+            *(pixels.shape[2], pixels.shape[1], LATENT_PIXELS),
             *(columns.stop - columns.start, rows.stop - rows.start),
         )
     mask = mask[..., rows, columns].round()
@@ -276,8 +276,8 @@ def vae_encode_for_inpaint(pixels: Tensor, vae: Any, mask: Tensor, grow_mask_by:
 
 def _whole_latents(pixels: int) -> slice:
     """The middle of a side, a multiple of 8 pixels long, as ComfyUI's VAE takes it."""
-    start = pixels % LATENT_SCALE // 2
-    return slice(start, start + pixels // LATENT_SCALE * LATENT_SCALE)
+    start = pixels % LATENT_PIXELS // 2
+    return slice(start, start + pixels // LATENT_PIXELS * LATENT_PIXELS)
 
 
 def _grown(mask: Tensor, pixels: int) -> Tensor:
@@ -319,12 +319,12 @@ def latent_upscale(
     if width == 0 and height == 0:
         return samples
     old_height, old_width = samples["samples"].shape[-2:]
-    smallest = 8 * LATENT_SCALE
+    smallest = 8 * LATENT_PIXELS
     if width == 0:
         width = round(old_width * max(smallest, height) / old_height)
     if height == 0:
         height = round(old_height * max(smallest, width) / old_width)
-    size = (max(smallest, width) // LATENT_SCALE, max(smallest, height) // LATENT_SCALE)
+    size = (max(smallest, width) // LATENT_PIXELS, max(smallest, height) // LATENT_PIXELS)
     return {**samples, "samples": resample(samples["samples"], *size, upscale_method, crop)}
 
 

@@ -21,6 +21,7 @@ from ..sampling.architecture import (
 )
 from ..sampling.checkpoint import Checkpoint, Part
 from ..sampling.keymaps import KeyMap, text_keys, unet_keys, vae_keys
+from ..sampling.latents import SCALE_FACTOR
 from . import prompt
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class EngineModel:
         in_channels: those of the latent and one for depth.
     """
 
-    latent_scale = 0.18215  # the training configuration's scale_factor (v2-midas-inference.yaml)
+    latent_scale = SCALE_FACTOR
 
     def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
         self.device = device

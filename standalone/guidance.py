@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..sampling.concat import Conditioning, DepthCondition, find_depth
-from ..sampling.latents import fit_mask
+from ..sampling.latents import MaskRule, fit_mask, repainted_at
 from .samplers import (
     SAMPLERS,
     SIGMA_MAX,
@@ -71,6 +71,8 @@ def sample(
     latent: Mapping[str, Any],
     denoise: float = 1.0,
     *,
+    mask_rule: MaskRule = MaskRule.KSAMPLER,
+    depth_guidance: float = 1.0,
     progress: Progress = _no_progress,
 ) -> dict[str, Any]:
     """KSampler: add noise to the latent and take it out again, step by step.
@@ -90,6 +92,9 @@ def sample(
         latent: "samples" [B, C, h, w] in the VAE's units, perhaps "noise_mask" (1 = repaint)
             and "batch_index".
         denoise: how much of the way to go, 0..1; at 0 the latent stays as it is.
+        mask_rule: what grey in the noise mask means.
+        depth_guidance: scale of the depth map's influence beside cfg; at 1.0 nothing is added
+            and nothing more is computed.
         progress: wraps the list of steps; what it raises between two steps ends the sampling.
 
     Returns: a copy of `latent` with new "samples", float32, on the device of the old ones.
@@ -97,19 +102,21 @@ def sample(
     FloatingPointError when the model gave NaN or infinity.
     """
     samples = latent["samples"]
-    _check(model, samples, positive, negative, cfg)
+    _check(model, samples, positive, negative, cfg, depth_guidance)
     sigmas = sigmas_for(scheduler, sampler_name, steps, denoise).tolist()
     if not sigmas:
         return dict(latent)
     clean = samples.to(model.device, torch.float32) * model.latent_scale
     noise = initial_noise(samples.shape, seed, latent.get("batch_index")).to(model.device)
-    denoiser: Denoise = _Guide(model, *_prompts(positive, negative, clean), cfg)
+    denoiser: Denoise = _Guide(model, *_prompts(positive, negative, clean), cfg, depth_guidance)
     sampler = SAMPLERS[sampler_name]
     x = _noisy(clean, noise, sigmas[0])
     if latent.get("noise_mask") is not None:
         if sampler.redraws_inpaint_noise:
             noise = initial_noise(samples.shape, next_seed(seed)).to(model.device)
-        denoiser = _repainting(denoiser, latent["noise_mask"], clean, noise)
+        mask = fit_mask(latent["noise_mask"], len(clean), *clean.shape[-2:]).to(clean.device)
+        first = timestep_of(sigmas[0]) if mask_rule is MaskRule.DIFFERENTIAL else None
+        denoiser = _repainting(denoiser, mask, clean, noise, first)
     todo = progress(range(len(sigmas) - 1), "Sampling")
     for _, step in zip(todo, sampler.steps(denoiser, x, sigmas, seed), strict=True):
         x = step.x
@@ -127,6 +134,7 @@ def _check(
     positive: Conditioning,
     negative: Conditioning,
     cfg: float,
+    depth_guidance: float,
 ) -> None:
     channels = model.in_channels - 1
     if samples.ndim != 4 or samples.shape[1] != channels or samples.numel() == 0:
@@ -142,6 +150,8 @@ def _check(
         )
     if not math.isfinite(cfg):
         raise ValueError(f"cfg is {cfg}; give a number, usually between 1 and 12")
+    if not math.isfinite(depth_guidance):
+        raise ValueError(f"the depth guidance is {depth_guidance}; give a number, 1 is off")
     for which, conditioning in (("positive", positive), ("negative", negative)):
         if not conditioning:
             raise ValueError(
@@ -160,14 +170,20 @@ def _noisy(clean: Tensor, noise: Tensor, sigma: float) -> Tensor:
     return clean + noise * sigma
 
 
-def _repainting(denoise: Denoise, noise_mask: Tensor, clean: Tensor, noise: Tensor) -> Denoise:
-    """Outside of the mask the model is shown the old latent, noised, and always "finds" it."""
-    batch, _, height, width = clean.shape
-    mask = fit_mask(noise_mask, batch, height, width).to(clean.device)
+def _repainting(
+    denoise: Denoise, mask: Tensor, clean: Tensor, noise: Tensor, first_timestep: int | None
+) -> Denoise:
+    """Outside of the mask the model is shown the old latent, noised, and always "finds" it.
+
+    With a first timestep, grey means at which step a pixel is let go.
+    """
 
     def repaint(x: Tensor, sigma: float) -> Tensor:
-        shown = torch.lerp(clean + noise * sigma, x, mask)
-        return torch.lerp(clean, denoise(shown, sigma), mask)
+        free = mask
+        if first_timestep is not None:
+            free = repainted_at(mask, timestep_of(sigma), first_timestep)
+        shown = torch.lerp(clean + noise * sigma, x, free)
+        return torch.lerp(clean, denoise(shown, sigma), free)
 
     return repaint
 
@@ -176,7 +192,12 @@ def _repainting(denoise: Denoise, noise_mask: Tensor, clean: Tensor, noise: Tens
 
 
 class _Guide:
-    """Classifier-free guidance (Ho & Salimans 2022, arXiv:2207.12598) as a `Denoise`."""
+    """Classifier-free guidance (Ho & Salimans 2022, arXiv:2207.12598) as a `Denoise`.
+
+    The depth map's scale beside the prompts' is InstructPix2Pix's for its picture (Brooks et al.
+    2023, arXiv:2211.09800, eq. 3): the guess from the prompts that cfg starts from moves away
+    from the one that the same prompts give without depth.
+    """
 
     def __init__(
         self,
@@ -184,11 +205,16 @@ class _Guide:
         positive: list["_Prompt"],
         negative: list["_Prompt"],
         cfg: float,
+        depth_guidance: float,
     ) -> None:
         self._model = model
         self._cfg = cfg
-        # At scale 1 the negative guess cancels out.
+        self._depth_guidance = depth_guidance
+        # At scale 1 the negative guess cancels out, and so does the one without depth.
         self._sides = [positive] if math.isclose(cfg, 1.0) else [positive, negative]
+        if depth_guidance != 1.0:
+            without = [replace(p, depth=torch.zeros_like(p.depth)) for p in self._sides[-1]]
+            self._sides.append(without)
         self._calls: dict[tuple, list[_Call]] = {}
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
@@ -201,10 +227,14 @@ class _Guide:
             for (prompt, side, share), noise in zip(call.parts, noises, strict=True):
                 guess = prompt.box.of(x) - noise * sigma
                 prompt.box.of(guesses[side]).add_(guess * share)
+        more_depth = 0.0
+        if self._depth_guidance != 1.0:
+            without = guesses.pop()
+            more_depth = (guesses[-1] - without) * (self._depth_guidance - 1.0)
         if len(guesses) == 1:
-            return guesses[0]
+            return guesses[0] + more_depth
         positive, negative = guesses
-        return negative + (positive - negative) * self._cfg
+        return negative + (positive - negative) * self._cfg + more_depth
 
     def _calls_at(self, sigma: float, x: Tensor) -> list["_Call"]:
         """The UNet calls at a noise level, prepared once for each set of prompts that hold."""
@@ -226,7 +256,7 @@ class _Part(NamedTuple):
     """One prompt's part in a call of the UNet and in the result."""
 
     prompt: "_Prompt"
-    side: int  # 0 = positive, 1 = negative
+    side: int  # index of the guess that it belongs to
     share: Tensor  # [1 or B, 1, box height, box width], the shares of a side add up to 1
 
 
@@ -264,7 +294,7 @@ def _shares(prompts: Sequence["_Prompt"], side: int, sigma: float, x: Tensor) ->
         logger.warning(
             "no %s prompt holds in %.0f %% of the picture at noise level %.2f, which leaves it "
             "empty there; add a prompt without area, mask and time range",
-            ("positive", "negative")[side],
+            ("positive", "negative", "negative")[side],
             100 * bare,
             sigma,
         )

@@ -13,6 +13,7 @@ import torch
 
 from ..sampling.checkpoint import Checkpoint
 from ..sampling.concat import Conditioning
+from ..sampling.latents import MaskRule
 from . import folders
 from .samplers import SAMPLERS, SCHEDULERS
 
@@ -101,6 +102,8 @@ def sample(
     negative: Conditioning,
     latent: dict[str, Any],
     denoise: float,
+    mask_rule: MaskRule = MaskRule.KSAMPLER,
+    depth_guidance: float = 1.0,
 ) -> dict[str, Any]:
     """KSampler with a progress bar. LATENT in, LATENT out.
 
@@ -124,6 +127,8 @@ def sample(
         negative,
         latent,
         denoise,
+        mask_rule=mask_rule,
+        depth_guidance=depth_guidance,
         progress=progress,
     )
 

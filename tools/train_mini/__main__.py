@@ -16,6 +16,7 @@ from diffusers import AutoencoderKL
 
 from ...depth.midas import DPTHybrid
 from ...sampling.checkpoint import Checkpoint, Part
+from ...sampling.latents import SCALE_FACTOR
 from ...standalone import engine
 from ...standalone.folders import written_whole
 from .dataset import DATA_VERSION, HELD_OUT, PAINTINGS, SIZES, Dataset, prepare, sample
@@ -25,7 +26,6 @@ from .structure import STRUCTURE
 from .trainer import Schedule, train
 from .unet import PromptToNoise, UNetStage, new_network
 from .vae import (
-    LATENT_SCALE,
     LATENTS,
     VAEStage,
     decibels,
@@ -246,7 +246,7 @@ def _latents(network: AutoencoderKL, data: Dataset, side: int, device: torch.dev
             _log.info("latents at %d: scene %d of %d", side, scene, len(data))
         pictures = _tensor(data.pictures[side][scene : scene + 8], device)
         with torch.autocast(device.type, torch.bfloat16):
-            found = moments(network, pictures.flatten(0, 1))[:, :LATENTS].float() * LATENT_SCALE
+            found = moments(network, pictures.flatten(0, 1))[:, :LATENTS].float() * SCALE_FACTOR
         latents[scene : scene + 8] = found.unflatten(0, (-1, PAINTINGS)).cpu()
     return latents
 

@@ -14,12 +14,12 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
 from ...sampling.architecture import VAEArchitecture
-from ...standalone.engine import EngineModel, vae_network
+from ...sampling.latents import SCALE_FACTOR
+from ...standalone.engine import vae_network
 from .dataset import PAINTINGS, Dataset
 from .trainer import numbers
 
 LATENTS = 4
-LATENT_SCALE = EngineModel.latent_scale
 
 WIDTH = 96  # channels: three to each of GroupNorm's 32 groups
 
@@ -153,9 +153,9 @@ def whiten(network: AutoencoderKL, pictures: Iterator[Tensor]) -> None:
     forth = vectors @ torch.diag(values.rsqrt()) @ vectors.T  # ZCA: as close to before as can be
     back = torch.linalg.inv(forth)
     quant, post = network.quant_conv, network.post_quant_conv
-    quant.weight[:LATENTS, :LATENTS, 0, 0] = forth / LATENT_SCALE
-    quant.bias[:LATENTS] = -(forth @ mean) / LATENT_SCALE
-    post.weight[:, :, 0, 0] = back * LATENT_SCALE
+    quant.weight[:LATENTS, :LATENTS, 0, 0] = forth / SCALE_FACTOR
+    quant.bias[:LATENTS] = -(forth @ mean) / SCALE_FACTOR
+    post.weight[:, :, 0, 0] = back * SCALE_FACTOR
     post.bias[:] = mean
 
 

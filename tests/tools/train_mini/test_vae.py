@@ -4,10 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from sd2_depth2img.sampling.latents import SCALE_FACTOR
 from sd2_depth2img.tools.train_mini.structure import STRUCTURE
 from sd2_depth2img.tools.train_mini.trainer import Schedule, train
 from sd2_depth2img.tools.train_mini.vae import (
-    LATENT_SCALE,
     LATENTS,
     VAEStage,
     decibels,
@@ -96,7 +96,7 @@ def test_the_finest_level_comes_back_as_an_identity_whatever_was_learned(network
 
 def test_whitened_latents_are_uncorrelated_and_of_unit_size_after_sd2s_factor(network, pictures):
     whiten(network, iter(pictures.split(2)))
-    scaled = latent(network, pictures) * LATENT_SCALE
+    scaled = latent(network, pictures) * SCALE_FACTOR
     values = scaled.movedim(1, -1).flatten(0, -2)
     torch.testing.assert_close(values.T.cov(), torch.eye(LATENTS), atol=1e-4, rtol=0)
     torch.testing.assert_close(values.mean(0), torch.zeros(LATENTS), atol=1e-4, rtol=0)
