@@ -1,0 +1,275 @@
+"""Nodes for inpainting: the masked latent, the depth under a mask, a strength for every depth."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..depth.convention import from_image, repair, to_image
+from ..depth.masks import UnderMask, put_under_mask, strength_map
+from ..pictures.fill import fill_holes
+from ..pictures.masks import fit_pictures, spread
+from ..sampling.latents import MaskedContent, masked_content
+
+VAE_FACTOR = 8  # pixels of a picture's side to one of the latent's
+
+
+class SD2DepthInpaintEncode:
+    """Encode for Inpainting: picture + mask -> latent that is sampled under the mask only."""
+
+    DISPLAY_NAME = "Encode for Inpainting"
+    CATEGORY = "SD2 Depth/inpainting"
+    DESCRIPTION = (
+        "Encodes a picture and gives the latent a noise mask. Grey in the mask means less change: "
+        "0.4 is a denoising strength of 0.4 in that place. Estimate the depth on this picture as "
+        "it is, before anything is filled. Stitch brings every pixel outside of the mask back."
+    )
+    SEARCH_ALIASES = ["inpaint", "masked content", "vae encode for inpainting", "noise mask"]
+    FUNCTION = "execute"
+    RETURN_TYPES = ("LATENT",)
+    RETURN_NAMES = ("latent",)
+    OUTPUT_TOOLTIPS = ("The picture's latent with its noise mask, for Depth2Img Sampler.",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """Inputs as ComfyUI asks for them."""
+        return {
+            "required": {
+                "image": (
+                    "IMAGE",
+                    {
+                        "tooltip": "The picture; sides are multiples of 8 pixels, best from "
+                        "Prepare Image or Crop for Inpainting."
+                    },
+                ),
+                "mask": (
+                    "MASK",
+                    {
+                        "tooltip": "Of the picture's size. White is repainted, black stays, grey "
+                        "is repainted that much."
+                    },
+                ),
+                "vae": ("VAE", {"tooltip": "From Load SD2 Depth Checkpoint."}),
+            },
+            "optional": {
+                "content": (
+                    [content.value for content in MaskedContent],
+                    {
+                        "default": MaskedContent.ORIGINAL.value,
+                        "tooltip": "What the sampler finds under the mask below denoise 1.0 (at "
+                        "1.0 it starts from noise in any case). original: the picture. fill: "
+                        "colours that run in from the border, to remove something. noise, empty: "
+                        "nothing of the picture.",
+                    },
+                ),
+                "grow": (
+                    "INT",
+                    {
+                        "default": 8,
+                        "min": 0,
+                        "max": 512,
+                        "tooltip": "Pixels by which the mask is widened, so that the new part "
+                        "joins its surroundings. Stitch still restores all outside of the mask.",
+                    },
+                ),
+                "feather": (
+                    "INT",
+                    {
+                        "default": 0,
+                        "min": 0,
+                        "max": 512,
+                        "tooltip": "Pixels over which the mask fades out beyond that: there the "
+                        "picture is changed less and less.",
+                    },
+                ),
+                "noise_seed": (
+                    "INT",
+                    {
+                        "default": 0,
+                        "min": 0,
+                        "max": 0xFFFFFFFFFFFFFFFF,
+                        "advanced": True,
+                        "tooltip": "With content = noise: the number that the noise is drawn from.",
+                    },
+                ),
+            },
+        }
+
+    def execute(
+        self,
+        image: Tensor,
+        mask: Tensor,
+        vae: Any,
+        content: str = MaskedContent.ORIGINAL.value,
+        grow: int = 8,
+        feather: int = 0,
+        noise_seed: int = 0,
+    ) -> tuple[dict[str, Any]]:
+        """Widen the mask, fill the picture if asked to, encode it."""
+        _check_size(image)
+        noise_mask = spread(fit_pictures(mask, image), grow, feather)
+        kind = MaskedContent(content)
+        if kind is MaskedContent.FILL:
+            image = _filled(image, noise_mask)
+        samples = masked_content(vae.encode(image[..., :3]), noise_mask, kind, noise_seed)
+        return ({"samples": samples, "noise_mask": noise_mask.unsqueeze(1)},)
+
+
+def _check_size(image: Tensor) -> None:
+    height, width = image.shape[1:3]
+    if height % VAE_FACTOR or width % VAE_FACTOR:
+        raise ValueError(
+            f"the picture has {width} x {height} pixels; the latent needs multiples of "
+            f"{VAE_FACTOR}, or mask and picture would no longer match. Put Prepare Image or Crop "
+            "for Inpainting before this node"
+        )
+
+
+def _filled(image: Tensor, mask: Tensor) -> Tensor:
+    """The border's colours under the mask, `[B, H, W, C]`; where it is grey, a mixture."""
+    if (mask > 0).flatten(1).all(dim=1).any():
+        raise ValueError(
+            "the mask covers the whole picture, so there is no border whose colours could fill "
+            "it; choose content = original, noise or empty, or a smaller mask"
+        )
+    filled = fill_holes(image.movedim(-1, 1), (mask == 0).unsqueeze(1)).movedim(1, -1)
+    return torch.lerp(image, filled, mask.unsqueeze(-1))
+
+
+class SD2DepthUnderMask:
+    """Depth Under Mask: keep, fill or replace the depth where a picture is repainted."""
+
+    DISPLAY_NAME = "Depth Under Mask"
+    CATEGORY = "SD2 Depth/inpainting"
+    DESCRIPTION = (
+        "Decides what shape the repainted part will have. keep: that of the picture, to change "
+        "only its looks. smooth fill: the surroundings go on, to remove an object. other map: "
+        "the shape of another depth map, to insert an object."
+    )
+    SEARCH_ALIASES = ["inpaint depth", "remove object", "insert object", "depth fill"]
+    FUNCTION = "execute"
+    RETURN_TYPES = ("IMAGE",)
+    RETURN_NAMES = ("depth",)
+    OUTPUT_TOOLTIPS = ("The depth map, unchanged outside of the mask, for Encode Depth.",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """Inputs as ComfyUI asks for them."""
+        return {
+            "required": {
+                "depth": (
+                    "IMAGE",
+                    {"tooltip": "Depth map of the picture as it is: white = near, black = far."},
+                ),
+                "mask": ("MASK", {"tooltip": "Of the map's size: where the picture is repainted."}),
+            },
+            "optional": {
+                "under_mask": (
+                    [kind.value for kind in UnderMask],
+                    {
+                        "default": UnderMask.KEEP.value,
+                        "tooltip": "keep: the picture's own depth. smooth fill: the depth of the "
+                        "mask's border runs in, the object is gone. other map: the depth of the "
+                        "input `other`.",
+                    },
+                ),
+                "other": (
+                    "IMAGE",
+                    {"tooltip": "With other map: the depth to put under the mask, same size."},
+                ),
+                "grow": (
+                    "INT",
+                    {
+                        "default": 8,
+                        "min": 0,
+                        "max": 512,
+                        "tooltip": "Pixels by which the mask is widened, so that the removed "
+                        "object's rim is gone too. Not used with keep.",
+                    },
+                ),
+            },
+        }
+
+    def execute(
+        self,
+        depth: Tensor,
+        mask: Tensor,
+        under_mask: str = UnderMask.KEEP.value,
+        other: Tensor | None = None,
+        grow: int = 8,
+    ) -> tuple[Tensor]:
+        """Put together the two maps."""
+        wide = spread(fit_pictures(mask, depth), grow)
+        map_, put = repair(from_image(depth)), None if other is None else repair(from_image(other))
+        return (to_image(put_under_mask(map_, wide, UnderMask(under_mask), put)),)
+
+
+class SD2DepthStrengthMap:
+    """Strength Map: depth map -> mask whose grey values are denoising strengths."""
+
+    DISPLAY_NAME = "Strength Map"
+    CATEGORY = "SD2 Depth/inpainting"
+    DESCRIPTION = (
+        "Gives near and far parts of a picture a denoising strength of their own, as a mask for "
+        "Encode for Inpainting: e.g. 0.4 for the subject, 1.0 for the background. With 1 and 0 it "
+        "is a mask of the subject, with 0 and 1 one of the background, e.g. for prompts of their "
+        "own."
+    )
+    SEARCH_ALIASES = ["differential diffusion", "depth mask", "subject mask", "background mask"]
+    FUNCTION = "execute"
+    RETURN_TYPES = ("MASK",)
+    RETURN_NAMES = ("mask",)
+    OUTPUT_TOOLTIPS = ("A mask of the depth map's size whose values are strengths, 0..1.",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """Inputs as ComfyUI asks for them."""
+
+        def strength(default: float, what: str) -> tuple[str, dict[str, Any]]:
+            tooltip = f"Denoising strength of what is {what}; times the sampler's denoise."
+            limits = {"default": default, "min": 0.0, "max": 1.0, "step": 0.01}
+            return ("FLOAT", {**limits, "tooltip": tooltip})
+
+        return {
+            "required": {
+                "depth": ("IMAGE", {"tooltip": "Depth map: white = near, black = far."}),
+            },
+            "optional": {
+                "near_strength": strength(0.4, "nearer than the threshold (the subject)"),
+                "far_strength": strength(1.0, "farther than the threshold (the background)"),
+                "threshold": (
+                    "FLOAT",
+                    {
+                        "default": 0.5,
+                        "min": 0.0,
+                        "max": 1.0,
+                        "step": 0.01,
+                        "tooltip": "Depth between near and far: 0 is the farthest point of the "
+                        "map, 1 its nearest.",
+                    },
+                ),
+                "softness": (
+                    "FLOAT",
+                    {
+                        "default": 0.1,
+                        "min": 0.0,
+                        "max": 1.0,
+                        "step": 0.01,
+                        "tooltip": "Range of depths around the threshold over which one strength "
+                        "gives way to the other; 0 is a hard edge.",
+                    },
+                ),
+            },
+        }
+
+    def execute(
+        self,
+        depth: Tensor,
+        near_strength: float = 0.4,
+        far_strength: float = 1.0,
+        threshold: float = 0.5,
+        softness: float = 0.1,
+    ) -> tuple[Tensor]:
+        """Two strengths, and a ramp between them."""
+        maps = repair(from_image(depth))
+        return (strength_map(maps, near_strength, far_strength, threshold, softness),)

@@ -1,0 +1,271 @@
+"""A part of a picture at the model's size, and the way back into the picture.
+
+A box cuts the same place out of picture, mask and depth map and brings it to the working size; a
+`Stitch` remembers where it was, to put the result back. Coordinates are whole source pixels, and
+pixel centres map as with `align_corners=False`, both ways.
+"""
+
+import logging
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .masks import fade_inward
+
+_log = logging.getLogger(__name__)
+
+MULTIPLE = 64  # of the working size: the UNet's coarsest level is 1/64 of the picture
+LONGEST = 2  # times the short side: beyond it the model repeats itself
+
+
+class Fit(str, Enum):
+    """How a picture of any shape becomes one whose sides are multiples of 64."""
+
+    CROP = "crop"  # the middle; what does not fit is left out
+    PAD = "pad"  # all of it, with its edges continued
+    STRETCH = "stretch"  # all of it, a little out of shape
+
+
+class Box(NamedTuple):
+    """A rectangle of a picture, in its pixels; it may reach beyond the picture."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def inside(self, height: int, width: int) -> "Box":
+        """What of it lies in a picture of this size.
+
+        Raises ValueError when nothing does.
+        """
+        top, left = max(self.top, 0), max(self.left, 0)
+        rows = min(self.top + self.height, height) - top
+        columns = min(self.left + self.width, width) - left
+        if rows < 1 or columns < 1:
+            raise ValueError(
+                f"the box of {self.width} x {self.height} pixels at x {self.left}, y {self.top} "
+                f"lies outside of the picture of {width} x {height}"
+            )
+        return Box(top, left, rows, columns)
+
+    def of(self, t: Tensor) -> Tensor:
+        """This part of t [B, H, W, ...], a view; the box must lie inside."""
+        return t[:, self.top : self.top + self.height, self.left : self.left + self.width]
+
+
+@dataclass(frozen=True, eq=False)
+class Stitch:
+    """What the SD2DEPTH_STITCH socket carries: where a cropped picture came from.
+
+    Attributes:
+        source: [B, H, W, C], the picture as it was.
+        mask: [B, H, W] in 0..1, 0 where the source stays as it is.
+        box: the part that was cut out.
+        cropped: [B, h, w, C], what was cut out, at the working size.
+    """
+
+    source: Tensor
+    mask: Tensor
+    box: Box
+    cropped: Tensor
+
+    def paste(self, result: Tensor, feather: float = 0.0) -> Tensor:
+        """Put results back into their pictures.
+
+        Outside of the mask, and wherever the result is still what was cut out, every pixel of the
+        source stays bit for bit. Inside, over `feather` pixels from the mask's border, the source
+        gives way to the result.
+
+        Args:
+            result: [N, h', w', C], N a multiple of the sources; of the working size, or of any
+                other size of the same shape, as a second pass gives.
+            feather: pixels of the source.
+
+        Returns: [N, H, W, C].
+
+        Raises ValueError for a result of another shape or batch.
+        """
+        self._check(result)
+        repeats = len(result) // len(self.source)
+        source = self.source.repeat(repeats, 1, 1, 1).to(result)
+        whole = fade_inward(self.mask, feather).repeat(repeats, 1, 1).to(result)
+        if not whole.any():
+            _log.warning("Stitch: the mask is empty, the source picture comes back unchanged")
+        place = self.box.inside(*source.shape[1:3])
+        window = _within(place, self.box)
+        painted = window.of(resize_picture(result, self.box.height, self.box.width))
+        alpha = place.of(whole)
+        worked_on = (alpha > 0) & window.of(self._changed(result))
+        before = place.of(source)
+        mixed = torch.lerp(before, painted, alpha.unsqueeze(-1))
+        place.of(source)[...] = torch.where(worked_on.unsqueeze(-1), mixed, before)
+        return source
+
+    def _check(self, result: Tensor) -> None:
+        height, width, channels = self.cropped.shape[1:]
+        if result.ndim != 4 or result.shape[3] != channels or result.numel() == 0:
+            raise ValueError(
+                f"the result has shape {list(result.shape)}; expected [batch, {height}, {width}, "
+                f"{channels}], the picture that Crop for Inpainting or Prepare Image gave"
+            )
+        if result.shape[1] * width != result.shape[2] * height:
+            raise ValueError(
+                f"the result has {result.shape[2]} x {result.shape[1]} pixels; expected {width} x "
+                f"{height}, or that enlarged in both directions alike"
+            )
+        if len(result) % len(self.source):
+            raise ValueError(
+                f"{len(result)} results cannot be shared out to {len(self.source)} source "
+                "pictures; give one for each, or a multiple of that"
+            )
+
+    def _changed(self, result: Tensor) -> Tensor:
+        """Where the box differs from what was cut out: bool [N, box height, box width]."""
+        size = (self.box.height, self.box.width)
+        if result.shape[1:] != self.cropped.shape[1:]:
+            return torch.ones(len(result), *size, dtype=torch.bool, device=result.device)
+        cropped = self.cropped.repeat(len(result) // len(self.source), 1, 1, 1).to(result)
+        differs = (result != cropped).any(dim=-1).to(result)
+        # As wide as a bicubic kernel reaches.
+        differs = F.max_pool2d(differs.unsqueeze(1), 5, stride=1, padding=2)
+        return _resize(differs, *size, "bilinear")[:, 0] > 0
+
+
+def crop(picture: Tensor, mask: Tensor, box: Box, height: int, width: int) -> tuple[Tensor, Stitch]:
+    """Cut a box out of pictures at a working size; where it reaches beyond, edges go on.
+
+    Args:
+        picture: [B, H, W, C]. mask: [B, H, W]; only what of it lies in the box counts.
+        box: what to cut out.
+        height, width: the working size in pixels.
+
+    Returns: [B, height, width, C], and the way back.
+
+    Raises ValueError when the box lies outside of the picture.
+    """
+    cropped = resize_picture(cut(picture, box), height, width)
+    place = box.inside(*picture.shape[1:3])
+    only_here = torch.zeros_like(mask)
+    place.of(only_here)[...] = place.of(mask)
+    return cropped, Stitch(picture, only_here, box, cropped)
+
+
+def cut(t: Tensor, box: Box) -> Tensor:
+    """A box of [B, H, W, ...] at its own size; where it reaches beyond, the edge goes on."""
+    height, width = t.shape[1:3]
+    box.inside(height, width)
+    rows = torch.arange(box.top, box.top + box.height, device=t.device).clamp(0, height - 1)
+    columns = torch.arange(box.left, box.left + box.width, device=t.device).clamp(0, width - 1)
+    return t[:, rows][:, :, columns]
+
+
+def resize_picture(picture: Tensor, height: int, width: int) -> Tensor:
+    """[B, H, W, C] to another size: bicubic, antialiased, within the values that were there."""
+    if picture.shape[1:3] == (height, width):
+        return picture
+    resized = _resize(picture.movedim(-1, 1), height, width, "bicubic").movedim(1, -1)
+    return resized.clamp(picture.min(), picture.max())
+
+
+def resize_map(t: Tensor, height: int, width: int) -> Tensor:
+    """A mask or depth map [B, H, W] to another size: bilinear, antialiased, without overshoot."""
+    return _resize(t.unsqueeze(1), height, width, "bilinear")[:, 0]
+
+
+def _resize(t: Tensor, height: int, width: int, mode: str) -> Tensor:
+    if t.shape[-2:] == (height, width):
+        return t
+    return F.interpolate(t, (height, width), mode=mode, align_corners=False, antialias=True)
+
+
+def _within(place: Box, box: Box) -> Box:
+    """The same place, counted from the box's corner."""
+    return place._replace(top=place.top - box.top, left=place.left - box.left)
+
+
+# --- Which box ------------------------------------------------------------------------------------
+
+
+def working_size(height: int, width: int, short: int) -> tuple[int, int]:
+    """Height and width in multiples of 64 for a part of this shape: the short side is `short`.
+
+    Raises ValueError when `short` is not a multiple of 64.
+    """
+    if short < MULTIPLE or short % MULTIPLE:
+        raise ValueError(f"the size is {short} pixels; expected a multiple of {MULTIPLE}")
+    ratio = min(max(height, width) / min(height, width), LONGEST)
+    long = round(short * ratio / MULTIPLE) * MULTIPLE
+    return (short, long) if width > height else (long, short)
+
+
+def mask_box(mask: Tensor, padding: int, short: int) -> tuple[Box, int, int]:
+    """The box around what a mask covers in any picture of a batch, and its working size.
+
+    The box gets `padding` pixels on every side, and more in one direction until its shape is that
+    of the working size. It stays inside the picture where it can. An empty mask gives the whole
+    picture; a warning says so.
+
+    Args:
+        mask: [B, H, W].
+        padding: pixels of the picture.
+        short: the working size's short side, a multiple of 64.
+
+    Returns: box, height and width of the working size.
+    """
+    height, width = mask.shape[1:]
+    covered = (mask > 0).any(dim=0)
+    rows, columns = covered.any(dim=1).nonzero(), covered.any(dim=0).nonzero()
+    if len(rows) == 0:
+        _log.warning("the mask is empty: nothing will be repainted")
+        top, left, bottom, right = 0, 0, height, width
+    else:
+        top, bottom = max(int(rows[0]) - padding, 0), min(int(rows[-1]) + 1 + padding, height)
+        left, right = max(int(columns[0]) - padding, 0), min(int(columns[-1]) + 1 + padding, width)
+    work = working_size(bottom - top, right - left, short)
+    box = _grown(Box(top, left, bottom - top, right - left), *work)
+    return _moved_inside(box, height, width), *work
+
+
+def frame_box(height: int, width: int, short: int, fit: Fit) -> tuple[Box, int, int]:
+    """The box that makes a whole picture the model's size, and that size.
+
+    Args:
+        height, width: of the picture.
+        short: the working size's short side, a multiple of 64.
+        fit: what happens to the rest of the picture.
+    """
+    work = working_size(height, width, short)
+    whole = Box(0, 0, height, width)
+    if fit is Fit.STRETCH:
+        return whole, *work
+    if fit is Fit.PAD:
+        return _grown(whole, *work), *work
+    rows = min(height, round(width * work[0] / work[1]))
+    columns = min(width, round(height * work[1] / work[0]))
+    return Box((height - rows) // 2, (width - columns) // 2, rows, columns), *work
+
+
+def _grown(box: Box, height: int, width: int) -> Box:
+    """The smallest box of the shape height : width with this one in its middle."""
+    rows = max(box.height, round(box.width * height / width))
+    columns = max(box.width, round(box.height * width / height))
+    top, left = box.top - (rows - box.height) // 2, box.left - (columns - box.width) // 2
+    return Box(top, left, rows, columns)
+
+
+def _moved_inside(box: Box, height: int, width: int) -> Box:
+    """Moved as little as possible; a box larger than the picture hangs over on both sides."""
+
+    def moved(start: int, length: int, limit: int) -> int:
+        if length > limit:
+            return (limit - length) // 2
+        return min(max(start, 0), limit - length)
+
+    return box._replace(
+        top=moved(box.top, box.height, height), left=moved(box.left, box.width, width)
+    )
