@@ -1,0 +1,286 @@
+"""Boxes, the way to the working size and back: aligned to the pixel, bit for bit outside."""
+
+import math
+
+import cv2
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sd2_depth2img.pictures.crop import (
+    LONGEST,
+    MULTIPLE,
+    Box,
+    Fit,
+    Stitch,
+    crop,
+    frame_box,
+    mask_box,
+    resize_map,
+    resize_picture,
+    working_size,
+)
+
+sides = st.integers(8, 200)
+
+
+@st.composite
+def scenes(draw):
+    """Pictures [B, H, W, 3] with masks [B, H, W] of every sort."""
+    batch, height, width = draw(st.integers(1, 3)), draw(sides), draw(sides)
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
+    pictures = torch.rand(batch, height, width, 3, generator=generator)
+    masks = torch.zeros(batch, height, width)
+    for one in masks:
+        kind = draw(st.sampled_from(("empty", "full", "box", "soft", "dots")))
+        top, left = draw(st.integers(0, height - 1)), draw(st.integers(0, width - 1))
+        bottom, right = draw(st.integers(top, height)), draw(st.integers(left, width))
+        if kind == "full":
+            one[:] = 1
+        elif kind == "box":
+            one[top : bottom + 1, left : right + 1] = 1
+        elif kind == "soft":
+            one[top : bottom + 1, left : right + 1] = draw(st.floats(0.01, 0.99))
+        elif kind == "dots":
+            one[:] = (torch.rand(height, width, generator=generator) < 0.01).float()
+    return pictures, masks
+
+
+def cropped(picture, mask, padding=8, short=64):
+    box, height, width = mask_box(mask, padding, short)
+    return crop(picture, mask, box, height, width)
+
+
+# --- crop and stitch ------------------------------------------------------------------------------
+
+
+@settings(max_examples=150, deadline=None)
+@given(scene=scenes(), padding=st.integers(0, 50), feather=st.integers(0, 20))
+def test_crop_and_stitch_without_work_are_the_identity(scene, padding, feather):
+    picture, mask = scene
+    part, stitch = cropped(picture, mask, padding)
+    assert torch.equal(stitch.paste(part, feather), picture)
+
+
+@settings(max_examples=150, deadline=None)
+@given(scene=scenes(), padding=st.integers(0, 50), feather=st.integers(0, 20), seed=st.integers(0))
+def test_outside_of_the_mask_every_bit_is_the_sources(scene, padding, feather, seed):
+    picture, mask = scene
+    part, stitch = cropped(picture, mask, padding)
+    result = torch.rand(part.shape, generator=torch.Generator().manual_seed(seed % 2**31))
+    whole = stitch.paste(result, feather)
+    outside = mask == 0
+    assert torch.equal(whole[outside], picture[outside])
+    assert whole.shape == picture.shape
+    assert torch.isfinite(whole).all()
+    if (mask == 1).any() and feather == 0:
+        assert not torch.equal(whole[mask == 1], picture[mask == 1])
+
+
+def test_a_full_mask_takes_the_result_as_it_is():
+    picture, result = torch.rand(1, 64, 128, 3), torch.rand(1, 64, 128, 3)
+    part, stitch = cropped(picture, torch.ones(1, 64, 128))
+    assert part.shape == result.shape
+    assert torch.equal(stitch.paste(result), result)
+    assert torch.equal(stitch.paste(result, feather=9), result)
+
+
+def test_an_empty_mask_gives_the_source_back_and_says_so(caplog):
+    picture = torch.rand(1, 64, 64, 3)
+    part, stitch = cropped(picture, torch.zeros(1, 64, 64))
+    assert "nothing will be repainted" in caplog.text
+    caplog.clear()
+    assert torch.equal(stitch.paste(1 - part), picture)
+    assert "unchanged" in caplog.text
+
+
+def test_only_the_touched_part_of_a_crop_changes():
+    """Somebody paints one corner of the cropped picture by hand."""
+    picture = torch.rand(1, 64, 64, 3)
+    part, stitch = cropped(picture, torch.ones(1, 64, 64), short=128)
+    touched = part.clone()
+    touched[:, :32, :32] = 0
+    whole = stitch.paste(touched)
+    assert torch.equal(whole[:, 20:, 20:], picture[:, 20:, 20:])
+    assert (whole[:, :14, :14] == 0).all()
+
+
+def test_half_a_mask_mixes_by_half():
+    picture = torch.zeros(1, 64, 64, 3)
+    _, stitch = cropped(picture, torch.full((1, 64, 64), 0.5))
+    assert torch.allclose(stitch.paste(torch.ones(1, 64, 64, 3)), torch.tensor(0.5))
+
+
+def test_the_seam_rises_from_the_masks_border():
+    picture, mask = torch.zeros(1, 64, 64, 3), torch.zeros(1, 64, 64)
+    mask[:, :, 32:] = 1
+    _, stitch = crop(picture, mask, Box(0, 0, 64, 64), 64, 64)
+    row = stitch.paste(torch.ones(1, 64, 64, 3), feather=7)[0, 30, :, 0]
+    assert (row[:32] == 0).all()
+    assert torch.allclose(row[32:40], torch.arange(1, 9) / 8, atol=0.01)
+    assert (row[40:] == 1).all()
+
+
+def test_several_results_of_one_picture():
+    picture, mask = torch.rand(1, 64, 64, 3), torch.zeros(1, 64, 64)
+    mask[:, 10:50, 10:50] = 1
+    part, stitch = cropped(picture, mask)
+    wholes = stitch.paste(torch.rand(4, *part.shape[1:]))
+    assert wholes.shape == (4, 64, 64, 3)
+    assert (wholes[:, mask[0] == 0] == picture[:, mask[0] == 0]).all()
+    assert not torch.equal(wholes[0], wholes[1])
+
+
+def test_a_result_that_a_second_pass_enlarged_fits_too():
+    picture, mask = torch.rand(1, 64, 64, 3), torch.ones(1, 64, 64)
+    _, stitch = cropped(picture, mask)
+    large = torch.full((1, 128, 128, 3), 0.25)
+    assert torch.allclose(stitch.paste(large), torch.tensor(0.25))
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((64, 64, 3), "expected"),
+        ((1, 64, 96, 3), "96 x 64 pixels; expected 64 x 64"),
+        ((1, 64, 64, 4), "expected"),
+        ((3, 64, 64, 3), "3 results cannot be shared out to 2"),
+        ((0, 64, 64, 3), "expected"),
+    ],
+)
+def test_results_that_do_not_fit_are_refused(shape, message):
+    _, stitch = cropped(torch.rand(2, 64, 64, 3), torch.ones(2, 64, 64))
+    with pytest.raises(ValueError, match=message):
+        stitch.paste(torch.rand(shape))
+
+
+def test_a_box_outside_of_the_picture_is_refused():
+    picture, mask = torch.rand(1, 20, 20, 3), torch.ones(1, 20, 20)
+    for box in (Box(20, 0, 5, 5), Box(0, -9, 5, 9), Box(-5, 3, 5, 5)):
+        with pytest.raises(ValueError, match="outside of the picture of 20 x 20"):
+            crop(picture, mask, box, 64, 64)
+
+
+# --- alignment ------------------------------------------------------------------------------------
+
+
+def waves(height, width, top=0, left=0, rows=None, columns=None):
+    """A smooth pattern [H, W] over a plane, sampled at the centres of a box's pixels."""
+    rows, columns = rows or height, columns or width
+    y = top + (torch.arange(rows) + 0.5) * height / rows
+    x = left + (torch.arange(columns) + 0.5) * width / columns
+    return 0.5 + 0.25 * torch.sin(y / 9)[:, None] + 0.25 * torch.cos(x / 7)
+
+
+@pytest.mark.parametrize("short", [64, 128, 192])
+def test_picture_mask_and_depth_show_the_same_place_to_a_hundredth_of_a_pixel(short):
+    """A shift of half a pixel would be an error of 0.03."""
+    whole = waves(160, 200)
+    mask = torch.zeros(1, 160, 200)
+    mask[:, 41:120, 37:150] = 1
+    box, height, width = mask_box(mask, 5, short)
+    truth = waves(box.height, box.width, box.top, box.left, height, width)
+    picture, _ = crop(whole[None, ..., None].repeat(1, 1, 1, 3), mask, box, height, width)
+    inner = (slice(4, -4), slice(4, -4))
+    assert (picture[0, ..., 0] - truth)[inner].abs().max() < 1e-2
+    depth = resize_map(box.of(whole[None]), height, width)[0]
+    assert (depth - truth)[inner].abs().max() < 1e-2
+    assert (depth - picture[0, ..., 1])[inner].abs().mean() < 3e-3
+
+
+def test_a_checkerboard_keeps_its_phase_on_the_way_there_and_back():
+    board = ((torch.arange(96)[:, None] // 8 + torch.arange(128)[None] // 8) % 2).float()
+    picture = board[None, ..., None].repeat(1, 1, 1, 3)
+    mask = torch.zeros(1, 96, 128)
+    mask[:, 16:80, 24:104] = 1
+    box, height, width = mask_box(mask, 0, 256)
+    part, stitch = crop(picture, mask, box, height, width)
+    back = stitch.paste(part + 1e-6)  # changed everywhere, by next to nothing
+    window = (slice(16, 80), slice(24, 104))
+    (x, y), _ = cv2.phaseCorrelate(
+        back[0, ..., 0][window].double().numpy(), board[window].double().numpy()
+    )
+    period = 16
+    assert abs(math.remainder(x, period)) < 0.02
+    assert abs(math.remainder(y, period)) < 0.02
+    fields = (slice(2, 6), slice(2, 6))  # the inside of every field, away from its edges
+    blocks = back[0, 16:80, 24:104, 0].unfold(0, 8, 8).unfold(1, 8, 8)[(..., *fields)]
+    truth = board[16:80, 24:104].unfold(0, 8, 8).unfold(1, 8, 8)[(..., *fields)]
+    assert (blocks - truth).abs().max() < 0.01
+
+
+# --- which box ------------------------------------------------------------------------------------
+
+
+@given(height=st.integers(1, 5000), width=st.integers(1, 5000), units=st.integers(1, 16))
+def test_working_sizes_are_what_the_model_wants(height, width, units):
+    rows, columns = working_size(height, width, units * MULTIPLE)
+    assert min(rows, columns) == units * MULTIPLE
+    assert rows % MULTIPLE == columns % MULTIPLE == 0
+    assert max(rows, columns) <= LONGEST * units * MULTIPLE
+    if max(height, width) / min(height, width) <= LONGEST:
+        wanted = max(height, width) / min(height, width) * units * MULTIPLE
+        assert abs(max(rows, columns) - wanted) <= MULTIPLE / 2 + 1e-6
+    assert (rows > columns) <= (height > width)
+
+
+@settings(deadline=None)
+@given(scene=scenes(), padding=st.integers(0, 60), units=st.integers(1, 4))
+def test_the_box_holds_the_mask_in_the_working_shape_inside_the_picture(scene, padding, units):
+    _, mask = scene
+    box, rows, columns = mask_box(mask, padding, units * MULTIPLE)
+    assert abs(box.height * columns - box.width * rows) <= max(rows, columns)  # to the pixel
+    height, width = mask.shape[1:]
+    covered = (mask > 0).any(dim=0)
+    inside = box.inside(height, width)
+    covered[inside.top : inside.top + inside.height, inside.left : inside.left + inside.width] = 0
+    assert not covered.any()
+    if box.height <= height:
+        assert 0 <= box.top <= height - box.height
+    if box.width <= width:
+        assert 0 <= box.left <= width - box.width
+
+
+@given(height=sides, width=sides, fit=st.sampled_from(Fit))
+def test_frames_of_whole_pictures(height, width, fit):
+    box, rows, columns = frame_box(height, width, 64, fit)
+    if fit is Fit.STRETCH:
+        assert box == Box(0, 0, height, width)
+        return
+    assert abs(box.height * columns - box.width * rows) <= max(rows, columns)
+    if fit is Fit.CROP:
+        assert box.inside(height, width) == box
+        assert box.height == height or box.width == width
+    else:
+        assert box.top <= 0 <= height <= box.top + box.height
+        assert box.left <= 0 <= width <= box.left + box.width
+
+
+@pytest.mark.parametrize("size", [0, 32, 100, -64])
+def test_sizes_that_are_no_multiples_of_64_are_refused(size):
+    with pytest.raises(ValueError, match="multiple of 64"):
+        working_size(10, 10, size)
+
+
+def test_edges_go_on_where_a_box_reaches_beyond():
+    picture = torch.rand(1, 10, 10, 3)
+    part, _ = crop(picture, torch.ones(1, 10, 10), Box(-2, -3, 16, 16), 16, 16)
+    assert torch.equal(part[:, 0, 3:13], picture[:, 0])
+    assert torch.equal(part[:, 2:12, 0], picture[:, :, 0])
+    assert torch.equal(part[:, 2:12, 3:13], picture)
+
+
+def test_resizing_a_picture_stays_within_its_values():
+    picture = torch.zeros(1, 32, 32, 3)
+    picture[:, 16:] = 1
+    large = resize_picture(picture, 100, 100)
+    assert (large.min(), large.max()) == (0, 1)
+
+
+def test_a_stitch_says_where_it_came_from():
+    picture, mask = torch.rand(1, 20, 30, 3), torch.ones(1, 20, 30)
+    _, stitch = crop(picture, mask, Box(0, 0, 20, 10), 128, 64)
+    assert isinstance(stitch, Stitch)
+    assert stitch.mask[:, :, :10].all()
+    assert not stitch.mask[:, :, 10:].any()

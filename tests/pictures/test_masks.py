@@ -1,0 +1,125 @@
+"""Masks: fitted to their pictures, spread outwards, faded inwards."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sd2_depth2img.pictures.masks import fade_inward, fit_pictures, spread
+
+
+def pictures(batch=1, height=20, width=30):
+    return torch.zeros(batch, height, width, 3)
+
+
+# --- fitting --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(20, 30), (1, 20, 30), (1, 1, 20, 30), (2, 20, 30)])
+def test_every_layout_of_a_mask_becomes_one_for_each_picture(shape):
+    mask = torch.rand(shape)
+    fitted = fit_pictures(mask, pictures(4))
+    assert fitted.shape == (4, 20, 30)
+    assert torch.equal(fitted[:1], mask.reshape(-1, 20, 30)[:1])
+    assert torch.equal(fitted[-1], mask.reshape(-1, 20, 30)[-1])
+
+
+def test_a_mask_of_another_size_is_refused_with_both_sizes():
+    with pytest.raises(ValueError, match=r"64 x 48 pixels, the picture 30 x 20"):
+        fit_pictures(torch.ones(1, 48, 64), pictures())
+
+
+def test_load_images_empty_mask_is_explained():
+    with pytest.raises(ValueError, match="nothing was painted"):
+        fit_pictures(torch.zeros(1, 64, 64), pictures())
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (torch.ones(3, 20, 30), "3 masks cannot be shared out to 2"),
+        (torch.full((1, 20, 30), 2.0), "from 2 to 2; expected 0"),
+        (torch.full((1, 20, 30), float("nan")), "expected 0"),
+        (torch.ones(1, 3, 20, 30), "expected"),
+        (torch.ones(0, 20, 30), "expected"),
+    ],
+)
+def test_what_is_no_mask_is_refused(mask, message):
+    with pytest.raises(ValueError, match=message):
+        fit_pictures(mask, pictures(2))
+
+
+# --- spreading ------------------------------------------------------------------------------------
+
+
+def disc(radius=12, side=81):
+    axis = torch.arange(side) - side // 2
+    distance = (axis[None] ** 2 + axis[:, None] ** 2).sqrt()
+    return (distance <= radius).float()[None], distance
+
+
+@pytest.mark.parametrize("grow", [1, 5, 20])
+def test_a_disc_grows_to_a_disc(grow):
+    mask, distance = disc()
+    grown = spread(mask, grow)[0]
+    assert (grown[distance <= 12 + grow * 0.95 - 1] == 1).all()
+    assert (grown[distance > 12 + grow * 1.05 + 1] == 0).all()
+
+
+def test_feathering_falls_to_nothing_over_its_pixels():
+    mask, distance = disc()
+    soft = spread(mask, 4, 10)[0]
+    middle = soft[40]
+    assert (middle[40 - 15 : 40 + 16] == 1).all()
+    outside = middle[57:68]
+    assert (outside.diff() < 0).all()
+    assert (soft[distance > 12 + 4 + 11 * 1.05 + 1] == 0).all()
+    assert middle[40 + 12 + 4 + 5] == pytest.approx(0.5, abs=0.08)
+
+
+@given(seed=st.integers(0, 2**31), grow=st.integers(0, 9), feather=st.integers(0, 9))
+def test_inside_a_mask_nothing_changes_and_outside_nothing_exceeds_it(seed, grow, feather):
+    generator = torch.Generator().manual_seed(seed)
+    mask = torch.rand(2, 17, 23, generator=generator)
+    mask = mask * (torch.rand(2, 17, 23, generator=generator) < 0.1)
+    wide = spread(mask, grow, feather)
+    on = mask > 0
+    assert torch.equal(wide[on], mask[on])
+    assert (wide >= 0).all()
+    for one, result in zip(mask, wide, strict=True):
+        assert result.max() <= one.max()
+
+
+def test_an_empty_mask_stays_empty_and_a_full_one_full():
+    assert not spread(torch.zeros(1, 9, 9), 3, 3).any()
+    assert (spread(torch.ones(1, 9, 9), 3, 3) == 1).all()
+
+
+# --- fading ---------------------------------------------------------------------------------------
+
+
+def test_fading_is_the_distance_to_the_border():
+    mask, _ = disc(radius=30)
+    exact = cv2.distanceTransform(
+        mask[0].numpy().astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
+    )
+    faded = fade_inward(mask, 9)[0].numpy()
+    np.testing.assert_allclose(faded, np.minimum(exact / 10, 1), atol=0.03)
+
+
+def test_the_border_of_the_picture_is_no_border_of_the_mask():
+    mask = torch.zeros(1, 20, 20)
+    mask[:, :10] = 1
+    faded = fade_inward(mask, 4)[0]
+    assert (faded[:5] == 1).all()
+    assert torch.equal(faded[:, 0], faded[:, 10])
+
+
+@given(seed=st.integers(0, 2**31), feather=st.integers(0, 9))
+def test_nothing_outside_comes_alive_and_nothing_inside_dies(seed, feather):
+    mask = (torch.rand(1, 15, 15, generator=torch.Generator().manual_seed(seed)) < 0.7).float()
+    faded = fade_inward(mask, feather)
+    assert torch.equal(faded > 0, mask > 0)
+    assert (faded <= mask).all()
