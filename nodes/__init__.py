@@ -1,5 +1,6 @@
 """The nodes, in menu order. ComfyUI's two mappings are derived from this one list."""
 
+from .compare import SD2DepthGrid, SD2DepthPromptList, SD2DepthStrengthSweep
 from .conditioning import SD2DepthEncode
 from .depth_map import SD2DepthEstimate, SD2DepthLoad, SD2DepthSave
 from .load import SD2DepthCheckpointLoader
@@ -12,6 +13,9 @@ NODES = (
     SD2DepthSave,
     SD2DepthEncode,
     SD2DepthSampler,
+    SD2DepthStrengthSweep,
+    SD2DepthPromptList,
+    SD2DepthGrid,
 )
 
 NODE_CLASS_MAPPINGS = {node.__name__: node for node in NODES}

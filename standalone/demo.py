@@ -38,7 +38,7 @@ def paint_sheet(editor: Editor, runner: Runner) -> list[Path]:
 
     Raises what Runner.run and Editor raise.
     """
-    from .contact_sheet import contact_sheet
+    from ..pictures.sheet import contact_sheet
 
     files: list[Path] = []
     pictures, captions = [], []

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT
+from sd2_depth2img.pictures.lettering import MARGIN
 from sd2_depth2img.standalone import cli, folders
-from sd2_depth2img.standalone.contact_sheet import MARGIN
 from sd2_depth2img.standalone.demo import PHOTO, PROMPTS
 
 SIZE = 64

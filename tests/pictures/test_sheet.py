@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from sd2_depth2img.standalone.contact_sheet import MARGIN, contact_sheet
+from sd2_depth2img.pictures.lettering import MARGIN
+from sd2_depth2img.pictures.sheet import contact_sheet
 
 COLOURS = ["red", "green", "blue", "yellow", "purple", "orange", "cyan"]
 
@@ -54,6 +55,14 @@ def test_captions_are_wrapped_below_their_pictures():
     assert long.height > broken.height > short.height
     right = np.asarray(long)[:, MARGIN + 80 :]
     assert (right == 255).all()  # no word runs out of its column
+
+
+def test_a_word_wider_than_its_picture_is_broken():
+    (picture,) = coloured(1)
+    sheet = contact_sheet([picture], ["W" * 40], 1)
+    assert sheet.width == 80 + 2 * MARGIN
+    assert (np.asarray(sheet)[:, MARGIN + 80 :] == 255).all()
+    assert len(ink(sheet)) > 4 * len(ink(contact_sheet([picture], ["W"], 1)))
 
 
 def test_the_next_row_begins_below_the_longest_caption():

@@ -1,0 +1,121 @@
+"""Pictures side by side in rows and columns, with labels above and at the left."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .lettering import MARGIN, PAPER, Label, Lettering
+
+# Width of the row labels before they are wrapped, in font sizes: two or three words.
+ROW_LABEL_WIDTH = 10
+
+
+def comparison_grid(
+    cells: Sequence[Tensor],
+    columns: int = 0,
+    column_labels: Sequence[str] = (),
+    row_labels: Sequence[str] = (),
+    font_size: int = 16,
+) -> Tensor:
+    """Lay cells out row by row on white paper; every cell keeps its size and its values.
+
+    Args:
+        cells: float32 `[H, W, 3]`, all of one size, for whole rows.
+        columns: cells in a row; 0 = as many as column labels or, without these, all cells.
+        column_labels: one for each column, or none; wrapped to the cells' width.
+        row_labels: one for each row, or none; wrapped to `ROW_LABEL_WIDTH`.
+        font_size: of the labels, in pixels.
+
+    Returns: float32 `[1, H', W', 3]` on the first cell's device. Paper and letters are in 0..1,
+    the cells are copied bit for bit, whatever their range.
+
+    Raises ValueError for no cells, for cells that are not RGB or of several sizes, for a number
+    of cells that leaves a row unfinished, for a wrong number of labels and a font size below 1.
+    """
+    height, width = _common_size(cells)
+    columns = columns or len(column_labels) or len(cells)
+    rows = _whole_rows(len(cells), columns)
+    _check_labels(column_labels, columns, "column")
+    _check_labels(row_labels, rows, "row")
+    letters = Lettering(font_size)
+    above = [letters.label(text, width) for text in column_labels]
+    beside = [letters.label(text, ROW_LABEL_WIDTH * font_size) for text in row_labels]
+    cell_width, cell_height = max(width, _width(above)), max(height, _height(beside))
+    lefts = _edges(columns, cell_width, _width(beside))
+    tops = _edges(rows, cell_height, _height(above))
+    paper = Image.new("RGB", (lefts[-1], tops[-1]), PAPER)
+    for label, left in zip(above, lefts, strict=False):
+        letters.write(paper, label, left + (cell_width - label.width) // 2, MARGIN, "center")
+    for label, top in zip(beside, tops, strict=False):
+        letters.write(paper, label, MARGIN, top + (cell_height - label.height) // 2, "left")
+    # The cells are laid on as tensors: on Pillow's paper they would be rounded to 8 bits.
+    grid = torch.from_numpy(np.array(paper)).to(cells[0].device, torch.float32) / 255.0
+    for index, cell in enumerate(cells):
+        left = lefts[index % columns] + (cell_width - width) // 2
+        top = tops[index // columns] + (cell_height - height) // 2
+        grid[top : top + height, left : left + width] = cell
+    return grid.unsqueeze(0)  # HWC -> BHWC
+
+
+def _common_size(cells: Sequence[Tensor]) -> tuple[int, int]:
+    """Height and width."""
+    if not cells:
+        raise ValueError("there are no pictures to compare; found none, expected one or more")
+    for index, cell in enumerate(cells):
+        if cell.ndim != 3 or cell.shape[-1] != 3:
+            alpha = " (RGBA: take its alpha channel off first)" if cell.shape[-1] == 4 else ""
+            raise ValueError(
+                f"picture {index} of {len(cells)} (counted from 0) has the shape "
+                f"{list(cell.shape)}{alpha}; expected RGB, [height, width, 3]"
+            )
+    sizes = sorted({tuple(cell.shape[:2]) for cell in cells})
+    if len(sizes) > 1:
+        found = ", ".join(f"{width} x {height}" for height, width in sizes)
+        raise ValueError(
+            f"pictures of several sizes cannot be compared: found {found} (width x height); "
+            "scale or crop them to one size"
+        )
+    return sizes[0]
+
+
+def _whole_rows(cells: int, columns: int) -> int:
+    if columns < 1:
+        raise ValueError(
+            f"{columns} columns have no place for a picture; expected 1 or more, or 0 for as many "
+            "as there are column labels"
+        )
+    rows, rest = divmod(cells, columns)
+    if rest:
+        raise ValueError(
+            f"{cells} pictures do not fill rows of {columns} columns: {rest} would stand in the "
+            "last row; set the number of columns, or that of the column labels, so that it does"
+        )
+    return rows
+
+
+def _check_labels(labels: Sequence[str], count: int, kind: str) -> None:
+    if labels and len(labels) != count:
+        raise ValueError(
+            f"found {len(labels)} {kind} labels for {count} {kind}s; expected {count}, one for "
+            f"each {kind}, or none"
+        )
+
+
+def _width(labels: Sequence[Label]) -> int:
+    return max((label.width for label in labels), default=0)
+
+
+def _height(labels: Sequence[Label]) -> int:
+    return max((label.height for label in labels), default=0)
+
+
+def _edges(count: int, side: int, labels: int) -> list[int]:
+    """Where each of `count` cells of `side` pixels begins, behind `labels` pixels of labels.
+
+    One number more than cells: the last one is where the paper ends.
+    """
+    first = MARGIN + (labels + MARGIN if labels else 0)
+    return [first + index * (side + MARGIN) for index in range(count + 1)]

@@ -1,0 +1,136 @@
+"""Series of denoising and depth strengths, written as text, and every pairing of the two.
+
+text     one or more entries with commas between them
+entry    a number: 0.4
+         or evenly spaced numbers, both ends included: 0.4 to 1.0 in 4
+"""
+
+import re
+from decimal import Decimal, InvalidOperation
+from itertools import product
+from typing import NamedTuple
+
+DENOISE_RANGE = (0, 1)  # what a sampler takes
+DEPTH_RANGE = (0, 2)  # what Encode Depth takes
+MOST_RUNS = 1000  # more is a slip of the pen rather than a wish: hours of painting
+GRAMMAR = 'expected numbers such as "0.4, 0.6, 0.8, 1.0" or "0.4 to 1.0 in 4"'
+
+_SPACED = re.compile(r"(\S+)\s+to\s+(\S+)\s+in\s+(\S+)", re.IGNORECASE)
+
+
+class Sweep(NamedTuple):
+    """The runs of a sweep, row by row: a row for each depth strength, a column for each strength.
+
+    Attributes:
+        denoise: the denoising strength of every run, 0..1.
+        depth_strength: the depth strength of every run, 0..2.
+        column_labels: one for each column.
+        row_labels: one for each row.
+    """
+
+    denoise: list[float]
+    depth_strength: list[float]
+    column_labels: list[str]
+    row_labels: list[str]
+
+
+def sweep(strengths: str, depth_strengths: str) -> Sweep:
+    """Pair every depth strength with every denoising strength.
+
+    Raises ValueError when a text is no series of numbers in range, when no run would paint
+    anything, and for more than `MOST_RUNS` runs.
+    """
+    columns = parse_series(strengths, *DENOISE_RANGE, "strengths")
+    rows = parse_series(depth_strengths, *DEPTH_RANGE, "depth_strengths")
+    if not any(columns):
+        raise ValueError(
+            f"strengths: nothing would be painted with {strengths.strip()!r}: a denoising strength "
+            "of 0 leaves the picture as it is; give one above 0 at least"
+        )
+    runs = len(rows) * len(columns)
+    if runs > MOST_RUNS:
+        raise ValueError(
+            f"{len(rows)} depth strengths x {len(columns)} strengths are {runs} runs; expected "
+            f"{MOST_RUNS} at most, shorten one of them"
+        )
+    pairs = list(product(rows, columns))
+    return Sweep(
+        denoise=[strength for _, strength in pairs],
+        depth_strength=[depth for depth, _ in pairs],
+        column_labels=[f"strength {strength:g}" for strength in columns],
+        row_labels=[_row_label(depth) for depth in rows],
+    )
+
+
+def parse_series(text: str, low: float, high: float, name: str) -> list[float]:
+    """The numbers that a text names, in its order.
+
+    Args:
+        text: in the grammar at the top of this file.
+        low, high: what every number must lie between, both included.
+        name: of the text, for the messages.
+
+    Raises ValueError for an empty text or entry, for what is no finite number, for a number out
+    of range, for a count that is not a whole number from 1 to `MOST_RUNS`, and for a count of 1
+    between two different ends.
+    """
+    if not text.strip():
+        raise ValueError(f"{name} is empty; {GRAMMAR}")
+    entries = [_entry(entry.strip(), low, high, name) for entry in text.split(",")]
+    return [float(number) or 0.0 for numbers in entries for number in numbers]  # no -0.0
+
+
+def _row_label(depth_strength: float) -> str:
+    named = {0.0: "img2img (no depth)", 1.0: "depth-to-image"}
+    return named.get(depth_strength, f"depth strength {depth_strength:g}")
+
+
+def _entry(entry: str, low: float, high: float, name: str) -> list[Decimal]:
+    spaced = _SPACED.fullmatch(entry)
+    ends = [entry] if spaced is None else spaced.group(1, 2)
+    numbers = [_in_range(end, low, high, name) for end in ends]
+    if spaced is None:
+        return numbers
+    return _spaced(*numbers, _whole(spaced[3], entry, name), entry, name)
+
+
+def _in_range(text: str, low: float, high: float, name: str) -> Decimal:
+    number = _number(text, name)
+    if not low <= number <= high:
+        raise ValueError(
+            f"{name}: {text} is out of range; expected numbers from {low} to {high}, with a point "
+            "before the decimals"
+        )
+    return number
+
+
+def _number(text: str, name: str) -> Decimal:
+    """As Decimal, so that the series from 0.4 to 1.0 holds 0.6 itself, not a neighbour of it."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal("nan")
+    if not number.is_finite():
+        found = f"{text!r} is no number" if text else "nothing stands before or behind a comma"
+        raise ValueError(f"{name}: {found}; {GRAMMAR}")
+    return number
+
+
+def _whole(text: str, entry: str, name: str) -> int:
+    count = _number(text, name)
+    if not 1 <= count <= MOST_RUNS or count % 1:
+        raise ValueError(
+            f"{name}: {entry!r} asks for {text} numbers; expected a whole number from 1 to "
+            f"{MOST_RUNS} after in"
+        )
+    return int(count)
+
+
+def _spaced(start: Decimal, end: Decimal, count: int, entry: str, name: str) -> list[Decimal]:
+    if count == 1 and start != end:
+        raise ValueError(
+            f"{name}: {entry!r} has two ends, but place for one number; expected 2 or more after in"
+        )
+    steps = max(count - 1, 1)
+    # As a weighted mean, both ends come out as they were written.
+    return [(start * (steps - step) + end * step) / steps for step in range(count)]
