@@ -145,3 +145,45 @@ def test_attach_copies_and_find_reads(depth):
 def test_missing_depth_names_the_conditioning_and_the_node():
     with pytest.raises(MissingDepthError, match=r'negative conditioning.*"Encode Depth"'):
         find_depth({}, "negative")
+
+
+# --- The depth map for a part of the way ----------------------------------------------------------
+
+
+def spans(conditioning):
+    """(start, end, whether the model sees the depth) of every entry."""
+    return [
+        (
+            values.get("start_percent", 0.0),
+            values.get("end_percent", 1.0),
+            values[DEPTH_KEY].strength == 1.0,
+        )
+        for _, values in conditioning
+    ]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (0.0, 1.0, {(0.0, 1.0, True)}),
+        (0.0, 0.4, {(0.0, 0.4, True), (0.4, 1.0, False)}),
+        (0.3, 1.0, {(0.0, 0.3, False), (0.3, 1.0, True)}),
+        (0.2, 0.7, {(0.0, 0.2, False), (0.2, 0.7, True), (0.7, 1.0, False)}),
+    ],
+)
+def test_the_rest_of_the_way_goes_on_without_depth(depth, start, end, expected):
+    found = attach_depth([[torch.zeros(1), {}]], DepthCondition(depth), start, end)
+    assert set(spans(found)) == expected
+
+
+def test_an_entrys_own_times_are_kept(depth):
+    entry = [torch.zeros(1), {"start_percent": 0.5, "end_percent": 0.9}]
+    found = attach_depth([entry], DepthCondition(depth), 0.0, 0.6)
+    assert set(spans(found)) == {(0.5, 0.6, True), (0.6, 0.9, False)}
+    assert set(spans(attach_depth([entry], DepthCondition(depth), 0.0, 0.4))) == {(0.5, 0.9, False)}
+
+
+@pytest.mark.parametrize("times", [(0.5, 0.5), (0.7, 0.2), (-0.1, 1.0), (0.0, 1.5)])
+def test_an_empty_part_of_the_way_is_refused(depth, times):
+    with pytest.raises(ValueError, match="expected two numbers from 0 to 1"):
+        attach_depth([[torch.zeros(1), {}]], DepthCondition(depth), *times)

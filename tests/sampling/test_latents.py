@@ -5,7 +5,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sd2_depth2img.sampling.latents import StrengthRule, fit_mask, start_latent
+from sd2_depth2img.sampling.latents import (
+    SCALE_FACTOR,
+    MaskedContent,
+    StrengthRule,
+    fit_mask,
+    masked_content,
+    repainted_at,
+    start_latent,
+)
 
 PURE, KSAMPLER = StrengthRule.PURE_NOISE, StrengthRule.KSAMPLER
 
@@ -78,3 +86,54 @@ def test_fit_mask_takes_every_rank_of_a_mask():
     expected = fit_mask(mask[None, None], 1, 8, 8)
     assert torch.equal(fit_mask(mask, 1, 8, 8), expected)
     assert torch.equal(fit_mask(mask[None], 1, 8, 8), expected)
+
+
+# --- Masked content -------------------------------------------------------------------------------
+
+
+HALF = torch.zeros(1, 1, 8, 8)
+HALF[..., 4:] = 1.0
+
+
+@pytest.mark.parametrize("content", [MaskedContent.ORIGINAL, MaskedContent.FILL])
+def test_content_of_the_picture_leaves_the_latent_alone(samples, content):
+    assert masked_content(samples, HALF, content) is samples
+
+
+def test_empty_content_is_zero_under_the_mask_only(samples):
+    result = masked_content(samples, HALF, MaskedContent.EMPTY)
+    assert (result[..., 4:] == 0).all()
+    assert torch.equal(result[..., :4], samples[..., :4])
+
+
+def test_noise_has_the_spread_of_latents_and_follows_its_seed():
+    samples = torch.zeros(1, 4, 64, 64)
+    one, same, other = (
+        masked_content(samples, torch.ones(1, 1, 64, 64), MaskedContent.NOISE, seed)
+        for seed in (3, 3, 4)
+    )
+    assert torch.equal(one, same)
+    assert not torch.allclose(one, other, atol=1)
+    assert one.std() * SCALE_FACTOR == pytest.approx(1, abs=0.02)
+
+
+# --- Differential strength ------------------------------------------------------------------------
+
+
+@given(value=st.floats(0, 1), first=st.integers(0, 999), second=st.integers(0, 999))
+def test_a_mask_value_is_the_share_of_the_way_that_is_free(value, first, second):
+    """Once let go, a pixel stays free; how many timesteps it is free is its value."""
+    first, later = max(first, second), min(first, second)
+    mask = torch.tensor([value])
+    free = [bool(repainted_at(mask, step, first)) for step in range(first, later - 1, -1)]
+    assert free == sorted(free)
+    whole = [bool(repainted_at(mask, step, first)) for step in range(first, -1, -1)]
+    if value < 0.99:
+        assert sum(whole) == pytest.approx(value * (first + 1), abs=1.001)
+    else:
+        assert all(whole)
+
+
+@given(step=st.integers(0, 999))
+def test_black_is_never_free_and_white_always(step):
+    assert repainted_at(torch.tensor([0.0, 1.0]), step, 999).tolist() == [0.0, 1.0]

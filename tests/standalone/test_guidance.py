@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 from torch import nn
 
 from sd2_depth2img.sampling.concat import DepthCondition, MissingDepthError, attach_depth
+from sd2_depth2img.sampling.latents import MaskRule
 from sd2_depth2img.standalone.guidance import Area, sample
 from sd2_depth2img.standalone.samplers import (
     SAMPLERS,
     SCHEDULERS,
     SIGMA_MAX,
     initial_noise,
+    sigma_at,
     sigmas_for,
     timestep_of,
 )
@@ -78,9 +80,9 @@ LATENT = {"samples": torch.randn(1, 4, H, W, generator=torch.Generator().manual_
 NEGATIVE = prompt(100)
 
 
-def guess(model, positive, negative=NEGATIVE, cfg=1.0, latent=LATENT):
+def guess(model, positive, negative=NEGATIVE, cfg=1.0, latent=LATENT, **options):
     """The clean latent that is guessed from the noise of SEED, in the UNet's units."""
-    result = sample(model, SEED, 1, cfg, "euler", "normal", positive, negative, latent)
+    result = sample(model, SEED, 1, cfg, "euler", "normal", positive, negative, latent, **options)
     return result["samples"] * SCALE
 
 
@@ -118,6 +120,37 @@ def test_guidance_formula(model, cfg):
     negative = guess_by_hand(model, NEGATIVE)
     found = guess(model, prompt(1), cfg=cfg)
     assert_same(found, negative + cfg * (positive - negative))
+
+
+@pytest.mark.parametrize("cfg", [1.0, 4.0])
+@pytest.mark.parametrize("scale", [0.0, 0.5, 2.5])
+def test_depth_guidance_is_instructpix2pixs_formula(model, cfg, scale):
+    """Prompts that cfg starts from, with and without depth, and the positive one with depth."""
+    start = NEGATIVE if cfg != 1.0 else prompt(1)
+    without = prompt(100 if cfg != 1.0 else 1, depth=DepthCondition(DEPTH.depth, strength=0.0))
+    flat, low, high = (guess_by_hand(model, side) for side in (without, start, prompt(1)))
+    model.calls.clear()
+    found = guess(model, prompt(1), cfg=cfg, depth_guidance=scale)
+    assert_same(found, flat + scale * (low - flat) + cfg * (high - low))
+    assert [len(x) for x, _, _ in model.calls] == [2 if cfg == 1.0 else 3]
+
+
+def test_depth_guidance_switched_off_costs_nothing(model):
+    plain = guess(model, prompt(1), cfg=4.0)
+    assert torch.equal(guess(model, prompt(1), cfg=4.0, depth_guidance=1.0), plain)
+    assert [len(x) for x, _, _ in model.calls] == [2, 2]
+
+
+def test_without_depth_depth_guidance_changes_nothing(model):
+    flat = DepthCondition(DEPTH.depth, strength=0.0)
+    sides = prompt(1, depth=flat), prompt(100, depth=flat)
+    assert_same(guess(model, *sides, cfg=4.0, depth_guidance=3.0), guess(model, *sides, cfg=4.0))
+
+
+@pytest.mark.parametrize("scale", [math.nan, math.inf])
+def test_depth_guidance_that_is_no_number_is_refused(model, scale):
+    with pytest.raises(ValueError, match="depth guidance"):
+        guess(model, prompt(1), depth_guidance=scale)
 
 
 @pytest.mark.parametrize("tokens", [TOKENS, 2 * TOKENS, 3 * TOKENS])
@@ -402,6 +435,55 @@ def test_a_soft_mask_mixes_old_and_new(model):
     unet_input = torch.cat([x / math.sqrt(1 + sigma**2), DEPTH.channel(1, H, W)], dim=1)
     new = x - sigma * model.predict_noise(unet_input, torch.tensor([999]), prompt(1)[0][0])
     assert_same(found * SCALE, (clean + new) / 2)
+
+
+class GaussianPrior(TinyUNet):
+    """The exact denoiser of latents that are all spread by 1 around a mean of 5, pixel by pixel."""
+
+    def predict_noise(self, x, timesteps, context):
+        sigma = sigma_at(timesteps.float())[:, None, None, None]
+        noisy = x[:, :4] * (1 + sigma**2).sqrt()
+        clean = (noisy + 5.0 * sigma**2) / (1 + sigma**2)
+        return (noisy - clean) / sigma
+
+
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
+def test_the_lighter_the_mask_the_more_is_changed(sampler):
+    """Differential strength: bands of rising grey over a latent of zeros."""
+    latent = {"samples": torch.zeros(1, 4, 8, 88)}
+    latent["noise_mask"] = (torch.arange(88) // 8 / 10).expand(1, 8, 88)
+    sides, rule = (prompt(1), NEGATIVE), MaskRule.DIFFERENTIAL
+    found = sample(
+        GaussianPrior(), SEED, 40, 1.0, sampler, "normal", *sides, latent, mask_rule=rule
+    )["samples"]
+    bands = (found * SCALE).unfold(3, 8, 8).mean(dim=(0, 1, 2, 4))
+    assert abs(bands[0]) < 0.01
+    assert (bands.diff() > -0.1).all()
+    assert (bands[2:8].diff() > 0).all()
+    # It starts from noise without a mean of its own, from which the way to 5 is not quite whole.
+    assert bands[-1] == pytest.approx(5.0, abs=0.5)
+
+
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
+def test_black_and_white_masks_mean_the_same_under_both_rules(model, noise_mask, sampler):
+    hard = (noise_mask > 0.5).float()
+    latent = {**LATENT, "noise_mask": hard.repeat_interleave(1, 0)}
+    sides = (prompt(1), NEGATIVE)
+    results = [
+        sample(model, SEED, 3, 2.0, sampler, "normal", *sides, latent, 0.7, mask_rule=rule)
+        for rule in MaskRule
+    ]
+    torch.testing.assert_close(results[0]["samples"], results[1]["samples"], rtol=0, atol=1e-5)
+
+
+def test_a_full_mask_is_no_mask(model):
+    """Bit for bit, under either rule."""
+    sides = (prompt(1), NEGATIVE)
+    free = sample(model, SEED, 3, 2.0, "euler", "normal", *sides, LATENT)["samples"]
+    full = {**LATENT, "noise_mask": torch.ones(1, 8 * H, 8 * W)}
+    for rule in MaskRule:
+        masked = sample(model, SEED, 3, 2.0, "euler", "normal", *sides, full, mask_rule=rule)
+        assert torch.equal(masked["samples"], free)
 
 
 # --- The latent and its seed ---------------------------------------------------------------------
