@@ -3,6 +3,7 @@
 from .compare import SD2DepthGrid, SD2DepthPromptList, SD2DepthStrengthSweep
 from .conditioning import SD2DepthEncode
 from .depth_map import SD2DepthEstimate, SD2DepthLoad, SD2DepthSave
+from .fidelity import SD2DepthFidelity
 from .load import SD2DepthCheckpointLoader
 from .sample import SD2DepthSampler
 
@@ -16,6 +17,7 @@ NODES = (
     SD2DepthStrengthSweep,
     SD2DepthPromptList,
     SD2DepthGrid,
+    SD2DepthFidelity,
 )
 
 NODE_CLASS_MAPPINGS = {node.__name__: node for node in NODES}

@@ -74,14 +74,8 @@ class SD2DepthEstimate:
         resolution: int = 384,
         precision: str = Precision.FLOAT32.value,
     ) -> tuple[Tensor]:
-        """Estimate one picture after the other, so that memory does not grow with the batch."""
-        network = depth_model.network
-        device = host.on_device(network)
-        maps = [
-            estimate(network, picture, resolution, Precision(precision), device)
-            for picture in host.progress(image.split(1), "Estimate Depth")
-        ]
-        return (to_image(torch.cat(maps)),)
+        """Estimate every picture by itself."""
+        return (to_image(estimate_batch(image, depth_model, resolution, Precision(precision))),)
 
 
 class SD2DepthLoad:
@@ -204,3 +198,23 @@ class SD2DepthSave:
             write_png(path, one, bits=int(bits), text=text)
         saved = [{"filename": p.name, "subfolder": subfolder, "type": "output"} for p in paths]
         return {"ui": {"images": saved}}
+
+
+def estimate_batch(
+    image: Tensor,
+    depth_model: DepthModel,
+    resolution: int,
+    precision: Precision = Precision.FLOAT32,
+    description: str = "Estimate Depth",
+) -> Tensor:
+    """Depth `[B, H, W]` of IMAGE `[B, H, W, 3]`, under a progress bar of this description.
+
+    One picture after the other, so that memory does not grow with the batch.
+    """
+    network = depth_model.network
+    device = host.on_device(network)
+    maps = [
+        estimate(network, picture, resolution, precision, device)
+        for picture in host.progress(image.split(1), description)
+    ]
+    return torch.cat(maps)
