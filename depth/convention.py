@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 LUMA = (0.2126, 0.7152, 0.0722)
 
 
-def from_image(image: Tensor) -> Tensor:
+def from_image(image: Tensor | None) -> Tensor:
     """Canvas to depth: IMAGE `[B, H, W, C]`, C = 1, 3 or 4, to float32 `[B, H, W]`.
 
     A grey picture gives its value unchanged, bit for bit. A coloured one gives its Rec. 709 luma,
@@ -27,7 +27,8 @@ def from_image(image: Tensor) -> Tensor:
     and non-finite ones stay as they are (see `repair`).
 
     Raises:
-        ValueError: another rank or number of channels, an empty picture, or integers.
+        ValueError: nothing at all (None, as Prepare Image gives without a depth map), another rank
+            or number of channels, an empty picture, or integers.
     """
     _check_image(image)
     image = image.float()
@@ -129,7 +130,12 @@ def resize(depth: Tensor, height: int, width: int) -> Tensor:
     return F.interpolate(depth.unsqueeze(1), size, mode="bicubic", align_corners=False).squeeze(1)
 
 
-def _check_image(image: Tensor) -> None:
+def _check_image(image: Tensor | None) -> None:
+    if image is None:
+        raise ValueError(
+            "there is no depth map on this wire: Prepare Image passes one on only when its input "
+            "`depth` is connected. Use Estimate Depth on its picture instead"
+        )
     if image.ndim != 4 or image.shape[-1] not in (1, 3, 4) or image.numel() == 0:
         raise ValueError(
             f"The depth map has shape {tuple(image.shape)}; expected [batch, height, width, "

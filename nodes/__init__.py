@@ -4,16 +4,24 @@ from .compare import SD2DepthGrid, SD2DepthPromptList, SD2DepthStrengthSweep
 from .conditioning import SD2DepthEncode
 from .depth_map import SD2DepthEstimate, SD2DepthLoad, SD2DepthSave
 from .fidelity import SD2DepthFidelity
+from .inpaint import SD2DepthInpaintEncode, SD2DepthStrengthMap, SD2DepthUnderMask
 from .load import SD2DepthCheckpointLoader
+from .picture import SD2DepthCrop, SD2DepthPrepare, SD2DepthStitch
 from .sample import SD2DepthSampler
 
 NODES = (
     SD2DepthCheckpointLoader,
+    SD2DepthPrepare,
     SD2DepthEstimate,
     SD2DepthLoad,
     SD2DepthSave,
     SD2DepthEncode,
     SD2DepthSampler,
+    SD2DepthCrop,
+    SD2DepthInpaintEncode,
+    SD2DepthUnderMask,
+    SD2DepthStrengthMap,
+    SD2DepthStitch,
     SD2DepthStrengthSweep,
     SD2DepthPromptList,
     SD2DepthGrid,

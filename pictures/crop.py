@@ -174,7 +174,8 @@ def resize_picture(picture: Tensor, height: int, width: int) -> Tensor:
 
 def resize_map(t: Tensor, height: int, width: int) -> Tensor:
     """A mask or depth map [B, H, W] to another size: bilinear, antialiased, without overshoot."""
-    return _resize(t.unsqueeze(1), height, width, "bilinear")[:, 0]
+    resized = _resize(t.unsqueeze(1), height, width, "bilinear")[:, 0]
+    return resized.clamp(t.min(), t.max())  # rounding may pass the ends
 
 
 def _resize(t: Tensor, height: int, width: int, mode: str) -> Tensor:

@@ -1,0 +1,359 @@
+"""Inpainting through the nodes, with the bundled miniature on a real photograph."""
+
+import itertools
+
+import pytest
+import torch
+
+from sd2_depth2img.depth.convention import to_image
+from sd2_depth2img.nodes.conditioning import SD2DepthEncode
+from sd2_depth2img.nodes.depth_map import SD2DepthEstimate
+from sd2_depth2img.nodes.inpaint import (
+    SD2DepthInpaintEncode,
+    SD2DepthStrengthMap,
+    SD2DepthUnderMask,
+)
+from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
+from sd2_depth2img.nodes.picture import SD2DepthCrop, SD2DepthPrepare, SD2DepthStitch
+from sd2_depth2img.nodes.sample import SD2DepthSampler
+from sd2_depth2img.sampling.concat import MissingDepthError
+from sd2_depth2img.sampling.latents import MaskedContent, StrengthRule
+from sd2_depth2img.standalone.core_sampling import conditioning_combine
+
+PROMPT = "a red clay statue on a blue background"
+
+
+@pytest.fixture(scope="module")
+def miniature():
+    return SD2DepthCheckpointLoader().execute(str(BUNDLED_CHECKPOINT))
+
+
+@pytest.fixture(scope="module")
+def prompts(miniature):
+    clip = miniature[1]
+    return [[[clip.encode(clip.tokenize(text)), {}]] for text in (PROMPT, "")]
+
+
+@pytest.fixture
+def picture(photo):
+    """[1, 160, 224, 3] of a photograph."""
+    return photo[:, 40:200, 140:364].contiguous()
+
+
+@pytest.fixture
+def mask():
+    mask = torch.zeros(1, 160, 224)
+    mask[:, 50:110, 70:130] = 1
+    return mask
+
+
+@pytest.fixture
+def depth():
+    y, x = torch.meshgrid(torch.linspace(0, 1, 160), torch.linspace(0, 1, 224), indexing="ij")
+    return to_image((0.7 * y + 0.3 * x)[None])
+
+
+def sample(miniature, prompts, depth, latent, encode=None, **options):
+    positive, negative = SD2DepthEncode().execute(*prompts, depth, **(encode or {}))
+    settings = {
+        "seed": 3,
+        "steps": 3,
+        "cfg": 3.0,
+        "sampler_name": "dpmpp_2m",
+        "scheduler": "karras",
+        "positive": positive,
+        "negative": negative,
+        "latent_image": latent,
+        **options,
+    }
+    (latent,) = SD2DepthSampler().execute(miniature[0], **settings)
+    return latent
+
+
+def inpainted(miniature, prompts, picture, mask, depth, *, crop=None, encode=None, **options):
+    """Crop, encode, sample, decode, stitch."""
+    part, part_mask, part_depth, stitch = SD2DepthCrop().execute(
+        picture, mask, depth, size=64, **(crop or {})
+    )
+    vae = miniature[2]
+    (latent,) = SD2DepthInpaintEncode().execute(part, part_mask, vae, **(encode or {}))
+    result = vae.decode(sample(miniature, prompts, part_depth, latent, **options)["samples"])
+    return SD2DepthStitch().execute(stitch, result)[0]
+
+
+# --- the whole way --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [content.value for content in MaskedContent])
+@pytest.mark.parametrize("denoise", [1.0, 0.6])
+def test_outside_of_the_mask_the_photograph_stays_bit_for_bit(
+    miniature, prompts, picture, mask, depth, content, denoise
+):
+    result = inpainted(
+        miniature, prompts, picture, mask, depth, encode={"content": content}, denoise=denoise
+    )
+    outside = mask == 0
+    assert result.shape == picture.shape
+    assert torch.equal(result[outside], picture[outside])
+    assert (result - picture).abs()[~outside].mean() > 0.02
+
+
+def test_a_soft_mask_changes_nothing_outside_of_its_feather(
+    miniature, prompts, picture, mask, depth
+):
+    soft = mask * 0.5
+    result = inpainted(miniature, prompts, picture, soft, depth)
+    assert torch.equal(result[soft == 0], picture[soft == 0])
+
+
+def test_an_empty_mask_gives_the_photograph_back(miniature, prompts, picture, mask, depth, caplog):
+    result = inpainted(miniature, prompts, picture, mask * 0, depth)
+    assert torch.equal(result, picture)
+    assert "the mask is empty" in caplog.text
+
+
+def test_a_full_mask_is_no_mask(miniature, prompts, picture, depth):
+    (part, part_mask, part_depth, _) = SD2DepthPrepare().execute(picture, None, depth, size=64)
+    assert (part_mask == 1).all()
+    (latent,) = SD2DepthInpaintEncode().execute(part, part_mask, miniature[2])
+    plain = {"samples": miniature[2].encode(part)}
+    for denoise in (1.0, 0.5):
+        results = [
+            sample(miniature, prompts, part_depth, one, denoise=denoise)["samples"]
+            for one in (latent, plain)
+        ]
+        assert torch.equal(*results)
+
+
+def test_batches_of_pictures_masks_and_depth_maps(miniature, prompts, picture, mask, depth):
+    pictures = torch.cat([picture, picture.flip(2)])
+    masks = torch.cat([mask, mask.roll(20, 2)])
+    result = inpainted(miniature, prompts, pictures, masks, torch.cat([depth, depth.flip(2)]))
+    assert result.shape == pictures.shape
+    assert torch.equal(result[masks == 0], pictures[masks == 0])
+
+
+# --- strength -------------------------------------------------------------------------------------
+
+
+def masked_latents(miniature, picture, mask, depth):
+    """Latents of two photographs that differ under the mask only in colour, and of one depth."""
+    other = torch.where(mask.unsqueeze(-1) > 0, 1 - picture, picture)
+    part = slice(16, 144)
+    return [
+        SD2DepthInpaintEncode().execute(
+            one[:, part, part], mask[:, part, part], miniature[2], grow=24
+        )[0]
+        for one in (picture, other)
+    ], depth[:, part, part]
+
+
+def test_at_full_strength_the_sources_colours_do_not_matter(miniature, prompts, picture, depth):
+    sources = [{"samples": miniature[2].encode(one)} for one in (picture, picture.flip(3) * 0.5)]
+    ours = [sample(miniature, prompts, depth, one)["samples"] for one in sources]
+    assert torch.equal(*ours)
+    rule = {"strength_rule": StrengthRule.KSAMPLER.value}
+    theirs = [sample(miniature, prompts, depth, one, **rule)["samples"] for one in sources]
+    assert not torch.allclose(*theirs, atol=0.1)
+
+
+def test_under_a_mask_too_ours_forgets_the_colours_and_ksamplers_rule_does_not(
+    miniature, prompts, picture, mask, depth
+):
+    latents, part = masked_latents(miniature, picture, mask, depth)
+    # What the encoder spreads beyond the mask is not the rule's doing.
+    outside = latents[0]["noise_mask"][0, 0, ::8, ::8] == 0
+    latents[1]["samples"][..., outside] = latents[0]["samples"][..., outside]
+    well_inside = (slice(None), slice(None), slice(6, 9), slice(8, 12))
+    ours, theirs = (
+        [
+            sample(miniature, prompts, part, latent, strength_rule=rule.value)["samples"]
+            for latent in latents
+        ]
+        for rule in (StrengthRule.PURE_NOISE, StrengthRule.KSAMPLER)
+    )
+    apart = (ours[0] - ours[1])[well_inside].abs().max()
+    assert apart < 0.1 * (theirs[0] - theirs[1])[well_inside].abs().max()
+
+
+def test_the_deviation_from_the_source_rises_with_the_masks_value(
+    miniature, prompts, picture, depth
+):
+    part = slice(16, 144)
+    photo, map_ = picture[:, part, part], depth[:, part, part]
+    source = miniature[2].encode(photo)
+    deviations = []
+    for value in (0.0, 0.25, 0.5, 0.75, 1.0):
+        grey = torch.full((1, 128, 128), value)
+        (latent,) = SD2DepthInpaintEncode().execute(photo, grey, miniature[2])
+        samples = sample(miniature, prompts, map_, latent, steps=12)["samples"]
+        deviations.append(float((samples - source).square().mean().sqrt()))
+    assert deviations[0] < 1e-4
+    assert all(low < high for low, high in itertools.pairwise(deviations)), deviations
+
+
+def test_depth_guidance_and_the_depth_maps_times_reach_the_sampler(
+    miniature, prompts, picture, depth
+):
+    latent = {"samples": torch.zeros(1, 4, 20, 28)}
+    plain = sample(miniature, prompts, depth, latent)["samples"]
+    off = sample(miniature, prompts, depth, latent, depth_guidance=1.0)["samples"]
+    assert torch.equal(off, plain)
+    stricter = sample(miniature, prompts, depth, latent, depth_guidance=2.0)["samples"]
+    assert not torch.allclose(stricter, plain, atol=0.1)
+    early = sample(miniature, prompts, depth, latent, {"end_percent": 0.3}, steps=6)["samples"]
+    whole = sample(miniature, prompts, depth, latent, steps=6)["samples"]
+    never = sample(miniature, prompts, depth, latent, {"strength": 0.0}, steps=6)["samples"]
+    assert not torch.allclose(early, whole, atol=0.1)
+    assert not torch.allclose(early, never, atol=0.1)
+
+
+def test_depth_missing_in_one_area_is_told(miniature, prompts, depth):
+    positive, negative = SD2DepthEncode().execute(*prompts, depth)
+    both = conditioning_combine(positive, prompts[0])
+    with pytest.raises(MissingDepthError, match="Encode Depth"):
+        sample(
+            miniature, prompts, depth, {"samples": torch.zeros(1, 4, 8, 8)}, positive=both,
+            negative=negative,
+        )  # fmt: skip
+
+
+# --- what the sampler finds under the mask --------------------------------------------------------
+
+
+def encoded(miniature, picture, mask, **options):
+    (latent,) = SD2DepthInpaintEncode().execute(picture, mask, miniature[2], **options)
+    return latent
+
+
+def test_filling_takes_the_borders_colours(miniature, mask):
+    picture = torch.full((1, 160, 224, 3), 0.2)
+    picture[mask > 0] = torch.tensor([1.0, 0.0, 0.0])
+    filled = miniature[2].decode(encoded(miniature, picture, mask, content="fill")["samples"])
+    assert (filled[mask > 0] - 0.2).abs().mean() < 0.08
+
+
+def test_the_mask_is_grown_and_feathered_in_pixels(miniature, picture, mask):
+    noise_mask = encoded(miniature, picture, mask, grow=5, feather=10)["noise_mask"]
+    row = noise_mask[0, 0, 80]
+    assert noise_mask.shape == (1, 1, 160, 224)
+    assert (row[65:135] == 1).all()
+    assert row[:54].max() == 0 == row[146:].max()
+    assert 0 < row[60] < 1
+
+
+@pytest.mark.parametrize(
+    ("picture_shape", "mask_shape", "options", "message"),
+    [
+        ((1, 100, 64, 3), (1, 100, 64), {}, "64 x 100 pixels; the latent needs multiples of 8"),
+        ((1, 64, 64, 3), (1, 32, 64), {}, "the mask has 64 x 32 pixels, the picture 64 x 64"),
+        ((1, 64, 64, 3), (2, 64, 64), {}, "2 masks cannot be shared out to 1"),
+        ((1, 64, 64, 3), (1, 64, 64), {"content": "fill"}, "covers the whole picture"),
+    ],
+)
+def test_what_cannot_be_encoded_is_refused(miniature, picture_shape, mask_shape, options, message):
+    with pytest.raises(ValueError, match=message):
+        encoded(miniature, torch.rand(picture_shape), torch.ones(mask_shape), **options)
+
+
+# --- depth under the mask -------------------------------------------------------------------------
+
+
+def under(depth, mask, *arguments, **options):
+    return SD2DepthUnderMask().execute(depth, mask, *arguments, **options)[0]
+
+
+def test_keep_keeps(depth, mask):
+    assert torch.equal(under(depth, mask), depth)
+
+
+def test_smooth_fill_continues_a_ramp_and_removes_a_bump(depth, mask):
+    bump = depth + 0.3 * mask.unsqueeze(-1)
+    filled = under(bump, mask, "smooth fill", grow=2)
+    assert (filled - depth).abs().max() < 0.06
+    far = (slice(None), slice(None), slice(0, 60))
+    assert torch.equal(filled[far], bump[far])
+
+
+def test_another_map_is_put_under_the_mask_alone(depth, mask):
+    other = to_image(torch.full((1, 160, 224), 0.9))
+    result = under(depth, mask, "other map", other, grow=0)
+    assert (result[mask > 0] == 0.9).all()
+    assert torch.equal(result[mask == 0], depth[mask == 0])
+
+
+def test_the_other_map_must_be_there_and_fit(depth, mask):
+    with pytest.raises(ValueError, match="connect one to the input `other`"):
+        under(depth, mask, "other map")
+    with pytest.raises(ValueError, match="same height and width"):
+        under(depth, mask, "other map", depth[:, :80])
+    with pytest.raises(ValueError, match="covers the whole depth map"):
+        under(depth, torch.ones(1, 160, 224), "smooth fill")
+
+
+# --- strength from depth --------------------------------------------------------------------------
+
+
+def test_near_and_far_get_their_strengths():
+    depth = to_image(torch.linspace(0.2, 0.6, 101).expand(1, 4, 101))
+    (mask,) = SD2DepthStrengthMap().execute(depth)
+    row = mask[0, 0]
+    assert row[:45].tolist() == pytest.approx([1.0] * 45)
+    assert row[56:].tolist() == pytest.approx([0.4] * 45)
+    assert row[50] == pytest.approx(0.7, abs=0.01)
+    assert (row.diff() <= 1e-6).all()
+    (hard,) = SD2DepthStrengthMap().execute(depth, 1.0, 0.0, 0.25, 0.0)
+    assert hard[0, 0].tolist() == [0.0] * 25 + [1.0] * 76
+
+
+# --- pictures and their frames --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+def test_prepare_brings_picture_mask_and_depth_the_same_way(picture, mask, fit):
+    """A picture, a mask and a depth map that say the same must still say the same after it."""
+    marks = mask.unsqueeze(-1).repeat(1, 1, 1, 3)
+    part, part_mask, part_depth, stitch = SD2DepthPrepare().execute(marks, mask, marks, 128, fit)
+    assert part.shape[1] == 128
+    assert part.shape[2] % 64 == 0
+    assert (part[..., 0] - part_mask).abs().mean() < 0.01
+    assert torch.allclose(part_depth[..., 0], part_mask, atol=1e-6)
+    assert torch.equal(SD2DepthStitch().execute(stitch, part)[0], marks)
+
+
+def test_prepare_without_mask_and_depth(picture):
+    part, mask, depth, stitch = SD2DepthPrepare().execute(picture, size=64)
+    assert part.shape == (1, 64, 64, 3) or part.shape == (1, 64, 128, 3)
+    assert (mask == 1).all()
+    assert depth is None
+    back = SD2DepthStitch().execute(stitch, part * 0.5, feather=0)[0]
+    assert back.shape == picture.shape
+
+
+def test_a_missing_depth_map_is_explained_by_the_node_that_wants_it(picture, prompts):
+    depth = SD2DepthPrepare().execute(picture, size=64)[2]
+    with pytest.raises(ValueError, match="no depth map"):
+        SD2DepthEncode().execute(*prompts, depth)
+
+
+def test_the_crops_depth_range_is_its_own_or_the_whole_maps(picture, mask, depth):
+    own = SD2DepthCrop().execute(picture, mask, depth, 64, padding=0)[2]
+    assert (own.min(), own.max()) == (0, 1)
+    whole = SD2DepthCrop().execute(picture, mask, depth, 64, 0, "whole map")[2]
+    there = depth[mask > 0]
+    assert whole.min() == pytest.approx(there.min().item(), abs=0.01)
+    assert whole.max() == pytest.approx(there.max().item(), abs=0.01)
+
+
+def test_a_depth_map_of_another_size_but_the_pictures_shape_is_taken(picture, mask, depth):
+    half = depth[:, ::2, ::2]
+    full = SD2DepthCrop().execute(picture, mask, depth, size=64)[2]
+    assert torch.allclose(SD2DepthCrop().execute(picture, mask, half, size=64)[2], full, atol=0.03)
+    with pytest.raises(ValueError, match="different shapes"):
+        SD2DepthCrop().execute(picture, mask, depth[:, :100], size=64)
+
+
+def test_depth_is_estimated_at_the_prepared_size(miniature, picture):
+    part, _, _, _ = SD2DepthPrepare().execute(picture, size=64)
+    (depth,) = SD2DepthEstimate().execute(part, miniature[3], resolution=64)
+    assert depth.shape == part.shape
