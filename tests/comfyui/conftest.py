@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -305,6 +305,81 @@ def _log_of_this_test(comfyui: ComfyUI) -> Iterator[None]:
     with comfyui.log.open("rb") as log:
         log.seek(start)
         sys.stdout.write(log.read().decode("utf-8", errors="replace"))
+
+
+# --- both hosts ----------------------------------------------------------------------------------
+
+
+class Pair(NamedTuple):
+    """One latent from either host."""
+
+    comfyui: torch.Tensor
+    engine: torch.Tensor
+
+    @property
+    def error(self) -> float:
+        """Relative L2 error."""
+        assert self.comfyui.shape == self.engine.shape
+        return ((self.engine - self.comfyui).norm() / self.comfyui.norm()).item()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _seed_of_the_ancestral_noise(comfyui: ComfyUI) -> Iterator[None]:
+    """On the CPU, ComfyUI draws the ancestral samplers' noise with seed + 1.
+
+    Older versions, 0.3.64 among them, draw it with the seed itself, which gives the initial noise
+    once more. The engine follows the newer rule; where the older one is in force it is told so.
+    (Inpainting's second noise is drawn with seed + 1 in every version.)
+    """
+    from sd2_depth2img.standalone import samplers
+
+    source = comfyui.program / "comfy" / "k_diffusion" / "sampling.py"
+    with pytest.MonkeyPatch.context() as patch:
+        if "seed += 1" not in source.read_text(encoding="utf-8"):
+            patch.setattr(samplers, "next_seed", lambda seed: seed)
+        yield
+
+
+@pytest.fixture(scope="module")
+def engine(comfyui: ComfyUI, tmp_path_factory: pytest.TempPathFactory) -> Iterator:
+    """Runs a workflow in the embedded engine, on ComfyUI's files; gives its outputs by node."""
+    # Here, because without the engine's packages the rest of this folder still runs.
+    from sd2_depth2img.standalone import folders
+    from sd2_depth2img.standalone.graph import Runner, parse_workflow
+
+    used = folders.current()
+    output = tmp_path_factory.mktemp("engine")
+    folders.use(
+        folders.Folders(comfyui.folder("input"), output, comfyui.folder("models/checkpoints"))
+    )
+    runner = Runner()
+
+    def run(graph: Mapping) -> dict:
+        # Through JSON, as from a file: a graph's own class is of no importance.
+        return runner.run(parse_workflow(json.loads(json.dumps(graph)))).ui
+
+    run.output = output
+    yield run
+    folders.use(used)
+
+
+@pytest.fixture(scope="module")
+def both(comfyui: ComfyUI, engine: Callable) -> Callable[[Mapping], dict[str, "Pair"]]:
+    """Runs a workflow in both hosts: what its SaveLatent nodes saved, by node."""
+
+    def run(graph: Mapping) -> dict[str, Pair]:
+        theirs = comfyui.latents(graph)
+        ours = {
+            node: load_file(
+                engine.output / shown["latents"][0]["subfolder"] / shown["latents"][0]["filename"]
+            )["latent_tensor"]
+            for node, shown in engine(graph).items()
+            if "latents" in shown
+        }
+        assert theirs.keys() == ours.keys()
+        return {node: Pair(theirs[node], ours[node]) for node in theirs}
+
+    return run
 
 
 # --- workflows -----------------------------------------------------------------------------------
