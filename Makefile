@@ -24,6 +24,7 @@ behaviour: $(VENV)/tests
 
 bench: $(VENV)/tests
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/inpainting.py
 	$(BIN)/python benchmarks/memory.py
 
 $(BIN)/python:

@@ -1,16 +1,21 @@
-"""What the benchmarks share: their options, a random checkpoint, and how a line is printed."""
+"""What the benchmarks share: options, a random checkpoint, lines of text, two sides in turns."""
 
 import argparse
+import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from sd2_depth2img.standalone.engine import EngineModel
 from sd2_depth2img.standalone.make_checkpoint import FULL, MINIATURE, make_checkpoint
+
+Side = Callable[[], None]
 
 # Without the depth network: no benchmark runs it.
 SIZES = {"full": replace(FULL, midas=None), "miniature": replace(MINIATURE, midas=None)}
@@ -45,3 +50,41 @@ def say(line: str) -> None:
 def verdict(name: str, value: float, goal: float) -> None:
     """Print a measured value beside its goal."""
     say(f"{name}: {value:.3f} (goal: at most {goal}) {'ok' if value <= goal else 'MISSED'}")
+
+
+# --- Measuring -----------------------------------------------------------------------------------
+
+
+def compare(name: str, ours: Side, theirs: Side, model: EngineModel, rounds: int) -> float:
+    """The median of the ratios ours / theirs; the sides take turns in going first.
+
+    Raises RuntimeError when the sides do not call the UNet equally often.
+    """
+    # The first call of each side also reads weights and fills caches.
+    calls = [_unet_calls(model, side) for side in (ours, theirs)]
+    if calls[0] != calls[1]:
+        raise RuntimeError(f"{name}: {calls[0]} UNet calls against {calls[1]}; nothing to compare")
+    ratios = []
+    for turn in range(rounds):
+        order = (ours, theirs) if turn % 2 == 0 else (theirs, ours)
+        seconds = {side: _seconds(side) for side in order}
+        ratios.append(seconds[ours] / seconds[theirs])
+        say(
+            f"  {name}: {seconds[ours]:.2f} s against {seconds[theirs]:.2f} s, "
+            f"ratio {ratios[-1]:.3f}"
+        )
+    return statistics.median(ratios)
+
+
+def _unet_calls(model: EngineModel, side: Side) -> int:
+    calls = []
+    hook = model.network.register_forward_hook(lambda *_: calls.append(1))
+    side()
+    hook.remove()
+    return len(calls)
+
+
+def _seconds(side: Side) -> float:
+    start = time.perf_counter()
+    side()
+    return time.perf_counter() - start

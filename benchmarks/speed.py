@@ -6,9 +6,6 @@ median of the turns' ratios is judged.
 """
 
 import copy
-import statistics
-import time
-from collections.abc import Callable
 
 import material
 import torch
@@ -29,8 +26,6 @@ NEGATIVE = "blurry, deformed, ugly, bad anatomy"
 
 DEPTH = torch.linspace(0, 1, PIXELS).expand(1, PIXELS, PIXELS)  # BHW, nearer to the right
 
-Side = Callable[[], None]
-
 GOAL_SAMPLING = 1.02
 GOAL_END_TO_END = 0.92
 
@@ -46,9 +41,11 @@ def main() -> None:
     )
     with material.checkpoint(arguments) as path:
         parts = engine.load(Checkpoint.open(path), "cpu")
-        sampling = compare("sampling", *sampling_sides(*parts), parts[0], arguments.rounds)
+        sampling = material.compare("sampling", *sampling_sides(*parts), parts[0], arguments.rounds)
         material.verdict("sampling / bare UNet forwards", sampling, GOAL_SAMPLING)
-        whole = compare("prompt to picture", *picture_sides(*parts), parts[0], arguments.rounds)
+        whole = material.compare(
+            "prompt to picture", *picture_sides(*parts), parts[0], arguments.rounds
+        )
         material.verdict("prompt to picture / diffusers", whole, GOAL_END_TO_END)
 
 
@@ -57,7 +54,7 @@ def main() -> None:
 
 def sampling_sides(
     model: engine.EngineModel, clip: engine.EngineCLIP, vae: engine.EngineVAE
-) -> tuple[Side, Side]:
+) -> tuple[material.Side, material.Side]:
     """The sampler with guidance, and as many bare forwards of the same batch."""
     positive, negative = conditionings(clip)
     x = torch.randn(2, 5, LATENT, LATENT)
@@ -74,7 +71,7 @@ def sampling_sides(
 
 def picture_sides(
     model: engine.EngineModel, clip: engine.EngineCLIP, vae: engine.EngineVAE
-) -> tuple[Side, Side]:
+) -> tuple[material.Side, material.Side]:
     """From prompts and a depth map to a picture at strength 1.0, here and in diffusers."""
     model.network.register_to_config(sample_size=64)  # the pipeline asks for it
     pipeline = StableDiffusionDepth2ImgPipeline(
@@ -133,44 +130,6 @@ def diffusers_tokenizer() -> CLIPTokenizerFast:
     tokenizer.pad_token = "!"
     tokenizer.model_max_length = prompt.CHUNK
     return tokenizer
-
-
-# --- Measuring -----------------------------------------------------------------------------------
-
-
-def compare(name: str, ours: Side, theirs: Side, model: engine.EngineModel, rounds: int) -> float:
-    """The median of the ratios ours / theirs; the sides take turns in going first.
-
-    Raises RuntimeError when the sides do not call the UNet equally often.
-    """
-    # The first call of each side also reads weights and fills caches.
-    calls = [_unet_calls(model, side) for side in (ours, theirs)]
-    if calls[0] != calls[1]:
-        raise RuntimeError(f"{name}: {calls[0]} UNet calls against {calls[1]}; nothing to compare")
-    ratios = []
-    for turn in range(rounds):
-        order = (ours, theirs) if turn % 2 == 0 else (theirs, ours)
-        seconds = {side: _seconds(side) for side in order}
-        ratios.append(seconds[ours] / seconds[theirs])
-        material.say(
-            f"  {name}: {seconds[ours]:.2f} s against {seconds[theirs]:.2f} s, "
-            f"ratio {ratios[-1]:.3f}"
-        )
-    return statistics.median(ratios)
-
-
-def _unet_calls(model: engine.EngineModel, side: Side) -> int:
-    calls = []
-    hook = model.network.register_forward_hook(lambda *_: calls.append(1))
-    side()
-    hook.remove()
-    return len(calls)
-
-
-def _seconds(side: Side) -> float:
-    start = time.perf_counter()
-    side()
-    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -1,0 +1,107 @@
+"""What inpainting a part of a large picture costs beside a plain picture of the model's size.
+
+Float32 on the CPU, random weights. A region of 512×512 pixels of a 2048×2048 picture goes through
+the nodes: crop, encode, sample, decode, stitch. The other side encodes, samples and decodes one
+picture of 512×512 with as many steps. Depth guidance that is switched off is compared with a
+sampler that has never heard of it.
+"""
+
+from typing import Any
+
+import material
+import torch
+
+from sd2_depth2img.depth.convention import to_image
+from sd2_depth2img.nodes.conditioning import SD2DepthEncode
+from sd2_depth2img.nodes.inpaint import SD2DepthInpaintEncode
+from sd2_depth2img.nodes.picture import SD2DepthCrop, SD2DepthStitch
+from sd2_depth2img.nodes.sample import SD2DepthSampler
+from sd2_depth2img.sampling.checkpoint import Checkpoint
+from sd2_depth2img.standalone import engine, guidance
+
+REGION, WHOLE = 512, 2048  # pixels
+STEPS, CFG = 4, 7.5
+
+GOAL_INPAINTING = 1.15
+GOAL_GUIDANCE_OFF = 1.00
+NOISE = 0.02  # of the machine: what two runs of the same code may differ by
+
+Parts = tuple[engine.EngineModel, engine.EngineCLIP, engine.EngineVAE]
+
+
+def main() -> None:
+    """Run both comparisons and print their ratios."""
+    parser = material.options("cost of inpainting and of depth guidance that is off")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each side")
+    arguments = parser.parse_args()
+    material.say(f"{REGION}×{REGION} of {WHOLE}×{WHOLE} pixels, {STEPS} steps of Euler, cfg {CFG}")
+    with material.checkpoint(arguments) as path:
+        parts = engine.load(Checkpoint.open(path), "cpu")
+        cost = material.compare("inpainting", *inpainting_sides(parts), parts[0], arguments.rounds)
+        material.verdict("inpainting / plain picture", cost, GOAL_INPAINTING)
+        cost = material.compare(
+            "depth guidance", *guidance_sides(parts), parts[0], arguments.rounds
+        )
+        material.verdict(
+            f"depth guidance off / without (±{NOISE})", cost, GOAL_GUIDANCE_OFF + NOISE
+        )
+
+
+def inpainting_sides(parts: Parts) -> tuple[material.Side, material.Side]:
+    """A region of a large picture through all nodes, and a plain picture of its size."""
+    _, _, vae = parts
+    corner = (WHOLE - REGION) // 2
+    picture = torch.rand(1, WHOLE, WHOLE, 3)
+    depth = to_image(torch.linspace(0, 1, WHOLE).expand(1, WHOLE, WHOLE))
+    mask = torch.zeros(1, WHOLE, WHOLE)
+    mask[:, corner : corner + REGION, corner : corner + REGION] = 1
+    plain, plain_depth = picture[:, :REGION, :REGION], depth[:, :REGION, :REGION]
+
+    @torch.inference_mode()
+    def inpaint() -> None:
+        part, part_mask, part_depth, stitch = SD2DepthCrop().execute(
+            picture, mask, depth, REGION, padding=0
+        )
+        (latent,) = SD2DepthInpaintEncode().execute(part, part_mask, vae)
+        result = vae.decode(sample(parts, part_depth, latent)["samples"])
+        SD2DepthStitch().execute(stitch, result)
+
+    @torch.inference_mode()
+    def paint() -> None:
+        latent = {"samples": vae.encode(plain)}
+        vae.decode(sample(parts, plain_depth, latent)["samples"])
+
+    return inpaint, paint
+
+
+def guidance_sides(parts: Parts) -> tuple[material.Side, material.Side]:
+    """Sampling through the node, whose depth guidance is 1, and without that argument."""
+    side = REGION // 2
+    depth = to_image(torch.linspace(0, 1, side).expand(1, side, side))
+    latent = {"samples": torch.zeros(1, 4, side // 8, side // 8)}
+
+    def without() -> None:
+        positive, negative = conditionings(parts[1], depth)
+        guidance.sample(parts[0], 0, STEPS, CFG, "euler", "normal", positive, negative, latent, 1.0)
+
+    return (lambda: sample(parts, depth, latent)), without
+
+
+def conditionings(clip: engine.EngineCLIP, depth: torch.Tensor) -> tuple[Any, Any]:
+    """Positive and negative prompt with the depth map."""
+    texts = ("a bronze lion in front of a library", "blurry, deformed, ugly")
+    prompts = ([[clip.encode(clip.tokenize(text)), {}]] for text in texts)
+    return SD2DepthEncode().execute(*prompts, depth)
+
+
+def sample(parts: Parts, depth: torch.Tensor, latent: dict[str, Any]) -> dict[str, Any]:
+    """The sampler node at denoise 1.0."""
+    positive, negative = conditionings(parts[1], depth)
+    (sampled,) = SD2DepthSampler().execute(
+        parts[0], 0, STEPS, CFG, "euler", "normal", positive, negative, latent
+    )
+    return sampled
+
+
+if __name__ == "__main__":
+    main()
