@@ -9,13 +9,17 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 
 import sd2_depth2img
-from sd2_depth2img.sampling.checkpoint import Checkpoint
+from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT
+from sd2_depth2img.sampling.checkpoint import Checkpoint, Part
 from sd2_depth2img.tools.train_mini import __main__ as command
 from sd2_depth2img.tools.train_mini.dataset import DATA_VERSION
 from sd2_depth2img.tools.train_mini.structure import STRUCTURE
 from sd2_depth2img.tools.train_mini.trainer import Schedule
+
+CPU = torch.device("cpu")
 
 pytestmark = pytest.mark.skipif(
     not (Path(sd2_depth2img.__file__).parent / ".git").exists(),
@@ -41,12 +45,44 @@ def test_every_stage_once(tmp_path, monkeypatch):
     once = Schedule(steps=1, rate=1e-3)
     batches = {"vae": 1, "midas": 2, "unet": 2}
     recipe = command.Recipe(1, once, once, once, batches)
-    training = command.Training(tmp_path / "work", recipe, 7, torch.device("cpu"))
+    training = command.Training(tmp_path / "work", recipe, 7, CPU)
     training.export(tmp_path / "mini.safetensors")
     assert_whole(tmp_path / "mini.safetensors", seed=7)
     with pytest.raises(ValueError, match="holds a training with"):
-        command.Training(tmp_path / "work", recipe, 8, torch.device("cpu"))
-    command.Training(tmp_path / "work", recipe, 7, torch.device("cpu"))
+        command.Training(tmp_path / "work", recipe, 8, CPU)
+    command.Training(tmp_path / "work", recipe, 7, CPU)
+
+
+def test_a_trained_file_is_trained_further(tmp_path):
+    """One step of each: the autoencoder stays as it was, the rest moves a little."""
+    once = Schedule(steps=1, rate=1e-3)
+    batches = {"vae": 1, "midas": 2, "unet": 2}
+    recipe = command.Recipe(1, once, once, once, batches, small_share=0.0)
+    training = command.Training(tmp_path / "work", recipe, 7, CPU, BUNDLED_CHECKPOINT)
+    training.export(tmp_path / "more.safetensors")
+    assert_whole(tmp_path / "more.safetensors", seed=7)
+    before, after = (
+        load_file(path) for path in (BUNDLED_CHECKPOINT, tmp_path / "more.safetensors")
+    )
+    for part, limit in ((Part.UNET, 0.01), (Part.TEXT, 0.02), (Part.MIDAS, 0.02)):
+        names = [name for name in before if name.startswith(part.value)]
+        moved = [(after[name] - before[name]).abs().max().item() for name in names]
+        assert 0 < max(moved) < limit
+    # What is left out while training is put back as the identity that it was: its last layers.
+    left_out = ("encoder.down.0.block", "decoder.up.0.block")
+    vae = [name for name in before if name.startswith(Part.VAE.value)]
+    kept = [name for name in vae if not any(piece in name for piece in left_out)]
+    ends = [name for name in vae if name not in kept and ".conv2." in name]
+    assert len(ends) == 6
+    assert all(torch.equal(before[name], after[name]) for name in kept + ends)
+    with pytest.raises(ValueError, match="holds a training with"):
+        command.Training(tmp_path / "work", recipe, 7, CPU)
+
+
+def test_a_file_of_other_widths_is_no_start(tmp_path, mini_checkpoint):
+    recipe = command.RECIPES["smoke"]
+    with pytest.raises(ValueError, match="other widths than are trained here"):
+        command.Training(tmp_path, recipe, 7, CPU, mini_checkpoint)
 
 
 @pytest.mark.slow
