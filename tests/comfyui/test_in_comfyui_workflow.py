@@ -1,9 +1,14 @@
-"""From photo to picture as a user runs it: the example workflow, and depth maps in and out."""
+"""From photo to picture as a user runs it: the example workflows, and depth maps in and out."""
 
 import json
+from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
+
+EXAMPLES = Path(__file__).parents[2] / "example_workflows"
+NAMES = sorted(path.stem for path in EXAMPLES.glob("*.json"))
 
 
 def test_the_example_workflow_gives_a_picture(comfyui, example):
@@ -13,8 +18,52 @@ def test_the_example_workflow_gives_a_picture(comfyui, example):
     assert picture.std() > 1
 
 
-def test_the_example_workflow_is_offered_under_templates(comfyui):
-    assert "Depth to Image" in comfyui.get("/api/workflow_templates")["sd2-depth2img"]
+def test_the_example_workflows_are_offered_under_templates(comfyui):
+    assert set(NAMES) <= set(comfyui.get("/api/workflow_templates")["sd2-depth2img"])
+
+
+@pytest.fixture(scope="module")
+def engine_paints(tmp_path_factory):
+    """The embedded engine: runs a graph, gives what its only Save Image saved."""
+    pytest.importorskip("diffusers", reason="the embedded engine's packages are not installed")
+    from sd2_depth2img.standalone import folders
+    from sd2_depth2img.standalone.graph import Runner, Workflow
+
+    runner, before = Runner(), folders.current()
+
+    def paint(graph: dict) -> np.ndarray:
+        base = tmp_path_factory.mktemp("engine")
+        folders.use(folders.Folders.below(base))
+        runner.run(Workflow(graph))
+        (saved,) = (base / "output").glob("*.png")
+        return np.asarray(Image.open(saved))
+
+    yield paint
+    folders.use(before)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_example_paints_what_the_engine_paints(comfyui, photo, engine_paints, name):
+    """With the bundled checkpoint, in small."""
+    from sd2_depth2img.standalone.graph import read_workflow
+    from sd2_depth2img.tools.examples.quick import make_quick
+
+    file = comfyui.folder("input") / "small photo.png"
+    pixels = (photo[0, ::2, ::2] * 255).round().numpy().astype(np.uint8)
+    Image.fromarray(pixels).save(file)
+    graph = read_workflow(EXAMPLES / f"{name}.json").prompt
+    make_quick(graph, file.name)
+    (save,) = (key for key, node in graph.items() if node["class_type"] == "SaveImage")
+    (picture,) = comfyui.pictures(comfyui.run(graph)[save])
+    for node in graph.values():
+        if node["class_type"] == "LoadImage":
+            node["inputs"]["image"] = str(file)
+    expected = engine_paints(graph)
+    assert picture.shape == expected.shape
+    difference = np.abs(picture.astype(float) - expected).mean() / 255
+    # Up to ComfyUI 0.3, Feather Mask was one pixel off at the right and at the bottom.
+    feathered = any(node["class_type"] == "FeatherMask" for node in graph.values())
+    assert difference < (0.02 if feathered else 0.001)
 
 
 def test_the_estimated_depth_map_has_the_photos_size(comfyui, example):

@@ -1,0 +1,57 @@
+"""`python -m sd2_depth2img.tools.examples`: write the example workflows, or their thumbnails."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from time import monotonic
+
+from ...standalone.graph import Runner
+from .page import Page
+from .thumbnails import save, thumbnail
+from .workflows import WORKFLOWS, draw
+
+FOLDER = Path(__file__).parents[2] / "example_workflows"
+PHOTO = FOLDER / "astronaut.jpg"
+
+
+def main() -> None:
+    """Write what was asked for."""
+    parser = argparse.ArgumentParser(prog="examples", description=__doc__)
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=("workflows", "thumbnails"),
+        default="workflows",
+        help="the files for ComfyUI (default), or a picture of each, which runs it",
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=WORKFLOWS, default=list(WORKFLOWS), metavar="NAME"
+    )
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the files go")
+    options = parser.parse_args()
+    runner = Runner()
+    for name in options.only:
+        page, start = draw(name), monotonic()
+        if options.what == "workflows":
+            path = write_workflow(page, options.folder)
+        else:
+            path = options.folder / f"{name}.jpg"
+            save(thumbnail(page, PHOTO, runner), path)
+        sys.stdout.write(f"{path} ({monotonic() - start:.1f} s)\n")
+
+
+def write_workflow(page: Page, folder: Path) -> Path:
+    """The file of a page in a folder."""
+    path = folder / f"{page.name}.json"
+    path.write_text(text_of(page), encoding="utf-8")
+    return path
+
+
+def text_of(page: Page) -> str:
+    """The content of a page's file."""
+    return json.dumps(page.canvas(), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    main()
