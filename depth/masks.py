@@ -1,5 +1,6 @@
 """Depth maps and masks: what lies under a mask, and masks made of depth."""
 
+import logging
 from enum import Enum
 
 import torch
@@ -7,6 +8,8 @@ from torch import Tensor
 
 from ..pictures.fill import fill_holes
 from .convention import normalize
+
+log = logging.getLogger(__name__)
 
 
 class UnderMask(str, Enum):
@@ -54,7 +57,7 @@ def _same_size(other: Tensor | None, depth: Tensor) -> Tensor:
             f"the other map has shape {list(other.shape)}, the depth map {list(depth.shape)}; "
             "both need the same height and width, and one other map, or one for each"
         )
-    return other.repeat(len(depth) // len(other), 1, 1)
+    return other.to(depth).repeat(len(depth) // len(other), 1, 1)
 
 
 def strength_map(
@@ -68,8 +71,13 @@ def strength_map(
         threshold: depth at the middle of the ramp, 0..1.
         softness: the ramp's length in depth.
 
-    Returns: `[B, H, W]`.
+    Returns: `[B, H, W]`. A flat map is far everywhere; a warning says so.
     """
+    flat = int((depth.amin(dim=(1, 2)) == depth.amax(dim=(1, 2))).sum())
+    if flat:
+        log.warning(
+            "%d of %d depth maps are flat: all of them is far and gets %.2f", flat, len(depth), far
+        )
     above = normalize(depth) - threshold
     share = (above / softness + 0.5).clamp(0, 1) if softness > 0 else (above >= 0).to(depth)
     return far + (near - far) * share

@@ -286,7 +286,8 @@ def sample(
             f"this MODEL is {_describe(model)}, which takes no depth map; connect the MODEL of "
             "Load SD2 Depth Checkpoint, or of a LoRA loader behind it"
         )
-    if mask_rule is MaskRule.DIFFERENTIAL:
+    if mask_rule is MaskRule.DIFFERENTIAL and _MASK not in model.model_options:
+        # Whoever has set a mask function, Differential Diffusion for example, wants that one.
         model = model.clone()
         model.set_model_denoise_mask_function(_repainted_at)
     if depth_guidance != 1.0:
@@ -297,14 +298,13 @@ def sample(
     return result
 
 
+_MASK = "denoise_mask_function"  # ComfyUI's place for whoever changes the mask from step to step
+_BATCH = "sampler_calc_cond_batch_function"  # and for whoever computes the guesses
+
+
 def _repainted_at(sigma: Tensor, denoise_mask: Tensor, extra_options: Mapping[str, Any]) -> Tensor:
-    """The noise mask of one step, for ComfyUI's `denoise_mask_function`."""
-    timestep = extra_options["model"].inner_model.model_sampling.timestep
-    first = extra_options["sigmas"][0]
-    return repainted_at(denoise_mask, float(timestep(sigma[0])), float(timestep(first)))
-
-
-_BATCH = "sampler_calc_cond_batch_function"  # ComfyUI's place for whoever computes the guesses
+    """The noise mask of one step."""
+    return repainted_at(denoise_mask, float(sigma[0]), extra_options["sigmas"].tolist())
 
 
 def _with_depth_guidance(model: Model, scale: float) -> Model:
@@ -315,13 +315,16 @@ def _with_depth_guidance(model: Model, scale: float) -> Model:
     cfg makes of them.
     """
     model = model.clone()
-    before = model.model_options.get(_BATCH, _compute)
+    before = model.model_options.get(_BATCH)
 
     def guided(args: Mapping[str, Any]) -> list[Tensor]:
         positive, negative = args["conds"]
         reference = 0 if negative is None else 1
         without = [_without_depth(entry) for entry in args["conds"][reference]]
-        *guesses, flat = before({**args, "conds": [positive, negative, without]})
+        if before is None:
+            *guesses, flat = _compute(args, [positive, negative, without])
+        else:  # another pack's, which expects two
+            guesses, (flat,) = before(args), _compute(args, [without])
         more_depth = (guesses[reference] - flat) * (scale - 1.0)
         return [guess + more_depth for guess in guesses]
 
@@ -329,9 +332,9 @@ def _with_depth_guidance(model: Model, scale: float) -> Model:
     return model
 
 
-def _compute(args: Mapping[str, Any]) -> list[Tensor]:
+def _compute(args: Mapping[str, Any], conds: list) -> list[Tensor]:
     return comfy.samplers.calc_cond_batch(
-        args["model"], args["conds"], args["input"], args["sigma"], args["model_options"]
+        args["model"], conds, args["input"], args["sigma"], args["model_options"]
     )
 
 

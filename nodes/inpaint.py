@@ -3,15 +3,15 @@
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..depth.convention import from_image, repair, to_image
 from ..depth.masks import UnderMask, put_under_mask, strength_map
+from ..pictures.crop import check_picture
 from ..pictures.fill import fill_holes
 from ..pictures.masks import fit_pictures, spread
-from ..sampling.latents import MaskedContent, masked_content
-
-VAE_FACTOR = 8  # pixels of a picture's side to one of the latent's
+from ..sampling.latents import LATENT_PIXELS, MaskedContent, masked_content
 
 
 class SD2DepthInpaintEncode:
@@ -68,8 +68,9 @@ class SD2DepthInpaintEncode:
                         "default": 8,
                         "min": 0,
                         "max": 512,
-                        "tooltip": "Pixels by which the mask is widened, so that the new part "
-                        "joins its surroundings. Stitch still restores all outside of the mask.",
+                        "tooltip": "Pixels by which the mask is widened, lighter parts over "
+                        "darker ones, so that the new part joins its surroundings. Stitch still "
+                        "restores all outside of the mask. 0 for a Strength Map.",
                     },
                 ),
                 "feather": (
@@ -106,22 +107,26 @@ class SD2DepthInpaintEncode:
         noise_seed: int = 0,
     ) -> tuple[dict[str, Any]]:
         """Widen the mask, fill the picture if asked to, encode it."""
+        image = check_picture(image)
         _check_size(image)
-        noise_mask = spread(fit_pictures(mask, image), grow, feather)
+        wide = spread(fit_pictures(mask, image), grow, feather)
         kind = MaskedContent(content)
         if kind is MaskedContent.FILL:
-            image = _filled(image, noise_mask)
-        samples = masked_content(vae.encode(image[..., :3]), noise_mask, kind, noise_seed)
-        return ({"samples": samples, "noise_mask": noise_mask.unsqueeze(1)},)
+            image = _filled(image, wide)
+        # At the latent's size, where even a mask of one pixel still counts; Stitch restores the
+        # rest of that latent pixel.
+        noise_mask = F.max_pool2d(wide.unsqueeze(1), LATENT_PIXELS)  # BHW -> B1hw
+        samples = masked_content(vae.encode(image), noise_mask, kind, noise_seed)
+        return ({"samples": samples, "noise_mask": noise_mask},)
 
 
 def _check_size(image: Tensor) -> None:
     height, width = image.shape[1:3]
-    if height % VAE_FACTOR or width % VAE_FACTOR:
+    if height % LATENT_PIXELS or width % LATENT_PIXELS:
         raise ValueError(
             f"the picture has {width} x {height} pixels; the latent needs multiples of "
-            f"{VAE_FACTOR}, or mask and picture would no longer match. Put Prepare Image or Crop "
-            "for Inpainting before this node"
+            f"{LATENT_PIXELS}, or mask and picture would no longer match. Put Prepare Image or "
+            "Crop for Inpainting before this node"
         )
 
 
@@ -199,9 +204,11 @@ class SD2DepthUnderMask:
         grow: int = 8,
     ) -> tuple[Tensor]:
         """Put together the two maps."""
-        wide = spread(fit_pictures(mask, depth), grow)
-        map_, put = repair(from_image(depth)), None if other is None else repair(from_image(other))
-        return (to_image(put_under_mask(map_, wide, UnderMask(under_mask), put)),)
+        maps = repair(from_image(depth))
+        put = None if other is None else repair(from_image(other))
+        kind = UnderMask(under_mask)
+        wide = spread(fit_pictures(mask, depth), 0 if kind is UnderMask.KEEP else grow)
+        return (to_image(put_under_mask(maps, wide, kind, put)),)
 
 
 class SD2DepthStrengthMap:

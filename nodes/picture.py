@@ -4,16 +4,16 @@ A SD2DEPTH_STITCH is a `pictures.crop.Stitch`: the picture as it was, and which 
 worked on.
 """
 
-from enum import Enum
 from typing import Any
 
 from torch import Tensor
 
-from ..depth.convention import from_image, normalize, repair, to_image
+from ..depth.convention import from_image, repair, to_image
+from ..depth.crop import DepthRange, crop_depth
 from ..pictures.crop import (
-    Box,
     Fit,
     Stitch,
+    check_picture,
     crop,
     cut,
     frame_box,
@@ -24,13 +24,6 @@ from ..pictures.masks import fit_pictures
 
 OUTPUTS = ("IMAGE", "MASK", "IMAGE", "SD2DEPTH_STITCH")
 OUTPUT_NAMES = ("image", "mask", "depth", "stitch")
-
-
-class DepthRange(str, Enum):
-    """Which depths a cropped map calls 0 and 1."""
-
-    CROP = "crop"  # its own, as the model was trained
-    WHOLE = "whole map"  # those of the map that it was cut out of
 
 
 def _size_input() -> tuple[str, dict[str, Any]]:
@@ -107,11 +100,12 @@ class SD2DepthPrepare:
         fit: str = Fit.CROP.value,
     ) -> tuple[Tensor, Tensor, Tensor | None, Stitch]:
         """The same box for all three."""
+        image = check_picture(image)
         box, *work = frame_box(*image.shape[1:3], size, Fit(fit))
         whole = image.new_ones(image.shape[:3]) if mask is None else fit_pictures(mask, image)
         picture, stitch = crop(image, whole, box, *work)
         if depth is not None:
-            depth = to_image(_cropped_depth(depth, image, box, *work))
+            depth = to_image(crop_depth(repair(from_image(depth)), image, box, *work))
         return picture, resize_map(cut(whole, box), *work), depth, stitch
 
 
@@ -170,7 +164,7 @@ class SD2DepthCrop:
                     },
                 ),
                 "depth_range": (
-                    [kind.value for kind in DepthRange],
+                    [DepthRange.CROP.value, DepthRange.WHOLE.value],
                     {
                         "default": DepthRange.CROP.value,
                         "tooltip": "crop: the part's nearest point is white and its farthest "
@@ -192,28 +186,13 @@ class SD2DepthCrop:
         depth_range: str = DepthRange.CROP.value,
     ) -> tuple[Tensor, Tensor, Tensor, Stitch]:
         """One box for all three."""
+        image = check_picture(image)
         whole = fit_pictures(mask, image)
         box, *work = mask_box(whole, padding, size)
         picture, stitch = crop(image, whole, box, *work)
-        part = _cropped_depth(depth, image, box, *work, DepthRange(depth_range))
-        return picture, resize_map(cut(whole, box), *work), to_image(part), stitch
-
-
-def _cropped_depth(
-    depth: Tensor, image: Tensor, box: Box, height: int, width: int, kind: DepthRange | None = None
-) -> Tensor:
-    """The box of a depth map IMAGE, `[B, height, width]`; the map may be of another size."""
-    maps = repair(from_image(depth))
-    rows, columns = image.shape[1:3]
-    if maps.shape[1] * columns != maps.shape[2] * rows:
-        raise ValueError(
-            f"the depth map has {maps.shape[2]} x {maps.shape[1]} pixels, the picture {columns} x "
-            f"{rows}: they have different shapes. Estimate the depth on this very picture"
-        )
-    if kind is DepthRange.WHOLE:
-        maps = normalize(maps)
-    part = resize_map(cut(resize_map(maps, rows, columns), box), height, width)
-    return normalize(part) if kind is DepthRange.CROP else part
+        maps = repair(from_image(depth))
+        part = to_image(crop_depth(maps, image, box, *work, DepthRange(depth_range)))
+        return picture, resize_map(cut(whole, box), *work), part, stitch
 
 
 class SD2DepthStitch:
@@ -256,7 +235,8 @@ class SD2DepthStitch:
                         "min": 0,
                         "max": 512,
                         "tooltip": "Pixels inside the mask's border over which the old picture "
-                        "gives way to the new one; 0 is a hard seam.",
+                        "gives way to the new one; 0 is a hard seam. Fewer where the mask is "
+                        "narrow.",
                     },
                 ),
             },

@@ -15,7 +15,7 @@ class SD2DepthSampler:
     DESCRIPTION = (
         "KSampler for depth-to-image. At denoise 1.0 it starts from pure noise, as the original "
         "program does: nothing of the source picture's colours is left, only its depth. Below 1.0 "
-        "it is KSampler."
+        "it is KSampler, but that grey in a noise mask is a denoising strength of its own."
     )
     SEARCH_ALIASES = ["ksampler", "depth2img", "depth to image", "denoising strength"]
     FUNCTION = "execute"
@@ -135,7 +135,8 @@ class SD2DepthSampler:
                         "advanced": True,
                         "tooltip": "How strictly the depth map is followed, beside cfg. 1 is off "
                         "and costs nothing; 1.5 to 3 holds on to the shape, below 1 lets go of "
-                        "it. Anything but 1 takes half as long again.",
+                        "it. Anything but 1 is one more call of the model a step: half as long "
+                        "again, or twice as long at cfg 1.",
                     },
                 ),
             },

@@ -6,6 +6,7 @@ pixel centres map as with `align_corners=False`, both ways.
 """
 
 import logging
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
@@ -20,6 +21,7 @@ _log = logging.getLogger(__name__)
 
 MULTIPLE = 64  # of the working size: the UNet's coarsest level is 1/64 of the picture
 LONGEST = 2  # times the short side: beyond it the model repeats itself
+ASPECT_TOLERANCE = 0.02  # what rounding sides to multiples of 8 can do to a small picture
 
 
 class Fit(str, Enum):
@@ -84,27 +86,29 @@ class Stitch:
         Args:
             result: [N, h', w', C], N a multiple of the sources; of the working size, or of any
                 other size of the same shape, as a second pass gives.
-            feather: pixels of the source.
+            feather: pixels of the source; fewer in a patch of the mask that is too small.
 
-        Returns: [N, H, W, C].
+        Returns: [N, H, W, C], float32.
 
         Raises ValueError for a result of another shape or batch.
         """
         self._check(result)
+        result = result.to(self.source)
         repeats = len(result) // len(self.source)
-        source = self.source.repeat(repeats, 1, 1, 1).to(result)
-        whole = fade_inward(self.mask, feather).repeat(repeats, 1, 1).to(result)
-        if not whole.any():
+        whole = self.source.repeat(repeats, 1, 1, 1)
+        if not self.mask.any():
             _log.warning("Stitch: the mask is empty, the source picture comes back unchanged")
-        place = self.box.inside(*source.shape[1:3])
+            return whole
+        place = self.box.inside(*whole.shape[1:3])
         window = _within(place, self.box)
         painted = window.of(resize_picture(result, self.box.height, self.box.width))
-        alpha = place.of(whole)
+        # How much grey changes is the sampler's doing; here it is inside the mask like white.
+        alpha = place.of(fade_inward((self.mask > 0).to(whole), feather)).repeat(repeats, 1, 1)
         worked_on = (alpha > 0) & window.of(self._changed(result))
-        before = place.of(source)
+        before = place.of(whole)
         mixed = torch.lerp(before, painted, alpha.unsqueeze(-1))
-        place.of(source)[...] = torch.where(worked_on.unsqueeze(-1), mixed, before)
-        return source
+        place.of(whole)[...] = torch.where(worked_on.unsqueeze(-1), mixed, before)
+        return whole
 
     def _check(self, result: Tensor) -> None:
         height, width, channels = self.cropped.shape[1:]
@@ -113,7 +117,7 @@ class Stitch:
                 f"the result has shape {list(result.shape)}; expected [batch, {height}, {width}, "
                 f"{channels}], the picture that Crop for Inpainting or Prepare Image gave"
             )
-        if result.shape[1] * width != result.shape[2] * height:
+        if not same_aspect(*result.shape[1:3], height, width):
             raise ValueError(
                 f"the result has {result.shape[2]} x {result.shape[1]} pixels; expected {width} x "
                 f"{height}, or that enlarged in both directions alike"
@@ -129,10 +133,11 @@ class Stitch:
         size = (self.box.height, self.box.width)
         if result.shape[1:] != self.cropped.shape[1:]:
             return torch.ones(len(result), *size, dtype=torch.bool, device=result.device)
-        cropped = self.cropped.repeat(len(result) // len(self.source), 1, 1, 1).to(result)
+        cropped = self.cropped.repeat(len(result) // len(self.source), 1, 1, 1)
         differs = (result != cropped).any(dim=-1).to(result)
-        # As wide as a bicubic kernel reaches.
-        differs = F.max_pool2d(differs.unsqueeze(1), 5, stride=1, padding=2)
+        # A bicubic kernel reaches two pixels far, of the coarser of the two sizes.
+        reach = 2 * max(1, math.ceil(result.shape[1] / self.box.height))
+        differs = F.max_pool2d(differs.unsqueeze(1), 2 * reach + 1, stride=1, padding=reach)
         return _resize(differs, *size, "bilinear")[:, 0] > 0
 
 
@@ -158,24 +163,48 @@ def crop(picture: Tensor, mask: Tensor, box: Box, height: int, width: int) -> tu
 def cut(t: Tensor, box: Box) -> Tensor:
     """A box of [B, H, W, ...] at its own size; where it reaches beyond, the edge goes on."""
     height, width = t.shape[1:3]
-    box.inside(height, width)
+    if box.inside(height, width) == box:
+        return box.of(t)
     rows = torch.arange(box.top, box.top + box.height, device=t.device).clamp(0, height - 1)
     columns = torch.arange(box.left, box.left + box.width, device=t.device).clamp(0, width - 1)
     return t[:, rows][:, :, columns]
 
 
+def check_picture(picture: Tensor) -> Tensor:
+    """The pictures in float32, as ComfyUI's IMAGE is.
+
+    Raises ValueError for another layout than [B, H, W, 3].
+    """
+    if picture.ndim != 4 or picture.shape[3] != 3 or picture.numel() == 0:
+        alpha = " Take its alpha channel off first." if picture.shape[-1] == 4 else ""
+        raise ValueError(
+            f"the picture has shape {list(picture.shape)}; expected RGB, [batch, height, width, "
+            f"3].{alpha}"
+        )
+    if not picture.is_floating_point():
+        raise ValueError(f"the picture has type {picture.dtype}; expected floats from 0 to 1")
+    return picture.float()
+
+
+def same_aspect(height: int, width: int, other_height: int, other_width: int) -> bool:
+    """Whether two sizes have one shape, but for what rounding does to sides."""
+    return abs(width * other_height / (height * other_width) - 1.0) <= ASPECT_TOLERANCE
+
+
 def resize_picture(picture: Tensor, height: int, width: int) -> Tensor:
-    """[B, H, W, C] to another size: bicubic, antialiased, within the values that were there."""
+    """[B, H, W, C] to another size: bicubic, antialiased, within each picture's own values."""
     if picture.shape[1:3] == (height, width):
         return picture
     resized = _resize(picture.movedim(-1, 1), height, width, "bicubic").movedim(1, -1)
-    return resized.clamp(picture.min(), picture.max())
+    low, high = (end(dim=(1, 2, 3), keepdim=True) for end in (picture.amin, picture.amax))
+    return resized.clamp(low, high)
 
 
 def resize_map(t: Tensor, height: int, width: int) -> Tensor:
     """A mask or depth map [B, H, W] to another size: bilinear, antialiased, without overshoot."""
     resized = _resize(t.unsqueeze(1), height, width, "bilinear")[:, 0]
-    return resized.clamp(t.min(), t.max())  # rounding may pass the ends
+    low, high = (end(dim=(1, 2), keepdim=True) for end in (t.amin, t.amax))
+    return resized.clamp(low, high)  # rounding may pass the ends
 
 
 def _resize(t: Tensor, height: int, width: int, mode: str) -> Tensor:
@@ -241,6 +270,13 @@ def frame_box(height: int, width: int, short: int, fit: Fit) -> tuple[Box, int, 
         fit: what happens to the rest of the picture.
     """
     work = working_size(height, width, short)
+    if max(height, width) > LONGEST * min(height, width):
+        _log.warning(
+            "a picture of %d x %d pixels becomes %d x %d: the long side is at most %d times the "
+            "short one (%s)",
+            *(width, height, work[1], work[0]),
+            *(LONGEST, fit.value),
+        )
     whole = Box(0, 0, height, width)
     if fit is Fit.STRETCH:
         return whole, *work

@@ -14,11 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..pictures.crop import same_aspect
+
 DEPTH_KEY = "sd2_depth"
 
 _log = logging.getLogger(__name__)
-
-_ASPECT_TOLERANCE = 0.02  # what rounding sides to multiples of 8 can do to a small picture
 
 Conditioning = Sequence[Sequence[Any]]  # of [context [1, tokens, width], values by name]
 
@@ -105,7 +105,7 @@ class DepthCondition:
 
     def _warn_if_squeezed(self, height: int, width: int) -> None:
         rows, columns = self.depth.shape[1:]
-        if abs(columns * height / (rows * width) - 1.0) > _ASPECT_TOLERANCE:
+        if not same_aspect(rows, columns, height, width):
             _log.warning(
                 "the depth map is %d x %d pixels, the latent %d x %d: it is squeezed to fit and "
                 "does not match a cropped picture; crop it like the picture (Upscale Image)",
@@ -141,6 +141,8 @@ def attach_depth(
             f"the depth map is to be seen from {start} to {end} of the way; expected two numbers "
             "from 0 to 1, the first one smaller"
         )
+    if (start, end) == (0.0, 1.0):
+        return [[context, {**values, DEPTH_KEY: condition}] for context, values in conditioning]
     without = replace(condition, strength=0.0)
     spans = [(start, end, condition), (0.0, start, without), (end, 1.0, without)]
     return [
@@ -153,8 +155,6 @@ def attach_depth(
 
 def _times(values: Mapping[str, Any], start: float, end: float) -> dict[str, float] | None:
     """When an entry holds, cut to a span; None when never."""
-    if (start, end) == (0.0, 1.0):
-        return {}
     start = max(start, values.get("start_percent", 0.0))
     end = min(end, values.get("end_percent", 1.0))
     return {"start_percent": start, "end_percent": end} if start < end else None

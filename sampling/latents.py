@@ -1,7 +1,10 @@
 """Denoising strength and masks: which latent a sampler starts from, and what it repaints when."""
 
+import math
+from collections.abc import Sequence
 from enum import Enum
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -10,8 +13,12 @@ from torch import Tensor
 # configuration's scale_factor (Stability-AI/stablediffusion, v2-midas-inference.yaml).
 SCALE_FACTOR = 0.18215
 
+LATENT_PIXELS = 8  # of a picture's side to one of the latent's
+
 # ComfyUI takes every denoise above this for "all of it" (comfy/samplers.py, KSampler.set_steps).
 FULL_STRENGTH = 0.9999
+
+_ANOTHER_STREAM = 0x9E3779B97F4A7C15
 
 # White of an 8-bit grey PNG arrives as 255 * 256 / 65535 = 0.9961 in ComfyUI 0.33.
 _FULLY_ON = 0.99
@@ -58,27 +65,32 @@ def masked_content(
     mask = fit_mask(noise_mask, *samples.shape[:1], *samples.shape[-2:]).to(samples)
     put = torch.zeros_like(samples)
     if content is MaskedContent.NOISE:
-        generator = torch.Generator().manual_seed(seed)
+        # Not the sampler's own noise, even if it has the same seed.
+        generator = torch.Generator().manual_seed((seed + _ANOTHER_STREAM) % 2**64)
         put = torch.randn(samples.shape, generator=generator).to(samples) / SCALE_FACTOR
     return torch.lerp(samples, put, mask)
 
 
-def repainted_at(noise_mask: Tensor, timestep: float, first_timestep: float) -> Tensor:
+def repainted_at(noise_mask: Tensor, sigma: float, sigmas: Sequence[float]) -> Tensor:
     """Where a step repaints, so that a grey value of 0.4 is a denoising strength of 0.4.
 
-    A pixel keeps the noised source until the share of noise that is left has come down to its
-    mask's value, and is free from then on (Levin and Fried 2023, "Differential Diffusion: Giving
-    Each Pixel Its Strength", arXiv:2306.00950). At 0 it never is.
+    A pixel keeps the noised source until the share of the schedule that is left has come down to
+    its mask's value, and is free from then on (Levin and Fried 2023, "Differential Diffusion:
+    Giving Each Pixel Its Strength", arXiv:2306.00950). Counted in steps, as KSampler's denoise is,
+    and rounded to whole ones. At 0 a pixel is never free.
 
     Args:
         noise_mask: values 0..1 in any shape.
-        timestep: of the step, 0..999.
-        first_timestep: that of the first step, where only a mask of 1 repaints.
+        sigma: noise level at hand; samplers also ask between two steps.
+        sigmas: the run's noise levels, falling, one more than steps.
 
     Returns: zeros and ones in the mask's shape and type.
     """
-    threshold = min((timestep + 1) / (first_timestep + 1), _FULLY_ON)
-    return (noise_mask >= threshold).to(noise_mask)
+    steps = len(sigmas) - 1
+    levels = [-math.log(level) for level in sigmas if level > 0]
+    done = float(np.interp(-math.log(sigma), levels, range(len(levels)))) if sigma > 0 else steps
+    threshold = min((steps - done - 0.5) / steps, _FULLY_ON)
+    return ((noise_mask >= threshold) & (noise_mask > 0)).to(noise_mask)
 
 
 def start_latent(

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..sampling.concat import Conditioning
+from ..sampling.latents import LATENT_PIXELS
 from . import host, v1
 from .core_pictures import batch_slice, to_batch, with_channel
 from .resample import CROPS, LATENT_METHODS, resample
@@ -33,7 +34,6 @@ from .v1 import (
 
 Latent = dict[str, Any]
 
-LATENT_PIXELS = 8  # of a picture's side to one of the latent's
 _MAX_SEED = 0xFFFFFFFFFFFFFFFF
 
 _log = logging.getLogger(__name__)

@@ -115,8 +115,8 @@ def sample(
         if sampler.redraws_inpaint_noise:
             noise = initial_noise(samples.shape, next_seed(seed)).to(model.device)
         mask = fit_mask(latent["noise_mask"], len(clean), *clean.shape[-2:]).to(clean.device)
-        first = timestep_of(sigmas[0]) if mask_rule is MaskRule.DIFFERENTIAL else None
-        denoiser = _repainting(denoiser, mask, clean, noise, first)
+        schedule = sigmas if mask_rule is MaskRule.DIFFERENTIAL else None
+        denoiser = _repainting(denoiser, mask, clean, noise, schedule)
     todo = progress(range(len(sigmas) - 1), "Sampling")
     for _, step in zip(todo, sampler.steps(denoiser, x, sigmas, seed), strict=True):
         x = step.x
@@ -171,17 +171,15 @@ def _noisy(clean: Tensor, noise: Tensor, sigma: float) -> Tensor:
 
 
 def _repainting(
-    denoise: Denoise, mask: Tensor, clean: Tensor, noise: Tensor, first_timestep: int | None
+    denoise: Denoise, mask: Tensor, clean: Tensor, noise: Tensor, sigmas: Sequence[float] | None
 ) -> Denoise:
     """Outside of the mask the model is shown the old latent, noised, and always "finds" it.
 
-    With a first timestep, grey means at which step a pixel is let go.
+    With the run's noise levels, grey means at which step a pixel is let go.
     """
 
     def repaint(x: Tensor, sigma: float) -> Tensor:
-        free = mask
-        if first_timestep is not None:
-            free = repainted_at(mask, timestep_of(sigma), first_timestep)
+        free = mask if sigmas is None else repainted_at(mask, sigma, sigmas)
         shown = torch.lerp(clean + noise * sigma, x, free)
         return torch.lerp(clean, denoise(shown, sigma), free)
 
@@ -212,9 +210,11 @@ class _Guide:
         self._depth_guidance = depth_guidance
         # At scale 1 the negative guess cancels out, and so does the one without depth.
         self._sides = [positive] if math.isclose(cfg, 1.0) else [positive, negative]
+        self._names = ["positive", "negative"][: len(self._sides)]
         if depth_guidance != 1.0:
             without = [replace(p, depth=torch.zeros_like(p.depth)) for p in self._sides[-1]]
             self._sides.append(without)
+            self._names.append(f"{self._names[-1]} (without depth)")
         self._calls: dict[tuple, list[_Call]] = {}
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
@@ -246,7 +246,9 @@ class _Guide:
             parts = [
                 _Part(prompt, side, share)
                 for side, prompts in enumerate(holding)
-                for prompt, share in zip(prompts, _shares(prompts, side, sigma, x), strict=True)
+                for prompt, share in zip(
+                    prompts, _shares(prompts, self._names[side], sigma, x), strict=True
+                )
             ]
             self._calls[holding] = [_Call(group, x) for group in _groups(parts)]
         return self._calls[holding]
@@ -284,7 +286,7 @@ class _Call:
         return noise.chunk(len(self.parts))
 
 
-def _shares(prompts: Sequence["_Prompt"], side: int, sigma: float, x: Tensor) -> list[Tensor]:
+def _shares(prompts: Sequence["_Prompt"], which: str, sigma: float, x: Tensor) -> list[Tensor]:
     """Each prompt's weight, divided by the sum of weights wherever it holds."""
     total = x.new_zeros(x.shape[0], 1, *x.shape[2:])
     for prompt in prompts:
@@ -294,7 +296,7 @@ def _shares(prompts: Sequence["_Prompt"], side: int, sigma: float, x: Tensor) ->
         logger.warning(
             "no %s prompt holds in %.0f %% of the picture at noise level %.2f, which leaves it "
             "empty there; add a prompt without area, mask and time range",
-            ("positive", "negative", "negative")[side],
+            which,
             100 * bare,
             sigma,
         )

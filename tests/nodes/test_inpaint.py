@@ -162,7 +162,7 @@ def test_under_a_mask_too_ours_forgets_the_colours_and_ksamplers_rule_does_not(
 ):
     latents, part = masked_latents(miniature, picture, mask, depth)
     # What the encoder spreads beyond the mask is not the rule's doing.
-    outside = latents[0]["noise_mask"][0, 0, ::8, ::8] == 0
+    outside = latents[0]["noise_mask"][0, 0] == 0
     latents[1]["samples"][..., outside] = latents[0]["samples"][..., outside]
     well_inside = (slice(None), slice(None), slice(6, 9), slice(8, 12))
     ours, theirs = (
@@ -234,12 +234,49 @@ def test_filling_takes_the_borders_colours(miniature, mask):
 
 
 def test_the_mask_is_grown_and_feathered_in_pixels(miniature, picture, mask):
-    noise_mask = encoded(miniature, picture, mask, grow=5, feather=10)["noise_mask"]
-    row = noise_mask[0, 0, 80]
-    assert noise_mask.shape == (1, 1, 160, 224)
-    assert (row[65:135] == 1).all()
-    assert row[:54].max() == 0 == row[146:].max()
-    assert 0 < row[60] < 1
+    """And given at the latent's size; the mask begins at 70, a latent pixel at 64 or 72."""
+    grown = encoded(miniature, picture, mask, grow=5)["noise_mask"]
+    assert grown.shape == (1, 1, 20, 28)
+    assert grown[0, 0, 10].tolist() == [0.0] * 8 + [1.0] * 9 + [0.0] * 11
+    soft = encoded(miniature, picture, mask, grow=5, feather=15)["noise_mask"][0, 0, 10]
+    assert torch.equal(soft > 0, torch.tensor([6 <= n < 19 for n in range(28)]))
+    assert 0 < soft[6] < soft[7] < soft[8] == 1
+
+
+def test_the_smallest_mask_still_repaints_its_latent_pixel(miniature, prompts, picture, depth):
+    dot = torch.zeros(1, 160, 224)
+    dot[:, 87, 103] = 1
+    latent = encoded(miniature, picture, dot, grow=0)
+    assert latent["noise_mask"].sum() == 1
+    result = sample(miniature, prompts, depth, latent)["samples"]
+    change = (result - latent["samples"]).abs().amax(dim=(0, 1))
+    assert (change > 0.01).nonzero().tolist() == [[10, 12]]
+
+
+def test_growing_works_behind_a_crop(miniature, picture, mask, depth):
+    """Resizing leaves a soft rim around the mask, which must not stop it."""
+    part, part_mask, _, _ = SD2DepthCrop().execute(picture, mask, depth, size=256, padding=60)
+    assert ((part_mask > 0) & (part_mask < 1)).any()
+    kept, grown = (encoded(miniature, part, part_mask, grow=n)["noise_mask"] for n in (0, 16))
+    assert (grown == 1).sum() > (kept > 0).sum()
+
+
+def test_half_precision_pictures_are_taken(miniature, picture, mask, depth):
+    """ComfyUI's --fp16-intermediates."""
+    whole = [one.execute(picture.half(), mask, depth.half(), 64) for one in
+             (SD2DepthCrop(), SD2DepthPrepare())]  # fmt: skip
+    assert all(part[0].dtype == torch.float32 for part in whole)
+    latent = encoded(miniature, picture.half(), mask, content="fill")
+    assert torch.isfinite(latent["samples"]).all()
+
+
+def test_pictures_with_transparency_are_refused_before_anything_runs(miniature, mask, depth):
+    transparent = torch.rand(1, 160, 224, 4)
+    for node in (SD2DepthCrop(), SD2DepthPrepare()):
+        with pytest.raises(ValueError, match="alpha channel"):
+            node.execute(transparent, mask, depth)
+    with pytest.raises(ValueError, match="alpha channel"):
+        encoded(miniature, transparent, mask)
 
 
 @pytest.mark.parametrize(
@@ -306,6 +343,12 @@ def test_near_and_far_get_their_strengths():
     assert hard[0, 0].tolist() == [0.0] * 25 + [1.0] * 76
 
 
+def test_a_flat_map_is_far_everywhere_and_says_so(caplog):
+    (mask,) = SD2DepthStrengthMap().execute(torch.full((1, 4, 4, 3), 0.3))
+    assert (mask == 1.0).all()
+    assert "1 of 1 depth maps are flat" in caplog.text
+
+
 # --- pictures and their frames --------------------------------------------------------------------
 
 
@@ -321,13 +364,14 @@ def test_prepare_brings_picture_mask_and_depth_the_same_way(picture, mask, fit):
     assert torch.equal(SD2DepthStitch().execute(stitch, part)[0], marks)
 
 
-def test_prepare_without_mask_and_depth(picture):
+def test_prepare_without_mask_and_depth_repaints_the_whole_frame(picture):
     part, mask, depth, stitch = SD2DepthPrepare().execute(picture, size=64)
-    assert part.shape == (1, 64, 64, 3) or part.shape == (1, 64, 128, 3)
+    assert part.shape == (1, 64, 64, 3)  # 224 : 160 is nearer to 64 : 64 than to 128 : 64
     assert (mask == 1).all()
     assert depth is None
-    back = SD2DepthStitch().execute(stitch, part * 0.5, feather=0)[0]
-    assert back.shape == picture.shape
+    back = SD2DepthStitch().execute(stitch, torch.zeros_like(part), feather=0)[0]
+    assert (back[:, :, 32:192] == 0).all()
+    assert torch.equal(back[:, :, :32], picture[:, :, :32])
 
 
 def test_a_missing_depth_map_is_explained_by_the_node_that_wants_it(picture, prompts):
@@ -349,8 +393,12 @@ def test_a_depth_map_of_another_size_but_the_pictures_shape_is_taken(picture, ma
     half = depth[:, ::2, ::2]
     full = SD2DepthCrop().execute(picture, mask, depth, size=64)[2]
     assert torch.allclose(SD2DepthCrop().execute(picture, mask, half, size=64)[2], full, atol=0.03)
+    rounded = torch.nn.functional.interpolate(depth.movedim(-1, 1), (80, 111)).movedim(1, -1)
+    SD2DepthCrop().execute(picture, mask, rounded, size=64)
     with pytest.raises(ValueError, match="different shapes"):
         SD2DepthCrop().execute(picture, mask, depth[:, :100], size=64)
+    with pytest.raises(ValueError, match="3 depth maps cannot be shared out to 1"):
+        SD2DepthCrop().execute(picture, mask, depth.repeat(3, 1, 1, 1), size=64)
 
 
 def test_depth_is_estimated_at_the_prepared_size(miniature, picture):

@@ -11,6 +11,7 @@ from sd2_depth2img.pictures.crop import (
     Box,
     Fit,
     Stitch,
+    check_picture,
     crop,
     frame_box,
     mask_box,
@@ -103,10 +104,30 @@ def test_only_the_touched_part_of_a_crop_changes():
     assert (whole[:, :14, :14] == 0).all()
 
 
-def test_half_a_mask_mixes_by_half():
+def test_grey_takes_the_result_whole():
+    """How much grey changes, the sampler has decided already."""
     picture = torch.zeros(1, 64, 64, 3)
-    _, stitch = cropped(picture, torch.full((1, 64, 64), 0.5))
-    assert torch.allclose(stitch.paste(torch.ones(1, 64, 64, 3)), torch.tensor(0.5))
+    _, stitch = cropped(picture, torch.full((1, 64, 64), 0.4))
+    assert (stitch.paste(torch.ones(1, 64, 64, 3)) == 1).all()
+
+
+def test_a_broken_picture_of_a_batch_breaks_no_other():
+    pictures = torch.rand(2, 60, 90, 3)
+    alone, _ = crop(pictures[1:], torch.ones(1, 60, 90), Box(0, 0, 60, 90), 128, 192)
+    pictures[0, 5, 5] = float("nan")
+    parts, stitch = crop(pictures, torch.ones(2, 60, 90), Box(0, 0, 60, 90), 128, 192)
+    assert torch.equal(parts[1:], alone)
+    result = torch.stack([torch.full((128, 192, 3), float("nan")), torch.rand(128, 192, 3)])
+    assert torch.isfinite(stitch.paste(result)[1]).all()
+
+
+def test_results_of_half_precision_leave_the_source_as_it_is():
+    picture, mask = torch.rand(1, 100, 100, 3), torch.zeros(1, 100, 100)
+    mask[:, 30:60, 30:60] = 1
+    part, stitch = cropped(picture, mask, short=128)
+    whole = stitch.paste((1 - part).half())
+    assert whole.dtype == torch.float32
+    assert torch.equal(whole[mask == 0], picture[mask == 0])
 
 
 def test_the_seam_rises_from_the_masks_border():
@@ -129,10 +150,12 @@ def test_several_results_of_one_picture():
     assert not torch.equal(wholes[0], wholes[1])
 
 
-def test_a_result_that_a_second_pass_enlarged_fits_too():
-    picture, mask = torch.rand(1, 64, 64, 3), torch.ones(1, 64, 64)
-    _, stitch = cropped(picture, mask)
-    large = torch.full((1, 128, 128, 3), 0.25)
+@pytest.mark.parametrize("size", [(128, 160), (104, 128)])
+def test_a_result_that_a_second_pass_enlarged_fits_too(size):
+    """By 2, and by 1.6 with sides rounded to multiples of 8."""
+    picture, mask = torch.rand(1, 64, 80, 3), torch.ones(1, 64, 80)
+    _, stitch = crop(picture, mask, Box(0, 0, 64, 80), 64, 80)
+    large = torch.full((1, *size, 3), 0.25)
     assert torch.allclose(stitch.paste(large), torch.tensor(0.25))
 
 
@@ -141,6 +164,7 @@ def test_a_result_that_a_second_pass_enlarged_fits_too():
     [
         ((64, 64, 3), "expected"),
         ((1, 64, 96, 3), "96 x 64 pixels; expected 64 x 64"),
+        ((1, 64, 67, 3), "67 x 64 pixels; expected 64 x 64"),
         ((1, 64, 64, 4), "expected"),
         ((3, 64, 64, 3), "3 results cannot be shared out to 2"),
         ((0, 64, 64, 3), "expected"),
@@ -287,6 +311,25 @@ def test_resizing_a_picture_stays_within_its_values():
     picture[:, 16:] = 1
     large = resize_picture(picture, 100, 100)
     assert (large.min(), large.max()) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (torch.rand(1, 8, 8, 4), "alpha channel"),
+        (torch.rand(8, 8, 3), "expected RGB"),
+        (torch.rand(1, 8, 8, 1), "expected RGB"),
+        (torch.zeros(1, 8, 8, 3, dtype=torch.uint8), "expected floats"),
+    ],
+)
+def test_what_is_no_picture_is_refused(picture, message):
+    with pytest.raises(ValueError, match=message):
+        check_picture(picture)
+
+
+def test_very_long_pictures_are_told_about(caplog):
+    frame_box(100, 1000, 64, Fit.CROP)
+    assert "at most 2 times" in caplog.text
 
 
 def test_a_stitch_says_where_it_came_from():

@@ -80,16 +80,35 @@ def test_feathering_falls_to_nothing_over_its_pixels():
 
 
 @given(seed=st.integers(0, 2**31), grow=st.integers(0, 9), feather=st.integers(0, 9))
-def test_inside_a_mask_nothing_changes_and_outside_nothing_exceeds_it(seed, grow, feather):
+def test_spreading_is_a_grey_dilation(seed, grow, feather):
+    """Nowhere less than the mask, nowhere more than its largest value, and 0 beyond its reach."""
     generator = torch.Generator().manual_seed(seed)
     mask = torch.rand(2, 17, 23, generator=generator)
     mask = mask * (torch.rand(2, 17, 23, generator=generator) < 0.1)
     wide = spread(mask, grow, feather)
-    on = mask > 0
-    assert torch.equal(wide[on], mask[on])
-    assert (wide >= 0).all()
+    assert (wide >= mask).all()
     for one, result in zip(mask, wide, strict=True):
         assert result.max() <= one.max()
+        far = cv2.distanceTransform((one.numpy() == 0).astype(np.uint8), cv2.DIST_L2, 5)
+        assert not one.any() or (result[torch.from_numpy(far) > grow + feather + 1] == 0).all()
+
+
+def test_the_largest_value_that_reaches_a_pixel_counts():
+    mask = torch.zeros(1, 1, 41)
+    mask[..., 10], mask[..., 20] = 0.5, 1.0
+    row = spread(mask, 3)[0, 0]
+    assert row[7:14].tolist() == pytest.approx([0.5] * 7)
+    assert row[17:24].tolist() == pytest.approx([1.0] * 7)
+    assert spread(mask, 9)[0, 0, 12] == 1.0
+
+
+def test_a_soft_rim_does_not_stop_what_is_inside():
+    """As resizing leaves one: the ring of `grow` pixels must be white, not the rim's grey."""
+    mask = torch.zeros(1, 60, 60)
+    mask[:, 20:40, 20:40] = 1
+    mask[:, 19, 20:40] = 0.002
+    grown = spread(mask, 8)
+    assert (grown[:, 12:20, 25:35] == 1).all()
 
 
 def test_an_empty_mask_stays_empty_and_a_full_one_full():
@@ -115,6 +134,15 @@ def test_the_border_of_the_picture_is_no_border_of_the_mask():
     faded = fade_inward(mask, 4)[0]
     assert (faded[:5] == 1).all()
     assert torch.equal(faded[:, 0], faded[:, 10])
+
+
+def test_a_patch_that_is_too_narrow_for_the_ramp_reaches_its_full_value():
+    mask = torch.zeros(1, 40, 80)
+    mask[:, 10:18, 10:18] = 1
+    mask[:, 4:36, 40:72] = 1
+    faded = fade_inward(mask, 9)[0]
+    assert faded[10:18, 10:18].max() == 1
+    assert faded[20, 40:52].tolist() == pytest.approx([*(n / 10 for n in range(1, 11)), 1, 1])
 
 
 @given(seed=st.integers(0, 2**31), feather=st.integers(0, 9))

@@ -14,6 +14,7 @@ from sd2_depth2img.sampling.latents import (
     repainted_at,
     start_latent,
 )
+from sd2_depth2img.standalone.samplers import SCHEDULERS, initial_noise, sigmas_for
 
 PURE, KSAMPLER = StrengthRule.PURE_NOISE, StrengthRule.KSAMPLER
 
@@ -117,23 +118,47 @@ def test_noise_has_the_spread_of_latents_and_follows_its_seed():
     assert one.std() * SCALE_FACTOR == pytest.approx(1, abs=0.02)
 
 
+@pytest.mark.parametrize("seed", [0, 7, 2**64 - 1])
+def test_noise_content_is_not_the_samplers_own_noise(seed):
+    samples = torch.zeros(1, 4, 32, 32)
+    found = masked_content(samples, torch.ones(1, 1, 4, 4), MaskedContent.NOISE, seed)
+    for other in (seed, (seed + 1) % 2**64):  # the second noise of inpainting has seed + 1
+        pair = torch.stack([found.flatten(), initial_noise(samples.shape, other).flatten()])
+        assert abs(torch.corrcoef(pair)[0, 1]) < 0.1
+
+
 # --- Differential strength ------------------------------------------------------------------------
 
 
-@given(value=st.floats(0, 1), first=st.integers(0, 999), second=st.integers(0, 999))
-def test_a_mask_value_is_the_share_of_the_way_that_is_free(value, first, second):
-    """Once let go, a pixel stays free; how many timesteps it is free is its value."""
-    first, later = max(first, second), min(first, second)
-    mask = torch.tensor([value])
-    free = [bool(repainted_at(mask, step, first)) for step in range(first, later - 1, -1)]
+schedules = st.builds(
+    lambda scheduler, steps: sigmas_for(scheduler, "euler", steps).tolist(),
+    st.sampled_from(sorted(SCHEDULERS)),
+    st.integers(1, 60),
+)
+
+
+@given(value=st.floats(0, 1), sigmas=schedules)
+def test_a_mask_value_is_the_share_of_the_steps_that_is_free(value, sigmas):
+    """Once let go, a pixel stays free."""
+    mask, steps = torch.tensor([value]), len(sigmas) - 1
+    free = [bool(repainted_at(mask, sigma, sigmas)) for sigma in sigmas[:-1]]
     assert free == sorted(free)
-    whole = [bool(repainted_at(mask, step, first)) for step in range(first, -1, -1)]
-    if value < 0.99:
-        assert sum(whole) == pytest.approx(value * (first + 1), abs=1.001)
-    else:
-        assert all(whole)
+    if value < 0.98:
+        assert sum(free) == pytest.approx(value * steps, abs=0.5 + 1e-4)
 
 
-@given(step=st.integers(0, 999))
-def test_black_is_never_free_and_white_always(step):
-    assert repainted_at(torch.tensor([0.0, 1.0]), step, 999).tolist() == [0.0, 1.0]
+@given(value=st.sampled_from((0.2, 0.4, 0.6, 0.8)), scheduler=st.sampled_from(sorted(SCHEDULERS)))
+def test_grey_is_let_go_where_a_denoise_of_that_value_begins(value, scheduler):
+    """KSampler with denoise 0.4 begins at the noise level at which grey 0.4 is let go."""
+    sigmas = sigmas_for(scheduler, "euler", 50).tolist()
+    partly = sigmas_for(scheduler, "euler", round(50 * value), value).tolist()
+    free = [s for s in sigmas[:-1] if repainted_at(torch.tensor([value]), s, sigmas)]
+    assert free == pytest.approx(partly[:-1], rel=0.02)
+
+
+@given(sigmas=schedules, between=st.floats(0, 1), step=st.integers(0, 59))
+def test_black_is_never_free_and_white_always(sigmas, between, step):
+    """Between two steps too, where Heun looks."""
+    step = min(step, len(sigmas) - 2)
+    sigma = between * sigmas[step] + (1 - between) * max(sigmas[step + 1], 1e-3)
+    assert repainted_at(torch.tensor([0.0, 1.0]), sigma, sigmas).tolist() == [0.0, 1.0]
