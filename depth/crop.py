@@ -4,7 +4,8 @@ from enum import Enum
 
 from torch import Tensor
 
-from ..pictures.crop import Box, cut, resize_map, same_aspect
+from ..pictures.crop import Box, cut, resize_map
+from ..pictures.sizes import same_aspect
 from .convention import normalize
 
 

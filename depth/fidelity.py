@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..pictures.sizes import same_aspect
 from .convention import normalize, resize
 
 log = logging.getLogger(__name__)
@@ -219,7 +220,7 @@ def _fitted_depth(depth: Tensor, batch: int, height: int, width: int) -> Tensor:
     depth = normalize(depth.cpu().float())
     _check_shares(len(depth), batch, "depth maps")
     if depth.shape[1:] != (height, width):
-        _warn_of_sizes("depth map", depth, height, width)
+        _check_sizes("depth map", depth, height, width)
         depth = normalize(resize(depth, height, width))
     return depth.repeat(batch // len(depth), 1, 1)
 
@@ -235,13 +236,19 @@ def _fitted_mask(mask: Tensor, batch: int, height: int, width: int) -> Tensor:
     mask = mask.cpu().float().reshape(-1, *mask.shape[-2:])
     _check_shares(len(mask), batch, "masks")
     if mask.shape[1:] != (height, width):
-        _warn_of_sizes("mask", mask, height, width)
+        _check_sizes("mask", mask, height, width)
         # BHW -> B1HW -> BHW
         mask = F.interpolate(mask.unsqueeze(1), (height, width), mode="bilinear").squeeze(1)
     return (mask >= ON).repeat(batch // len(mask), 1, 1)
 
 
-def _warn_of_sizes(what: str, maps: Tensor, height: int, width: int) -> None:
+def _check_sizes(what: str, maps: Tensor, height: int, width: int) -> None:
+    if not same_aspect(*maps.shape[1:], height, width):
+        raise ValueError(
+            f"The {what} has {maps.shape[2]} x {maps.shape[1]} pixels, the pictures {width} x "
+            f"{height}: they have different shapes and cannot show the same section. Crop the "
+            f"{what} as the picture was cropped (Prepare Image, Crop for Inpainting)."
+        )
     log.warning(
         "The %s is %d × %d pixels, the pictures %d × %d: it is resized to fit. Both must show the "
         "same section.",

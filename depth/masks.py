@@ -54,8 +54,9 @@ def _same_size(other: Tensor | None, depth: Tensor) -> Tensor:
         raise ValueError("there is no other map: connect one to the input `other`, or choose keep")
     if other.shape[1:] != depth.shape[1:] or len(depth) % len(other):
         raise ValueError(
-            f"the other map has shape {list(other.shape)}, the depth map {list(depth.shape)}; "
-            "both need the same height and width, and one other map, or one for each"
+            f"there are {len(other)} other maps of {other.shape[2]} x {other.shape[1]} pixels and "
+            f"{len(depth)} depth maps of {depth.shape[2]} x {depth.shape[1]}; expected the same "
+            "width and height (Upscale Image makes them so), and one other map, or one for each"
         )
     return other.to(depth).repeat(len(depth) // len(other), 1, 1)
 

@@ -124,18 +124,19 @@ class SD2DepthGrid:
                     "STRING",
                     {
                         "default": "",
-                        "multiline": True,
+                        "forceInput": True,
                         "tooltip": "Texts above the columns: a list from Strength Sweep or Prompt "
-                        "List, or one label a line. As many as columns; empty for none.",
+                        "List, or a text node with one label a line. As many as columns, or none.",
                     },
                 ),
                 "row_labels": (
                     "STRING",
                     {
                         "default": "",
-                        "multiline": True,
+                        "forceInput": True,
                         "tooltip": "Texts at the left of the rows: a list from Strength Sweep or "
-                        "Prompt List, or one label a line. As many as rows; empty for none.",
+                        "Prompt List, or a text node with one label a line. As many as rows, or "
+                        "none.",
                     },
                 ),
                 "font_size": (
@@ -231,4 +232,4 @@ def _labels(given: list[str] | str) -> list[str]:
     if isinstance(given, list) and len(given) != 1:
         return given
     text = _only(given, "labels")
-    return text.splitlines() if text.strip() else []
+    return text.strip("\n").splitlines() if text.strip() else []

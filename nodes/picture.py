@@ -4,6 +4,7 @@ A SD2DEPTH_STITCH is a `pictures.crop.Stitch`: the picture as it was, and which 
 worked on.
 """
 
+import logging
 from typing import Any
 
 from torch import Tensor
@@ -18,9 +19,10 @@ from ..pictures.crop import (
     cut,
     frame_box,
     mask_box,
-    resize_map,
 )
-from ..pictures.masks import fit_pictures
+from ..pictures.masks import fit_pictures, resize_mask
+
+log = logging.getLogger(__name__)
 
 OUTPUTS = ("IMAGE", "MASK", "IMAGE", "SD2DEPTH_STITCH")
 OUTPUT_NAMES = ("image", "mask", "depth", "stitch")
@@ -72,7 +74,7 @@ class SD2DepthPrepare:
             "optional": {
                 "mask": (
                     "MASK",
-                    {"tooltip": "Of the photo's size: what is to be repainted. Without it, all."},
+                    {"tooltip": "Of the photo's shape: what is to be repainted. Without it, all."},
                 ),
                 "depth": (
                     "IMAGE",
@@ -106,7 +108,9 @@ class SD2DepthPrepare:
         picture, stitch = crop(image, whole, box, *work)
         if depth is not None:
             depth = to_image(crop_depth(repair(from_image(depth)), image, box, *work))
-        return picture, resize_map(cut(whole, box), *work), depth, stitch
+        if whole.any() and not stitch.mask.any():
+            log.warning("Prepare Image: the whole mask lies in what is cut off; use fit = pad")
+        return picture, resize_mask(cut(whole, box), *work), depth, stitch
 
 
 class SD2DepthCrop:
@@ -139,7 +143,7 @@ class SD2DepthCrop:
                 "mask": (
                     "MASK",
                     {
-                        "tooltip": "Of the picture's size: what is to be repainted. The box goes "
+                        "tooltip": "Of the picture's shape: what is to be repainted. The box goes "
                         "around everything that is not black, in any mask of a batch."
                     },
                 ),
@@ -192,7 +196,7 @@ class SD2DepthCrop:
         picture, stitch = crop(image, whole, box, *work)
         maps = repair(from_image(depth))
         part = to_image(crop_depth(maps, image, box, *work, DepthRange(depth_range)))
-        return picture, resize_map(cut(whole, box), *work), part, stitch
+        return picture, resize_mask(cut(whole, box), *work), part, stitch
 
 
 class SD2DepthStitch:

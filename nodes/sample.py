@@ -1,10 +1,13 @@
 """Nodes that sample."""
 
+import logging
 from typing import Any
 
 from .. import host
 from ..sampling.concat import Conditioning
 from ..sampling.latents import MaskRule, StrengthRule, start_latent
+
+log = logging.getLogger(__name__)
 
 
 class SD2DepthSampler:
@@ -159,10 +162,14 @@ class SD2DepthSampler:
         depth_guidance: float = 1.0,
     ) -> tuple[dict[str, Any]]:
         """Apply the strength rule, then sample as KSampler does."""
+        mask = latent_image.get("noise_mask")
+        if mask is not None and not mask.any():
+            log.warning("Depth2Img Sampler: the noise mask is empty, the latent stays as it is")
+            return (latent_image,)
         start = start_latent(
             latent_image["samples"],
             denoise,
-            latent_image.get("noise_mask"),
+            mask,
             StrengthRule(strength_rule),
         )
         latent = {**latent_image, "samples": start}

@@ -16,12 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .masks import fade_inward
+from .sizes import same_aspect
 
 _log = logging.getLogger(__name__)
 
 MULTIPLE = 64  # of the working size: the UNet's coarsest level is 1/64 of the picture
 LONGEST = 2  # times the short side: beyond it the model repeats itself
-ASPECT_TOLERANCE = 0.02  # what rounding sides to multiples of 8 can do to a small picture
 
 
 class Fit(str, Enum):
@@ -120,8 +120,10 @@ class Stitch:
         if not same_aspect(*result.shape[1:3], height, width):
             raise ValueError(
                 f"the result has {result.shape[2]} x {result.shape[1]} pixels; expected {width} x "
-                f"{height}, or that enlarged in both directions alike"
+                f"{height}, or that enlarged in both directions alike: connect what VAE Decode "
+                "gives"
             )
+        check_finite(result)
         if len(result) % len(self.source):
             raise ValueError(
                 f"{len(result)} results cannot be shared out to {len(self.source)} source "
@@ -183,12 +185,18 @@ def check_picture(picture: Tensor) -> Tensor:
         )
     if not picture.is_floating_point():
         raise ValueError(f"the picture has type {picture.dtype}; expected floats from 0 to 1")
+    check_finite(picture)
     return picture.float()
 
 
-def same_aspect(height: int, width: int, other_height: int, other_width: int) -> bool:
-    """Whether two sizes have one shape, but for what rounding does to sides."""
-    return abs(width * other_height / (height * other_width) - 1.0) <= ASPECT_TOLERANCE
+def check_finite(picture: Tensor) -> None:
+    """Raises ValueError for pictures with NaN or infinite pixels."""
+    bad = int((~picture.isfinite()).sum())
+    if bad:
+        raise ValueError(
+            f"the picture holds {bad} NaN or infinite values; look at what made it, e.g. a VAE or "
+            "a model that ran in half precision"
+        )
 
 
 def resize_picture(picture: Tensor, height: int, width: int) -> Tensor:
@@ -201,7 +209,7 @@ def resize_picture(picture: Tensor, height: int, width: int) -> Tensor:
 
 
 def resize_map(t: Tensor, height: int, width: int) -> Tensor:
-    """A mask or depth map [B, H, W] to another size: bilinear, antialiased, without overshoot."""
+    """A depth map [B, H, W] to another size: bilinear, antialiased, without overshoot."""
     resized = _resize(t.unsqueeze(1), height, width, "bilinear")[:, 0]
     low, high = (end(dim=(1, 2), keepdim=True) for end in (t.amin, t.amax))
     return resized.clamp(low, high)  # rounding may pass the ends
@@ -257,6 +265,7 @@ def mask_box(mask: Tensor, padding: int, short: int) -> tuple[Box, int, int]:
         top, bottom = max(int(rows[0]) - padding, 0), min(int(rows[-1]) + 1 + padding, height)
         left, right = max(int(columns[0]) - padding, 0), min(int(columns[-1]) + 1 + padding, width)
     work = working_size(bottom - top, right - left, short)
+    _warn_if_long(bottom - top, right - left, *work)
     box = _grown(Box(top, left, bottom - top, right - left), *work)
     return _moved_inside(box, height, width), *work
 
@@ -270,13 +279,7 @@ def frame_box(height: int, width: int, short: int, fit: Fit) -> tuple[Box, int, 
         fit: what happens to the rest of the picture.
     """
     work = working_size(height, width, short)
-    if max(height, width) > LONGEST * min(height, width):
-        _log.warning(
-            "a picture of %d x %d pixels becomes %d x %d: the long side is at most %d times the "
-            "short one (%s)",
-            *(width, height, work[1], work[0]),
-            *(LONGEST, fit.value),
-        )
+    _warn_if_long(height, width, *work)
     whole = Box(0, 0, height, width)
     if fit is Fit.STRETCH:
         return whole, *work
@@ -285,6 +288,16 @@ def frame_box(height: int, width: int, short: int, fit: Fit) -> tuple[Box, int, 
     rows = min(height, round(width * work[0] / work[1]))
     columns = min(width, round(height * work[1] / work[0]))
     return Box((height - rows) // 2, (width - columns) // 2, rows, columns), *work
+
+
+def _warn_if_long(height: int, width: int, rows: int, columns: int) -> None:
+    if max(height, width) > LONGEST * min(height, width):
+        _log.warning(
+            "a part of %d x %d pixels becomes %d x %d: the long side is at most %d times the "
+            "short one",
+            *(width, height, columns, rows),
+            LONGEST,
+        )
 
 
 def _grown(box: Box, height: int, width: int) -> Box:

@@ -1,31 +1,44 @@
 """Masks: where a picture is worked on, and how much. 1 = there, 0 = not, grey = partly."""
 
+import logging
+
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+from .sizes import same_aspect
+
+_log = logging.getLogger(__name__)
+
+
+# Below a hundredth a denoising strength changes nothing: what an editor or JPEG leaves of black.
+BLACK = 0.01
 
 
 def fit_pictures(mask: Tensor, picture: Tensor) -> Tensor:
     """A mask as `[B, H, W]` for pictures `[B, H, W, C]`; one mask serves the whole batch.
 
+    A mask of another size but the pictures' shape is resized (`resize_mask`). Values below 0.01
+    become 0; a warning says so.
+
     Args:
-        mask: `[H, W]`, `[M, H, W]` or `[M, 1, H, W]` in 0..1, M = 1 or a divisor of B.
+        mask: `[h, w]`, `[M, h, w]` or `[M, 1, h, w]` in 0..1, M = 1 or a divisor of B.
         picture: what it belongs to.
 
     Raises:
-        ValueError: another shape, size or batch than the pictures', or values outside 0..1.
+        ValueError: another shape or batch than the pictures', or values outside 0..1.
     """
     if mask.ndim not in (2, 3, 4) or (mask.ndim == 4 and mask.shape[1] != 1) or not mask.numel():
         raise ValueError(f"the mask has shape {list(mask.shape)}; expected [batch, height, width]")
     mask = mask.to(picture.device, torch.float32).reshape(-1, *mask.shape[-2:])
     batch, height, width = picture.shape[:3]
-    if mask.shape[1:] != (height, width):
-        unpainted = " Load Image gives an empty mask of 64 x 64 where nothing was painted."
+    if not same_aspect(*mask.shape[1:], height, width):
         raise ValueError(
-            f"the mask has {mask.shape[2]} x {mask.shape[1]} pixels, the picture {width} x "
-            f"{height}. Make them the same size: paint the mask on this picture, or scale both "
-            "alike with Prepare Image." + (unpainted if not mask.any() else "")
+            f"{_unpainted(mask)}the mask has {mask.shape[2]} x {mask.shape[1]} pixels, what it "
+            f"belongs to {width} x {height}: they have different shapes. Paint the mask on this "
+            "very picture, or take the mask output of the node that this picture comes from"
         )
     if batch % len(mask):
         raise ValueError(
@@ -37,7 +50,40 @@ def fit_pictures(mask: Tensor, picture: Tensor) -> Tensor:
             f"the mask goes from {mask.min():.3g} to {mask.max():.3g}; expected 0 (leave alone) "
             "to 1 (repaint)"
         )
-    return mask.repeat(batch // len(mask), 1, 1)
+    return resize_mask(_with_black(mask), height, width).repeat(batch // len(mask), 1, 1)
+
+
+def _unpainted(mask: Tensor) -> str:
+    """Load Image gives an empty mask of 64 x 64 where there is none."""
+    if mask.any():
+        return ""
+    return "nothing is painted in the mask (right-click the picture, Open in Mask Editor), and "
+
+
+def _with_black(mask: Tensor) -> Tensor:
+    nearly = (mask > 0) & (mask < BLACK)
+    if not nearly.any():
+        return mask
+    _log.warning(
+        "%.1f %% of the mask are nearly black (below %s) and count as black",
+        100 * float(nearly.float().mean()),
+        BLACK,
+    )
+    return torch.where(nearly, 0.0, mask)
+
+
+def resize_mask(mask: Tensor, height: int, width: int) -> Tensor:
+    """A mask `[B, H, W]` to another size.
+
+    Where it shrinks, the largest value counts: a thin line of white stays white. Where it grows,
+    bilinear.
+    """
+    rows, columns = min(height, mask.shape[1]), min(width, mask.shape[2])
+    if (rows, columns) != mask.shape[1:]:
+        mask = F.adaptive_max_pool2d(mask.unsqueeze(1), (rows, columns))[:, 0]
+    if (rows, columns) != (height, width):
+        mask = F.interpolate(mask.unsqueeze(1), (height, width), mode="bilinear")[:, 0]
+    return mask.clamp(max=1.0)  # rounding may pass the end
 
 
 def spread(mask: Tensor, grow: float = 0.0, feather: float = 0.0) -> Tensor:

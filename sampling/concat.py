@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..pictures.crop import same_aspect
+from ..pictures.sizes import same_aspect
 
 DEPTH_KEY = "sd2_depth"
 

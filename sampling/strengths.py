@@ -1,6 +1,6 @@
 """Series of denoising and depth strengths, written as text, and every pairing of the two.
 
-text     one or more entries with commas between them
+text     one or more entries with commas, semicolons or line breaks between them
 entry    a number: 0.4
          or evenly spaced numbers, both ends included: 0.4 to 1.0 in 4
 """
@@ -15,6 +15,7 @@ DEPTH_RANGE = (0, 2)  # what Encode Depth takes
 MOST_RUNS = 1000  # more is a slip of the pen rather than a wish: hours of painting
 GRAMMAR = 'expected numbers such as "0.4, 0.6, 0.8, 1.0" or "0.4 to 1.0 in 4"'
 
+_SEPARATOR = re.compile(r"[,;\n]")
 _SPACED = re.compile(r"(\S+)\s+to\s+(\S+)\s+in\s+(\S+)", re.IGNORECASE)
 
 
@@ -57,7 +58,7 @@ def sweep(strengths: str, depth_strengths: str) -> Sweep:
     return Sweep(
         denoise=[strength for _, strength in pairs],
         depth_strength=[depth for depth, _ in pairs],
-        column_labels=[f"strength {strength:g}" for strength in columns],
+        column_labels=[f"strength {_written(strength)}" for strength in columns],
         row_labels=[_row_label(depth) for depth in rows],
     )
 
@@ -76,13 +77,20 @@ def parse_series(text: str, low: float, high: float, name: str) -> list[float]:
     """
     if not text.strip():
         raise ValueError(f"{name} is empty; {GRAMMAR}")
-    entries = [_entry(entry.strip(), low, high, name) for entry in text.split(",")]
+    pieces = _SEPARATOR.split(text.strip().rstrip(",;"))
+    entries = [_entry(piece.strip(), low, high, name) for piece in pieces]
     return [float(number) or 0.0 for numbers in entries for number in numbers]  # no -0.0
 
 
 def _row_label(depth_strength: float) -> str:
     named = {0.0: "img2img (no depth)", 1.0: "depth-to-image"}
-    return named.get(depth_strength, f"depth strength {depth_strength:g}")
+    return named.get(depth_strength, f"depth strength {_written(depth_strength)}")
+
+
+def _written(strength: float) -> str:
+    """As strengths are spoken of: 0.4, 0.75, 1.0."""
+    text = f"{strength:g}"
+    return text if "." in text or "e" in text else f"{text}.0"
 
 
 def _entry(entry: str, low: float, high: float, name: str) -> list[Decimal]:

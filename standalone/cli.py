@@ -115,6 +115,9 @@ def _add_edits(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--depth", metavar="FILE", help="depth map to use instead of estimating one"
     )
+    command.add_argument(
+        "--mask", metavar="FILE", help="mask to use, a grey picture: white is repainted"
+    )
     command.add_argument("--negative", metavar="TEXT", help="what the picture should not show")
     command.add_argument("--steps", type=int, metavar="N", help="steps of every sampler")
     command.add_argument("--checkpoint", metavar="FILE", help="checkpoint, a path or a name")
@@ -217,6 +220,8 @@ def _edit(editor: "Editor", options: argparse.Namespace) -> None:
         editor.image(_as_in_a_shell(options.image, current().input))
     if options.depth is not None:
         editor.depth(_as_in_a_shell(options.depth, current().input))
+    if options.mask is not None:
+        editor.mask(_as_in_a_shell(options.mask, current().input))
     if options.prompt is not None:
         editor.text("positive", options.prompt)
     if options.negative is not None:

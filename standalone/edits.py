@@ -59,19 +59,34 @@ class Editor:
         """Another picture for the one Load Image."""
         self._write(self._only("LoadImage", "image"), "image", file)
 
+    def mask(self, file: str) -> None:
+        """A mask from a file, white is repainted: for all that takes a mask of the photo."""
+        for kind in ("SD2DepthCrop", "SD2DepthPrepare", "SD2DepthInpaintEncode"):
+            takers = [n for n in self._of_class(kind) if "mask" in self.prompt[n]["inputs"]]
+            if takers:
+                self._feed(takers, "mask", "LoadImageMask", {"image": file, "channel": "red"})
+                return
+        raise EditError("nothing in the workflow takes a mask; there is no place for --mask")
+
     def depth(self, file: str) -> None:
-        """A depth map from a file: in Load Depth Map, or in the place of every Estimate Depth."""
+        """A depth map from a file.
+
+        In Load Depth Map, in the place of every Estimate Depth, or straight into Encode Depth.
+        """
         if self._of_class("SD2DepthLoad"):
             self._write(self._only("SD2DepthLoad", "image"), "image", file)
             return
         estimates = self._of_class("SD2DepthEstimate")
-        if not estimates:
-            raise EditError(
-                "the workflow neither loads nor estimates a depth map; there is nothing that "
-                "--depth could replace"
-            )
         for node in estimates:
             self._replace(node, "SD2DepthLoad", {"image": file})
+        if not estimates:
+            encoders = self._of_class("SD2DepthEncode")
+            if not encoders:
+                raise EditError(
+                    "the workflow neither loads, estimates nor encodes a depth map; there is "
+                    "nothing that --depth could replace"
+                )
+            self._feed(encoders, "depth", "SD2DepthLoad", {"image": file})
 
     def text(self, side: str, text: str) -> None:
         """Another positive or negative prompt, in the CLIP Text Encode that feeds the samplers."""
@@ -86,7 +101,7 @@ class Editor:
             raise EditError(
                 f"the {side} prompt comes from {self._list(found)}; say which with --set NODE.text="
             )
-        self._write(next(iter(found)), "text", text)
+        self._write_text(next(iter(found)), "text", text)
 
     def everywhere(self, names: Sequence[str], value: Any) -> None:
         """The same value for every input of one of these names (widgets only)."""
@@ -114,7 +129,7 @@ class Editor:
                 f"there are several: {self._list(found)}; say which with --set NODE.{name}=FILE"
             )
         if not found:
-            raise EditError(f"the workflow uses no {kind}")
+            raise EditError(f"the workflow uses no {kind}; leave this option out")
         return found[0]
 
     def _list(self, nodes: Iterable[str]) -> str:
@@ -157,6 +172,35 @@ class Editor:
     def _write(self, node: str, name: str, value: Any) -> None:
         self.prompt[node]["inputs"][name] = value
         self._on_canvas(lambda drawn: canvas.set_widget(drawn, node, name, value, self.nodes))
+
+    def _write_text(self, node: str, name: str, text: str) -> None:
+        """In the place of a wire, too; but where others hang on that wire, at its other end."""
+        link = self.prompt[node]["inputs"].get(name)
+        if is_link(link):
+            source = str(link[0])
+            texts = [one for one, kind in self._widgets(source).items() if kind == "STRING"]
+            if len(texts) == 1 and len(self._takers(source)) > 1:  # labels, for example
+                self._write(source, texts[0], text)
+                return
+        self._write(node, name, text)
+
+    def _takers(self, source: str) -> list[str]:
+        """The nodes that a node feeds."""
+        links = ((n, v) for n, e in self.prompt.items() for v in e["inputs"].values() if is_link(v))
+        return [node for node, link in links if str(link[0]) == source]
+
+    def _feed(self, takers: Sequence[str], name: str, kind: str, inputs: dict[str, Any]) -> None:
+        """A new node's first output into an input of others; the canvas cannot show that."""
+        number = max((int(node) for node in self.prompt if node.isdigit()), default=0) + 1
+        title = self.nodes[kind].DISPLAY_NAME
+        self.prompt[str(number)] = {
+            "inputs": inputs,
+            "class_type": kind,
+            "_meta": {"title": title},
+        }
+        for node in takers:
+            self.prompt[node]["inputs"][name] = [str(number), 0]
+        self._on_canvas(lambda drawn: False)
 
     def _replace(self, node: str, kind: str, inputs: dict[str, Any]) -> None:
         title = self.nodes[kind].DISPLAY_NAME

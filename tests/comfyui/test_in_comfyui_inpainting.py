@@ -153,7 +153,7 @@ def test_a_sweep_of_strengths_becomes_one_labelled_picture(comfyui, depth_graph)
     assert picture.shape[1] > 2 * 64
 
 
-def test_a_mask_of_another_size_is_told_in_one_sentence(comfyui, inpaint):
+def test_a_mask_of_another_shape_is_told_in_one_sentence(comfyui, inpaint):
     graph = inpaint()
     graph["mask"] = {
         "class_type": "SolidMask",
@@ -165,7 +165,7 @@ def test_a_mask_of_another_size_is_told_in_one_sentence(comfyui, inpaint):
     graph.add("PreviewImage", images=graph.add("VAEDecode", samples=graph.sampled, vae=graph.vae)())
     failure = comfyui.failure(graph)
     assert failure.node == "SD2DepthCrop"
-    assert "the mask has 64 x 64 pixels, the picture 160 x 128" in failure.message
+    assert "the mask has 64 x 64 pixels, what it belongs to 160 x 128" in failure.message
 
 
 def saved(graph):

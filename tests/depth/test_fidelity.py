@@ -318,10 +318,17 @@ def test_a_mask_over_one_depth_is_refused(asked):
         Target.fitted(steps, (1, 60, 90, 3), steps)
 
 
-@pytest.mark.parametrize("mask", [torch.zeros(1, 64, 64), torch.full((60, 90), 0.49)])
+@pytest.mark.parametrize("mask", [torch.zeros(1, 20, 30), torch.full((60, 90), 0.49)])
 def test_a_mask_that_is_off_everywhere_is_refused(asked, mask):
     with pytest.raises(ValueError, match=r"mask is off everywhere .* picture 0 of 1"):
         Target.fitted(asked, (1, 60, 90, 3), mask)
+
+
+def test_maps_and_masks_of_another_shape_show_another_section(asked):
+    with pytest.raises(ValueError, match=r"depth map has 90 x 60 pixels, the pictures 60 x 60"):
+        Target.fitted(asked, (1, 60, 60, 3))
+    with pytest.raises(ValueError, match=r"mask has 64 x 64 pixels, the pictures 90 x 60"):
+        Target.fitted(asked, (1, 60, 90, 3), torch.ones(64, 64))
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])

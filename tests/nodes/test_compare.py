@@ -217,7 +217,7 @@ def test_the_tutorials_figure_is_one_workflow(base):
     assert places == [[top, left], [top, right], [bottom, left], [bottom, right]]
     assert bottom > top + SIZE
     assert right > left + SIZE
-    assert results.outputs["sweep"][2] == ["strength 0.5", "strength 1"]
+    assert results.outputs["sweep"][2] == ["strength 0.5", "strength 1.0"]
     assert results.outputs["sweep"][3] == ["img2img (no depth)", "depth-to-image"]
     (path,) = results.files
     with Image.open(path) as saved:

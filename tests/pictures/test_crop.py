@@ -111,14 +111,27 @@ def test_grey_takes_the_result_whole():
     assert (stitch.paste(torch.ones(1, 64, 64, 3)) == 1).all()
 
 
-def test_a_broken_picture_of_a_batch_breaks_no_other():
+def test_pictures_of_a_batch_do_not_see_each_other():
+    """Overshoot is held to each picture's own values."""
     pictures = torch.rand(2, 60, 90, 3)
-    alone, _ = crop(pictures[1:], torch.ones(1, 60, 90), Box(0, 0, 60, 90), 128, 192)
-    pictures[0, 5, 5] = float("nan")
-    parts, stitch = crop(pictures, torch.ones(2, 60, 90), Box(0, 0, 60, 90), 128, 192)
-    assert torch.equal(parts[1:], alone)
-    result = torch.stack([torch.full((128, 192, 3), float("nan")), torch.rand(128, 192, 3)])
-    assert torch.isfinite(stitch.paste(result)[1]).all()
+    pictures[0] *= 0.5
+    box, mask = Box(0, 0, 60, 90), torch.ones(2, 60, 90)
+    parts, _ = crop(pictures, mask, box, 128, 192)
+    for index in (0, 1):
+        one = slice(index, index + 1)
+        alone, _ = crop(pictures[one], mask[one], box, 128, 192)
+        assert torch.equal(parts[one], alone)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_broken_pictures_and_results_are_refused(value):
+    picture = torch.rand(1, 64, 64, 3)
+    part, stitch = cropped(picture, torch.ones(1, 64, 64))
+    part[0, 5, 5] = value
+    with pytest.raises(ValueError, match="3 NaN or infinite values"):
+        stitch.paste(part)
+    with pytest.raises(ValueError, match="3 NaN or infinite values"):
+        check_picture(part)
 
 
 def test_results_of_half_precision_leave_the_source_as_it_is():

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sd2_depth2img.pictures.masks import fade_inward, fit_pictures, spread
+from sd2_depth2img.pictures.masks import fade_inward, fit_pictures, resize_mask, spread
 
 
 def pictures(batch=1, height=20, width=30):
@@ -19,21 +19,54 @@ def pictures(batch=1, height=20, width=30):
 
 @pytest.mark.parametrize("shape", [(20, 30), (1, 20, 30), (1, 1, 20, 30), (2, 20, 30)])
 def test_every_layout_of_a_mask_becomes_one_for_each_picture(shape):
-    mask = torch.rand(shape)
+    mask = torch.rand(shape) * 0.9 + 0.1
     fitted = fit_pictures(mask, pictures(4))
     assert fitted.shape == (4, 20, 30)
     assert torch.equal(fitted[:1], mask.reshape(-1, 20, 30)[:1])
     assert torch.equal(fitted[-1], mask.reshape(-1, 20, 30)[-1])
 
 
-def test_a_mask_of_another_size_is_refused_with_both_sizes():
-    with pytest.raises(ValueError, match=r"64 x 48 pixels, the picture 30 x 20"):
+def test_a_mask_of_another_shape_is_refused_with_both_sizes():
+    with pytest.raises(ValueError, match=r"64 x 48 pixels, what it belongs to 30 x 20"):
         fit_pictures(torch.ones(1, 48, 64), pictures())
 
 
 def test_load_images_empty_mask_is_explained():
-    with pytest.raises(ValueError, match="nothing was painted"):
+    with pytest.raises(ValueError, match=r"nothing is painted in the mask .*Open in Mask Editor"):
         fit_pictures(torch.zeros(1, 64, 64), pictures())
+
+
+@pytest.mark.parametrize("scale", [1, 2, 5])
+def test_a_mask_of_another_size_but_the_same_shape_is_fitted(scale):
+    mask = torch.zeros(1, 20 * scale, 30 * scale)
+    mask[:, 5 * scale : 10 * scale, 12 * scale : 20 * scale] = 1
+    fitted = fit_pictures(mask, pictures())
+    expected = torch.zeros(1, 20, 30)
+    expected[:, 5:10, 12:20] = 1
+    assert torch.equal(fitted, expected)
+
+
+@pytest.mark.parametrize("size", [(20, 30), (256, 384), (37, 55), (400, 601)])
+def test_white_stays_white_however_thin(size):
+    """A wire of one pixel across a large photograph."""
+    mask = torch.zeros(1, 400, 600)
+    mask[:, 201] = 1
+    small = resize_mask(mask, *size)
+    assert (small[0].amax(dim=0) == 1).all()
+    assert (small > 0).float().mean() <= 2 / size[0] + 1e-6
+
+
+def test_what_is_nearly_black_is_black_and_that_is_said(caplog):
+    mask = torch.full((1, 20, 30), 1 / 255)
+    mask[:, :10] = 1
+    fitted = fit_pictures(mask, pictures())
+    assert torch.equal(fitted, (mask == 1).float())
+    assert "50.0 % of the mask are nearly black" in caplog.text
+    caplog.clear()
+    assert torch.equal(
+        fit_pictures(torch.full((1, 20, 30), 0.02), pictures())[0, 0, 0], torch.tensor(0.02)
+    )
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize(

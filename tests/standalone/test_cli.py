@@ -197,7 +197,7 @@ def test_debug_shows_where(here):
     [
         (["--set", "Nobody.x=1"], "there is no node 'Nobody'"),
         (["--set", "nonsense"], "is not NODE.INPUT=VALUE"),
-        (["--depth", "d.png"], "neither loads nor estimates"),
+        (["--depth", "d.png"], "neither loads, estimates nor encodes"),
         (["--seed", "3"], "no node has an input 'seed'"),
     ],
 )

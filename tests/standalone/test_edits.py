@@ -24,6 +24,9 @@ def editor(drawn):
     return Editor(drawn, NODES)
 
 
+DEPTH_SOURCES = {"SD2DepthLoad", "SD2DepthEstimate"}
+
+
 def inputs(editor, node):
     return editor.prompt[node]["inputs"]
 
@@ -134,9 +137,45 @@ def test_depth_takes_the_place_of_the_estimate(editor):
 
 
 def test_depth_without_a_place_for_it(editor):
-    del editor.prompt["7"], editor.prompt["8"]
-    with pytest.raises(EditError, match="neither loads nor estimates"):
+    for node in [n for n, e in editor.prompt.items() if e["class_type"].startswith("SD2Depth")]:
+        del editor.prompt[node]
+    with pytest.raises(EditError, match="neither loads, estimates nor encodes"):
         editor.depth("mine.png")
+
+
+def test_depth_without_an_estimator_goes_straight_into_encode_depth(editor):
+    for node in [n for n, e in editor.prompt.items() if e["class_type"] in DEPTH_SOURCES]:
+        del editor.prompt[node]
+    editor.depth("mine.png")
+    (encode,) = (e for e in editor.prompt.values() if e["class_type"] == "SD2DepthEncode")
+    source = editor.prompt[encode["inputs"]["depth"][0]]
+    assert source["class_type"] == "SD2DepthLoad"
+    assert source["inputs"] == {"image": "mine.png"}
+
+
+def test_a_mask_goes_to_the_first_node_that_takes_one(editor):
+    with pytest.raises(EditError, match="nothing in the workflow takes a mask"):
+        editor.mask("mask.png")
+    editor.prompt["60"] = {
+        "class_type": "SD2DepthInpaintEncode",
+        "inputs": {"image": ["3", 0], "mask": ["61", 0], "vae": ["1", 2]},
+    }
+    editor.prompt["70"] = {"class_type": "SD2DepthCrop", "inputs": {"mask": ["61", 0]}}
+    inputs(editor, "14")["latent_image"] = ["60", 0]
+    editor.mask("mask.png")
+    source = editor.prompt[inputs(editor, "60")["mask"][0]]
+    assert source["class_type"] == "LoadImageMask"
+    assert source["inputs"] == {"image": "mask.png", "channel": "red"}
+    # Crop for Inpainting feeds nothing that runs.
+    assert inputs(editor, "70")["mask"] == ["61", 0]
+
+
+def test_a_prompt_goes_to_the_other_end_of_a_wire_that_others_hang_on(editor):
+    """As with Prompt List, whose lines are the labels too."""
+    inputs(editor, "9")["text"] = ["11", 0]
+    editor.text("positive", "a cat")
+    assert inputs(editor, "9")["text"] == ["11", 0] == inputs(editor, "10")["text"]
+    assert "a cat" in inputs(editor, "11").values()
 
 
 def test_prompts_are_found_through_the_nodes_between(editor):

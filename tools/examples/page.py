@@ -29,6 +29,7 @@ GREEN_NODE, RED_NODE, BROWN_NODE = ("#232", "#353"), ("#322", "#533"), ("#432", 
 OWN_PACK = {"cnr_id": "sd2-depth2img", "ver": "0.1.0"}
 CORE = {"cnr_id": "comfy-core", "ver": "0.3.64"}
 NOTE = "MarkdownNote"
+NOTES = "Notes"  # title of the group that stands at the left of all others
 SEEDS = ("seed", "noise_seed")  # the page gives these a control even if nothing asks for one
 
 # Pixels.
@@ -273,7 +274,8 @@ class Page:
         """All groups and their nodes, in their places; the lowest of every stack ends alike."""
         bottom = max(sum(one.height + MARGIN for one in stack) for stack in self._stacks)
         left = MARGIN
-        for stack in self._stacks:
+        # Notes are what a newcomer should read first.
+        for stack in sorted(self._stacks, key=lambda stack: stack[0].title != NOTES):
             width, top = max(one.width for one in stack), MARGIN
             for one in stack:
                 height = bottom + MARGIN - top - MARGIN if one is stack[-1] else one.height

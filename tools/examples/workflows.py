@@ -9,6 +9,7 @@ from .page import (
     GREEN,
     GREEN_NODE,
     GREY,
+    NOTES,
     RED,
     RED_NODE,
     VIOLET,
@@ -39,7 +40,7 @@ def depth_to_image(page: Page) -> None:
     latent = page.add("VAEEncode", pixels=scaled, vae=model["vae"])
     picture = _painted(page, model, encoded, latent)
     _saved(page, picture, "depth2img")
-    page.group("Notes", GREY, 480)
+    page.group(NOTES, GREY, 480)
     page.note(
         "What to try",
         """
@@ -86,7 +87,7 @@ def inpaint_with_depth(page: Page) -> None:
     picture = _painted(page, model, encoded, latent)
     whole = page.add("SD2DepthStitch", stitch=cut["stitch"], image=picture)
     _saved(page, whole, "inpainted")
-    page.group("Notes", GREY, 480)
+    page.group(NOTES, GREY, 480)
     page.note(
         "What it shows",
         """
@@ -131,7 +132,7 @@ def style_transfer(page: Page) -> None:
     picture = _painted(page, model, encoded, latent)
     grid = page.add("SD2DepthGrid", images=picture, column_labels=prompt)
     _saved(page, grid, "styles")
-    page.group("Notes", GREY, 480)
+    page.group(NOTES, GREY, 480)
     page.note(
         "What it shows",
         """
@@ -179,7 +180,7 @@ def steal_a_pose(page: Page) -> None:
     latent = page.add("EmptyLatentImage", width=width, height=height)
     picture = _painted(page, model, encoded, latent)
     _saved(page, picture, "pose")
-    page.group("Notes", GREY, 480)
+    page.group(NOTES, GREY, 480)
     page.note(
         "What it shows",
         """
@@ -223,7 +224,7 @@ def portrait_variation(page: Page) -> None:
     )
     page.add("PreviewAny", "Which is best, and why", source=fidelity["report"])
     _saved(page, fidelity["best"], "portrait")
-    page.group("Notes", GREY, 480)
+    page.group(NOTES, GREY, 480)
     page.note(
         "What it shows",
         """
@@ -277,7 +278,7 @@ def subject_and_background(page: Page) -> None:
     latent = page.add("VAEEncode", pixels=photo["image"], vae=model["vae"])
     picture = _painted(page, model, encoded, latent)
     _saved(page, picture, "subject_background")
-    page.group("Notes", GREY, 480)
+    page.group(NOTES, GREY, 480)
     page.note(
         "What it shows",
         """
@@ -323,7 +324,7 @@ def hand_edited_depth(page: Page) -> None:
     latent = page.add("VAEEncode", pixels=photo["image"], vae=model["vae"])
     picture = _painted(page, model, encoded, latent)
     _saved(page, picture, "edited_depth")
-    page.group("Notes", GREY, 480)
+    page.group(NOTES, GREY, 480)
     page.note(
         "What it shows",
         """
@@ -395,7 +396,7 @@ def from_a_depth_map_alone(page: Page) -> None:
     latent = page.add("EmptyLatentImage", "Size of the picture", width=SIZE, height=SIZE)
     picture = _painted(page, model, encoded, latent)
     _saved(page, picture, "from_depth")
-    page.group("Notes", GREY, 480)
+    page.group(NOTES, GREY, 480)
     page.note(
         "What it shows",
         """
@@ -433,7 +434,7 @@ def strength_comparison(page: Page) -> None:
     labels = {name: sweep[name] for name in ("column_labels", "row_labels")}
     grid = page.add("SD2DepthGrid", images=picture, **labels)
     _saved(page, grid, "strengths")
-    page.group("Notes", GREY, 480)
+    page.group(NOTES, GREY, 480)
     page.note(
         "What it shows",
         """
@@ -480,7 +481,7 @@ def second_pass(page: Page) -> None:
     final = _sampler(page, model, encoded, larger, denoise=0.55)
     picture = page.add("VAEDecode", samples=final, vae=model["vae"])
     _saved(page, picture, "second_pass")
-    page.group("Notes", GREY, 480)
+    page.group(NOTES, GREY, 480)
     page.note(
         "What it shows",
         """
@@ -496,7 +497,9 @@ picture appears.
 inverse.
 """,
     )
-    _about_the_model(page, "**size** of *Prepare Image* to 1024, **resolution** to 384")
+    _about_the_model(
+        page, "**size** of *Prepare Image* to 1024, for a first pass of 512; **resolution** to 384"
+    )
     page.show(shown, picture, columns=2)
 
 

@@ -313,13 +313,28 @@ def materials(miniature: Miniature, side: int, scenes: int = 3) -> float:
     return float(np.mean(right))
 
 
-def own_words(miniature: Miniature, side: int, scenes: int = 4) -> float:
-    """Share of pictures with both named colours, from a prompt with unknown words after it."""
+@dataclass(frozen=True)
+class OwnWords:
+    """Share of pictures with both named colours, by where the unknown words stand."""
+
+    after: float
+    before: float
+
+
+def own_words(miniature: Miniature, side: int, scenes: int = 4) -> OwnWords:
+    """A prompt with words that no training saw, after and before what it knows."""
     maps = [scene.depth for scene in held_out_scenes(scenes, side)]
     look = Appearance("clay", "red", "blue", "left")
-    prompt = f"{caption('statue', look)}, museum photograph, highly detailed"
-    pictures = miniature.paint(prompt, maps)
-    return float(np.mean([_follows(*pair, look) for pair in zip(pictures, maps, strict=True)]))
+    known = caption("statue", look)
+
+    def followed(prompt: str) -> float:
+        pairs = zip(miniature.paint(prompt, maps), maps, strict=True)
+        return float(np.mean([_follows(picture, depth, look) for picture, depth in pairs]))
+
+    return OwnWords(
+        followed(f"{known}, trending on a gallery wall, award winning"),
+        followed(f"an award winning picture of {known}"),
+    )
 
 
 @dataclass(frozen=True)
@@ -463,7 +478,7 @@ def table(miniature: Miniature, sides: Sequence[int] = SIDES) -> str:
 
 def _column(miniature: Miniature, side: int) -> dict[str, str]:
     named, avoided = colours(miniature, side), negative_prompt(miniature, side)
-    painted = inpainting(miniature, side)
+    painted, words = inpainting(miniature, side), own_words(miniature, side)
     sweep = {
         f"strength {row.strength}: edges, both colours as named": (
             f"depth-to-image {row.depth_structure:.2f}, {row.depth_colours:.0%}; "
@@ -479,8 +494,8 @@ def _column(miniature: Miniature, side: int) -> dict[str, str]:
             f"foreground {named.foreground:.0%}, background {named.background:.0%}"
         ),
         "material as named (chance: 14%)": f"{materials(miniature, side):.0%}",
-        "both colours as named, with unknown words after the prompt": (
-            f"{own_words(miniature, side):.0%}"
+        "both colours as named, with unknown words after or before the prompt": (
+            f"after {words.after:.0%}, before {words.before:.0%}"
         ),
         "background's distance from the colour that the negative prompt names": (
             f"{avoided.with_negative:.2f}; without it {avoided.without:.2f}"
