@@ -37,7 +37,8 @@ MARGIN = 20
 TITLE = 30  # a node's title bar lies above its position
 GROUP_TITLE = 50
 SLOT, WIDGET, TEXT = 22, 28, 120
-LETTER, LINE = 8, 22  # of a note
+LETTER, LINE = 7, 18  # of a note
+BUTTON = 30  # that shows a node's advanced inputs
 PICTURE = {  # what a node shows below its widgets
     "LoadImage": 240,
     "PreviewImage": 290,
@@ -310,7 +311,9 @@ def _height(node: Node, width: int) -> int:
     slots = max(len(_input_names(node)), len(node.outputs))
     texts = sum(bool(options.get("multiline")) for _, _, options in widget_inputs(node.kind))
     rows = len(node.values()) - texts
-    height = 10 + SLOT * slots + WIDGET * rows + TEXT * texts + PICTURE.get(node.type, 0)
+    advanced = any(options.get("advanced") for _, _, options in widget_inputs(node.kind))
+    height = 10 + SLOT * slots + WIDGET * rows + TEXT * texts + BUTTON * advanced
+    height += PICTURE.get(node.type, 0)
     return -(-height // 10) * 10
 
 
