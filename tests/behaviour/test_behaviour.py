@@ -93,7 +93,7 @@ def rows(miniature):
 def test_only_depth_to_image_keeps_structure_and_follows_the_prompt(rows):
     weak, full = rows[0], rows[-1]
     assert (weak.strength, full.strength) == (0.4, 1.0)
-    assert full.depth_structure >= 0.85 * weak.depth_structure
+    assert full.depth_structure >= 0.88 * weak.depth_structure
     assert full.depth_colours >= 0.8
     for row in rows:
         loses_structure = row.img2img_structure < 0.85 * weak.img2img_structure
@@ -101,8 +101,13 @@ def test_only_depth_to_image_keeps_structure_and_follows_the_prompt(rows):
         assert loses_structure or ignores_the_prompt, row
 
 
-@pytest.mark.xfail(reason="the goal; this file was measured at 87 %")
-def test_full_strength_keeps_nine_tenths_of_the_structure(rows):
+def test_full_strength_keeps_nine_tenths_of_the_structure(miniature):
+    rows = measure.strengths(miniature, 128)
+    assert rows[-1].depth_structure >= 0.9 * rows[0].depth_structure
+
+
+@pytest.mark.xfail(reason="the goal; this file was measured at 89.5 %")
+def test_full_strength_keeps_nine_tenths_of_the_structure_at_256_pixels(rows):
     assert rows[-1].depth_structure >= 0.9 * rows[0].depth_structure
 
 
@@ -123,8 +128,8 @@ def test_unknown_words_do_no_harm(miniature, side):
 
 @small
 def test_materials_are_told_apart_better_than_by_chance(miniature, side):
-    """One in seven would be right by chance; it knows some of them, as the README says."""
-    assert measure.materials(miniature, side) >= 0.35
+    """One in seven would be right by chance; it knows most of them, as the README says."""
+    assert measure.materials(miniature, side) >= 0.5
 
 
 @small
@@ -141,16 +146,6 @@ def test_inpainting_follows_the_prompt_inside_and_leaves_the_outside_alone(minia
     assert score.outside <= 1e-5
 
 
-@pytest.fixture(scope="module")
-def rank(miniature):
-    """The rank correlation of estimated depth."""
-    return measure.depth_rank(miniature, 256)
-
-
-def test_depth_is_estimated_in_the_right_order(rank):
-    assert rank >= 0.88
-
-
-@pytest.mark.xfail(reason="the goal; this file was measured at 0.899")
-def test_depth_is_estimated_in_nearly_the_right_order_everywhere(rank):
-    assert rank >= 0.9
+@native
+def test_depth_is_estimated_in_the_right_order(miniature, side):
+    assert measure.depth_rank(miniature, side) >= 0.9
