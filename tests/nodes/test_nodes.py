@@ -26,6 +26,8 @@ INTERFACE = {
     "SD2DepthEstimate": (["image", "depth_model"], ("IMAGE",)),
     "SD2DepthLoad": (["image"], ("IMAGE",)),
     "SD2DepthSave": (["depth", "filename_prefix"], ()),
+    "SD2DepthPreview": (["depth"], ("IMAGE", "STRING")),
+    "SD2DepthParallax": (["image", "depth"], ("IMAGE",)),
     "SD2DepthPrepare": (["image"], ("IMAGE", "MASK", "IMAGE", "SD2DEPTH_STITCH")),
     "SD2DepthCrop": (["image", "mask", "depth"], ("IMAGE", "MASK", "IMAGE", "SD2DEPTH_STITCH")),
     "SD2DepthInpaintEncode": (["image", "mask", "vae"], ("LATENT",)),
