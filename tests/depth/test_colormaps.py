@@ -97,6 +97,13 @@ def test_the_tolerance_is_the_users():
     assert read_back(picture, ColourMap.TURBO, tolerance=0.1).shape == (1, 2, 2)
 
 
+def test_the_maps_own_colours_need_no_tolerance():
+    depth = torch.linspace(0, 1, 256).view(1, 16, 16)
+    assert torch.allclose(
+        read_back(paint(depth, ColourMap.TURBO), ColourMap.TURBO, tolerance=0), depth, atol=1e-6
+    )
+
+
 @pytest.mark.parametrize("shape", [(1, 4, 4, 4), (4, 4, 3), (1, 4, 4, 1), (0, 4, 4, 3)])
 def test_other_shapes_are_refused(shape):
     with pytest.raises(ValueError, match="expected RGB"):

@@ -241,6 +241,7 @@ def saved(write, *args, **options):
         (saved(np.save, np.zeros((8, 8, 3), np.float32)), r"shape \[8, 8, 3\]"),
         (saved(np.save, np.zeros((0, 8), np.float32)), r"shape \[0, 8\]"),
         (saved(np.save, np.array([[{}]]), allow_pickle=True), "Python objects"),
+        (saved(np.save, np.zeros((2, 2))) + b"more", "36 bytes of values, expected 32"),
         (saved(np.savez, a=np.zeros((2, 2)), b=np.zeros((2, 2))), "these arrays: a, b; expected"),
         (saved(np.savez, depth=np.zeros((2, 2), int)), "values of type int64"),
         (b"Pf\n4 4\n0\n" + bytes(64), "PFM header is incomplete"),
