@@ -10,15 +10,13 @@ Depths in here are in units of the asked-for map's range: 0 is its farthest pixe
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
-import cv2
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..pictures.sizes import same_aspect
+from .colormaps import ColourMap, paint
 from .convention import normalize, resize
 
 log = logging.getLogger(__name__)
@@ -189,17 +187,8 @@ def heat_map(errors: Tensor, on: Tensor) -> Tensor:
 
     Returns: IMAGE, float32 [B, H, W, 3], RGB, 0..1.
     """
-    palette = _inferno()
-    steps = (errors / HEAT_END * (len(palette) - 1)).round().clamp(0, len(palette) - 1)
-    return torch.where(on.unsqueeze(-1), palette[steps.long()], HEAT_OUTSIDE)
-
-
-@cache
-def _inferno() -> Tensor:
-    """The palette, float32 [256, 3], RGB."""
-    steps = np.arange(256, dtype=np.uint8).reshape(-1, 1)
-    colours = cv2.applyColorMap(steps, cv2.COLORMAP_INFERNO)[:, 0, ::-1]  # BGR -> RGB
-    return torch.from_numpy(colours.astype(np.float32) / 255)
+    heat = paint(errors / HEAT_END, ColourMap.INFERNO)
+    return torch.where(on.unsqueeze(-1), heat, HEAT_OUTSIDE)
 
 
 def _score(estimate: Tensor, asked: Tensor, on: Tensor) -> Score:

@@ -1,75 +1,195 @@
-"""Depth maps in picture files of 8 or 16 bits: read with OpenCV, written with Pillow.
+"""Depth maps in files: which reader a file's content asks for, which range it is in, writing."""
 
-Each does what the other cannot: Pillow cuts 16-bit colour down to 8 bits, OpenCV writes no text
-into a PNG.
-"""
-
-import io
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
-import cv2
 import numpy as np
-import torch
-from PIL import ExifTags, Image, UnidentifiedImageError
-from PIL.PngImagePlugin import PngInfo
+from PIL import Image
 from torch import Tensor
 
+from ..pictures.files import png_info, written_whole
+from .colormaps import TOLERANCE, ColourMap, read_back
 from .convention import from_image
+from .exr import MAGIC as EXR_MAGIC
+from .exr import write_exr
+from .float_files import NPZ_KEY, read_exr_depth, read_npy, read_npz, read_pfm
+from .picture_files import read_picture
 
 log = logging.getLogger(__name__)
 
-REMEDY = "Open it in a picture editor and save it as an 8- or 16-bit PNG."
-
-PIXEL_TYPES = {8: np.uint8, 16: np.uint16}  # by bits a channel
-
-# What undoes an EXIF orientation: whether to swap the axes, then which of them to flip (0 is up and
-# down, 1 is left and right). CIPA DC-008 (EXIF 2.32), tag 274.
-UPRIGHT = {
-    2: (False, (1,)),
-    3: (False, (0, 1)),
-    4: (False, (0,)),
-    5: (True, ()),
-    6: (True, (1,)),
-    7: (True, (0, 1)),
-    8: (True, (0,)),
+# How files that are no pictures begin. A Pf or PF that is no PFM would be no picture either.
+READERS = {
+    b"\x93NUMPY": read_npy,
+    b"PK\x03\x04": read_npz,
+    EXR_MAGIC: read_exr_depth,
+    b"Pf": read_pfm,
+    b"PF": read_pfm,
 }
 
+# Names that such files have, and pictures that other lists of pictures leave out.
+SUFFIXES = (".npy", ".npz", ".exr", ".pfm", ".tif", ".tiff")
 
-def read_depth(path: str | os.PathLike[str]) -> Tensor:
-    """Read a depth map from a picture: float32 `[1, H, W]`, 0..1, all of its 8 or 16 bits kept.
 
-    Grey, RGB and palette, with or without alpha; colour and transparency become depth by the rules
-    of `convention.from_image`. A picture that EXIF says is lying on its side is turned, like the
-    photograph it belongs to, and a warning says so.
+class Beyond(str, Enum):
+    """What happens to depths beyond the stated range."""
+
+    REFUSE = "refuse"
+    CLIP = "clip"  # they become the end of the range; a warning says how many
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file's values are to be understood.
+
+    Attributes:
+        far, near: the values that become 0 and 1; far may be the larger one. Integers count over
+            their type's range, 0..1.
+        beyond: what happens to values beyond that. Without a value (NaN) a pixel stays so, and
+            with `REFUSE` so does an infinite one; a warning says how many (see
+            `convention.repair`).
+        colours: what a coloured picture was painted with. Grey: it was not, and its brightness
+            counts, by the rules of `convention.from_image`.
+        tolerance: see `colormaps.read_back`.
+    """
+
+    far: float = 0.0
+    near: float = 1.0
+    beyond: Beyond = Beyond.REFUSE
+    colours: ColourMap = ColourMap.GREY
+    tolerance: float = TOLERANCE
+
+    def __post_init__(self) -> None:
+        if (
+            np.float32(self.far) == np.float32(self.near)
+            or not np.isfinite([self.far, self.near]).all()
+        ):
+            raise ValueError(
+                f"The range goes from {self.far:g} (far) to {self.near:g} (near); expected two "
+                "different numbers. State the values that the file has for far and near."
+            )
+
+
+AS_IT_IS = Reading()
+
+
+def read_depth(path: str | os.PathLike[str], reading: Reading = AS_IT_IS) -> Tensor:
+    """Read depth maps from a file: float32 `[N, H, W]`, 0..1; N is 1 but for stacks in NPY, NPZ.
+
+    PNG, TIFF, JPEG and other pictures, EXR, NPY, NPZ and PFM, told by their content, not their
+    name. All bits of 8 and 16 are kept, and all of a float. Pictures are grey, RGB or palette,
+    with or without alpha.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: not a picture, a damaged or animated one, or one of floats or 32-bit integers.
+        ValueError: a file of another kind or a damaged one, values beyond the range, or colours
+            that are not of the map. The message begins with the path.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no depth map {path}: the file is missing.")
     data = path.read_bytes()
-    orientation, has_transparent_grey = _look_at(data, path)
-    # IMREAD_UNCHANGED keeps 16 bits and alpha, and leaves the orientation to us.
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        raise ValueError(f"{path} cannot be decoded: it is damaged, or of a rare kind. {REMEDY}")
-    if pixels.dtype not in PIXEL_TYPES.values():
-        raise ValueError(
-            f"{path} has pixels of type {pixels.dtype}; expected 8 or 16 bits. {REMEDY}"
-        )
-    if has_transparent_grey and pixels.ndim == 2:
-        raise ValueError(
-            f"{path} marks one of its grey values as transparent, which cannot be read. {REMEDY}"
-        )
-    if orientation in UPRIGHT:
-        log.warning("%s is turned upright, as its EXIF orientation (%d) says.", path, orientation)
-        pixels = _upright(pixels, orientation)
-    return from_image(_to_image(pixels))
+    found = (read for start, read in READERS.items() if data.startswith(start))
+    image = next(found, read_picture)(data, path)
+    return _in_range(_depth_of(image, reading, path), reading, path)
+
+
+def _depth_of(image: Tensor, reading: Reading, path: Path) -> Tensor:
+    if reading.colours is ColourMap.GREY:
+        return from_image(image)
+    if image.shape[-1] == 4 and (image[..., 3] == 1).all():
+        image = image[..., :3]
+    try:
+        return read_back(image, reading.colours, reading.tolerance)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _in_range(depth: Tensor, reading: Reading, path: Path) -> Tensor:
+    """Far..near to 0..1; with far 0 and near 1 every value stays bit for bit."""
+    if (reading.far, reading.near) != (0.0, 1.0):
+        # As float32, like the values, and then in float64: so the ends become 0 and 1 exactly.
+        far, near = (float(np.float32(end)) for end in (reading.far, reading.near))
+        depth = ((depth.double() - far) / (near - far)).float()
+    beyond = (depth < 0) | (depth > 1)
+    if reading.beyond is Beyond.REFUSE:
+        beyond &= depth.isfinite()
+        _check_none(beyond, depth, reading, path)
+    elif beyond.any():
+        log.warning("%s: %d values beyond the range are clipped to it.", path, int(beyond.sum()))
+        depth = depth.clamp(0, 1)
+    without = int((~depth.isfinite()).sum())
+    if without:
+        log.warning("%s: %d of %d pixels are NaN or infinite.", path, without, depth.numel())
+    return depth
+
+
+def _check_none(beyond: Tensor, depth: Tensor, reading: Reading, path: Path) -> None:
+    if not beyond.any():
+        return
+    known = depth[depth.isfinite()].double() * (reading.near - reading.far) + reading.far
+    low, high = known.min().item(), known.max().item()
+    raise ValueError(
+        f"{path}: its values run from {low:g} to {high:g}, and {int(beyond.sum())} of "
+        f"{depth.numel()} are beyond the stated range of {reading.far:g} (far) to "
+        f"{reading.near:g} (near). State the range that the file is in, or clip it."
+    )
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+class FileFormat(str, Enum):
+    """The files that depth maps are written to."""
+
+    PNG = "png"
+    TIFF_16 = "tiff 16-bit"
+    TIFF_FLOAT = "tiff float"
+    EXR = "exr"
+    NPY = "npy"
+    NPZ = "npz"
+    PFM = "pfm"
+
+    @property
+    def suffix(self) -> str:
+        """What the file's name ends in, with the dot."""
+        return ".tiff" if self in (FileFormat.TIFF_16, FileFormat.TIFF_FLOAT) else f".{self.value}"
+
+
+PIXEL_TYPES = {8: np.uint8, 16: np.uint16}  # by bits a channel
+
+
+def write_depth(
+    path: str | os.PathLike[str],
+    depth: Tensor,
+    kind: FileFormat = FileFormat.PNG,
+    bits: int = 16,
+    text: Mapping[str, str] | None = None,
+) -> None:
+    """Write depth `[H, W]` to a file, which appears complete or not at all.
+
+    Formats of 8 and 16 bits hold 0..1, to half a step (1/131070 at 16 bits); a map that came from
+    such a file is the same bit for bit. Those of floats (float32) hold every finite value exactly;
+    values outside 0..1 are warned about, because reading them takes a stated range.
+
+    Args:
+        bits: 8 or 16, of a PNG.
+        text: entries for a PNG; the other formats have no place for them.
+
+    Raises:
+        ValueError: another rank, values that the format cannot hold, or another number of bits.
+        OSError: the folder is missing or cannot be written.
+    """
+    path = Path(path)
+    if kind is FileFormat.PNG:
+        write_png(path, depth, bits, text)
+        return
+    values = _steps(depth, 16) if kind is FileFormat.TIFF_16 else _floats(depth, path)
+    with written_whole(path) as unfinished, unfinished.open("wb") as file:
+        WRITERS[kind](file, values)
 
 
 def write_png(
@@ -78,79 +198,63 @@ def write_png(
     bits: int = 16,
     text: Mapping[str, str] | None = None,
 ) -> None:
-    """Write depth `[H, W]`, 0..1, to a grey PNG of 8 or 16 bits, with `text` entries inside.
-
-    The file appears complete or not at all. Read back, it differs by half a step (1/131070 at 16
-    bits) at most; a map that came from such a file is the same bit for bit.
-
-    Raises:
-        ValueError: another rank, values outside 0..1, or another number of bits.
-        OSError: the folder is missing or cannot be written.
-    """
-    path = Path(path)
+    """Write depth `[H, W]`, 0..1, to a grey PNG of 8 or 16 bits; see `write_depth`."""
     if bits not in PIXEL_TYPES:
         raise ValueError(f"A depth map cannot be saved with {bits} bits; choose 8 or 16.")
-    _check_writable(depth)
+    pixels = _steps(depth, bits)
+    with written_whole(Path(path)) as unfinished:
+        Image.fromarray(pixels).save(unfinished, format="PNG", pnginfo=png_info(text))
+
+
+def _pfm(values: np.ndarray) -> bytes:
+    """Little-endian, which the sign of the scale says; lines from bottom to top."""
+    height, width = values.shape
+    return f"Pf\n{width} {height}\n-1.0\n".encode() + values[::-1].astype("<f4").tobytes()
+
+
+# What each format does with an open file and values [H, W]: uint16 for 16-bit TIFF, else float32.
+WRITERS: Mapping[FileFormat, Callable] = {
+    FileFormat.TIFF_16: lambda file, values: Image.fromarray(values).save(file, format="TIFF"),
+    FileFormat.TIFF_FLOAT: lambda file, values: Image.fromarray(values).save(file, format="TIFF"),
+    FileFormat.EXR: lambda file, values: file.write(write_exr(values)),
+    FileFormat.NPY: lambda file, values: np.save(file, values),
+    FileFormat.NPZ: lambda file, values: np.savez_compressed(file, **{NPZ_KEY: values}),
+    FileFormat.PFM: lambda file, values: file.write(_pfm(values)),
+}
+
+
+def _steps(depth: Tensor, bits: int) -> np.ndarray:
+    """0..1 to unsigned integers."""
+    low, high = _ends(depth)
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"The depth map's values run from {low:g} to {high:g}; a file of {bits} bits holds 0 "
+            "to 1. Normalise it first, or choose a format of floats."
+        )
     highest = np.iinfo(PIXEL_TYPES[bits]).max
     # In float64, so that multiplying does not move a value across the middle between two steps.
-    pixels = np.rint(depth.detach().cpu().double().numpy() * highest).astype(PIXEL_TYPES[bits])
-    entries = PngInfo()
-    for key, value in (text or {}).items():
-        entries.add_text(key, value)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        Image.fromarray(pixels).save(unfinished, format="PNG", pnginfo=entries)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    return np.rint(depth.detach().cpu().double().numpy() * highest).astype(PIXEL_TYPES[bits])
 
 
-def _look_at(data: bytes, path: Path) -> tuple[int, bool]:
-    """EXIF orientation (1 = upright), and whether a grey value stands for transparency.
-
-    Decodes the picture as well: OpenCV before 5 fills up a truncated JPEG with grey.
-    """
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            frames = getattr(picture, "n_frames", 1)
-            picture.load()
-            orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
-            transparent_grey = "transparency" in picture.info
-            kind = picture.format
-    except UnidentifiedImageError:
-        raise ValueError(f"{path} is not a picture, or of an unknown kind. {REMEDY}") from None
-    except (OSError, SyntaxError) as error:  # Pillow's own, for a damaged picture
-        raise ValueError(f"{path} is damaged ({error}). {REMEDY}") from error
-    if frames > 1 and kind != "MPO":  # the further pictures in a camera's MPO are previews
-        raise ValueError(
-            f"{path} has {frames} frames; a depth map is one picture. Save the frame you need as a "
-            "PNG of its own."
+def _floats(depth: Tensor, path: Path) -> np.ndarray:
+    low, high = _ends(depth)
+    if low < 0 or high > 1:
+        log.warning(
+            "%s: values run from %g to %g; Load Depth Map needs to be told that range.",
+            path,
+            low,
+            high,
         )
-    return orientation, transparent_grey
+    return np.ascontiguousarray(depth.detach().cpu().float().numpy())
 
 
-def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    swapped, flipped = UPRIGHT[orientation]
-    return np.flip(pixels.swapaxes(0, 1) if swapped else pixels, flipped)
-
-
-def _to_image(pixels: np.ndarray) -> Tensor:
-    """OpenCV's `[H, W]`, BGR or BGRA to IMAGE `[1, H, W, C]`, 0..1."""
-    if pixels.ndim == 2:
-        pixels = pixels[..., np.newaxis]
-    elif pixels.shape[2] >= 3:
-        pixels = pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]]
-    highest = np.iinfo(pixels.dtype).max
-    return torch.from_numpy(pixels.astype(np.float32) / highest).unsqueeze(0)
-
-
-def _check_writable(depth: Tensor) -> None:
+def _ends(depth: Tensor) -> tuple[float, float]:
     if depth.ndim != 2 or depth.numel() == 0:
         raise ValueError(f"The depth map has shape {tuple(depth.shape)}; expected [height, width].")
-    low, high = (value.item() for value in depth.aminmax())
-    # Put this way round, NaN is refused as well.
-    if not (low >= 0 and high <= 1):
+    low, high = (value.item() for value in depth.detach().aminmax())
+    if not np.isfinite([low, high]).all():
         raise ValueError(
-            f"The depth map's values run from {low:g} to {high:g}; a picture file holds 0 to 1. "
-            "Normalise it first."
+            f"The depth map's values run from {low:g} to {high:g}; expected finite ones. Repair it "
+            "first."
         )
+    return low, high

@@ -10,12 +10,14 @@ Files:
         Names for a dropdown.
     checkpoint_path(name) -> Path
         FileNotFoundError says where it was looked for and what to do.
-    input_names() -> list[str]
-        Names of the pictures in the input folder.
+    input_names(suffixes=()) -> list[str]
+        Names of the pictures in the input folder, and of the files with one of the suffixes.
     input_path(name) -> Path
         The engine also takes a path. FileNotFoundError when there is no such picture.
     output_paths(prefix, count, width, height, suffix=".png") -> (list[Path], str)
         Free paths numbered as ComfyUI does, and the subfolder of the output folder they lie in.
+    preview_paths(prefix, count, width, height, suffix=".png") -> (list[Path], str)
+        The same in the folder of previews, which the host empties when it likes.
     png_text(prompt, extra_pnginfo) -> dict[str, str]
         PNG text entries that carry the workflow; {} when the host writes no metadata.
 
@@ -50,6 +52,7 @@ if "comfy" in sys.modules and "folder_paths" in sys.modules:
         on_device,
         output_paths,
         png_text,
+        preview_paths,
         progress,
         sample,
         sampler_names,
@@ -65,6 +68,7 @@ else:
         on_device,
         output_paths,
         png_text,
+        preview_paths,
         progress,
         sample,
         sampler_names,
@@ -80,6 +84,7 @@ __all__ = [
     "on_device",
     "output_paths",
     "png_text",
+    "preview_paths",
     "progress",
     "sample",
     "sampler_names",

@@ -102,11 +102,12 @@ def checkpoint_path(name: str) -> Path:
     return Path(path)
 
 
-def input_names() -> list[str]:
-    """Names of the pictures in ComfyUI's input folder, for a dropdown."""
+def input_names(suffixes: tuple[str, ...] = ()) -> list[str]:
+    """Pictures, and files with one of the suffixes, in ComfyUI's input folder, for a dropdown."""
     folder = Path(folder_paths.get_input_directory())
     names = [path.name for path in folder.iterdir() if path.is_file()]
-    return sorted(folder_paths.filter_files_content_types(names, ["image"]))
+    pictures = folder_paths.filter_files_content_types(names, ["image"])
+    return sorted({*pictures, *(name for name in names if name.lower().endswith(suffixes))})
 
 
 def input_path(name: str) -> Path:
@@ -130,8 +131,21 @@ def output_paths(
     The prefix may name a subfolder and hold %width%, %height% (pixels), %batch_num%, %year% etc.
     The folder is created. ComfyUI raises when the prefix leads out of its output folder.
     """
+    return _free_paths(folder_paths.get_output_directory(), prefix, count, width, height, suffix)
+
+
+def preview_paths(
+    prefix: str, count: int, width: int, height: int, suffix: str = ".png"
+) -> tuple[list[Path], str]:
+    """`count` free paths in ComfyUI's temp folder, which it empties, and their subfolder."""
+    return _free_paths(folder_paths.get_temp_directory(), prefix, count, width, height, suffix)
+
+
+def _free_paths(
+    place: str, prefix: str, count: int, width: int, height: int, suffix: str
+) -> tuple[list[Path], str]:
     folder, name, number, subfolder, _ = folder_paths.get_save_image_path(
-        prefix, folder_paths.get_output_directory(), width, height
+        prefix, place, width, height
     )
     files = [
         f"{name.replace('%batch_num%', str(index))}_{number + index:05}_{suffix}"

@@ -7,6 +7,7 @@ from .fidelity import SD2DepthFidelity
 from .inpaint import SD2DepthInpaintEncode, SD2DepthStrengthMap, SD2DepthUnderMask
 from .load import SD2DepthCheckpointLoader
 from .picture import SD2DepthCrop, SD2DepthPrepare, SD2DepthStitch
+from .preview import SD2DepthParallax, SD2DepthPreview
 from .sample import SD2DepthSampler
 
 NODES = (
@@ -15,6 +16,8 @@ NODES = (
     SD2DepthEstimate,
     SD2DepthLoad,
     SD2DepthSave,
+    SD2DepthPreview,
+    SD2DepthParallax,
     SD2DepthEncode,
     SD2DepthSampler,
     SD2DepthCrop,

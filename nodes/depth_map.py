@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from .. import host
+from ..depth.colormaps import TOLERANCE, ColourMap
 from ..depth.convention import from_image, repair, to_image
 from ..depth.estimators import DepthModel, Precision, estimate
-from ..depth.files import read_depth, write_png
+from ..depth.files import SUFFIXES, Beyond, FileFormat, Reading, read_depth, write_depth
+from ..pictures.files import write_picture
 
 
 class SD2DepthEstimate:
@@ -79,20 +81,24 @@ class SD2DepthEstimate:
 
 
 class SD2DepthLoad:
-    """Load Depth Map: a picture file -> depth map, 16 bits kept."""
+    """Load Depth Map: a file -> depth map, every bit kept."""
 
     DISPLAY_NAME = "Load Depth Map"
     CATEGORY = "SD2 Depth/depth map"
     DESCRIPTION = (
-        "Reads a depth map from ComfyUI's input folder: 8- or 16-bit PNG and other pictures, grey "
-        "or colour. All 16 bits are kept, unlike with Load Image. White = near, black = far. "
-        "Moving one wire to this node replaces an estimated map by a hand-edited one."
+        "Reads a depth map from ComfyUI's input folder: 8- or 16-bit PNG, TIFF and other pictures, "
+        "grey or colour, and the floats of TIFF, EXR, NPY, NPZ and PFM. Every bit is kept, unlike "
+        "with Load Image. White = near, black = far. Moving one wire to this node replaces an "
+        "estimated map by a hand-edited one."
     )
-    SEARCH_ALIASES = ["depth map", "16 bit png", "import depth", "z pass"]
+    SEARCH_ALIASES = ["depth map", "16 bit png", "import depth", "z pass", "exr", "npy", "pfm"]
     FUNCTION = "execute"
     RETURN_TYPES = ("IMAGE",)
     RETURN_NAMES = ("depth",)
-    OUTPUT_TOOLTIPS = ("Depth map of the file's size: white = near, black = far.",)
+    OUTPUT_TOOLTIPS = (
+        "Depth map of the file's size: white = near, black = far. A stack of maps in an NPY or "
+        "NPZ file gives a batch.",
+    )
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
@@ -100,11 +106,12 @@ class SD2DepthLoad:
         return {
             "required": {
                 "image": (
-                    host.input_names(),
+                    host.input_names(SUFFIXES),
                     {
                         "image_upload": True,
-                        "tooltip": "A file in the input folder. Black pixels are far, white ones "
-                        "near; transparent ones count as far.",
+                        "tooltip": "A file in the input folder; put EXR, NPY, NPZ and PFM there by "
+                        "hand. Black pixels are far, white ones near; transparent ones count as "
+                        "far. An EXR's Z channel comes before its colours.",
                     },
                 ),
             },
@@ -116,16 +123,63 @@ class SD2DepthLoad:
                         "tooltip": "On for a map in which black is near (many 3D programs).",
                     },
                 ),
+                "colours": (
+                    [colours.value for colours in ColourMap],
+                    {
+                        "default": ColourMap.GREY.value,
+                        "tooltip": "What a coloured depth picture was painted with: its colours "
+                        "become depths again, in 256 steps. With grey the brightness is the depth.",
+                    },
+                ),
+                "far": _file_value(
+                    0.0,
+                    "The file's value that becomes 0 (far). Integers of 8 and 16 bits count as 0 "
+                    "to 1. Distances (far larger than near) are turned round, but stay distances, "
+                    "no disparity.",
+                ),
+                "near": _file_value(1.0, "The file's value that becomes 1 (near)."),
+                "beyond": (
+                    [beyond.value for beyond in Beyond],
+                    {
+                        "default": Beyond.REFUSE.value,
+                        "advanced": True,
+                        "tooltip": "Values outside far to near. refuse: stop and say which there "
+                        "are. clip: make them far or near, infinite ones too.",
+                    },
+                ),
+                "tolerance": (
+                    "FLOAT",
+                    {
+                        "default": TOLERANCE,
+                        "min": 0.0,
+                        "max": 1.0,
+                        "step": 0.001,
+                        "advanced": True,
+                        "tooltip": "How far a pixel may be from the nearest colour of the map (RGB "
+                        "0 to 1) before the picture is refused. More for a JPEG; then legends and "
+                        "edges become wrong depths.",
+                    },
+                ),
             },
         }
 
-    def execute(self, image: str, invert: bool = False) -> tuple[Tensor]:
+    def execute(
+        self,
+        image: str,
+        invert: bool = False,
+        colours: str = ColourMap.GREY.value,
+        far: float = 0.0,
+        near: float = 1.0,
+        beyond: str = Beyond.REFUSE.value,
+        tolerance: float = TOLERANCE,
+    ) -> tuple[Tensor]:
         """Read the file as it is; nothing is stretched or resized."""
-        depth = read_depth(host.input_path(image))
+        reading = Reading(far, near, Beyond(beyond), ColourMap(colours), tolerance)
+        depth = read_depth(host.input_path(image), reading)
         return (to_image(1.0 - depth if invert else depth),)
 
     @classmethod
-    def IS_CHANGED(cls, image: str, invert: bool = False) -> str:
+    def IS_CHANGED(cls, image: str, **_: Any) -> str:
         """A file edited on disk is read again."""
         return hashlib.sha256(host.input_path(image).read_bytes()).hexdigest()
 
@@ -139,16 +193,23 @@ class SD2DepthLoad:
         return True
 
 
+def _file_value(default: float, tooltip: str) -> tuple[str, dict[str, Any]]:
+    """An expert input for a value in the unit of the file, metres for example."""
+    limits = {"min": -1e6, "max": 1e6, "step": 0.001, "round": False}
+    return ("FLOAT", {"default": default, **limits, "advanced": True, "tooltip": tooltip})
+
+
 class SD2DepthSave:
-    """Save Depth Map: depth maps -> PNG files in the output folder."""
+    """Save Depth Map: depth maps -> files in the output folder."""
 
     DISPLAY_NAME = "Save Depth Map"
     CATEGORY = "SD2 Depth/depth map"
     DESCRIPTION = (
-        "Writes depth maps as 16-bit grey PNG into ComfyUI's output folder, with the workflow "
-        "inside the file, and shows them. Load Depth Map reads them back bit for bit."
+        "Writes depth maps into ComfyUI's output folder and shows them: as 16-bit grey PNG with "
+        "the workflow inside the file, or for other programs as TIFF, EXR, NPY, NPZ or PFM. Load "
+        "Depth Map reads them back bit for bit."
     )
-    SEARCH_ALIASES = ["depth map", "16 bit png", "export depth"]
+    SEARCH_ALIASES = ["depth map", "16 bit png", "export depth", "exr", "tiff", "npy", "pfm"]
     FUNCTION = "execute"
     OUTPUT_NODE = True
     RETURN_TYPES = ()
@@ -173,8 +234,17 @@ class SD2DepthSave:
                     ["16", "8"],
                     {
                         "default": "16",
-                        "tooltip": "Bits a pixel: 16 keeps 65,536 depths; 8 keeps 256, for "
-                        "programs that cannot read 16, and shows as steps on slopes.",
+                        "tooltip": "Bits a pixel of a PNG: 16 keeps 65,536 depths; 8 keeps 256, "
+                        "for programs that cannot read 16, and shows as steps on slopes.",
+                    },
+                ),
+                "file_format": (
+                    [kind.value for kind in FileFormat],
+                    {
+                        "default": FileFormat.PNG.value,
+                        "tooltip": "png, tiff 16-bit: for picture editors. tiff float, exr, npy, "
+                        "npz, pfm: exact float32, for 3D, compositing and Python; they hold values "
+                        "outside 0..1 too. Only png carries the workflow.",
                     },
                 ),
             },
@@ -186,18 +256,31 @@ class SD2DepthSave:
         depth: Tensor,
         filename_prefix: str,
         bits: str = "16",
+        file_format: str = FileFormat.PNG.value,
         prompt: Any = None,
         extra_pnginfo: Any = None,
     ) -> dict[str, Any]:
         """Write one file a map; nothing half-written is left behind."""
-        maps = repair(from_image(depth))
+        maps, kind = repair(from_image(depth)), FileFormat(file_format)
         count, height, width = maps.shape
-        paths, subfolder = host.output_paths(filename_prefix, count, width, height)
+        paths, subfolder = host.output_paths(filename_prefix, count, width, height, kind.suffix)
         text = host.png_text(prompt, extra_pnginfo)
         for path, one in zip(paths, maps, strict=True):
-            write_png(path, one, bits=int(bits), text=text)
+            write_depth(path, one, kind, int(bits), text)
         saved = [{"filename": p.name, "subfolder": subfolder, "type": "output"} for p in paths]
-        return {"ui": {"images": saved}}
+        if kind is FileFormat.PNG:
+            return {"ui": {"images": saved}}
+        # A web page shows none of the others, so it gets pictures of them.
+        return {"ui": {"images": show(to_image(maps.clamp(0, 1))), "files": saved}}
+
+
+def show(pictures: Tensor, prefix: str = "depth_preview") -> list[dict[str, str]]:
+    """Write IMAGE `[B, H, W, 3]`, 0..1, to the folder of previews: what `ui.images` takes."""
+    count, height, width = pictures.shape[:3]
+    paths, subfolder = host.preview_paths(prefix, count, width, height)
+    for path, picture in zip(paths, pictures, strict=True):
+        write_picture(path, picture)
+    return [{"filename": path.name, "subfolder": subfolder, "type": "temp"} for path in paths]
 
 
 def estimate_batch(

@@ -120,7 +120,7 @@ class LoadLatent:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """A name in the input folder or a path."""
-        return {"required": {"latent": (folders.input_names((".latent",)),)}}
+        return {"required": {"latent": (folders.input_names((".latent",), pictures=False),)}}
 
     def load(self, latent: str) -> tuple[Latent]:
         """LATENT with the samples alone, in the VAE's units."""

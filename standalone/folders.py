@@ -10,10 +10,10 @@ The base is the current directory unless `use()` says otherwise.
 import mimetypes
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from ..pictures.files import written_whole as written_whole  # for whoever writes there
 
 CHECKPOINT_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")
 
@@ -75,11 +75,15 @@ def checkpoint_path(name: str) -> Path:
     )
 
 
-def input_names(suffixes: tuple[str, ...] = ()) -> list[str]:
-    """Files in the input folder: pictures, or those that end in one of the suffixes."""
+def input_names(suffixes: tuple[str, ...] = (), pictures: bool = True) -> list[str]:
+    """Files in the input folder that end in one of the suffixes, and pictures unless told not."""
     folder = current().input
     names = [path.name for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
-    return sorted(n for n in names if (n.endswith(suffixes) if suffixes else _is_picture(n)))
+    return sorted(
+        name
+        for name in names
+        if name.lower().endswith(suffixes) or (pictures and _is_picture(name))
+    )
 
 
 def input_path(name: str) -> Path:
@@ -150,17 +154,6 @@ def output_paths(
     first = 1 + max((_last_number(target, one) for one in set(names)), default=0)
     files = [f"{one}_{first + index:05}_{suffix}" for index, one in enumerate(names)]
     return [target / file for file in files], subfolder
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """A name to write to that becomes `path` when all went well; otherwise nothing is left."""
-    unfinished = path.with_name(f".{path.name}.part")
-    try:
-        yield unfinished
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _expand(prefix: str, width: int, height: int) -> str:

@@ -38,9 +38,9 @@ def checkpoint_path(name: str) -> Path:
     return folders.checkpoint_path(name)
 
 
-def input_names() -> list[str]:
-    """Names of the pictures in the input folder."""
-    return folders.input_names()
+def input_names(suffixes: tuple[str, ...] = ()) -> list[str]:
+    """Names of the pictures in the input folder, and of the files with one of the suffixes."""
+    return folders.input_names(suffixes)
 
 
 def input_path(name: str) -> Path:
@@ -53,6 +53,13 @@ def output_paths(
 ) -> tuple[list[Path], str]:
     """`count` free paths in the output folder and their subfolder; see folders.output_paths."""
     return folders.output_paths(folders.current().output, prefix, count, width, height, suffix)
+
+
+def preview_paths(
+    prefix: str, count: int, width: int, height: int, suffix: str = ".png"
+) -> tuple[list[Path], str]:
+    """`count` free paths in the folder of previews, and their subfolder."""
+    return folders.output_paths(folders.current().temp, prefix, count, width, height, suffix)
 
 
 def png_text(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, str]:

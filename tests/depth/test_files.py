@@ -215,7 +215,7 @@ def test_a_cameras_mpo_is_its_first_picture(tmp_path):
     assert (read_depth(tmp_path / "camera.jpg") - 200 / 255).abs().max() < 0.02
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.int16])
+@pytest.mark.parametrize("dtype", [np.int8, np.int16])
 def test_other_pixel_types_are_refused(tmp_path, dtype):
     write_opencv(tmp_path / "map.tiff", np.ones((4, 4), dtype), ".tiff")
     with pytest.raises(ValueError, match=np.dtype(dtype).name):

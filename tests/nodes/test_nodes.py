@@ -26,6 +26,8 @@ INTERFACE = {
     "SD2DepthEstimate": (["image", "depth_model"], ("IMAGE",)),
     "SD2DepthLoad": (["image"], ("IMAGE",)),
     "SD2DepthSave": (["depth", "filename_prefix"], ()),
+    "SD2DepthPreview": (["depth"], ("IMAGE", "STRING")),
+    "SD2DepthParallax": (["image", "depth"], ("IMAGE",)),
     "SD2DepthPrepare": (["image"], ("IMAGE", "MASK", "IMAGE", "SD2DEPTH_STITCH")),
     "SD2DepthCrop": (["image", "mask", "depth"], ("IMAGE", "MASK", "IMAGE", "SD2DEPTH_STITCH")),
     "SD2DepthInpaintEncode": (["image", "mask", "vae"], ("LATENT",)),
@@ -211,6 +213,35 @@ def test_load_reads_the_input_folder_inverts_and_notices_edits(base):
     before = SD2DepthLoad.IS_CHANGED("hand.png")
     cv2.imwrite(str(path), np.zeros((2, 2), np.uint8))
     assert SD2DepthLoad.IS_CHANGED("hand.png") != before
+
+
+@pytest.mark.parametrize("file_format", ["tiff float", "exr", "npy", "npz", "pfm"])
+def test_floats_come_back_exactly_and_are_shown_as_pictures(base, file_format):
+    maps = torch.rand(2, 17, 9, 1).repeat(1, 1, 1, 3)
+    shown = SD2DepthSave().execute(maps, "scan", file_format=file_format)["ui"]
+    for entry, picture, expected in zip(shown["files"], shown["images"], maps, strict=True):
+        (back,) = SD2DepthLoad().execute(f"{entry['filename']} [output]")
+        assert torch.equal(back[0], expected)
+        assert picture["type"] == "temp"
+        seen = cv2.imread(str(base / "output" / "temp" / picture["filename"]))
+        assert np.abs(seen / 255 - expected.numpy()).max() <= 0.5 / 255 + 1e-6
+
+
+def test_load_lists_pictures_and_files_of_numbers(base):
+    for name in ("a.png", "b.exr", "c.NPY", "d.npz", "e.pfm", "f.tiff", "g.txt", "h.latent"):
+        (base / "input" / name).touch()
+    listed = SD2DepthLoad.INPUT_TYPES()["required"]["image"][0]
+    assert listed == ["a.png", "b.exr", "c.NPY", "d.npz", "e.pfm", "f.tiff"]
+
+
+def test_load_reads_metres_by_their_stated_range(base):
+    np.save(base / "input" / "z.npy", np.float32([[2, 4], [6, 12]]))
+    (depth,) = SD2DepthLoad().execute("z.npy", far=12.0, near=2.0)
+    assert torch.allclose(depth[0, ..., 0], torch.tensor([[1.0, 0.8], [0.6, 0.0]]))
+    (clipped,) = SD2DepthLoad().execute("z.npy", far=6.0, near=4.0, beyond="clip")
+    assert clipped[0, ..., 0].tolist() == [[1, 1], [0, 0]]
+    with pytest.raises(ValueError, match="run from 2 to 12"):
+        SD2DepthLoad().execute("z.npy")
 
 
 def test_load_says_before_the_run_that_a_file_is_missing(base):

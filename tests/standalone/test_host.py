@@ -50,7 +50,7 @@ def test_pictures_are_found_by_name_by_path_and_by_folder(base):
     touch(base / "input" / "b.PNG", base / "input" / "a.jpg", base / "input" / "x.latent")
     touch(base / "output" / "sub" / "o.png", base / "output" / "temp" / "t.png", base / "p.png")
     assert host.input_names() == ["a.jpg", "b.PNG"]
-    assert folders.input_names((".latent",)) == ["x.latent"]
+    assert folders.input_names((".latent",), pictures=False) == ["x.latent"]
     assert host.input_path("a.jpg") == base / "input" / "a.jpg"
     assert host.input_path(str(base / "p.png")) == base / "p.png"
     assert host.input_path("sub/o.png [output]") == base / "output" / "sub" / "o.png"

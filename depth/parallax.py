@@ -1,0 +1,228 @@
+"""A small move of the camera, from one picture and its depth map.
+
+A point of depth d (disparity) moves across the picture in proportion to d when the camera moves
+sideways, and away from the middle when it moves forward. The far (0) stands still.
+
+Every pixel of a new view looks for the point that it sees as relief mapping does: along the line on
+which that point must lie, from near to far, until it meets the surface (Policarpo et al. 2005,
+"Real-Time Relief Mapping on Arbitrary Polygonal Surfaces", section 4). The first hit is the nearest
+one, so it hides what is behind it. Where the surface would be drawn out like rubber, between a near
+thing and what it hid, is a hole, filled from the farther side. Beyond the picture its edge goes on.
+"""
+
+import math
+from collections.abc import Callable
+from enum import Enum
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..pictures.fill import fill_holes
+
+STEPS_A_PIXEL = 2  # of the search, so that nothing wider than half a pixel is jumped over
+BISECTIONS = 6  # that then narrow the hit to 1/128 pixel
+SURROUNDINGS = 4  # times the widest hole there can be: what lies around a hole
+FARTHER = 0.25  # part of the depths around a hole that counts as its farther side
+STRETCH = 1.6  # more than that many times its width, a surface is torn, not slanted
+
+
+class Move(str, Enum):
+    """How the camera moves."""
+
+    SWAY = "sway"  # to the right, to the left and back
+    CIRCLE = "circle"  # right, up, left, down
+    PUSH_IN = "push in"  # forward
+
+
+class Camera(NamedTuple):
+    """Where the camera is, in units of the whole move: to the right, up, forward."""
+
+    right: float
+    up: float
+    forward: float
+
+
+def camera_path(move: Move, frames: int) -> list[Camera]:
+    """One camera a frame. Sway and circle can be repeated without a jump; push in ends at 1.
+
+    Raises ValueError for less than one frame.
+    """
+    if frames < 1:
+        raise ValueError(f"a move of {frames} frames cannot be shown; expected 1 or more")
+    if move is Move.PUSH_IN:
+        return [Camera(0.0, 0.0, index / max(frames - 1, 1)) for index in range(frames)]
+    angles = [2 * math.pi * index / frames for index in range(frames)]
+    if move is Move.SWAY:
+        return [Camera(math.sin(angle), 0.0, 0.0) for angle in angles]
+    return [Camera(math.cos(angle), math.sin(angle), 0.0) for angle in angles]
+
+
+def check_depth(depth: Tensor, picture: Tensor) -> None:
+    """Raise ValueError unless depth `[N, H, W]` is in 0..1 and fits pictures `[B, H, W, 3]`."""
+    if depth.shape[1:] != picture.shape[1:3]:
+        raise ValueError(
+            f"the depth map has {depth.shape[2]} x {depth.shape[1]} pixels, the picture "
+            f"{picture.shape[2]} x {picture.shape[1]}. Scale one of them (Upscale Image) so that "
+            "they are alike"
+        )
+    if len(picture) % len(depth):
+        raise ValueError(
+            f"{len(depth)} depth maps cannot be shared out to {len(picture)} pictures; give one "
+            "map, or one for each picture"
+        )
+    low, high = (end.item() for end in depth.aminmax())
+    if not (low >= 0 and high <= 1):  # put this way round, NaN is refused as well
+        raise ValueError(
+            f"the depths run from {low:g} to {high:g}; expected 0 (far) to 1 (near). Normalise "
+            "the map first"
+        )
+
+
+def widen(depth: Tensor, pixels: int) -> Tensor:
+    """Near things widened by that many pixels on every side, `[H, W]`.
+
+    The soft edges of an estimated map run inside of the outlines in the picture; widened, the
+    outline moves with its thing, and nothing of it stays behind to be smeared into the hole.
+    """
+    return _largest(depth, pixels) if pixels else depth
+
+
+def view(picture: Tensor, depth: Tensor, camera: Camera, strength: float) -> Tensor:
+    """What the moved camera sees.
+
+    Args:
+        picture: float32 `[H, W, 3]`.
+        depth: `[H, W]` in 0..1.
+        camera: where it is; at (0, 0, 0), as with strength 0, the picture comes back bit for bit.
+        strength: pixels by which a point of depth 1 moves for a camera at 1; forward, that is at
+            the middle of the longer sides' ends.
+
+    Returns: float32 `[H, W, 3]`, within the picture's own values.
+    """
+    if not strength or not any(camera):
+        return picture.clone()
+    motion = _motion(depth, camera, strength)
+    return _seen(picture, depth.to(picture), motion, strength * math.hypot(*camera))
+
+
+class _Motion(NamedTuple):
+    """How the move shifts points: the point at `q` with depth d comes to lie at `q + shift(q) · d`.
+
+    source: from `[H, W]` depths to where points of such depths come from, `[H, W, 2]`: x, y.
+    shift: `[H, W, 2]` at every pixel, for depth 1.
+    """
+
+    source: Callable[[Tensor], Tensor]
+    shift: Tensor
+
+
+def _motion(depth: Tensor, camera: Camera, strength: float) -> _Motion:
+    height, width = depth.shape
+    rows = torch.arange(height, dtype=torch.float32, device=depth.device)
+    columns = torch.arange(width, dtype=torch.float32, device=depth.device)
+    here = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)  # HW2
+    middle = here.new_tensor([(width - 1) / 2, (height - 1) / 2])
+    # Things move against the camera; y counts downwards.
+    across = here.new_tensor([-camera.right, camera.up]) * strength
+    zoom = camera.forward * strength / (max(height, width) / 2)
+
+    def source(depths: Tensor) -> Tensor:
+        depths = depths.unsqueeze(-1)
+        return middle + (here - middle - across * depths) / (1 + zoom * depths)
+
+    return _Motion(source, across + zoom * (here - middle))
+
+
+def _seen(picture: Tensor, depth: Tensor, motion: _Motion, reach: float) -> Tensor:
+    """The view; `reach` is how far anything moves, in pixels."""
+    met = _meet(depth, motion.source, steps=max(1, math.ceil(abs(reach) * STEPS_A_PIXEL)))
+    source = motion.source(met)
+    seen = _sample(picture.movedim(-1, 0), source).movedim(0, -1)  # HWC -> CHW -> HWC
+    known = ~_torn(depth, motion.shift, source)
+    low, high = picture.amin(), picture.amax()
+    return _filled(seen, known, met, math.ceil(abs(reach))).clamp(low, high)
+
+
+def _meet(depth: Tensor, source: Callable[[Tensor], Tensor], steps: int) -> Tensor:
+    """Depth of the nearest point that every pixel of the view meets, `[H, W]`."""
+
+    def is_above(depths: Tensor) -> Tensor:
+        """Whether a point of such a depth would hover nearer than the surface."""
+        return _sample(depth.unsqueeze(0), source(depths))[0] < depths
+
+    above = torch.ones_like(depth)  # hovers, or is the nearest there can be
+    below = torch.zeros_like(depth)
+    searching = torch.ones_like(depth, dtype=torch.bool)
+    for index in range(steps, -1, -1):
+        depths = torch.full_like(depth, index / steps)
+        hovers = is_above(depths)
+        above = torch.where(searching & hovers, depths, above)
+        below = torch.where(searching & ~hovers, depths, below)
+        searching = searching & hovers
+    for _ in range(BISECTIONS):
+        between = (above + below) / 2
+        hovers = is_above(between)
+        above, below = torch.where(hovers, between, above), torch.where(hovers, below, between)
+    return (above + below) / 2
+
+
+def _torn(depth: Tensor, shift: Tensor, source: Tensor) -> Tensor:
+    """Where the surface is drawn out too far, bool `[H, W]`: depth falls or rises along the shift
+    by so much that neighbours come to lie more than `STRETCH` pixels apart.
+    """
+    padded = F.pad(depth[None, None], (1, 1, 1, 1), mode="replicate")[0, 0]
+    across = torch.maximum(
+        (padded[1:-1, 2:] - depth) * shift[..., 0], (depth - padded[1:-1, :-2]) * shift[..., 0]
+    )
+    down = torch.maximum(
+        (padded[2:, 1:-1] - depth) * shift[..., 1], (depth - padded[:-2, 1:-1]) * shift[..., 1]
+    )
+    stretch = 1 + across.clamp(min=0) + down.clamp(min=0)
+    return _sample(stretch.unsqueeze(0), source)[0] > STRETCH
+
+
+def _filled(seen: Tensor, known: Tensor, depth: Tensor, reach: int) -> Tensor:
+    """Holes of `[H, W, 3]` filled from what is known and on the farther side of them."""
+    if known.all() or not known.any():
+        return seen
+    radius = SURROUNDINGS * reach + 2
+    far = -_largest_around((-depth).where(known, -1.0), radius)
+    near = _largest_around(depth.where(known, 0.0), radius)
+    is_far = depth <= far + FARTHER * (near - far)
+    # At the rim of a tear near and far are mixed: no colours to fill with, and on the far side no
+    # colours to keep.
+    rim = _largest((~known).to(depth), 1) > 0
+    beside = _largest_around((~known).to(depth), radius) > 0
+    lends = known & ~rim & (is_far | ~beside)
+    keeps = known & ~(rim & is_far)
+    if not lends.any():
+        lends = keeps = known
+    # HWC -> 1CHW, HW -> 11HW
+    filled = fill_holes(seen.movedim(-1, 0).unsqueeze(0), lends[None, None])[0].movedim(0, -1)
+    return torch.where(keeps.unsqueeze(-1), seen, filled)
+
+
+def _largest(values: Tensor, radius: int) -> Tensor:
+    """The largest value within a square around every pixel of `[H, W]`."""
+    side = 2 * radius + 1
+    rows = F.max_pool2d(values[None, None], (side, 1), stride=1, padding=(radius, 0))
+    return F.max_pool2d(rows, (1, side), stride=1, padding=(0, radius))[0, 0]
+
+
+def _largest_around(values: Tensor, radius: int) -> Tensor:
+    """As `_largest`, in a square that may be larger by an eighth, at a cost that does not grow."""
+    block = max(1, radius // 8)
+    blocks = F.max_pool2d(values[None, None], block, ceil_mode=True)[0, 0]
+    blocks = _largest(blocks, -(-radius // block))
+    spread = blocks.repeat_interleave(block, 0).repeat_interleave(block, 1)
+    return spread[: values.shape[0], : values.shape[1]]
+
+
+def _sample(planes: Tensor, source: Tensor) -> Tensor:
+    """Planes `[C, H, W]` at places `[H, W, 2]`, bilinearly; their edges go on outside."""
+    height, width = planes.shape[1:]
+    unit = (source + 0.5) / source.new_tensor([width, height]) * 2 - 1
+    options = {"mode": "bilinear", "padding_mode": "border", "align_corners": False}
+    return F.grid_sample(planes.unsqueeze(0), unit.unsqueeze(0), **options)[0]

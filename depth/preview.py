@@ -1,0 +1,219 @@
+"""A depth map as a person can judge it: in colours, a histogram, as the model sees it, in words.
+
+What is said about a map are hints, not verdicts. The numbers behind them are our own choice, made
+so that maps from MiDaS and careful paintings raise none.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from ..pictures.crop import resize_picture
+from ..pictures.lettering import INK, MARGIN, PAPER, Lettering
+from ..pictures.sheet import contact_sheet
+from .colormaps import ColourMap, paint
+
+END_SHARE = 0.05  # pixels at exactly the nearest or farthest depth; MiDaS leaves one or a few
+NARROW = 0.05  # range of depths, of 0..1
+CROWDED = 0.1  # part of its own range that all but the outermost hundredths of a map lie in
+TILT = 0.15  # by which the bottom third is farther than the top third, in the map's own range
+BEYOND = (0.05, 0.01)  # how far the channel goes beyond -1..1, and in which share of its pixels
+
+BINS = 128
+HISTOGRAM_HEIGHT = 96  # pixels
+LEGEND_HEIGHT = 16
+BAR = "#505050"
+FONT_SIZE = 14
+
+
+def examine(depth: Tensor) -> list[str]:
+    """What is conspicuous about a map `[H, W]`, a sentence each; none when nothing is.
+
+    Pixels without a value and values outside 0..1; flatness; ends that many pixels share, as
+    clipping leaves them; a bottom that is farther than the top, as in an inverted map.
+
+    Raises:
+        ValueError: another rank, an empty map, or one without any finite pixel.
+    """
+    if depth.ndim != 2 or not depth.numel() or not depth.isfinite().any():
+        raise ValueError(
+            f"The depth map has shape {tuple(depth.shape)} and {int(depth.isfinite().sum())} "
+            "finite pixels; expected [height, width] with one or more."
+        )
+    known = depth[depth.isfinite()].double()
+    low, high = known.min().item(), known.max().item()
+    notes = _strange_values(depth, low, high)
+    if low == high:
+        return [*notes, f"flat: every pixel has the depth {low:.3g}, so the model sees no depth."]
+    ends = (_shared_end(known, high, "nearest"), _shared_end(known, low, "farthest"))
+    found = (_flatness(known, low, high), *ends, _inversion(depth, low, high))
+    return [*notes, *(note for note in found if note)]
+
+
+def examine_channel(channel: Tensor) -> list[str]:
+    """What is conspicuous about the model's view of a map, `[h, w]`, -1..1."""
+    distance, least = BEYOND
+    share = (channel.abs() > 1 + distance).double().mean().item()
+    if share < least:
+        return []
+    return [
+        f"{share:.0%} of what the model sees goes beyond -1 to 1 (it runs from "
+        f"{channel.min():.2f} to {channel.max():.2f}), where it was not trained: widen the range "
+        "of normalize, or choose per image."
+    ]
+
+
+def sheet(
+    depth: Tensor, channel: Tensor, colours: ColourMap, notes: Sequence[str], size: int
+) -> Tensor:
+    """One page: the map in colours, what the model sees, histogram with legend, notes.
+
+    Args:
+        depth: `[H, W]`, finite; what is outside 0..1 gets the end's colour.
+        channel: `[h, w]`, the UNet's fifth channel, -1..1; shown from black to white.
+        colours: how the map is painted.
+        notes: written below.
+        size: of the longer side of both pictures, in pixels.
+
+    Returns: float32 `[H', W', 3]`, 0..1; its width depends on the map's shape and on `size` only.
+    """
+    factor = size / max(depth.shape)
+    height, width = (max(1, round(side * factor)) for side in depth.shape)
+    pictures = [
+        _fitted(paint(depth, colours), height, width),
+        _fitted(paint((channel + 1) / 2, ColourMap.GREY), height, width),
+    ]
+    captions = [
+        f"{depth.shape[1]} x {depth.shape[0]} pixels, depth {depth.min():.3g} to {depth.max():.3g}",
+        f"what the UNet sees: {channel.shape[1]} x {channel.shape[0]} pixels, "
+        f"{channel.min():.2f} to {channel.max():.2f}",
+    ]
+    top = contact_sheet([_pillow(picture) for picture in pictures], captions, 2, FONT_SIZE)
+    page = _below(top, _histogram(depth, colours, top.width - 2 * MARGIN), notes)
+    return torch.from_numpy(np.array(page)).float() / 255
+
+
+def same_height(pages: Sequence[Tensor]) -> Tensor:
+    """Pages `[H, W, 3]` of one width as a batch; the shorter ones get more white paper below."""
+    height = max(len(page) for page in pages)
+    padded = [F.pad(page, (0, 0, 0, 0, 0, height - len(page)), value=1.0) for page in pages]
+    return torch.stack(padded)
+
+
+# --- hints ---------------------------------------------------------------------------------------
+
+
+def _strange_values(depth: Tensor, low: float, high: float) -> list[str]:
+    notes = []
+    missing = int((~depth.isfinite()).sum())
+    if missing:
+        notes.append(
+            f"{missing} pixels have no value (NaN or infinite): they are filled from their "
+            "neighbours."
+        )
+    if low < 0 or high > 1:
+        notes.append(
+            f"the depths run from {low:.3g} to {high:.3g}, a depth map from 0 to 1: files of 8 and "
+            "16 bits cannot hold that. Normalise it."
+        )
+    return notes
+
+
+def _flatness(known: Tensor, low: float, high: float) -> str:
+    span = high - low
+    if span < NARROW:
+        return (
+            f"almost flat: the depths differ by {span:.2g} only. The model sees them stretched to "
+            "the full range, and with them every step and all noise."
+        )
+    # numpy's, because torch.quantile refuses large maps.
+    inner = np.subtract(*np.quantile(known.cpu().numpy(), (0.99, 0.01)))
+    if inner < CROWDED * span:
+        return (
+            f"almost flat but for a few pixels: 98% of them lie within {inner / span:.0%} of the "
+            "range. Cut off what is extreme, and the rest gets more depth."
+        )
+    return ""
+
+
+def _shared_end(known: Tensor, end: float, name: str) -> str:
+    share = (known == end).double().mean().item()
+    if share < END_SHARE:
+        return ""
+    return (
+        f"{share:.0%} of the pixels have exactly the {name} depth ({end:.3g}): either a plane is "
+        "there, or shapes were clipped away."
+    )
+
+
+def _inversion(depth: Tensor, low: float, high: float) -> str:
+    third = len(depth) // 3
+    if not third:
+        return ""
+    top, bottom = (part[part.isfinite()] for part in (depth[:third], depth[-third:]))
+    if not top.numel() or not bottom.numel():
+        return ""
+    top, bottom = (((part.double().mean() - low) / (high - low)).item() for part in (top, bottom))
+    if top - bottom < TILT:
+        return ""
+    return (
+        f"the bottom third is farther ({bottom:.2f}) than the top third ({top:.2f}); in most "
+        "pictures it is nearer. If nearer parts are the darker ones here, invert the map."
+    )
+
+
+# --- drawing -------------------------------------------------------------------------------------
+
+
+def _fitted(picture: Tensor, height: int, width: int) -> Tensor:
+    """`[H, W, 3]` to another size: averaged when it shrinks; pixels stay pixels when it grows."""
+    if height < picture.shape[0]:
+        return resize_picture(picture.unsqueeze(0), height, width)[0]
+    enlarged = F.interpolate(picture.movedim(-1, 0).unsqueeze(0), (height, width), mode="nearest")
+    return enlarged[0].movedim(0, -1)
+
+
+def _pillow(picture: Tensor) -> Image.Image:
+    return Image.fromarray((picture * 255).round().to(torch.uint8).cpu().numpy())
+
+
+def _histogram(depth: Tensor, colours: ColourMap, width: int) -> Image.Image:
+    """Bars for the depths 0..1, over the map's colours as their axis."""
+    counts = torch.histc(depth.float().cpu().clamp(0, 1), BINS, 0, 1)
+    heights = (counts / counts.max()).sqrt() * HISTOGRAM_HEIGHT
+    picture = Image.new("RGB", (width, HISTOGRAM_HEIGHT + LEGEND_HEIGHT), PAPER)
+    draw = ImageDraw.Draw(picture)
+    for index, tall in enumerate(heights.ceil().int().tolist()):
+        left = index * width // BINS
+        right = max(left, (index + 1) * width // BINS - 1)  # a page may be narrower than BINS
+        if tall:
+            draw.rectangle((left, HISTOGRAM_HEIGHT - tall, right, HISTOGRAM_HEIGHT - 1), BAR)
+    legend = paint(torch.linspace(0, 1, width).expand(LEGEND_HEIGHT, width), colours)
+    picture.paste(_pillow(legend), (0, HISTOGRAM_HEIGHT))
+    draw.rectangle((0, HISTOGRAM_HEIGHT, width - 1, picture.height - 1), outline=INK)
+    return picture
+
+
+def _below(top: Image.Image, histogram: Image.Image, notes: Sequence[str]) -> Image.Image:
+    """The page: both pictures, the histogram with its two ends named, and the notes."""
+    letters = Lettering(FONT_SIZE)
+    far, near = (letters.label(text, histogram.width) for text in ("0 far", "near 1"))
+    axis = letters.label("pixels of each depth (square root)", histogram.width)
+    label = letters.label("\n".join(f"! {note}" for note in notes), histogram.width)
+    names = top.height + histogram.height + MARGIN // 2
+    text = names + max(far.height, near.height, axis.height) + MARGIN
+    page = Image.new("RGB", (top.width, text + label.height + MARGIN), PAPER)
+    page.paste(top, (0, 0))
+    page.paste(histogram, (MARGIN, top.height))
+    right = MARGIN + histogram.width
+    letters.write(page, far, MARGIN, names, "left")
+    letters.write(page, near, right - near.width, names, "left")
+    between = right - MARGIN - far.width - near.width
+    if axis.width + 2 * MARGIN < between:  # a narrow page has no place for it
+        letters.write(page, axis, (page.width - axis.width) // 2, names, "left")
+    letters.write(page, label, MARGIN, text, "left")
+    return page

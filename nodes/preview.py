@@ -1,0 +1,227 @@
+"""Nodes that show a depth map: as a page to judge it by, and as a move of the camera."""
+
+from typing import Any
+
+from torch import Tensor
+
+from .. import host
+from ..depth.colormaps import ColourMap
+from ..depth.convention import from_image, repair
+from ..depth.parallax import Move, camera_path, check_depth, view, widen
+from ..depth.preview import examine, examine_channel, same_height, sheet
+from ..pictures.crop import check_picture
+from ..sampling.concat import DepthCondition, Normalize
+from ..sampling.latents import LATENT_PIXELS
+from .depth_map import show
+
+
+class SD2DepthPreview:
+    """Preview Depth: depth maps -> pages that show them, and what is conspicuous in words."""
+
+    DISPLAY_NAME = "Preview Depth"
+    CATEGORY = "SD2 Depth/depth map"
+    DESCRIPTION = (
+        "Shows a depth map in colours, with legend and histogram, beside what the model really "
+        "sees of it at the latent's size. Points out clipping, flatness and what may be an "
+        "inverted map; these are hints, the map is not changed."
+    )
+    SEARCH_ALIASES = ["depth histogram", "colormap", "turbo", "inspect depth", "false colour"]
+    FUNCTION = "execute"
+    OUTPUT_NODE = True
+    RETURN_TYPES = ("IMAGE", "STRING")
+    RETURN_NAMES = ("preview", "report")
+    OUTPUT_TOOLTIPS = (
+        "A page for every map, as shown on the node. Not a depth map.",
+        "A line for every map and for everything that is conspicuous about it.",
+    )
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """Inputs as ComfyUI asks for them."""
+        end = {"min": -10.0, "max": 10.0, "step": 0.001, "advanced": True}
+        return {
+            "required": {
+                "depth": ("IMAGE", {"tooltip": "One depth map or a batch, white = near."}),
+            },
+            "optional": {
+                "colours": (
+                    [colours.value for colours in ColourMap],
+                    {
+                        "default": ColourMap.TURBO.value,
+                        "tooltip": "How depths are painted. turbo: blue is far, red near, shows "
+                        "small differences. inferno, viridis: brighter is nearer. grey: as it is.",
+                    },
+                ),
+                "size": (
+                    "INT",
+                    {
+                        "default": 384,
+                        "min": 64,
+                        "max": 2048,
+                        "step": 8,
+                        "tooltip": "Longer side of the pictures on the page, in pixels. A larger "
+                        "map is scaled down to it for this page only.",
+                    },
+                ),
+                "normalize": (
+                    [normalize.value for normalize in Normalize],
+                    {
+                        "default": Normalize.PER_IMAGE.value,
+                        "advanced": True,
+                        "tooltip": "As set in Encode Depth: decides which depths the model sees "
+                        "as nearest and farthest.",
+                    },
+                ),
+                "low": (
+                    "FLOAT",
+                    {
+                        "default": 0.0,
+                        **end,
+                        "tooltip": "With normalize = fixed range: the depth that counts as far.",
+                    },
+                ),
+                "high": (
+                    "FLOAT",
+                    {
+                        "default": 1.0,
+                        **end,
+                        "tooltip": "With normalize = fixed range: the depth that counts as near.",
+                    },
+                ),
+            },
+        }
+
+    def execute(
+        self,
+        depth: Tensor,
+        colours: str = ColourMap.TURBO.value,
+        size: int = 384,
+        normalize: str = Normalize.PER_IMAGE.value,
+        low: float = 0.0,
+        high: float = 1.0,
+    ) -> dict[str, Any]:
+        """Examine every map as it came, draw it with its missing pixels filled."""
+        given = from_image(depth).cpu()  # BHWC -> BHW
+        maps = repair(given)
+        channels = _channels(DepthCondition(maps, Normalize(normalize), 1.0, low, high))
+        notes = [
+            examine(one) + examine_channel(channel)
+            for one, channel in zip(given, channels, strict=True)
+        ]
+        drawn = zip(maps, channels, notes, strict=True)
+        pages = same_height([sheet(m, c, ColourMap(colours), n, size) for m, c, n in drawn])
+        report = _report(notes)
+        return {"ui": {"images": show(pages), "text": [report]}, "result": (pages, report)}
+
+
+def _channels(condition: DepthCondition) -> Tensor:
+    """The UNet's view of every map, `[B, h, w]`, for pictures of the maps' size."""
+    count, height, width = condition.depth.shape
+    size = (max(1, round(side / LATENT_PIXELS)) for side in (height, width))
+    return condition.channel(count, *size)[:, 0]
+
+
+def _report(notes: list[list[str]]) -> str:
+    lines = [
+        f"map {index}: {note}"
+        for index, found in enumerate(notes)
+        for note in found or ["nothing conspicuous"]
+    ]
+    return "\n".join(lines)
+
+
+class SD2DepthParallax:
+    """Depth Parallax Frames: picture + depth map -> frames of a small move of the camera."""
+
+    DISPLAY_NAME = "Depth Parallax Frames"
+    CATEGORY = "SD2 Depth/depth map"
+    DESCRIPTION = (
+        "Moves the camera a little: near things shift against far ones, and what comes out from "
+        "behind them is filled with its surroundings. The frames are a batch for any video node. "
+        "It also shows quickly whether a depth map fits its picture."
+    )
+    SEARCH_ALIASES = ["parallax", "ken burns", "2.5d", "depth animation", "camera motion"]
+    FUNCTION = "execute"
+    RETURN_TYPES = ("IMAGE",)
+    RETURN_NAMES = ("frames",)
+    OUTPUT_TOOLTIPS = ("The frames, of the picture's size; those of the first picture come first.",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """Inputs as ComfyUI asks for them."""
+        return {
+            "required": {
+                "image": ("IMAGE", {"tooltip": "One picture or a batch; each gets all frames."}),
+                "depth": (
+                    "IMAGE",
+                    {
+                        "tooltip": "Its depth map, white = near, of the same size. One for all "
+                        "pictures, or a number that divides them."
+                    },
+                ),
+            },
+            "optional": {
+                "move": (
+                    [move.value for move in Move],
+                    {
+                        "default": Move.SWAY.value,
+                        "tooltip": "sway: right, left and back. circle: around the middle; both "
+                        "repeat without a jump. push in: forward, once.",
+                    },
+                ),
+                "frames": (
+                    "INT",
+                    {
+                        "default": 24,
+                        "min": 1,
+                        "max": 1000,
+                        "tooltip": "Frames of the whole move; 24 are a second of film. Each takes "
+                        "as much memory as the picture.",
+                    },
+                ),
+                "strength": (
+                    "FLOAT",
+                    {
+                        "default": 12.0,
+                        "min": 0.0,
+                        "max": 200.0,
+                        "step": 0.5,
+                        "tooltip": "Pixels by which white in the depth map moves to either side; "
+                        "black stands still. More shows more of what has to be invented behind "
+                        "near things. 0 repeats the picture.",
+                    },
+                ),
+                "grow": (
+                    "INT",
+                    {
+                        "default": 4,
+                        "min": 0,
+                        "max": 64,
+                        "advanced": True,
+                        "tooltip": "Pixels by which near things are widened in the depth map, so "
+                        "that their outlines move with them: the edges of an estimated map are "
+                        "soft. More takes some background along; 0 for an exact map.",
+                    },
+                ),
+            },
+        }
+
+    def execute(
+        self,
+        image: Tensor,
+        depth: Tensor,
+        move: str = Move.SWAY.value,
+        frames: int = 24,
+        strength: float = 12.0,
+        grow: int = 4,
+    ) -> tuple[Tensor]:
+        """Draw one frame after the other into the batch, so that nothing else grows with it."""
+        image, maps = check_picture(image), repair(from_image(depth))
+        check_depth(maps, image)
+        maps = [widen(one, grow) for one in maps]
+        path = camera_path(Move(move), frames)
+        jobs = [(index, camera) for index in range(len(image)) for camera in path]
+        result = image.new_empty(len(jobs), *image.shape[1:])
+        for number, (index, camera) in enumerate(host.progress(jobs, self.DISPLAY_NAME)):
+            result[number] = view(image[index], maps[index % len(maps)], camera, strength)
+        return (result,)

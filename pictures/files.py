@@ -1,0 +1,50 @@
+"""Files that appear complete or not at all, and pictures in them."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A name to write to that becomes `path` when all went well; otherwise nothing is left."""
+    # The number keeps two programs that write the same file apart.
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield unfinished
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write_picture(path: Path, picture: Tensor, text: Mapping[str, str] | None = None) -> None:
+    """Write `[H, W, 3]`, 0..1, to an RGB PNG of 8 bits, with `text` entries inside.
+
+    Raises:
+        ValueError: another shape, or values outside 0..1.
+        OSError: the folder is missing or cannot be written.
+    """
+    if picture.ndim != 3 or picture.shape[-1] != 3 or picture.numel() == 0:
+        raise ValueError(
+            f"the picture has shape {list(picture.shape)}; expected [height, width, 3]"
+        )
+    low, high = (end.item() for end in picture.aminmax())
+    if not (low >= 0 and high <= 1):  # put this way round, NaN is refused as well
+        raise ValueError(f"the picture's values run from {low:g} to {high:g}; expected 0 to 1")
+    pixels = (picture.detach().cpu().double() * 255).round().to(torch.uint8).numpy()
+    with written_whole(path) as unfinished:
+        Image.fromarray(pixels).save(unfinished, format="PNG", pnginfo=png_info(text))
+
+
+def png_info(text: Mapping[str, str] | None) -> PngInfo:
+    """Entries of text as Pillow takes them."""
+    entries = PngInfo()
+    for key, value in (text or {}).items():
+        entries.add_text(key, value)
+    return entries

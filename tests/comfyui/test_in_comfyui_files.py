@@ -1,0 +1,52 @@
+"""Depth maps of other formats, their preview and their parallax, in a real ComfyUI."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+FORMATS = ["tiff 16-bit", "tiff float", "exr", "npy", "npz", "pfm"]
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_a_saved_map_is_listed_loads_back_and_is_shown(comfyui, depth_graph, file_format):
+    graph = depth_graph()
+    prefix = f"floats {file_format}"
+    save = graph.add(
+        "SD2DepthSave", depth=graph.depth, filename_prefix=prefix, file_format=file_format
+    )
+    shown = comfyui.run(graph)[save]
+    (saved,), (picture,) = shown["files"], shown["images"]
+    assert comfyui.file(saved).is_file()
+    pixels = comfyui.pictures({"images": [picture]})[0]
+
+    name = comfyui.file(saved).name
+    comfyui.folder("input").joinpath(name).write_bytes(comfyui.file(saved).read_bytes())
+    listed = comfyui.get("/object_info/SD2DepthLoad")["SD2DepthLoad"]["input"]["required"]
+    assert name in listed["image"][0]
+    back = depth_graph()
+    loaded = back.add("SD2DepthLoad", image=name)
+    again = back.add("SD2DepthSave", depth=loaded(), filename_prefix="back", bits="8")
+    (entry,) = comfyui.run(back)[again]["images"]
+    assert np.array_equal(np.asarray(Image.open(comfyui.file(entry))), pixels[..., 0])
+
+
+def test_the_preview_is_shown_on_its_node_and_says_what_is_wrong(comfyui, depth_graph):
+    graph = depth_graph()
+    inverted = graph.add("ImageInvert", image=graph.depth)
+    preview = graph.add("SD2DepthPreview", depth=inverted())
+    shown = comfyui.run(graph)[preview]
+    assert shown["images"][0]["type"] == "temp"
+    assert comfyui.pictures(shown)[0].ndim == 3
+    assert shown["text"][0].startswith("map 0: ")
+
+
+def test_parallax_frames_come_as_a_batch_and_start_with_the_picture(comfyui, depth_graph):
+    graph = depth_graph()
+    frames = graph.add("SD2DepthParallax", image=graph.depth, depth=graph.depth, frames=3)
+    both = graph.add("PreviewImage", images=frames())
+    source = graph.add("PreviewImage", images=graph.depth)
+    results = comfyui.run(graph)
+    pictures, (original,) = comfyui.pictures(results[both]), comfyui.pictures(results[source])
+    assert len(pictures) == 3
+    assert np.array_equal(pictures[0], original)
+    assert not np.array_equal(pictures[1], original)

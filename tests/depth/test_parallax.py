@@ -1,0 +1,218 @@
+"""Small moves of the camera: known truths, holes, properties, bad input."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sd2_depth2img.depth.parallax import Camera, Move, camera_path, check_depth, view, widen
+
+RIGHT, UP, FORWARD = Camera(1, 0, 0), Camera(0, 1, 0), Camera(0, 0, 1)
+
+
+def smooth_picture(height=64, width=80, seed=0):
+    noise = torch.rand(1, 3, height // 8, width // 8, generator=torch.Generator().manual_seed(seed))
+    return F.interpolate(noise, (height, width), mode="bicubic")[0].movedim(0, -1).clamp(0, 1)
+
+
+# --- the path ------------------------------------------------------------------------------------
+
+
+def test_the_paths_are_what_their_names_say():
+    assert [round(camera.right, 6) for camera in camera_path(Move.SWAY, 4)] == [0, 1, 0, -1]
+    circle = camera_path(Move.CIRCLE, 12)
+    assert all(math.hypot(*camera) == pytest.approx(1) for camera in circle)
+    assert len({(round(c.right, 6), round(c.up, 6)) for c in circle}) == 12
+    assert [camera.forward for camera in camera_path(Move.PUSH_IN, 5)] == [0, 0.25, 0.5, 0.75, 1]
+
+
+@pytest.mark.parametrize("move", [Move.SWAY, Move.CIRCLE])
+def test_moves_that_repeat_do_not_jump_at_their_end(move):
+    path = camera_path(move, 30)
+    steps = [math.dist(a, b) for a, b in zip(path, [*path[1:], path[0]], strict=True)]
+    assert max(steps) < 2 * math.pi / 30 + 1e-6
+
+
+@pytest.mark.parametrize("move", Move)
+def test_one_frame_is_enough_and_none_is_refused(move):
+    assert len(camera_path(move, 1)) == 1
+    with pytest.raises(ValueError, match="a move of 0 frames"):
+        camera_path(move, 0)
+
+
+# --- known truths --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("move", Move)
+def test_strength_0_is_the_picture_bit_for_bit(photo, move):
+    depth = torch.rand(512, 512)
+    for camera in camera_path(move, 3):
+        assert torch.equal(view(photo[0], depth, camera, 0.0), photo[0])
+
+
+def test_a_camera_that_has_not_moved_sees_the_picture_bit_for_bit(photo):
+    found = view(photo[0], torch.rand(512, 512), Camera(0, 0, 0), 30.0)
+    assert torch.equal(found, photo[0])
+    assert found.data_ptr() != photo.data_ptr()
+
+
+@pytest.mark.parametrize(("depth", "pixels"), [(0.25, 2), (0.5, 4), (1.0, 8), (0.75, 6)])
+def test_a_plane_moves_as_a_plane_against_the_camera(depth, pixels):
+    picture = smooth_picture()
+    plane = torch.full((64, 80), depth)
+    right = view(picture, plane, RIGHT, 8.0)
+    assert torch.allclose(right[:, : -pixels - 1], picture[:, pixels:-1], atol=2e-2)
+    left = view(picture, plane, Camera(-1, 0, 0), 8.0)
+    assert torch.allclose(left[:, pixels + 1 :], picture[:, 1:-pixels], atol=2e-2)
+    up = view(picture, plane, UP, 8.0)
+    assert torch.allclose(up[pixels + 1 :], picture[1:-pixels], atol=2e-2)
+
+
+def test_the_far_stands_still():
+    picture = smooth_picture()
+    for camera in (RIGHT, UP, FORWARD):
+        found = view(picture, torch.zeros(64, 80), camera, 8.0)
+        assert torch.allclose(found, picture, atol=1e-2)
+
+
+def test_forward_a_plane_is_enlarged_about_the_middle():
+    """At the ends of the longer sides the nearest points move by the strength."""
+    picture = smooth_picture(64, 80)
+    found = view(picture, torch.ones(64, 80), FORWARD, 10.0)
+    factor = 1 + 10 / 40
+    x = ((torch.arange(80) - 39.5) / factor + 0.5) / 40
+    y = ((torch.arange(64) - 31.5) / factor + 0.5) / 32
+    places = torch.stack(torch.meshgrid(x - 0.0125, y - 0.015625, indexing="xy"), dim=-1)
+    expected = F.grid_sample(
+        picture.movedim(-1, 0)[None], places[None], mode="bilinear", align_corners=False
+    )[0].movedim(0, -1)
+    assert (found - expected)[2:-2, 2:-2].abs().max() < 0.05
+    assert (found - expected)[2:-2, 2:-2].abs().mean() < 2e-3
+
+
+def box_scene(height=48, width=64):
+    """Blue wall at 0.2 with a red box in front of it at 1; picture and depth."""
+    depth = torch.full((height, width), 0.2)
+    depth[16:32, 24:40] = 1.0
+    picture = torch.zeros(height, width, 3)
+    picture[..., 2] = torch.linspace(0.4, 0.9, width)
+    picture[16:32, 24:40] = torch.tensor([1.0, 0.0, 0.0])
+    return picture, depth
+
+
+def test_a_box_before_a_wall_moves_whole_and_the_wall_behind_it_is_filled_from_the_wall():
+    picture, depth = box_scene()
+    found = view(picture, depth, RIGHT, 10.0)
+    red = found[..., 0] > 0.5
+    rows, columns = red.nonzero().unbind(1)
+    assert (rows.min(), rows.max()) == (16, 31)
+    # Its edges, and the pixels that are half edge, lie 10 pixels further to the left.
+    assert abs(int(columns.min()) - 14) <= 1
+    assert abs(int(columns.max()) - 29) <= 1
+    assert 15 <= int(red.sum(dim=1).max()) <= 17
+    hole = found[18:30, 31:37]  # behind the box before, with nothing known about it
+    assert hole[..., 0].max() < 0.1
+    assert hole[..., 2].min() > 0.5
+    assert hole[..., 2].max() < 0.9
+
+
+def test_near_hides_far_whichever_way_it_moves():
+    picture, depth = box_scene()
+    for camera, (top, left) in ((RIGHT, (16, 14)), (Camera(-1, 0, 0), (16, 34)), (UP, (26, 24))):
+        found = view(picture, depth, camera, 10.0)
+        assert (found[top + 2 : top + 14, left + 2 : left + 14, 0] > 0.99).all()
+
+
+def test_nearer_moves_more():
+    width = 96
+    picture = torch.zeros(60, width, 3)
+    depth = torch.zeros(60, width)
+    for index in range(5):
+        rows = slice(index * 12, index * 12 + 12)
+        depth[rows] = index / 4
+        picture[rows, 45:51] = 1.0
+    found = view(picture, depth, Camera(-1, 0, 0), 12.0)
+    columns = torch.arange(width, dtype=torch.float32)
+    shifts = []
+    for index in range(5):
+        line = found[index * 12 + 6, :, 0]
+        shifts.append(float((line * columns).sum() / line.sum()) - 47.5)
+    assert shifts == pytest.approx([0, 3, 6, 9, 12], abs=0.05)
+
+
+def test_a_slope_is_stretched_and_not_torn():
+    picture = smooth_picture()
+    slope = torch.linspace(1, 0, 80).expand(64, 80)
+    found = view(picture, slope, Camera(-1, 0, 0), 8.0)
+    # The point q moves to q + 8 · (1 − q/79).
+    q = (torch.arange(80) - 8) / (1 - 8 / 79)
+    inside = (q >= 0) & (q <= 78)
+    left = q[inside].floor().long()
+    share = (q[inside] - left).unsqueeze(-1)
+    expected = torch.lerp(picture[:, left], picture[:, left + 1], share)
+    assert (found[:, inside] - expected).abs().max() < 2e-2
+
+
+# --- properties ----------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(1, 24),
+    st.integers(1, 24),
+    st.floats(-1, 1),
+    st.floats(-1, 1),
+    st.floats(0, 1),
+    st.floats(0, 60),
+    st.integers(0, 99),
+)
+def test_any_view_is_finite_of_the_same_size_and_of_the_pictures_values(
+    height, width, right, up, forward, strength, seed
+):
+    generator = torch.Generator().manual_seed(seed)
+    picture = torch.rand(height, width, 3, generator=generator) * 0.6 + 0.2
+    depth = torch.rand(height, width, generator=generator)
+    before = picture.clone(), depth.clone()
+    found = view(picture, depth, Camera(right, up, forward), strength)
+    assert found.shape == picture.shape
+    assert found.isfinite().all()
+    assert picture.min() <= found.min()
+    assert found.max() <= picture.max()
+    assert torch.equal(picture, before[0])
+    assert torch.equal(depth, before[1])
+
+
+def test_a_picture_and_its_mirror_image_move_alike(photo):
+    picture = photo[0, :128, 128:320]
+    depth = smooth_picture(128, 192, seed=4)[..., 0]
+    found = view(picture, depth, RIGHT, 9.0)
+    mirrored = view(picture.flip(1), depth.flip(1), Camera(-1, 0, 0), 9.0).flip(1)
+    assert (found - mirrored).abs().mean() < 2e-3
+
+
+# --- widening and bad input ----------------------------------------------------------------------
+
+
+def test_widening_moves_near_edges_outwards_only():
+    depth = box_scene()[1]
+    wide = widen(depth, 3)
+    assert (wide[13:35, 21:43] == 1).all()
+    assert int((wide == 1).sum()) == 22 * 22
+    assert torch.equal(widen(depth, 0), depth)
+
+
+@pytest.mark.parametrize(
+    ("depth", "said"),
+    [
+        (torch.rand(1, 8, 9), "the depth map has 9 x 8 pixels, the picture 8 x 8"),
+        (torch.rand(2, 8, 8), "2 depth maps cannot be shared out to 3 pictures"),
+        (torch.full((1, 8, 8), 1.5), "run from 1.5 to 1.5; expected 0"),
+        (torch.full((1, 8, 8), torch.nan), "run from nan"),
+    ],
+)
+def test_depth_that_does_not_fit_is_refused(depth, said):
+    with pytest.raises(ValueError, match=said):
+        check_depth(depth, torch.rand(3, 8, 8, 3))
