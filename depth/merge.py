@@ -1,0 +1,190 @@
+"""One depth map put into another."""
+
+import logging
+from dataclasses import dataclass
+from enum import Enum
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..pictures.crop import Box, resize_map
+from .convention import clipped
+from .fidelity import align
+from .masks import limit
+
+log = logging.getLogger(__name__)
+
+BORDER = 8  # pixels on either side of a mask's border over which a patch is matched
+ENOUGH = 16  # pixels that make a border: below it, its inner side counts
+
+
+class Mode(str, Enum):
+    """Which of two depths a pixel gets."""
+
+    NEAREST = "nearest wins"
+    FARTHEST = "farthest wins"
+    OVER = "over"  # the patch's
+    UNDER = "under"  # the map's, but where it is black (nothing there) the patch's
+    BLEND = "blend"  # a mixture
+
+
+class Match(str, Enum):
+    """What is done to a patch so that it continues its surroundings."""
+
+    NONE = "none"
+    SHIFT = "shift"  # a depth added
+    SCALE = "scale and shift"  # its relief stretched as well
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a patch goes, and how it is brought into the map's depth.
+
+    Attributes:
+        x, y: its left upper corner in pixels of the map; it may hang over the edges.
+        scale: factor of its width and height, > 0.
+        offset: added to its depth, after matching.
+        match: how it is matched.
+
+    Raises:
+        ValueError: the scale is not above 0.
+    """
+
+    x: int = 0
+    y: int = 0
+    scale: float = 1.0
+    offset: float = 0.0
+    match: Match = Match.NONE
+
+    def __post_init__(self) -> None:
+        if self.scale <= 0:
+            raise ValueError(f"the patch's scale is {self.scale:.4g}; expected more than 0")
+
+
+def merge(
+    depth: Tensor,
+    patch: Tensor,
+    mode: Mode = Mode.NEAREST,
+    placement: Placement = Placement(),
+    share: float = 0.5,
+    patch_mask: Tensor | None = None,
+    mask: Tensor | None = None,
+    feather: float = 0.0,
+) -> Tensor:
+    """Put a patch into depth maps.
+
+    Args:
+        depth: `[B, H, W]` in 0..1, finite.
+        patch: `[N, h, w]`, N = 1 or a divisor of B; finite.
+        mode: which depth wins.
+        placement: where the patch goes.
+        share: of the patch, with BLEND.
+        patch_mask: `[N, h, w]` in 0..1: what of the patch is put in. None: all.
+        mask: `[B, H, W]` in 0..1: where anything may change. None: everywhere.
+        feather: pixels inside the masks' common border over which the patch sets in.
+
+    Returns: `[B, H, W]` in 0..1. What matching and offset push out of the range is clipped; a
+    warning says how many pixels.
+
+    Raises:
+        ValueError: the patches cannot be shared out, or lie outside of the map.
+    """
+    if len(depth) % len(patch):
+        raise ValueError(
+            f"{len(patch)} patches cannot be shared out to {len(depth)} depth maps; give one, or "
+            "one for each map"
+        )
+    size = [max(1, round(side * placement.scale)) for side in patch.shape[1:]]
+    shape = patch.new_ones(patch.shape) if patch_mask is None else patch_mask
+    box = Box(placement.y, placement.x, *size)
+    laid = _laid(resize_map(patch, *size), box, depth)
+    on = _laid(resize_map(shape, *size), box, torch.zeros_like(depth))
+    on = on if mask is None else on * mask
+    covered = _laid(torch.ones_like(shape[:1, :1, :1]).expand(1, *size), box, torch.zeros_like(on))
+    laid = match_border(laid, depth, on, covered, placement.match) + placement.offset
+    laid = clipped(torch.where(on > 0, laid, depth), "Merge Depth, matching and offset")
+    return limit(depth, _mixed(depth, laid, mode, share), on, feather)
+
+
+def _laid(patch: Tensor, box: Box, ground: Tensor) -> Tensor:
+    """A copy of the ground `[B, H, W]` with the patch `[N, h, w]` in its box."""
+    whole = ground.clone()
+    place = box.inside(*ground.shape[1:])
+    window = place._replace(top=place.top - box.top, left=place.left - box.left)
+    place.of(whole)[...] = window.of(patch).repeat(len(ground) // len(patch), 1, 1)
+    return whole
+
+
+def _mixed(depth: Tensor, laid: Tensor, mode: Mode, share: float) -> Tensor:
+    if mode is Mode.NEAREST:
+        return torch.maximum(depth, laid)
+    if mode is Mode.FARTHEST:
+        return torch.minimum(depth, laid)
+    if mode is Mode.UNDER:
+        return torch.where(depth > 0, depth, laid)
+    return laid if mode is Mode.OVER else torch.lerp(depth, laid, share)
+
+
+# --- Matching -------------------------------------------------------------------------------------
+
+
+def match_border(
+    patch: Tensor, depth: Tensor, mask: Tensor, covered: Tensor, match: Match
+) -> Tensor:
+    """A patch whose depth continues that of its surroundings.
+
+    Both maps are known but for a scale and a shift, which are those of least squares (see
+    `fidelity.align`) along the mask's border: over the 8 pixels outside of it where the patch
+    reaches beyond its mask, as both maps show the same there; else over the 8 pixels inside. The
+    frame of the map is no border; under a mask that covers all of it, every pixel counts.
+
+    Args:
+        patch, depth: `[B, H, W]`, finite.
+        mask: `[B, H, W]`; not 0 where the patch is put in.
+        covered: `[B, H, W]`; not 0 where there is a patch at all.
+        match: scale and shift, the shift alone, or nothing.
+
+    Returns: `[B, H, W]`. A patch whose border is flat, or runs against the map's, gets a shift
+    only; a warning says so.
+    """
+    if match is Match.NONE:
+        return patch
+    matched = [
+        _matched(one, ground, border(on > 0, there > 0), match)
+        for one, ground, on, there in zip(patch, depth, mask, covered, strict=True)
+    ]
+    return torch.stack(matched)
+
+
+def _matched(patch: Tensor, depth: Tensor, rim: Tensor, match: Match) -> Tensor:
+    if not rim.any():
+        return patch  # the mask is empty: nothing is put in
+    scale, shift = align(patch[rim], depth[rim])
+    if match is Match.SCALE and scale > 0:
+        return patch * scale + shift
+    if match is Match.SCALE:
+        log.warning(
+            "Merge Depth: along its border the patch is flat or runs against the depth map, which "
+            "says nothing of its scale; it is only shifted. Is near white in both?"
+        )
+    return patch + (depth[rim].mean() - patch[rim].mean())
+
+
+def border(on: Tensor, covered: Tensor) -> Tensor:
+    """The pixels along a mask's border that a patch is matched over; see `match_border`.
+
+    Args:
+        on, covered: bool `[H, W]`: where the patch is put in, and where there is one.
+
+    Returns: bool `[H, W]`.
+    """
+    window = np.ones((2 * BORDER + 1, 2 * BORDER + 1), np.uint8)
+    mask = on.cpu().numpy().astype(np.uint8)
+    outside = torch.from_numpy(cv2.dilate(mask, window)).to(on.device) > 0
+    outside &= ~on & covered
+    if outside.sum() >= ENOUGH:
+        return outside
+    inside = on & (torch.from_numpy(cv2.erode(mask, window)).to(on.device) == 0)
+    return inside if inside.any() else on
