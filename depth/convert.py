@@ -1,0 +1,137 @@
+"""Distance to relative inverse depth (disparity), and back.
+
+3D programs and metric depth networks say how far a thing is, the diffusion model wants to know how
+near: 1 / distance, from 0 at the far end to 1 at the near one. Half of it is used up at twice the
+near distance, so a map of plain distances looks wrong to the model.
+"""
+
+import logging
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+from torch import Tensor
+
+log = logging.getLogger(__name__)
+
+
+class Direction(str, Enum):
+    """Which way."""
+
+    TO_DISPARITY = "distance to disparity"
+    TO_DISTANCE = "disparity to distance"
+
+
+class Unit(str, Enum):
+    """How distances are written."""
+
+    METRIC = "metric"  # in any unit of length
+    LINEAR = "linear 0..1"  # 0 at the near end, 1 at the far end: a Z buffer made linear
+
+
+@dataclass(frozen=True)
+class Range:
+    """The distances that become 1 and 0.
+
+    Attributes:
+        near, far: in the scene's unit of length. 0 takes what the maps themselves have: the
+            nearest pixel and the farthest that is no sky, over the whole batch, so that the frames
+            of a film agree.
+        sky: distance from which on a pixel is sky; 0: only what is infinitely far is.
+        unit: of the distances.
+
+    Raises:
+        ValueError: a distance is negative, near is not below far, or the ends of linear distances
+            are left to the maps, which do not hold them.
+    """
+
+    near: float = 0.0
+    far: float = 0.0
+    sky: float = 0.0
+    unit: Unit = Unit.METRIC
+
+    def __post_init__(self) -> None:
+        if min(self.near, self.far, self.sky) < 0:
+            raise ValueError(
+                f"near is {self.near:.4g}, far {self.far:.4g} and sky {self.sky:.4g}; distances "
+                "are 0 (found in the map) or more"
+            )
+        if self.near and self.far and self.near >= self.far:
+            raise ValueError(
+                f"near is {self.near:.4g} and far {self.far:.4g}; near is the smaller distance"
+            )
+        if self.unit is Unit.LINEAR:
+            self.check_given("A linear map does not say at which distances it begins and ends")
+
+    def check_given(self, why: str) -> None:
+        """Raise ValueError when near or far is left to the maps."""
+        if not (self.near and self.far):
+            raise ValueError(
+                f"near is {self.near:.4g} and far {self.far:.4g}. {why}; give both, in the "
+                "scene's unit of length"
+            )
+
+
+def to_disparity(distance: Tensor, ends: Range) -> Tensor:
+    """Distances `[B, H, W]` to disparity: (1/z − 1/far) / (1/near − 1/far), in 0..1.
+
+    Sky (infinite, or beyond `ends.sky`) is 0. What is nearer than near is 1 and what is farther
+    than far is 0; a warning says how many pixels. NaN and, as sensors write where they saw nothing,
+    metric distances of 0 or less become NaN; see `convention.repair`.
+
+    Raises:
+        ValueError: no pixel has a distance.
+    """
+    z = distance.double()
+    if ends.unit is Unit.LINEAR:
+        z = ends.near + z * (ends.far - ends.near)
+    sky = (z == torch.inf) | (
+        (z >= ends.sky) if ends.sky else torch.zeros_like(z, dtype=torch.bool)
+    )
+    seen = (z > 0) & ~sky  # false of NaN
+    if not seen.any():
+        raise ValueError(
+            f"none of {z.numel()} pixels has a distance: all are sky, 0 or NaN. Check `sky` "
+            f"({ends.sky:.4g}) and the map's unit"
+        )
+    near, far = ends.near or float(z[seen].min()), ends.far or float(z[seen].max())
+    _check_order(near, far)
+    _warn_outside(z[seen], near, far)
+    disparity = (1 / z - 1 / far) / (1 / near - 1 / far) if near < far else torch.zeros_like(z)
+    disparity = torch.where(seen, disparity.clamp(0, 1), torch.nan)
+    return torch.where(sky, 0.0, disparity).float()
+
+
+def to_distance(disparity: Tensor, ends: Range) -> Tensor:
+    """Disparity `[B, H, W]` in 0..1 to distances: 1 / (d·(1/near − 1/far) + 1/far).
+
+    The inverse of `to_disparity` between near and far. Sky, which disparity does not tell from the
+    far end, comes back as far.
+
+    Raises:
+        ValueError: near and far are not both given.
+    """
+    ends.check_given("Disparity does not say how far away anything is")
+    z = 1 / (disparity.double() * (1 / ends.near - 1 / ends.far) + 1 / ends.far)
+    if ends.unit is Unit.LINEAR:
+        z = (z - ends.near) / (ends.far - ends.near)
+    return z.float()
+
+
+def _check_order(near: float, far: float) -> None:
+    """A map at one distance is flat; ends the wrong way round are a mistake."""
+    if near > far:
+        raise ValueError(
+            f"near is {near:.4g} and far {far:.4g} (0 stands for the map's own ends); near is the "
+            "smaller distance"
+        )
+
+
+def _warn_outside(z: Tensor, near: float, far: float) -> None:
+    nearer, farther = int((z < near).sum()), int((z > far).sum())
+    if nearer or farther:
+        log.warning(
+            "Convert Depth: of %d pixels %d are nearer than %.4g and %d farther than %.4g; they "
+            "become white and black.",
+            *(z.numel(), nearer, near, farther, far),
+        )
