@@ -56,7 +56,7 @@ def test_the_relief_of_a_disc_is_a_half_sphere():
     mask = torch.from_numpy((apart <= 40**2).astype(np.float32))[None]
     sphere = torch.from_numpy(np.sqrt(np.maximum(41**2 - apart, 0)) / 41).float()
     difference = (relief(mask)[0] - sphere).abs()
-    assert difference[mask[0] > 0].mean() < 0.01
+    assert difference[mask[0] > 0].mean() < 0.02
     assert difference[torch.from_numpy(apart <= 36**2)].max() < 0.03  # the rim's pixels are steps
 
 
