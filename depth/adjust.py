@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .convention import clipped
-from .filters import Map, guided_filter
+from .filters import TINY, Map, guided_filter, per_map
 
 
 class ClipBy(str, Enum):
@@ -87,39 +87,39 @@ def adjust(depth: Tensor, how: Adjustment) -> Tensor:
     depth = _stretched(depth, how)
     if how.gamma != 1:
         depth = depth ** (1 / how.gamma)
-    if how.contrast != 1:
-        depth = how.plane + (depth - how.plane) * how.contrast
-    if how.offset:
-        depth = depth + how.offset
-    return _smoothed(clipped(depth, "Adjust Depth, contrast and offset"), how)
+    if how.contrast != 1 or how.offset:
+        moved = (depth - how.plane).mul_(how.contrast).add_(how.plane + how.offset)
+        depth = clipped(moved, "Adjust Depth, contrast and offset")
+    return _smoothed(depth, how)
 
 
 def _stretched(depth: Tensor, how: Adjustment) -> Tensor:
     if how.clip_by is ClipBy.VALUE and (how.near, how.far) == (1, 0):
         return depth
-    near, far = how.near, how.far
+    far, near = torch.tensor(how.far), torch.tensor(how.near)
     if how.clip_by is ClipBy.PERCENTILE:
-        near, far = percentile(depth, how.near), percentile(depth, how.far)
-    height = torch.as_tensor(near - far)
-    # Ends that coincide: what is nearer than both is near, and of a flat map nothing is.
-    return torch.where(height > 0, (depth - far) / height, (depth > far).to(depth)).clamp(0, 1)
+        far, near = percentiles(depth, how.far, how.near)
+    # Where both ends are one depth, what is nearer becomes near; of a flat map nothing is.
+    return (depth - far).div_((near - far).clamp(min=TINY)).clamp_(0, 1)
 
 
-def percentile(depth: Tensor, share: float) -> Tensor:
-    """The depth, `[B, 1, 1]`, that this share of the pixels of each map `[B, H, W]` lies below.
+def percentiles(depth: Tensor, *shares: float) -> Tensor:
+    """The depths that these shares of the pixels of each map `[B, H, W]` lie below.
 
-    Between two pixels it is interpolated linearly.
+    Between two pixels they are interpolated linearly.
+
+    Returns: `[len(shares), B, 1, 1]`.
     """
     # torch.quantile sorts, and refuses maps of more than 16 million pixels.
-    values = [float(np.quantile(one.cpu().numpy(), share)) for one in depth]
-    return depth.new_tensor(values)[:, None, None]
+    values = [np.quantile(one.cpu().numpy(), shares) for one in depth]
+    return depth.new_tensor(np.stack(values, axis=1))[..., None, None]
 
 
 def _smoothed(depth: Tensor, how: Adjustment) -> Tensor:
     if not how.smooth:
         return depth
-    maps = [torch.from_numpy(_smooth_map(one.cpu().numpy(), how)) for one in depth]
-    return torch.stack(maps).to(depth).clamp(0, 1)  # rounding may pass the ends
+    smooth = per_map(lambda one: _smooth_map(one, how), depth)
+    return smooth.clamp_(0, 1)  # rounding may pass the ends
 
 
 def _smooth_map(depth: Map, how: Adjustment) -> Map:

@@ -144,7 +144,7 @@ def unit_range(depth: Tensor) -> Tensor:
             than 0.1: that is no depth map of this kind.
     """
     _check_depth(depth)
-    low, high = float(depth.amin()), float(depth.amax())
+    low, high = (float(end) for end in depth.aminmax())
     if not (low >= -OVERSHOOT and high <= 1 + OVERSHOOT):  # also true of NaN
         raise ValueError(
             f"The depth map goes from {low:.4g} to {high:.4g}; expected 0 (far) to 1 (near). "
@@ -155,9 +155,10 @@ def unit_range(depth: Tensor) -> Tensor:
 
 def clipped(depth: Tensor, where: str) -> Tensor:
     """Clip `[B, H, W]` to 0..1; a warning says of how many pixels, and `where` it happened."""
-    outside = int(((depth < 0) | (depth > 1)).sum())
-    if not outside:
+    low, high = depth.aminmax()
+    if low >= 0 and high <= 1:
         return depth
+    outside = int(((depth < 0) | (depth > 1)).sum())
     log.warning(
         "%s: %d of %d depth pixels lie outside of 0..1 and are clipped.",
         *(where, outside, depth.numel()),

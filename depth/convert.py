@@ -80,26 +80,38 @@ def to_disparity(distance: Tensor, ends: Range) -> Tensor:
     metric distances of 0 or less become NaN; see `convention.repair`.
 
     Raises:
-        ValueError: no pixel has a distance.
+        ValueError: no pixel has a distance, or near is beyond far.
     """
-    z = distance.double()
-    if ends.unit is Unit.LINEAR:
-        z = ends.near + z * (ends.far - ends.near)
-    sky = (z == torch.inf) | (
-        (z >= ends.sky) if ends.sky else torch.zeros_like(z, dtype=torch.bool)
-    )
-    seen = (z > 0) & ~sky  # false of NaN
+    linear = ends.unit is Unit.LINEAR
+    z = ends.near + distance * (ends.far - ends.near) if linear else distance
+    limit = ends.sky or torch.inf
+    lowest, highest = (float(end) for end in z.aminmax())
+    whole = lowest > 0 and highest < limit  # false of NaN
+    if not whole:
+        seen = (z > 0) & (z < limit)
+        lowest, highest = _extent(z, seen, ends)
+    near, far = ends.near or lowest, ends.far or highest
+    _check_order(near, far)
+    if lowest < near or highest > far:
+        _warn_outside(z, limit, near, far)
+    # The formula over one fraction, which loses no digits at the far end. A map at one distance
+    # is flat.
+    before_far = (1 - distance).mul_(far - near) if linear else far - z
+    disparity = before_far.mul_(near / ((far - near) or 1.0)).div_(z).clamp_(0, 1)
+    if whole:
+        return disparity
+    return disparity.where(seen, torch.nan).masked_fill(z >= limit, 0.0)
+
+
+def _extent(z: Tensor, seen: Tensor, ends: Range) -> tuple[float, float]:
+    """The nearest and farthest distance that was seen."""
     if not seen.any():
         raise ValueError(
             f"none of {z.numel()} pixels has a distance: all are sky, 0 or NaN. Check `sky` "
             f"({ends.sky:.4g}) and the map's unit"
         )
-    near, far = ends.near or float(z[seen].min()), ends.far or float(z[seen].max())
-    _check_order(near, far)
-    _warn_outside(z[seen], near, far)
-    disparity = (1 / z - 1 / far) / (1 / near - 1 / far) if near < far else torch.zeros_like(z)
-    disparity = torch.where(seen, disparity.clamp(0, 1), torch.nan)
-    return torch.where(sky, 0.0, disparity).float()
+    low, high = z[seen].aminmax()
+    return float(low), float(high)
 
 
 def to_distance(disparity: Tensor, ends: Range) -> Tensor:
@@ -112,14 +124,14 @@ def to_distance(disparity: Tensor, ends: Range) -> Tensor:
         ValueError: near and far are not both given.
     """
     ends.check_given("Disparity does not say how far away anything is")
-    z = 1 / (disparity.double() * (1 / ends.near - 1 / ends.far) + 1 / ends.far)
+    divisor = disparity * (ends.far - ends.near) + ends.near
     if ends.unit is Unit.LINEAR:
-        z = (z - ends.near) / (ends.far - ends.near)
-    return z.float()
+        return (1 - disparity) * ends.near / divisor  # (z − near) / (far − near)
+    return ends.near * ends.far / divisor
 
 
 def _check_order(near: float, far: float) -> None:
-    """A map at one distance is flat; ends the wrong way round are a mistake."""
+    """Ends that are the map's own may lie on the wrong side of a given one."""
     if near > far:
         raise ValueError(
             f"near is {near:.4g} and far {far:.4g} (0 stands for the map's own ends); near is the "
@@ -127,11 +139,11 @@ def _check_order(near: float, far: float) -> None:
         )
 
 
-def _warn_outside(z: Tensor, near: float, far: float) -> None:
-    nearer, farther = int((z < near).sum()), int((z > far).sum())
-    if nearer or farther:
-        log.warning(
-            "Convert Depth: of %d pixels %d are nearer than %.4g and %d farther than %.4g; they "
-            "become white and black.",
-            *(z.numel(), nearer, near, farther, far),
-        )
+def _warn_outside(z: Tensor, limit: float, near: float, far: float) -> None:
+    nearer = int(((z > 0) & (z < near)).sum())
+    farther = int(((z > far) & (z < limit)).sum())
+    log.warning(
+        "Convert Depth: of %d pixels %d are nearer than %.4g and %d farther than %.4g; they "
+        "become white and black.",
+        *(z.numel(), nearer, near, farther, far),
+    )

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .filters import per_map
 from .masks import smooth_fill
 
 
@@ -69,7 +70,7 @@ def fill(
     if shape is Shape.PLANE:
         return torch.full_like(depth, where.near)
     if shape is Shape.RAMP:
-        return ramp(*depth.shape[1:], where).to(depth).repeat(len(depth), 1, 1)
+        return ramp(*depth.shape[1:], where).to(depth).expand_as(depth)
     if shape is Shape.DOME:
         height, inside = dome(*depth.shape[1:], where)
         height, inside = height.to(depth), inside.to(depth.device)
@@ -91,8 +92,9 @@ def ramp(height: int, width: int, where: Geometry) -> Tensor:
     x, y = _pixels(height, width)
     (x1, y1), (x2, y2) = (_pixel(point, height, width) for point in (where.first, where.second))
     along = (x2 - x1, y2 - y1)
-    share = ((x - x1) * along[0] + (y - y1) * along[1]) / _square(along)
-    return where.far + (where.near - where.far) * share.clamp(0, 1)
+    square = _square(along)
+    share = (x - x1) * (along[0] / square) + (y - y1) * (along[1] / square)
+    return share.clamp_(0, 1).mul_(where.near - where.far).add_(where.far)
 
 
 def dome(height: int, width: int, where: Geometry) -> tuple[Tensor, Tensor]:
@@ -102,8 +104,10 @@ def dome(height: int, width: int, where: Geometry) -> tuple[Tensor, Tensor]:
     """
     x, y = _pixels(height, width)
     (x1, y1), (x2, y2) = (_pixel(point, height, width) for point in (where.first, where.second))
-    apart = ((x - x1) ** 2 + (y - y1) ** 2) / _square((x2 - x1, y2 - y1))
-    return (1 - apart).clamp(min=0).sqrt(), apart <= 1
+    square = _square((x2 - x1, y2 - y1))
+    height = (1 - (x - x1) ** 2 / square) - (y - y1) ** 2 / square  # squared
+    # A point of the rim may round to just outside of it.
+    return height.clamp(min=0).sqrt_(), height >= -1e-6
 
 
 def relief(mask: Tensor) -> Tensor:
@@ -112,17 +116,16 @@ def relief(mask: Tensor) -> Tensor:
     Every patch has a round profile, a quarter circle from its border to where it is widest; of a
     disc it makes a half sphere. The frame of the map is no border.
     """
-    outlines = [(one.cpu().numpy() > 0).astype(np.uint8) for one in mask]
-    return torch.from_numpy(np.stack([_cushion(one) for one in outlines])).to(mask)
+    return per_map(lambda one: _cushion((one > 0).astype(np.uint8)), mask)
 
 
 def _cushion(outline: np.ndarray) -> np.ndarray:
     distance = cv2.distanceTransform(outline, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     count, patch = cv2.connectedComponents(outline, connectivity=8)
     widest = np.zeros(count, np.float32)
-    np.maximum.at(widest, patch, distance)
-    towards_rim = 1 - distance / np.maximum(widest, 1)[patch]
-    return np.sqrt(np.maximum(1 - towards_rim**2, 0))
+    np.maximum.at(widest, patch.ravel(), distance.ravel())
+    share = distance * (1 / np.maximum(widest, 1))[patch]
+    return np.sqrt(share * (2 - share))  # 1 − (1 − share)²
 
 
 def _pixels(height: int, width: int) -> tuple[Tensor, Tensor]:

@@ -4,12 +4,25 @@ Everything in here is NumPy, float32 `[H, W]`, on OpenCV's box and Gaussian filt
 OpenCV package has neither a guided nor a joint bilateral filter.
 """
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
+import torch
+from torch import Tensor
 
 Map = np.ndarray  # float32 [H, W]
 
-TINY = 1e-12  # keeps a division by a sum of weights finite
+TINY = 1e-12  # keeps a division finite
+
+
+def per_map(filtered: Callable[..., Map], *maps: Tensor) -> Tensor:
+    """A filter of NumPy maps, applied to tensors `[B, H, W]` one map after the other."""
+    rows = zip(*(t.cpu().numpy() for t in maps), strict=True)
+    result = torch.empty_like(maps[0])
+    for one, row in zip(result, rows, strict=True):
+        one.copy_(torch.from_numpy(filtered(*row)))
+    return result
 
 
 def guided_filter(
@@ -33,19 +46,30 @@ def guided_filter(
         return cv2.blur(t, (2 * radius + 1, 2 * radius + 1))
 
     def local(t: Map) -> Map:
-        return mean(t) if weights is None else mean(t * weights) / total
+        return mean(t) if weights is None else mean(t * weights) * share
 
+    # In place wherever an array is needed no more: new ones cost as much as the sums.
     if weights is not None:
-        total = mean(weights) + TINY
+        share = 1 / (mean(weights) + TINY)
     same = guide is values
     guide_mean = local(guide)
     values_mean = guide_mean if same else local(values)
-    variance = local(guide * guide) - guide_mean * guide_mean
-    covariance = variance if same else local(guide * values) - guide_mean * values_mean
+    scratch = guide * guide
+    variance = local(scratch)
+    variance -= np.multiply(guide_mean, guide_mean, out=scratch)
+    covariance = variance
+    if not same:
+        covariance = local(np.multiply(guide, values, out=scratch))
+        covariance -= np.multiply(guide_mean, values_mean, out=scratch)
     # The difference of two averages may round to less than the 0 that it is.
-    slope = covariance / (np.maximum(variance, 0) + eps)
-    shift = values_mean - slope * guide_mean
-    return mean(slope) * guide + mean(shift)
+    divisor = np.maximum(variance, 0, out=scratch)
+    divisor += np.float32(eps)
+    slope = np.divide(covariance, divisor, out=divisor)
+    shift = np.subtract(values_mean, np.multiply(slope, guide_mean, out=covariance), out=covariance)
+    result = mean(slope)
+    result *= guide
+    result += mean(shift)
+    return result
 
 
 def joint_bilateral(guide: Map, values: Map, sigma: float, tolerance: float, weights: Map) -> Map:
@@ -66,7 +90,7 @@ def joint_bilateral(guide: Map, values: Map, sigma: float, tolerance: float, wei
     steps = np.rint(guide.clip(0, 1) * 255).astype(np.uint8)
     shades = np.arange(256, dtype=np.float32) / 255
     count = int(np.ceil(1 / tolerance)) + 1
-    weighted = weights * values
+    weighted, scratch = weights * values, np.empty_like(values)
     result = np.zeros_like(values)
     for level in np.linspace(0, 1, count, dtype=np.float32):
         near = np.clip(1 - np.abs(shades - level) * (count - 1), 0, 1)
@@ -74,8 +98,10 @@ def joint_bilateral(guide: Map, values: Map, sigma: float, tolerance: float, wei
         if not here.any():
             continue
         alike = cv2.LUT(steps, np.exp(-0.5 * ((shades - level) / tolerance) ** 2))
-        average = cv2.GaussianBlur(alike * weighted, (0, 0), sigma)
-        average /= cv2.GaussianBlur(alike * weights, (0, 0), sigma) + TINY
+        average = cv2.GaussianBlur(np.multiply(alike, weighted, out=scratch), (0, 0), sigma)
+        total = cv2.GaussianBlur(np.multiply(alike, weights, out=scratch), (0, 0), sigma)
+        total += TINY
+        average /= total
         average *= here
         result += average
     return result

@@ -136,8 +136,8 @@ def range_mask(depth: Tensor, near: float, far: float, softness: float = 0.0) ->
             f"near is {near:.4g} and far {far:.4g}: nothing lies "
             "between them. Larger is nearer; exchange the two"
         )
-    reach = softness / 2
-    return _step(depth - far + reach, softness) * _step(near - depth + reach, softness)
+    inside = torch.minimum(depth - far, near - depth)
+    return _step(inside.add_(softness / 2), softness)
 
 
 def split_mask(
@@ -169,8 +169,8 @@ def split_threshold(depth: Tensor, mask: Tensor | None = None) -> Tensor:
     Raises:
         ValueError: a mask is empty.
     """
-    counted = [
-        one.flatten() if mask is None else one[mask[index] > 0] for index, one in enumerate(depth)
+    counted = [  # as pictures of any shape, which OpenCV wants
+        one if mask is None else one[mask[index] > 0][None] for index, one in enumerate(depth)
     ]
     if any(values.numel() == 0 for values in counted):
         raise ValueError(
@@ -181,15 +181,20 @@ def split_threshold(depth: Tensor, mask: Tensor | None = None) -> Tensor:
 
 
 def _otsu(values: np.ndarray) -> float:
-    far, near = float(values.min()), float(values.max())
+    far, near, *_ = cv2.minMaxLoc(values)
     if near == far:
         log.warning("A depth map is flat (%.4g everywhere): all of it is background.", far)
         return np.inf
-    steps = ((values - far) * (65535 / (near - far)) + 0.5).astype(np.uint16)
-    threshold, _ = cv2.threshold(steps[None], 0, 65535, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    return far + (threshold + 0.5) / 65535 * (near - far)
+    scaled = values - np.float32(far)
+    scaled *= np.float32(65535 / (near - far))
+    steps = scaled.astype(np.uint16)
+    threshold, _ = cv2.threshold(steps, 0, 65535, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    # Any threshold in the gap between the parts is as good; the middle keeps clear of both.
+    _, behind, *_ = cv2.minMaxLoc(values, cv2.compare(steps, threshold, cv2.CMP_LE))
+    before, *_ = cv2.minMaxLoc(values, cv2.compare(steps, threshold, cv2.CMP_GT))
+    return (behind + before) / 2
 
 
 def _step(above: Tensor, softness: float) -> Tensor:
     """0 below, 1 above, and a ramp of this length with its middle at 0."""
-    return (above / softness + 0.5).clamp(0, 1) if softness > 0 else (above >= 0).to(above)
+    return (above / softness).add_(0.5).clamp_(0, 1) if softness > 0 else (above >= 0).to(above)

@@ -96,25 +96,56 @@ def merge(
             f"{len(patch)} patches cannot be shared out to {len(depth)} depth maps; give one, or "
             "one for each map"
         )
-    size = [max(1, round(side * placement.scale)) for side in patch.shape[1:]]
-    shape = patch.new_ones(patch.shape) if patch_mask is None else patch_mask
-    box = Box(placement.y, placement.x, *size)
-    laid = _laid(resize_map(patch, *size), box, depth)
-    on = _laid(resize_map(shape, *size), box, torch.zeros_like(depth))
-    on = on if mask is None else on * mask
-    covered = _laid(torch.ones_like(shape[:1, :1, :1]).expand(1, *size), box, torch.zeros_like(on))
-    laid = match_border(laid, depth, on, covered, placement.match) + placement.offset
-    laid = clipped(torch.where(on > 0, laid, depth), "Merge Depth, matching and offset")
-    return limit(depth, _mixed(depth, laid, mode, share), on, feather)
-
-
-def _laid(patch: Tensor, box: Box, ground: Tensor) -> Tensor:
-    """A copy of the ground `[B, H, W]` with the patch `[N, h, w]` in its box."""
-    whole = ground.clone()
-    place = box.inside(*ground.shape[1:])
-    window = place._replace(top=place.top - box.top, left=place.left - box.left)
-    place.of(whole)[...] = window.of(patch).repeat(len(ground) // len(patch), 1, 1)
+    seat = _Seat.of(placement, *patch.shape[1:], *depth.shape[1:])
+    ground = seat.room.of(depth)
+    laid = seat.lay(patch, ground)
+    covered = seat.lay(torch.ones_like(patch[:1]), torch.zeros_like(ground))
+    on = covered if patch_mask is None else seat.lay(patch_mask, torch.zeros_like(ground))
+    on = on if mask is None else on * seat.room.of(mask)
+    if placement.match is not Match.NONE or placement.offset:
+        laid = match_border(laid, ground, on, covered, placement.match) + placement.offset
+        laid = clipped(torch.where(on > 0, laid, ground), "Merge Depth, matching and offset")
+    whole = depth.clone()
+    seat.room.of(whole)[...] = limit(ground, _mixed(ground, laid, mode, share), on, feather)
     return whole
+
+
+@dataclass(frozen=True)
+class _Seat:
+    """Where a patch lies in a map.
+
+    Attributes:
+        room: what of the map is worked on: the patch, and one pixel more to see where it ends.
+        place: the patch's part that shows, in the room.
+        window: the same part, in the patch.
+        size: height and width of the whole patch.
+    """
+
+    room: Box
+    place: Box
+    window: Box
+    size: tuple[int, int]
+
+    @classmethod
+    def of(cls, where: Placement, rows: int, columns: int, height: int, width: int) -> "_Seat":
+        """The seat of a patch of so many rows and columns in a map of this height and width."""
+        size = max(1, round(rows * where.scale)), max(1, round(columns * where.scale))
+        box = Box(where.y, where.x, *size)
+        shown = box.inside(height, width)
+        room = Box(box.top - 1, box.left - 1, size[0] + 2, size[1] + 2).inside(height, width)
+        return cls(room, _within(shown, room), _within(shown, box), size)
+
+    def lay(self, patch: Tensor, ground: Tensor) -> Tensor:
+        """A copy of the room `[B, H, W]` with a patch `[N, h, w]` in its place."""
+        whole = ground.clone()
+        shown = self.window.of(resize_map(patch, *self.size))
+        self.place.of(whole)[...] = shown.repeat(len(ground) // len(patch), 1, 1)
+        return whole
+
+
+def _within(part: Box, box: Box) -> Box:
+    """The same part, counted from the box's corner."""
+    return part._replace(top=part.top - box.top, left=part.left - box.left)
 
 
 def _mixed(depth: Tensor, laid: Tensor, mode: Mode, share: float) -> Tensor:

@@ -9,13 +9,12 @@ from enum import Enum
 
 import cv2
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..pictures.crop import resize_picture
 from .convention import LUMA
 from .crop import check_fits
-from .filters import Map, guided_filter, joint_bilateral
+from .filters import Map, guided_filter, joint_bilateral, per_map
 
 
 class Method(str, Enum):
@@ -66,10 +65,9 @@ def refine(
     if not radius:
         return whole
     reach = max(1.0, radius, picture.shape[1] / depth.shape[1])
-    brightness = (picture @ picture.new_tensor(LUMA)).cpu().numpy()
-    pairs = zip(whole.cpu().numpy(), brightness, strict=True)
-    refined = [_refined(*pair, method, reach, tolerance) for pair in pairs]
-    return torch.from_numpy(np.stack(refined)).to(depth).clamp(0, 1)  # rounding passes the ends
+    brightness = picture @ picture.new_tensor(LUMA)
+    refined = per_map(lambda *pair: _refined(*pair, method, reach, tolerance), whole, brightness)
+    return refined.clamp_(0, 1)  # rounding may pass the ends
 
 
 def fit_map(depth: Tensor, picture: Tensor) -> Tensor:
@@ -88,15 +86,24 @@ def fit_map(depth: Tensor, picture: Tensor) -> Tensor:
 
 def _refined(depth: Map, guide: Map, method: Method, reach: float, tolerance: float) -> Map:
     rise = _rise(depth, max(1, round(reach / WINDOW)))
-    trust = 1 / (1 + (rise / SLOPE) ** 2)
+    trust = rise * np.float32(1 / SLOPE)
+    trust *= trust
+    trust += 1
+    np.reciprocal(trust, out=trust)
     if method is Method.GUIDED:
         snapped = guided_filter(guide, depth, max(1, round(reach / 2)), tolerance**2, trust)
     else:
         snapped = joint_bilateral(guide, depth, reach / SIGMA, tolerance, trust)
-    return depth + np.minimum(rise / EDGE, 1) * (snapped - depth)
+    snapped -= depth
+    rise *= np.float32(1 / EDGE)
+    snapped *= np.minimum(rise, 1, out=rise)
+    snapped += depth
+    return snapped
 
 
 def _rise(depth: Map, radius: int) -> Map:
     """Nearest minus farthest depth of the square window around every pixel."""
     window = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
-    return cv2.dilate(depth, window) - cv2.erode(depth, window)
+    nearest = cv2.dilate(depth, window)
+    nearest -= cv2.erode(depth, window)
+    return nearest

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sd2_depth2img.depth.adjust import Adjustment, ClipBy, Smoothing, adjust, percentile
+from sd2_depth2img.depth.adjust import Adjustment, ClipBy, Smoothing, adjust, percentiles
 
 RAMP = torch.linspace(0, 1, 101).expand(1, 3, 101)
 NOISE = torch.rand(2, 40, 50, generator=torch.Generator().manual_seed(2))
@@ -73,7 +73,9 @@ def test_percentiles_that_coincide_leave_what_is_nearer():
 @given(st.floats(0, 1))
 def test_percentile_is_torchs_quantile(share):
     expected = torch.quantile(NOISE.flatten(1), share, dim=1)
-    assert torch.allclose(percentile(NOISE, share).flatten(), expected, atol=1e-5)
+    result = percentiles(NOISE, share, 0.5)
+    assert result.shape == (2, 2, 1, 1)
+    assert torch.allclose(result[0].flatten(), expected, atol=1e-5)
 
 
 def test_clipping_says_how_many_pixels(caplog):

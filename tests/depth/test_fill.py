@@ -57,7 +57,7 @@ def test_the_relief_of_a_disc_is_a_half_sphere():
     sphere = torch.from_numpy(np.sqrt(np.maximum(41**2 - apart, 0)) / 41).float()
     difference = (relief(mask)[0] - sphere).abs()
     assert difference[mask[0] > 0].mean() < 0.02
-    assert difference[torch.from_numpy(apart <= 36**2)].max() < 0.03  # the rim's pixels are steps
+    assert difference[torch.from_numpy(apart <= 36**2)].max() < 0.05  # the rim's pixels are steps
 
 
 def test_every_patch_of_a_relief_has_its_own_top():

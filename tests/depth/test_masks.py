@@ -13,6 +13,7 @@ from sd2_depth2img.depth.masks import (
     put_under_mask,
     range_mask,
     split_mask,
+    split_threshold,
     strength_map,
 )
 
@@ -125,6 +126,8 @@ def test_the_split_is_otsus():
     beyond = depth > expected + 1 / 65536  # it names the middle of the last step of the background
     assert torch.equal(split_mask(depth, Split.FOREGROUND), beyond.float())
     assert torch.equal(split_mask(depth, Split.FOREGROUND), front.float())
+    gap = (depth[~front].max() + depth[front].min()) / 2
+    assert split_threshold(depth).item() == pytest.approx(gap.item(), abs=1e-6)
     both = split_mask(depth, Split.FOREGROUND, 0.2) + split_mask(depth, Split.BACKGROUND, 0.2)
     assert torch.allclose(both, torch.ones_like(both))
 

@@ -91,7 +91,7 @@ def test_the_offset_moves_the_patch_and_clipping_is_said(caplog):
     assert merged(depth, patch, offset=0.2).max() == pytest.approx(0.6)
     assert not caplog.records
     assert merged(depth, patch, offset=0.9).max() == 1
-    assert "4 of 16 depth pixels" in caplog.text
+    assert "4 of 9 depth pixels" in caplog.text
 
 
 def test_feathering_starts_at_the_masks_border():
