@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from sd2_depth2img.depth.adjust import Adjustment, ClipBy, Smoothing, adjust
-from sd2_depth2img.depth.convention import from_image, repair, to_image, unit_range
+from sd2_depth2img.depth.convention import LUMA, from_image, repair, to_image, unit_range
 from sd2_depth2img.depth.convert import Range, to_disparity, to_distance
 from sd2_depth2img.depth.fill import Geometry, Shape, fill
 from sd2_depth2img.depth.masks import Split, limit, range_mask, split_mask
@@ -35,6 +35,7 @@ across = torch.linspace(0.1, 0.9, SIDE).expand(SIDE, SIDE)
 DEPTH = (across + across.T)[None] / 2 + (torch.rand(1, SIDE, SIDE) - 0.5) / 50  # BHW
 OTHER = 1 - DEPTH
 PICTURE = torch.rand(1, SIDE, SIDE, 3)
+WEIGHTS = torch.tensor(LUMA)
 DISTANCE = 1 + 9 * DEPTH
 SMALL = DEPTH[:, ::4, ::4].contiguous()
 MASK = torch.zeros(1, SIDE, SIDE)
@@ -100,7 +101,7 @@ def slopes() -> Call:
 def bilateral() -> Call:
     """Two blurs for every level of brightness."""
     levels = int(np.ceil(1 / TOLERANCE)) + 1
-    return times(1, slopes(), gaussian(2 * levels, RADIUS / SIGMA))
+    return times(1, lambda: PICTURE @ WEIGHTS, slopes(), gaussian(2 * levels, RADIUS / SIGMA))
 
 
 def mixture() -> Call:
@@ -184,7 +185,7 @@ OPERATIONS: dict[str, tuple[Call, Call]] = {
     ),
     "refine: guided": (
         lambda: refine(DEPTH, PICTURE, Method.GUIDED, RADIUS),
-        times(1, slopes(), box(7, RADIUS // 2)),
+        times(1, lambda: PICTURE @ WEIGHTS, slopes(), box(7, RADIUS // 2)),
     ),
     "merge: nearest wins": (
         merged(Mode.NEAREST),
@@ -219,6 +220,7 @@ OPERATIONS: dict[str, tuple[Call, Call]] = {
             1,
             lambda: (MAP * 65535).astype(np.uint16),
             lambda: cv2.threshold(STEPS, 0, 65535, cv2.THRESH_OTSU),
+            lambda: (DEPTH >= 0.5).float(),
         ),
     ),
     "convert: to disparity": (

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .convention import clipped
-from .filters import TINY, Map, guided_filter, per_map
+from .filters import TINY, Map, guided_filter, in_bands, per_map
 
 
 class ClipBy(str, Enum):
@@ -125,4 +125,5 @@ def _smoothed(depth: Tensor, how: Adjustment) -> Tensor:
 def _smooth_map(depth: Map, how: Adjustment) -> Map:
     if how.smoothing is Smoothing.GAUSSIAN:
         return cv2.GaussianBlur(depth, (0, 0), how.smooth)
-    return guided_filter(depth, depth, max(1, round(how.smooth)), how.edge**2)
+    radius = max(1, round(how.smooth))
+    return in_bands(lambda t: guided_filter(t, t, radius, how.edge**2), 2 * radius, depth)

@@ -14,6 +14,7 @@ from torch import Tensor
 Map = np.ndarray  # float32 [H, W]
 
 TINY = 1e-12  # keeps a division finite
+BAND = 512  # rows at once; fewer cost more in their overlaps than they save
 
 
 def per_map(filtered: Callable[..., Map], *maps: Tensor) -> Tensor:
@@ -22,6 +23,23 @@ def per_map(filtered: Callable[..., Map], *maps: Tensor) -> Tensor:
     result = torch.empty_like(maps[0])
     for one, row in zip(result, rows, strict=True):
         one.copy_(torch.from_numpy(filtered(*row)))
+    return result
+
+
+def in_bands(filtered: Callable[..., Map], halo: int, *maps: Map) -> Map:
+    """A filter of maps `[H, W]`, applied to bands of their rows: quicker, in less memory.
+
+    Args:
+        filtered: a function of as many maps, whose value depends on nothing farther away than
+            `halo`.
+        halo: in pixels.
+    """
+    height, band = len(maps[0]), max(BAND, 4 * halo)
+    result = np.empty_like(maps[0])
+    for top in range(0, height, band):
+        first, end = max(top - halo, 0), min(top + band, height)
+        part = filtered(*(t[first : end + halo] for t in maps))
+        result[top:end] = part[top - first : end - first]
     return result
 
 
@@ -46,7 +64,11 @@ def guided_filter(
         return cv2.blur(t, (2 * radius + 1, 2 * radius + 1))
 
     def local(t: Map) -> Map:
-        return mean(t) if weights is None else mean(t * weights) * share
+        if weights is None:
+            return mean(t)
+        weighted = mean(t * weights)
+        weighted *= share
+        return weighted
 
     # In place wherever an array is needed no more: new ones cost as much as the sums.
     if weights is not None:

@@ -98,7 +98,7 @@ def merge(
         )
     seat = _Seat.of(placement, *patch.shape[1:], *depth.shape[1:])
     ground = seat.room.of(depth)
-    laid = seat.lay(patch, ground)
+    laid = seat.lay(patch, ground.clone())
     covered = seat.lay(torch.ones_like(patch[:1]), torch.zeros_like(ground))
     on = covered if patch_mask is None else seat.lay(patch_mask, torch.zeros_like(ground))
     on = on if mask is None else on * seat.room.of(mask)
@@ -136,11 +136,10 @@ class _Seat:
         return cls(room, _within(shown, room), _within(shown, box), size)
 
     def lay(self, patch: Tensor, ground: Tensor) -> Tensor:
-        """A copy of the room `[B, H, W]` with a patch `[N, h, w]` in its place."""
-        whole = ground.clone()
+        """Write a patch `[N, h, w]` into its place in a room's tensor `[B, H, W]`."""
         shown = self.window.of(resize_map(patch, *self.size))
-        self.place.of(whole)[...] = shown.repeat(len(ground) // len(patch), 1, 1)
-        return whole
+        self.place.of(ground)[...] = shown.repeat(len(ground) // len(patch), 1, 1)
+        return ground
 
 
 def _within(part: Box, box: Box) -> Box:
@@ -192,7 +191,8 @@ def match_border(
 def _matched(patch: Tensor, depth: Tensor, rim: Tensor, match: Match) -> Tensor:
     if not rim.any():
         return patch  # the mask is empty: nothing is put in
-    scale, shift = align(patch[rim], depth[rim])
+    here, there = patch[rim], depth[rim]
+    scale, shift = align(here, there)
     if match is Match.SCALE and scale > 0:
         return patch * scale + shift
     if match is Match.SCALE:
@@ -200,7 +200,7 @@ def _matched(patch: Tensor, depth: Tensor, rim: Tensor, match: Match) -> Tensor:
             "Merge Depth: along its border the patch is flat or runs against the depth map, which "
             "says nothing of its scale; it is only shifted. Is near white in both?"
         )
-    return patch + (depth[rim].mean() - patch[rim].mean())
+    return patch + (there.mean() - here.mean())
 
 
 def border(on: Tensor, covered: Tensor) -> Tensor:
@@ -212,10 +212,9 @@ def border(on: Tensor, covered: Tensor) -> Tensor:
     Returns: bool `[H, W]`.
     """
     window = np.ones((2 * BORDER + 1, 2 * BORDER + 1), np.uint8)
-    mask = on.cpu().numpy().astype(np.uint8)
-    outside = torch.from_numpy(cv2.dilate(mask, window)).to(on.device) > 0
-    outside &= ~on & covered
-    if outside.sum() >= ENOUGH:
-        return outside
-    inside = on & (torch.from_numpy(cv2.erode(mask, window)).to(on.device) == 0)
-    return inside if inside.any() else on
+    mask, patch = on.cpu().numpy(), covered.cpu().numpy()
+    outside = cv2.dilate(mask.view(np.uint8), window).view(bool) & ~mask & patch
+    if np.count_nonzero(outside) >= ENOUGH:
+        return torch.from_numpy(outside).to(on.device)
+    inside = mask & ~cv2.erode(mask.view(np.uint8), window).view(bool)
+    return torch.from_numpy(inside if inside.any() else mask).to(on.device)

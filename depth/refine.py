@@ -6,6 +6,7 @@ take the depth of those around it that look like it.
 """
 
 from enum import Enum
+from math import ceil
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor
 from ..pictures.crop import resize_picture
 from .convention import LUMA
 from .crop import check_fits
-from .filters import Map, guided_filter, joint_bilateral, per_map
+from .filters import Map, guided_filter, in_bands, joint_bilateral, per_map
 
 
 class Method(str, Enum):
@@ -30,6 +31,7 @@ SLOPE = 0.03  # rise of depth within a window at which a pixel is worth half
 EDGE = 0.05  # rise from which on the filter acts fully; below it, less and less
 WINDOW = 3  # the window's radius is the filter's divided by this
 SIGMA = 2  # the Gaussian's standard deviation, likewise
+REACH = 3  # radii that the result may depend on: 1/3 of the window, 2 of OpenCV's Gaussian
 
 
 def refine(
@@ -66,7 +68,12 @@ def refine(
         return whole
     reach = max(1.0, radius, picture.shape[1] / depth.shape[1])
     brightness = picture @ picture.new_tensor(LUMA)
-    refined = per_map(lambda *pair: _refined(*pair, method, reach, tolerance), whole, brightness)
+
+    def snapped(*pair: Map) -> Map:
+        return _refined(*pair, method, reach, tolerance)
+
+    halo = ceil(REACH * reach)
+    refined = per_map(lambda *pair: in_bands(snapped, halo, *pair), whole, brightness)
     return refined.clamp_(0, 1)  # rounding may pass the ends
 
 

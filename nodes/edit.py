@@ -65,7 +65,7 @@ def _choice(default: Enum, tooltip: str, **more: bool) -> Input:
 
 def _maps(depth: Tensor) -> Tensor:
     """IMAGE to `[B, H, W]` in 0..1, without holes."""
-    return unit_range(repair(from_image(depth)))  # BHWC -> BHW
+    return unit_range(repair(from_image(depth))).contiguous()  # BHWC -> BHW
 
 
 def _fitted(mask: Tensor | None, picture: Tensor) -> Tensor | None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from sd2_depth2img.depth import filters
 from sd2_depth2img.depth.filters import guided_filter, joint_bilateral
 from sd2_depth2img.depth.refine import Method, fit_map, refine
 from sd2_depth2img.pictures.crop import resize_map
@@ -149,6 +150,15 @@ def test_guided_filter_of_a_map_by_itself_takes_the_same_way():
     (guide,) = random_maps(1, 5)
     by_itself = guided_filter(guide, guide, 3, 0.01)
     assert np.allclose(by_itself, guided_filter(guide, guide.copy(), 3, 0.01), atol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_bands_leave_no_seam(method, monkeypatch):
+    generator = torch.Generator().manual_seed(4)
+    depth, photo = torch.rand(1, 90, 40, generator=generator), torch.rand(1, 90, 40, 3)
+    whole = refine(depth, photo, method)
+    monkeypatch.setattr(filters, "BAND", 8)
+    assert torch.allclose(refine(depth, photo, method), whole, atol=1e-5)
 
 
 def test_joint_bilateral_is_near_the_sum_over_all_pixels():
