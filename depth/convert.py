@@ -6,6 +6,7 @@ near distance, so a map of plain distances looks wrong to the model.
 """
 
 import logging
+import math
 from dataclasses import dataclass
 from enum import Enum
 
@@ -41,8 +42,8 @@ class Range:
         unit: of the distances.
 
     Raises:
-        ValueError: a distance is negative, near is not below far, or the ends of linear distances
-            are left to the maps, which do not hold them.
+        ValueError: a distance is negative, an end infinite, near is not below far, or the ends of
+            linear distances are left to the maps, which do not hold them.
     """
 
     near: float = 0.0
@@ -51,10 +52,10 @@ class Range:
     unit: Unit = Unit.METRIC
 
     def __post_init__(self) -> None:
-        if min(self.near, self.far, self.sky) < 0:
+        if not (min(self.near, self.far, self.sky) >= 0 and max(self.near, self.far) < math.inf):
             raise ValueError(
                 f"near is {self.near:.4g}, far {self.far:.4g} and sky {self.sky:.4g}; distances "
-                "are 0 (found in the map) or more"
+                "are 0 (found in the map) or more, and near and far are finite"
             )
         if self.near and self.far and self.near >= self.far:
             raise ValueError(

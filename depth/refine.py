@@ -26,7 +26,7 @@ class Method(str, Enum):
 
 
 # Chosen on the Middlebury motorcycle, its true disparity made 4 and 8 times smaller, blurred
-# (sigma 4) or noisy: the values with the least mean error.
+# (sigma 4) or noisy: of the few values tried, those with the least mean error.
 SLOPE = 0.03  # rise of depth within a window at which a pixel is worth half
 EDGE = 0.05  # rise from which on the filter acts fully; below it, less and less
 WINDOW = 3  # the window's radius is the filter's divided by this

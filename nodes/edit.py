@@ -214,7 +214,7 @@ class SD2DepthRefine:
                 "method": _choice(
                     Method.BILATERAL,
                     "joint bilateral: crisp edges. guided: softer edges that follow hair and "
-                    "leaves, several times quicker.",
+                    "leaves, many times quicker.",
                 ),
                 "radius": _number(
                     *(4.0, 0.0, 128.0),

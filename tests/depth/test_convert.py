@@ -91,6 +91,7 @@ def test_a_map_at_one_distance_is_flat():
     [
         ({"near": 5.0, "far": 1.0}, "near is the smaller distance"),
         ({"near": -1.0}, "distances are 0"),
+        ({"far": float("inf")}, "near and far are finite"),
         ({"unit": Unit.LINEAR, "near": 1.0}, "give both"),
     ],
 )
