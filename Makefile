@@ -26,6 +26,7 @@ bench: $(VENV)/tests
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/inpainting.py
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/editing.py
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

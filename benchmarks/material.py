@@ -64,13 +64,18 @@ def compare(name: str, ours: Side, theirs: Side, model: EngineModel, rounds: int
     calls = [_unet_calls(model, side) for side in (ours, theirs)]
     if calls[0] != calls[1]:
         raise RuntimeError(f"{name}: {calls[0]} UNet calls against {calls[1]}; nothing to compare")
+    return take_turns(name, ours, theirs, rounds)
+
+
+def take_turns(name: str, ours: Side, theirs: Side, rounds: int) -> float:
+    """The median of the ratios ours / theirs, of sides that have run before."""
     ratios = []
     for turn in range(rounds):
         order = (ours, theirs) if turn % 2 == 0 else (theirs, ours)
         seconds = {side: _seconds(side) for side in order}
         ratios.append(seconds[ours] / seconds[theirs])
         say(
-            f"  {name}: {seconds[ours]:.2f} s against {seconds[theirs]:.2f} s, "
+            f"  {name}: {_duration(seconds[ours])} against {_duration(seconds[theirs])}, "
             f"ratio {ratios[-1]:.3f}"
         )
     return statistics.median(ratios)
@@ -88,3 +93,7 @@ def _seconds(side: Side) -> float:
     start = time.perf_counter()
     side()
     return time.perf_counter() - start
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 10 else f"{1000 * seconds:.1f} ms"

@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 # ITU-R BT.709, section 3.2: luma from gamma-encoded R, G, B.
 LUMA = (0.2126, 0.7152, 0.0722)
 
+# What resizing with a bicubic or Lanczos kernel may add at an edge of full height, rounded up.
+OVERSHOOT = 0.1
+
 
 def from_image(image: Tensor | None) -> Tensor:
     """Canvas to depth: IMAGE `[B, H, W, C]`, C = 1, 3 or 4, to float32 `[B, H, W]`.
@@ -128,6 +131,39 @@ def resize(depth: Tensor, height: int, width: int) -> Tensor:
     size = (height, width)
     # BHW -> B1HW -> BHW
     return F.interpolate(depth.unsqueeze(1), size, mode="bicubic", align_corners=False).squeeze(1)
+
+
+def unit_range(depth: Tensor) -> Tensor:
+    """A map `[B, H, W]` that has values from 0 to 1, as every editing step expects and returns.
+
+    What lies in the range is untouched. Values that pass its ends a little, as resizing leaves
+    them at edges, are clipped; a warning says how many.
+
+    Raises:
+        ValueError: another rank, an empty map, values that are NaN, or beyond the range by more
+            than 0.1: that is no depth map of this kind.
+    """
+    _check_depth(depth)
+    low, high = (float(end) for end in depth.aminmax())
+    if not (low >= -OVERSHOOT and high <= 1 + OVERSHOOT):  # also true of NaN
+        raise ValueError(
+            f"The depth map goes from {low:.4g} to {high:.4g}; expected 0 (far) to 1 (near). "
+            "Distances become such a map with Convert Depth."
+        )
+    return clipped(depth, "the input")
+
+
+def clipped(depth: Tensor, where: str) -> Tensor:
+    """Clip `[B, H, W]` to 0..1; a warning says of how many pixels, and `where` it happened."""
+    low, high = depth.aminmax()
+    if low >= 0 and high <= 1:
+        return depth
+    outside = int(((depth < 0) | (depth > 1)).sum())
+    log.warning(
+        "%s: %d of %d depth pixels lie outside of 0..1 and are clipped.",
+        *(where, outside, depth.numel()),
+    )
+    return depth.clamp(0, 1)
 
 
 def _check_image(image: Tensor | None) -> None:

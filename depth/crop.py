@@ -39,6 +39,20 @@ def crop_depth(
     Raises:
         ValueError: the map has another shape than the picture, or their numbers do not fit.
     """
+    check_fits(depth, picture)
+    rows, columns = picture.shape[1:3]
+    if kind is DepthRange.WHOLE:
+        depth = normalize(depth)
+    part = resize_map(cut(resize_map(depth, rows, columns), box), height, width)
+    return normalize(part) if kind is DepthRange.CROP else part
+
+
+def check_fits(depth: Tensor, picture: Tensor) -> None:
+    """Whether maps `[N, h, w]` can belong to pictures `[B, H, W, C]`.
+
+    Raises:
+        ValueError: the map has another shape than the picture, or their numbers do not fit.
+    """
     batch, rows, columns = picture.shape[:3]
     if not same_aspect(*depth.shape[1:], rows, columns):
         raise ValueError(
@@ -50,7 +64,3 @@ def crop_depth(
             f"{len(depth)} depth maps cannot be shared out to {batch} pictures; give one map, or "
             "one for each picture"
         )
-    if kind is DepthRange.WHOLE:
-        depth = normalize(depth)
-    part = resize_map(cut(resize_map(depth, rows, columns), box), height, width)
-    return normalize(part) if kind is DepthRange.CROP else part

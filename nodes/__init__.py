@@ -3,6 +3,14 @@
 from .compare import SD2DepthGrid, SD2DepthPromptList, SD2DepthStrengthSweep
 from .conditioning import SD2DepthEncode
 from .depth_map import SD2DepthEstimate, SD2DepthLoad, SD2DepthSave
+from .edit import (
+    SD2DepthAdjust,
+    SD2DepthConvert,
+    SD2DepthFill,
+    SD2DepthMerge,
+    SD2DepthRangeMask,
+    SD2DepthRefine,
+)
 from .fidelity import SD2DepthFidelity
 from .inpaint import SD2DepthInpaintEncode, SD2DepthStrengthMap, SD2DepthUnderMask
 from .load import SD2DepthCheckpointLoader
@@ -18,6 +26,12 @@ NODES = (
     SD2DepthSave,
     SD2DepthPreview,
     SD2DepthParallax,
+    SD2DepthAdjust,
+    SD2DepthRefine,
+    SD2DepthMerge,
+    SD2DepthFill,
+    SD2DepthRangeMask,
+    SD2DepthConvert,
     SD2DepthEncode,
     SD2DepthSampler,
     SD2DepthCrop,

@@ -210,6 +210,8 @@ def resize_picture(picture: Tensor, height: int, width: int) -> Tensor:
 
 def resize_map(t: Tensor, height: int, width: int) -> Tensor:
     """A depth map [B, H, W] to another size: bilinear, antialiased, without overshoot."""
+    if t.shape[1:] == (height, width):
+        return t
     resized = _resize(t.unsqueeze(1), height, width, "bilinear")[:, 0]
     low, high = (end(dim=(1, 2), keepdim=True) for end in (t.amin, t.amax))
     return resized.clamp(low, high)  # rounding may pass the ends

@@ -1,0 +1,129 @@
+"""Depth maps, adjusted: near and far end, curve, offset, smoothness."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from .convention import clipped
+from .filters import TINY, Map, guided_filter, in_bands, per_map
+
+
+class ClipBy(str, Enum):
+    """What the near and far end of a map are given in."""
+
+    VALUE = "value"  # depth, 0..1
+    PERCENTILE = "percentile"  # share of the map's pixels that are farther, 0..1
+
+
+class Smoothing(str, Enum):
+    """How a map is smoothed."""
+
+    GAUSSIAN = "gaussian"  # edges too
+    EDGES = "edge-preserving"  # steps that are high enough stay
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """What to change, in the order in which it is done. As it is here, nothing.
+
+    Attributes:
+        invert: exchange near and far.
+        near, far: what becomes 1 and 0; what lies between is stretched, what lies beyond clipped.
+        clip_by: units of near and far.
+        gamma: exponent 1 / gamma, > 0; above 1 middle depths come nearer.
+        contrast: factor of all distances from the plane, ≥ 0.
+        plane: depth that contrast leaves where it is.
+        offset: added to every depth.
+        smooth: in pixels, ≥ 0: the Gaussian's standard deviation, or the guided filter's radius.
+        smoothing: how it is smoothed.
+        edge: with edge-preserving, the step of depth that counts as an edge, > 0.
+
+    Raises:
+        ValueError: near is not above far, or a number is outside of its range.
+    """
+
+    invert: bool = False
+    near: float = 1.0
+    far: float = 0.0
+    clip_by: ClipBy = ClipBy.VALUE
+    gamma: float = 1.0
+    contrast: float = 1.0
+    plane: float = 0.5
+    offset: float = 0.0
+    smooth: float = 0.0
+    smoothing: Smoothing = Smoothing.GAUSSIAN
+    edge: float = 0.05
+
+    def __post_init__(self) -> None:
+        if self.near <= self.far:
+            raise ValueError(
+                f"near is {self.near:.4g} and far {self.far:.4g}; near must be above far, larger "
+                "is nearer. To exchange the two, switch on invert"
+            )
+        if self.clip_by is ClipBy.PERCENTILE and not (self.far >= 0 and self.near <= 1):
+            raise ValueError(
+                f"near is {self.near:.4g} and far {self.far:.4g}; as percentiles they are shares "
+                "of the pixels, 0 to 1"
+            )
+        for name in ("gamma", "edge"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} is {getattr(self, name):.4g}; expected more than 0")
+        for name in ("contrast", "smooth"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name):.4g}; expected 0 or more")
+
+
+def adjust(depth: Tensor, how: Adjustment) -> Tensor:
+    """Adjust every map of `[B, H, W]`, in 0..1, finite; the result lies in 0..1 too.
+
+    What contrast and offset push out of the range is clipped; a warning says how many pixels.
+    """
+    if how.invert:
+        depth = 1 - depth
+    depth = _stretched(depth, how)
+    if how.gamma != 1:
+        depth = depth ** (1 / how.gamma)
+    if how.contrast != 1 or how.offset:
+        moved = (depth - how.plane).mul_(how.contrast).add_(how.plane + how.offset)
+        depth = clipped(moved, "Adjust Depth, contrast and offset")
+    return _smoothed(depth, how)
+
+
+def _stretched(depth: Tensor, how: Adjustment) -> Tensor:
+    if how.clip_by is ClipBy.VALUE and (how.near, how.far) == (1, 0):
+        return depth
+    far, near = torch.tensor(how.far), torch.tensor(how.near)
+    if how.clip_by is ClipBy.PERCENTILE:
+        far, near = percentiles(depth, how.far, how.near)
+    # Where both ends are one depth, what is nearer becomes near; of a flat map nothing is.
+    return (depth - far).div_((near - far).clamp(min=TINY)).clamp_(0, 1)
+
+
+def percentiles(depth: Tensor, *shares: float) -> Tensor:
+    """The depths that these shares of the pixels of each map `[B, H, W]` lie below.
+
+    Between two pixels they are interpolated linearly.
+
+    Returns: `[len(shares), B, 1, 1]`.
+    """
+    # torch.quantile sorts, and refuses maps of more than 16 million pixels.
+    values = [np.quantile(one.cpu().numpy(), shares) for one in depth]
+    return depth.new_tensor(np.stack(values, axis=1))[..., None, None]
+
+
+def _smoothed(depth: Tensor, how: Adjustment) -> Tensor:
+    if not how.smooth:
+        return depth
+    smooth = per_map(lambda one: _smooth_map(one, how), depth)
+    return smooth.clamp_(0, 1)  # rounding may pass the ends
+
+
+def _smooth_map(depth: Map, how: Adjustment) -> Map:
+    if how.smoothing is Smoothing.GAUSSIAN:
+        return cv2.GaussianBlur(depth, (0, 0), how.smooth)
+    radius = max(1, round(how.smooth))
+    return in_bands(lambda t: guided_filter(t, t, radius, how.edge**2), 2 * radius, depth)

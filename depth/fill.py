@@ -1,0 +1,147 @@
+"""Depths made of geometry: planes, ramps, domes, and reliefs of a mask's outline.
+
+A relative depth is a disparity, and the disparity of a plane in space is a linear function of the
+pixel: a ramp is what a floor or a wall looks like.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from .filters import per_map
+from .masks import smooth_fill
+
+
+class Shape(str, Enum):
+    """What a map is filled with."""
+
+    PLANE = "flat plane"
+    RAMP = "ramp"
+    DOME = "dome"
+    RELIEF = "relief of the mask"
+    SMOOTH = "smooth fill"
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where a shape stands.
+
+    Points are shares of the map's width and height: 0 is the first pixel, 1 the last. So they
+    serve maps of every size, and may lie outside of the map.
+
+    Attributes:
+        near: depth of the plane, of a ramp's second point, of the top of a dome or relief.
+        far: depth of a ramp's first point, of the rim of a dome or relief.
+        first: x, y of a ramp's far end, or of a dome's centre.
+        second: x, y of a ramp's near end, or of a point of a dome's rim.
+    """
+
+    near: float = 0.8
+    far: float = 0.2
+    first: tuple[float, float] = (0.5, 0.5)
+    second: tuple[float, float] = (0.5, 1.0)
+
+
+def fill(
+    depth: Tensor,
+    shape: Shape,
+    where: Geometry = Geometry(),
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Fill depth maps with a shape; whatever the shape does not cover stays, bit for bit.
+
+    Args:
+        depth: `[B, H, W]`, finite.
+        shape: with which. A dome covers its circle, a relief the mask, the others all.
+        where: the shape's place and depths.
+        mask: `[B, H, W]`, read by the relief and the smooth fill only: what is not 0 is their
+            outline. Limit the others with `masks.limit`.
+
+    Returns: `[B, H, W]`.
+
+    Raises:
+        ValueError: two points are the same, or there is no mask to take an outline from, or it
+            covers a whole map.
+    """
+    if shape is Shape.PLANE:
+        return torch.full_like(depth, where.near)
+    if shape is Shape.RAMP:
+        return ramp(*depth.shape[1:], where).to(depth).expand_as(depth)
+    if shape is Shape.DOME:
+        height, inside = dome(*depth.shape[1:], where)
+        height, inside = height.to(depth), inside.to(depth.device)
+        return torch.where(inside, where.far + (where.near - where.far) * height, depth)
+    if mask is None:
+        raise ValueError(
+            f"{shape.value} needs a mask: connect one, or choose flat plane, ramp or dome"
+        )
+    if shape is Shape.SMOOTH:
+        return smooth_fill(depth, mask)
+    return torch.where(mask > 0, where.far + (where.near - where.far) * relief(mask), depth)
+
+
+def ramp(height: int, width: int, where: Geometry) -> Tensor:
+    """Depth `[height, width]` that rises in a line from the first point to the second.
+
+    Beyond the two it stays as it is there.
+    """
+    x, y = _pixels(height, width)
+    (x1, y1), (x2, y2) = (_pixel(point, height, width) for point in (where.first, where.second))
+    along = (x2 - x1, y2 - y1)
+    square = _square(along)
+    share = (x - x1) * (along[0] / square) + (y - y1) * (along[1] / square)
+    return share.clamp_(0, 1).mul_(where.near - where.far).add_(where.far)
+
+
+def dome(height: int, width: int, where: Geometry) -> tuple[Tensor, Tensor]:
+    """Height 0..1 of a half sphere as seen from afar, and where it is: `[height, width]` each.
+
+    Its centre is the first point; the circle in which it stands goes through the second.
+    """
+    x, y = _pixels(height, width)
+    (x1, y1), (x2, y2) = (_pixel(point, height, width) for point in (where.first, where.second))
+    square = _square((x2 - x1, y2 - y1))
+    height = (1 - (x - x1) ** 2 / square) - (y - y1) ** 2 / square  # squared
+    # A point of the rim may round to just outside of it.
+    return height.clamp(min=0).sqrt_(), height >= -1e-6
+
+
+def relief(mask: Tensor) -> Tensor:
+    """Height 0..1 of the outline of a mask `[B, H, W]`, blown up like a cushion.
+
+    Every patch has a round profile, a quarter circle from its border to where it is widest; of a
+    disc it makes a half sphere. The frame of the map is no border.
+    """
+    return per_map(lambda one: _cushion((one > 0).astype(np.uint8)), mask)
+
+
+def _cushion(outline: np.ndarray) -> np.ndarray:
+    distance = cv2.distanceTransform(outline, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    count, patch = cv2.connectedComponents(outline, connectivity=8)
+    widest = np.zeros(count, np.float32)
+    np.maximum.at(widest, patch.ravel(), distance.ravel())
+    share = distance * (1 / np.maximum(widest, 1))[patch]
+    return np.sqrt(share * (2 - share))  # 1 − (1 − share)²
+
+
+def _pixels(height: int, width: int) -> tuple[Tensor, Tensor]:
+    """x as a row, y as a column."""
+    return torch.arange(width, dtype=torch.float32), torch.arange(height)[:, None].float()
+
+
+def _pixel(point: tuple[float, float], height: int, width: int) -> tuple[float, float]:
+    return point[0] * (width - 1), point[1] * (height - 1)
+
+
+def _square(along: tuple[float, float]) -> float:
+    length = along[0] ** 2 + along[1] ** 2
+    if not length:
+        raise ValueError(
+            "the two points are the same pixel; a ramp runs from one to the other, and a dome "
+            "reaches from one to the other. Move one of them"
+        )
+    return length

@@ -1,0 +1,220 @@
+"""One depth map put into another."""
+
+import logging
+from dataclasses import dataclass
+from enum import Enum
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..pictures.crop import Box, resize_map
+from .convention import clipped
+from .fidelity import align
+from .masks import limit
+
+log = logging.getLogger(__name__)
+
+BORDER = 8  # pixels on either side of a mask's border over which a patch is matched
+ENOUGH = 16  # pixels that make a border: below it, its inner side counts
+
+
+class Mode(str, Enum):
+    """Which of two depths a pixel gets."""
+
+    NEAREST = "nearest wins"
+    FARTHEST = "farthest wins"
+    OVER = "over"  # the patch's
+    UNDER = "under"  # the map's, but where it is black (nothing there) the patch's
+    BLEND = "blend"  # a mixture
+
+
+class Match(str, Enum):
+    """What is done to a patch so that it continues its surroundings."""
+
+    NONE = "none"
+    SHIFT = "shift"  # a depth added
+    SCALE = "scale and shift"  # its relief stretched as well
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a patch goes, and how it is brought into the map's depth.
+
+    Attributes:
+        x, y: its left upper corner in pixels of the map; it may hang over the edges.
+        scale: factor of its width and height, > 0.
+        offset: added to its depth, after matching.
+        match: how it is matched.
+
+    Raises:
+        ValueError: the scale is not above 0.
+    """
+
+    x: int = 0
+    y: int = 0
+    scale: float = 1.0
+    offset: float = 0.0
+    match: Match = Match.NONE
+
+    def __post_init__(self) -> None:
+        if self.scale <= 0:
+            raise ValueError(f"the patch's scale is {self.scale:.4g}; expected more than 0")
+
+
+def merge(
+    depth: Tensor,
+    patch: Tensor,
+    mode: Mode = Mode.NEAREST,
+    placement: Placement = Placement(),
+    share: float = 0.5,
+    patch_mask: Tensor | None = None,
+    mask: Tensor | None = None,
+    feather: float = 0.0,
+) -> Tensor:
+    """Put a patch into depth maps.
+
+    Args:
+        depth: `[B, H, W]` in 0..1, finite.
+        patch: `[N, h, w]`, N = 1 or a divisor of B; finite.
+        mode: which depth wins.
+        placement: where the patch goes.
+        share: of the patch, with BLEND.
+        patch_mask: `[N, h, w]` in 0..1: what of the patch is put in. None: all.
+        mask: `[B, H, W]` in 0..1: where anything may change. None: everywhere.
+        feather: pixels inside the masks' common border over which the patch sets in.
+
+    Returns: `[B, H, W]` in 0..1. What matching and offset push out of the range is clipped; a
+    warning says how many pixels.
+
+    Raises:
+        ValueError: the patches cannot be shared out, or lie outside of the map.
+    """
+    if len(depth) % len(patch):
+        raise ValueError(
+            f"{len(patch)} patches cannot be shared out to {len(depth)} depth maps; give one, or "
+            "one for each map"
+        )
+    seat = _Seat.of(placement, *patch.shape[1:], *depth.shape[1:])
+    ground = seat.room.of(depth)
+    laid = seat.lay(patch, ground.clone())
+    covered = seat.lay(torch.ones_like(patch[:1]), torch.zeros_like(ground))
+    on = covered if patch_mask is None else seat.lay(patch_mask, torch.zeros_like(ground))
+    on = on if mask is None else on * seat.room.of(mask)
+    if placement.match is not Match.NONE or placement.offset:
+        laid = match_border(laid, ground, on, covered, placement.match) + placement.offset
+        laid = clipped(torch.where(on > 0, laid, ground), "Merge Depth, matching and offset")
+    whole = depth.clone()
+    seat.room.of(whole)[...] = limit(ground, _mixed(ground, laid, mode, share), on, feather)
+    return whole
+
+
+@dataclass(frozen=True)
+class _Seat:
+    """Where a patch lies in a map.
+
+    Attributes:
+        room: what of the map is worked on: the patch, and one pixel more to see where it ends.
+        place: the patch's part that shows, in the room.
+        window: the same part, in the patch.
+        size: height and width of the whole patch.
+    """
+
+    room: Box
+    place: Box
+    window: Box
+    size: tuple[int, int]
+
+    @classmethod
+    def of(cls, where: Placement, rows: int, columns: int, height: int, width: int) -> "_Seat":
+        """The seat of a patch of so many rows and columns in a map of this height and width."""
+        size = max(1, round(rows * where.scale)), max(1, round(columns * where.scale))
+        box = Box(where.y, where.x, *size)
+        shown = box.inside(height, width)
+        room = Box(box.top - 1, box.left - 1, size[0] + 2, size[1] + 2).inside(height, width)
+        return cls(room, _within(shown, room), _within(shown, box), size)
+
+    def lay(self, patch: Tensor, ground: Tensor) -> Tensor:
+        """Write a patch `[N, h, w]` into its place in a room's tensor `[B, H, W]`."""
+        shown = self.window.of(resize_map(patch, *self.size))
+        self.place.of(ground)[...] = shown.repeat(len(ground) // len(patch), 1, 1)
+        return ground
+
+
+def _within(part: Box, box: Box) -> Box:
+    """The same part, counted from the box's corner."""
+    return part._replace(top=part.top - box.top, left=part.left - box.left)
+
+
+def _mixed(depth: Tensor, laid: Tensor, mode: Mode, share: float) -> Tensor:
+    if mode is Mode.NEAREST:
+        return torch.maximum(depth, laid)
+    if mode is Mode.FARTHEST:
+        return torch.minimum(depth, laid)
+    if mode is Mode.UNDER:
+        return torch.where(depth > 0, depth, laid)
+    return laid if mode is Mode.OVER else torch.lerp(depth, laid, share)
+
+
+# --- Matching -------------------------------------------------------------------------------------
+
+
+def match_border(
+    patch: Tensor, depth: Tensor, mask: Tensor, covered: Tensor, match: Match
+) -> Tensor:
+    """A patch whose depth continues that of its surroundings.
+
+    Both maps are known but for a scale and a shift, which are those of least squares (see
+    `fidelity.align`) along the mask's border: over the 8 pixels outside of it where the patch
+    reaches beyond its mask, as both maps show the same there; else over the 8 pixels inside. The
+    frame of the map is no border; under a mask that covers all of it, every pixel counts.
+
+    Args:
+        patch, depth: `[B, H, W]`, finite.
+        mask: `[B, H, W]`; not 0 where the patch is put in.
+        covered: `[B, H, W]`; not 0 where there is a patch at all.
+        match: scale and shift, the shift alone, or nothing.
+
+    Returns: `[B, H, W]`. A patch whose border is flat, or runs against the map's, gets a shift
+    only; a warning says so.
+    """
+    if match is Match.NONE:
+        return patch
+    matched = [
+        _matched(one, ground, border(on > 0, there > 0), match)
+        for one, ground, on, there in zip(patch, depth, mask, covered, strict=True)
+    ]
+    return torch.stack(matched)
+
+
+def _matched(patch: Tensor, depth: Tensor, rim: Tensor, match: Match) -> Tensor:
+    if not rim.any():
+        return patch  # the mask is empty: nothing is put in
+    here, there = patch[rim], depth[rim]
+    scale, shift = align(here, there)
+    if match is Match.SCALE and scale > 0:
+        return patch * scale + shift
+    if match is Match.SCALE:
+        log.warning(
+            "Merge Depth: along its border the patch is flat or runs against the depth map, which "
+            "says nothing of its scale; it is only shifted. Is near white in both?"
+        )
+    return patch + (there.mean() - here.mean())
+
+
+def border(on: Tensor, covered: Tensor) -> Tensor:
+    """The pixels along a mask's border that a patch is matched over; see `match_border`.
+
+    Args:
+        on, covered: bool `[H, W]`: where the patch is put in, and where there is one.
+
+    Returns: bool `[H, W]`.
+    """
+    window = np.ones((2 * BORDER + 1, 2 * BORDER + 1), np.uint8)
+    mask, patch = on.cpu().numpy(), covered.cpu().numpy()
+    outside = cv2.dilate(mask.view(np.uint8), window).view(bool) & ~mask & patch
+    if np.count_nonzero(outside) >= ENOUGH:
+        return torch.from_numpy(outside).to(on.device)
+    inside = mask & ~cv2.erode(mask.view(np.uint8), window).view(bool)
+    return torch.from_numpy(inside if inside.any() else mask).to(on.device)
