@@ -5,17 +5,17 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from enum import Enum
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from .convention import normalize, resize
-from .midas import MULTIPLE, DPTHybrid
+from .midas import DPTHybrid
+from .network import OWN, DepthNetwork
 
 log = logging.getLogger(__name__)
-
-RESOLUTION = 384  # what MiDaS DPT-Hybrid was trained with
 
 # A cubic resize before this one may have left 0..1 a little, as MiDaS's own does. Further out lies
 # another scale, such as 0..255.
@@ -38,36 +38,54 @@ class Precision(Enum):
 class DepthModel:
     """What the DEPTH_MODEL socket carries: a depth network that is read when first used.
 
-    `name` says to people where it comes from. `read_weights` gives the tensors as
-    `DPTHybrid.from_state_dict` takes them; it is called once, and may raise if there are none.
+    `name` says to people where it comes from. `read_weights` gives the tensors under the names of
+    the original file; it is called once, and may raise if there are none.
     """
 
-    def __init__(self, name: str, read_weights: Callable[[], Mapping[str, Tensor]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        read_weights: Callable[[], Mapping[str, Tensor]],
+        build: Callable[[Any], DepthNetwork] = DPTHybrid.from_state_dict,
+    ) -> None:
         self.name = name
-        self._read_weights = read_weights
+        self._read = read_weights
+        self._build = build
+
+    @classmethod
+    def from_folder(cls, name: str, folder: Path) -> "DepthModel":
+        """A model of transformers; see `transformers_models.load_folder`."""
+
+        def build(folder: Path) -> DepthNetwork:
+            # Here, because transformers takes seconds to import and few need it.
+            from .transformers_models import load_folder
+
+            return load_folder(folder)
+
+        return cls(name, lambda: folder, build)
 
     def __repr__(self) -> str:
         return f"DepthModel({self.name!r})"
 
     @cached_property
-    def network(self) -> DPTHybrid:
+    def network(self) -> DepthNetwork:
         """The network, on the CPU until someone moves it."""
-        return DPTHybrid.from_state_dict(self._read_weights())
+        return self._build(self._read())
 
 
 @torch.no_grad()
 def estimate(
-    network: DPTHybrid,
+    network: DepthNetwork,
     picture: Tensor,
-    resolution: int = RESOLUTION,
+    resolution: int = OWN,
     precision: Precision = Precision.FLOAT32,
     device: torch.device | str = "cpu",
 ) -> Tensor:
     """Estimate the depth of IMAGE `[B, H, W, 3]` in 0..1: float32 `[B, H, W]`, 0..1 in every map.
 
     `network` must be on `device`; the result is where the picture was. The picture is brought to
-    the network's size (`network_size`) by cubic interpolation, and the depth back in the same way.
-    A map without any depth in it is 0 everywhere; a warning says so.
+    the network's size (see its `prepare`), and the depth back by cubic interpolation. A map without
+    any depth in it is 0 everywhere; a warning says so.
 
     Raises:
         ValueError: a picture of another shape, type or range, or an impossible resolution.
@@ -75,42 +93,14 @@ def estimate(
     """
     pixels = _to_pixels(picture)
     height, width = pixels.shape[-2:]
-    size = network_size(height, width, resolution)
-    pixels = pixels.to(device)
-    # MiDaS resizes with cv2.INTER_CUBIC: a = -0.75 and no antialiasing, like this.
-    pixels = F.interpolate(pixels, size, mode="bicubic", align_corners=False)
-    with _arithmetic(precision, pixels.device):
-        disparity = network((pixels - 0.5) / 0.5).float()
+    seen = network.prepare(pixels.to(device), resolution)
+    with _arithmetic(precision, seen.device):
+        disparity = network(seen).float()
     _check_result(disparity, precision)
     # Normalised first, although resizing leaves its range again: a flat map would come out of the
     # resize with rounding errors, and these would then be stretched to look like depth.
-    depth = resize(normalize(disparity), height, width)
+    depth = resize(normalize(network.trim(disparity, height, width)), height, width)
     return normalize(depth).to(picture.device)
-
-
-def network_size(height: int, width: int, resolution: int = RESOLUTION) -> tuple[int, int]:
-    """Height and width at which the network sees a picture of `height` × `width` pixels.
-
-    MiDaS's "minimal" rule: of the two scales that bring a side to `resolution`, the one nearest 1
-    is applied to both; then each side is rounded to a multiple of 32. Unlike there, no side gets
-    shorter than 32.
-
-    Raises:
-        ValueError: the resolution is not a positive multiple of 32.
-    """
-    if resolution < MULTIPLE or resolution % MULTIPLE:
-        nearest = max(round(resolution / MULTIPLE), 1) * MULTIPLE
-        raise ValueError(
-            f"The resolution is {resolution}; the network needs a multiple of {MULTIPLE}. "
-            f"Set it to {nearest}, or to {RESOLUTION}, which the network was trained with."
-        )
-    # On a tie the height decides, as in MiDaS.
-    scale = min(resolution / height, resolution / width, key=lambda scale: abs(1 - scale))
-
-    def rounded(side: int) -> int:
-        return max(round(scale * side / MULTIPLE), 1) * MULTIPLE
-
-    return rounded(height), rounded(width)
 
 
 def _to_pixels(picture: Tensor) -> Tensor:

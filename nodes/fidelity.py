@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from ..depth.convention import from_image, repair
-from ..depth.estimators import RESOLUTION, DepthModel
+from ..depth.estimators import DepthModel
 from ..depth.fidelity import Score, Target, best_of, heat_map
+from ..depth.network import RESOLUTION
 from .depth_map import estimate_batch
 
 
