@@ -1,8 +1,9 @@
 """From a picture to its depth map, with whichever network."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +36,99 @@ class Precision(Enum):
         return getattr(torch, self.value)
 
 
+class UnknownDepthModel(ValueError):  # noqa: N818 - names what the file is
+    """The tensors make no depth network that is known here; the message says what they are."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file, told by the names of its tensors.
+
+    Attributes:
+        name: as people call it.
+        has: tensors by which it is known; all of them are there.
+        lacks: tensors that only its relatives have.
+        build: the network of such tensors; raises ValueError when they do not fit.
+        remedy: for a kind that cannot be used, what to do.
+    """
+
+    name: str
+    has: tuple[str, ...]
+    lacks: tuple[str, ...] = ()
+    build: Callable[[Mapping[str, Tensor]], DepthNetwork] | None = None
+    remedy: str = ""
+
+    def fits(self, names: Container[str]) -> bool:
+        """Whether a file with tensors of these names is one."""
+        return all(n in names for n in self.has) and not any(n in names for n in self.lacks)
+
+
+_HEAD = "scratch.output_conv.0.weight"
+_USE_FOLDER = (
+    "Use the same model as a folder in transformers' layout, with config.json and "
+    "preprocessor_config.json."
+)
+_USE_OTHER_MIDAS = "Use one of the other MiDaS networks."
+
+KINDS = (
+    Kind(
+        DPTHybrid.NAME,
+        has=("pretrained.model.patch_embed.backbone.stem.conv.weight", _HEAD),
+        build=DPTHybrid.from_state_dict,
+    ),
+    Kind(
+        "Depth Anything network in its authors' layout",
+        has=("pretrained.blocks.0.attn.qkv.weight", "depth_head.projects.0.weight"),
+        remedy=_USE_FOLDER,
+    ),
+    Kind(
+        "ZoeDepth network in its authors' layout",
+        has=("core.core.scratch.layer1_rn.weight",),
+        remedy=_USE_FOLDER,
+    ),
+    Kind(
+        "depth model of transformers without its folder",
+        has=("neck.convs.0.weight", "neck.fusion_stage.layers.0.projection.weight"),
+        remedy="Put it beside its config.json and preprocessor_config.json into a folder of its "
+        "own, and choose that folder.",
+    ),
+    Kind(
+        "Stable Diffusion checkpoint",
+        has=("model.diffusion_model.input_blocks.0.0.weight",),
+        remedy="Use Load SD2 Depth Checkpoint, which also gives the depth network inside it.",
+    ),
+)
+
+
+def recognise(names: Collection[str]) -> Kind:
+    """The kind of depth network that tensors of these names make.
+
+    Raises:
+        UnknownDepthModel: none that can be used; the message says what they are instead.
+    """
+    fitting = next((kind for kind in KINDS if kind.fits(names)), None)
+    usable = ", ".join(kind.name for kind in KINDS if kind.build)
+    if fitting is None:
+        raise UnknownDepthModel(
+            f"its {len(names)} tensors ({', '.join(sorted(names)[:3])}, …) form no known depth "
+            f"network. Weight files can be those of {usable}; other models, a folder of "
+            "transformers with config.json."
+        )
+    if fitting.build is None:
+        raise UnknownDepthModel(f"this is a {fitting.name}. {fitting.remedy}")
+    return fitting
+
+
+def build_network(weights: Mapping[str, Tensor]) -> DepthNetwork:
+    """The network of whichever kind the weights are, in float32, ready for inference.
+
+    Raises:
+        UnknownDepthModel: they are of none.
+        ValueError: tensors are missing, unknown, or of a shape that does not fit the others.
+    """
+    return recognise(weights.keys()).build(weights)
+
+
 class DepthModel:
     """What the DEPTH_MODEL socket carries: a depth network that is read when first used.
 
@@ -46,7 +140,7 @@ class DepthModel:
         self,
         name: str,
         read_weights: Callable[[], Mapping[str, Tensor]],
-        build: Callable[[Any], DepthNetwork] = DPTHybrid.from_state_dict,
+        build: Callable[[Any], DepthNetwork] = build_network,
     ) -> None:
         self.name = name
         self._read = read_weights

@@ -18,11 +18,11 @@ import transformers
 from torch import Tensor, nn
 from transformers import AutoImageProcessor, AutoModelForDepthEstimation
 
+from .model_files import CONFIG
 from .network import OWN, DepthNetwork, some
 
 log = logging.getLogger(__name__)
 
-CONFIG = "config.json"
 PROCESSOR = "preprocessor_config.json"
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 

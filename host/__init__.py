@@ -10,6 +10,8 @@ Files:
         Names for a dropdown.
     checkpoint_path(name) -> Path
         FileNotFoundError says where it was looked for and what to do.
+    depth_model_names() -> list[str], depth_model_path(name) -> Path
+        Depth networks: weight files, and folders that transformers wrote. As above.
     input_names() -> list[str]
         Names of the pictures in the input folder.
     input_path(name) -> Path
@@ -44,6 +46,8 @@ if "comfy" in sys.modules and "folder_paths" in sys.modules:
     from .comfyui import (
         checkpoint_names,
         checkpoint_path,
+        depth_model_names,
+        depth_model_path,
         input_names,
         input_path,
         load_checkpoint,
@@ -59,6 +63,8 @@ else:
     from ..standalone.host import (
         checkpoint_names,
         checkpoint_path,
+        depth_model_names,
+        depth_model_path,
         input_names,
         input_path,
         load_checkpoint,
@@ -74,6 +80,8 @@ else:
 __all__ = [
     "checkpoint_names",
     "checkpoint_path",
+    "depth_model_names",
+    "depth_model_path",
     "input_names",
     "input_path",
     "load_checkpoint",

@@ -5,12 +5,13 @@ from .conditioning import SD2DepthEncode
 from .depth_map import SD2DepthEstimate, SD2DepthLoad, SD2DepthSave
 from .fidelity import SD2DepthFidelity
 from .inpaint import SD2DepthInpaintEncode, SD2DepthStrengthMap, SD2DepthUnderMask
-from .load import SD2DepthCheckpointLoader
+from .load import SD2DepthCheckpointLoader, SD2DepthModelLoader
 from .picture import SD2DepthCrop, SD2DepthPrepare, SD2DepthStitch
 from .sample import SD2DepthSampler
 
 NODES = (
     SD2DepthCheckpointLoader,
+    SD2DepthModelLoader,
     SD2DepthPrepare,
     SD2DepthEstimate,
     SD2DepthLoad,

@@ -14,6 +14,7 @@ from .. import host
 from ..depth.convention import from_image, repair, to_image
 from ..depth.estimators import DepthModel, Precision, estimate
 from ..depth.files import read_depth, write_png
+from ..depth.network import OWN
 
 
 class SD2DepthEstimate:
@@ -22,10 +23,10 @@ class SD2DepthEstimate:
     DISPLAY_NAME = "Estimate Depth"
     CATEGORY = "SD2 Depth/depth map"
     DESCRIPTION = (
-        "Estimates the depth of every picture of a batch with MiDaS. The result is a grey IMAGE "
+        "Estimates the depth of every picture of a batch. The result is a grey IMAGE "
         "of the same size, white = near, black = far, each map stretched to the full range."
     )
-    SEARCH_ALIASES = ["midas", "depth map", "dpt hybrid", "monocular depth"]
+    SEARCH_ALIASES = ["midas", "depth map", "dpt hybrid", "monocular depth", "depth anything"]
     FUNCTION = "execute"
     RETURN_TYPES = ("IMAGE",)
     RETURN_NAMES = ("depth",)
@@ -39,20 +40,24 @@ class SD2DepthEstimate:
                 "image": ("IMAGE", {"tooltip": "One picture or a batch, any size."}),
                 "depth_model": (
                     "DEPTH_MODEL",
-                    {"tooltip": "From Load SD2 Depth Checkpoint: the MiDaS the model learnt with."},
+                    {
+                        "tooltip": "From Load SD2 Depth Checkpoint: the MiDaS the model learnt "
+                        "with. Or from Load Depth Model: any other."
+                    },
                 ),
             },
             "optional": {
                 "resolution": (
                     "INT",
                     {
-                        "default": 384,
-                        "min": 32,
+                        "default": OWN,
+                        "min": 0,
                         "max": 2048,
                         "step": 32,
-                        "tooltip": "Size in pixels at which the network looks at the picture "
-                        "(multiples of 32, aspect kept). 384 is what it was trained with; more "
-                        "shows finer detail but can lose the overall depth, and takes longer.",
+                        "tooltip": "Size in pixels at which the network looks at the picture. 0: "
+                        "the one it was trained with (384 for the MiDaS in the checkpoint). More "
+                        "shows finer detail but can lose the overall depth, and takes longer. "
+                        "MiDaS needs multiples of 32; networks that know one size only say so.",
                     },
                 ),
                 "precision": (
@@ -71,7 +76,7 @@ class SD2DepthEstimate:
         self,
         image: Tensor,
         depth_model: DepthModel,
-        resolution: int = 384,
+        resolution: int = OWN,
         precision: str = Precision.FLOAT32.value,
     ) -> tuple[Tensor]:
         """Estimate every picture by itself."""

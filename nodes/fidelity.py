@@ -9,7 +9,7 @@ from torch import Tensor
 from ..depth.convention import from_image, repair
 from ..depth.estimators import DepthModel
 from ..depth.fidelity import Score, Target, best_of, heat_map
-from ..depth.network import RESOLUTION
+from ..depth.network import OWN
 from .depth_map import estimate_batch
 
 
@@ -69,12 +69,12 @@ class SD2DepthFidelity:
                 "resolution": (
                     "INT",
                     {
-                        "default": RESOLUTION,
-                        "min": 32,
+                        "default": OWN,
+                        "min": 0,
                         "max": 2048,
                         "step": 32,
-                        "tooltip": "Size in pixels at which the network looks at the pictures "
-                        "(multiples of 32, aspect kept). Best the one that the depth map was "
+                        "tooltip": "Size in pixels at which the network looks at the pictures. 0: "
+                        "the one it was trained with. Best the one that the depth map was "
                         "estimated with: another one finds other depths in the same picture.",
                     },
                 ),
@@ -94,7 +94,7 @@ class SD2DepthFidelity:
         image: Tensor,
         depth: Tensor,
         depth_model: DepthModel,
-        resolution: int = RESOLUTION,
+        resolution: int = OWN,
         mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, str, int]:
         """Check the target before the slow part, then estimate and score."""
