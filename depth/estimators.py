@@ -14,6 +14,9 @@ from torch import Tensor
 
 from .convention import normalize, resize
 from .midas import DPTHybrid
+from .midas_large import DPTLarge
+from .midas_small import MidasSmall
+from .midas_swin2 import MidasSwin2
 from .network import OWN, DepthNetwork
 
 log = logging.getLogger(__name__)
@@ -63,18 +66,41 @@ class Kind:
         return all(n in names for n in self.has) and not any(n in names for n in self.lacks)
 
 
-_HEAD = "scratch.output_conv.0.weight"
+_HEAD = "scratch.output_conv.0.weight"  # of every MiDaS network
+_VIT = ("pretrained.model.patch_embed.proj.weight", "pretrained.model.pos_embed")
+_RESNET = "pretrained.model.patch_embed.backbone.stem.conv.weight"
+_BEIT = "pretrained.model.blocks.0.attn.relative_position_bias_table"
+_SWIN = "pretrained.model.layers.0.blocks.0.attn."
 _USE_FOLDER = (
     "Use the same model as a folder in transformers' layout, with config.json and "
     "preprocessor_config.json."
 )
-_USE_OTHER_MIDAS = "Use one of the other MiDaS networks."
+_USE_OTHER_MIDAS = "It cannot be loaded; use one of the other MiDaS networks."
 
 KINDS = (
+    Kind(DPTHybrid.NAME, has=(_RESNET, _HEAD), build=DPTHybrid.from_state_dict),
     Kind(
-        DPTHybrid.NAME,
-        has=("pretrained.model.patch_embed.backbone.stem.conv.weight", _HEAD),
-        build=DPTHybrid.from_state_dict,
+        DPTLarge.NAME,
+        has=(*_VIT, _HEAD),
+        lacks=(_RESNET, _BEIT),
+        build=DPTLarge.from_state_dict,
+    ),
+    Kind(
+        MidasSmall.NAME,
+        has=("pretrained.layer1.3.0.conv_dw.weight", _HEAD),
+        build=MidasSmall.from_state_dict,
+    ),
+    Kind(MidasSwin2.NAME, has=(f"{_SWIN}logit_scale", _HEAD), build=MidasSwin2.from_state_dict),
+    Kind("MiDaS 3.1 BEiT", has=(_BEIT, _HEAD), remedy=_USE_OTHER_MIDAS),
+    Kind(
+        "MiDaS 3.1 Swin",
+        has=(f"{_SWIN}relative_position_bias_table", _HEAD),
+        remedy=_USE_OTHER_MIDAS,
+    ),
+    Kind(
+        "MiDaS v2 on ResNeXt",
+        has=("pretrained.layer1.0.weight", "pretrained.layer2.0.conv1.weight", _HEAD),
+        remedy=_USE_OTHER_MIDAS,
     ),
     Kind(
         "Depth Anything network in its authors' layout",
