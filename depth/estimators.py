@@ -193,37 +193,63 @@ class DepthModel:
         return self._build(self._read())
 
 
-@torch.no_grad()
 def estimate(
     network: DepthNetwork,
     picture: Tensor,
     resolution: int = OWN,
     precision: Precision = Precision.FLOAT32,
     device: torch.device | str = "cpu",
+    flip: bool = False,
 ) -> Tensor:
     """Estimate the depth of IMAGE `[B, H, W, 3]` in 0..1: float32 `[B, H, W]`, 0..1 in every map.
 
     `network` must be on `device`; the result is where the picture was. The picture is brought to
     the network's size (see its `prepare`), and the depth back by cubic interpolation. A map without
-    any depth in it is 0 everywhere; a warning says so.
+    any depth in it is 0 everywhere; a warning says so. With `flip` it is the mean of two looks, of
+    which one is at the mirrored picture.
 
     Raises:
         ValueError: a picture of another shape, type or range, or an impossible resolution.
         FloatingPointError: the network's numbers overflowed, as they may at float16.
     """
-    pixels = _to_pixels(picture)
-    height, width = pixels.shape[-2:]
+    pixels = to_pixels(picture)
+    disparity = see(network, pixels, resolution, precision, device, flip)
+    return stretched(disparity, *pixels.shape[-2:]).to(picture.device)
+
+
+def stretched(disparity: Tensor, height: int, width: int) -> Tensor:
+    """Disparity `[B, h, w]` of any scale to depth `[B, height, width]`, every map 0..1."""
+    # Normalised first, although resizing leaves its range again: a flat map would come out of the
+    # resize with rounding errors, and these would then be stretched to look like depth.
+    return normalize(resize(normalize(disparity), height, width))
+
+
+@torch.no_grad()
+def see(
+    network: DepthNetwork,
+    pixels: Tensor,
+    resolution: int = OWN,
+    precision: Precision = Precision.FLOAT32,
+    device: torch.device | str = "cpu",
+    flip: bool = False,
+) -> Tensor:
+    """Disparity `[B, h, w]` of RGB `[B, 3, H, W]` as the network gives it, on `device`, float32.
+
+    Raises:
+        ValueError: an impossible resolution.
+        FloatingPointError: the network's numbers overflowed, as they may at float16.
+    """
     seen = network.prepare(pixels.to(device), resolution)
     with _arithmetic(precision, seen.device):
         disparity = network(seen).float()
+        if flip:
+            mirrored = network(seen.flip(-1)).float().flip(-1)
+            disparity = (disparity + mirrored) / 2
     _check_result(disparity, precision)
-    # Normalised first, although resizing leaves its range again: a flat map would come out of the
-    # resize with rounding errors, and these would then be stretched to look like depth.
-    depth = resize(normalize(network.trim(disparity, height, width)), height, width)
-    return normalize(depth).to(picture.device)
+    return network.trim(disparity, *pixels.shape[-2:])
 
 
-def _to_pixels(picture: Tensor) -> Tensor:
+def to_pixels(picture: Tensor) -> Tensor:
     """IMAGE `[B, H, W, 3]` to float32 `[B, 3, H, W]`, checked."""
     if picture.ndim != 4 or picture.shape[-1] not in (3, 4) or picture.numel() == 0:
         raise ValueError(

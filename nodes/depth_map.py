@@ -5,14 +5,15 @@ white, 0 = far = black. Inside `depth/` it is float32 [B, H, W].
 """
 
 import hashlib
+from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from .. import host
+from ..depth.batch import Scope, Settings, estimate_all
 from ..depth.convention import from_image, repair, to_image
-from ..depth.estimators import DepthModel, Precision, estimate
+from ..depth.estimators import DepthModel, Precision
 from ..depth.files import read_depth, write_png
 from ..depth.network import OWN
 
@@ -69,6 +70,50 @@ class SD2DepthEstimate:
                         "and moves depths by about a thousandth.",
                     },
                 ),
+                "tiles": (
+                    "INT",
+                    {
+                        "default": 1,
+                        "min": 1,
+                        "max": 8,
+                        "tooltip": "1: the network looks at the whole picture only. More: also at "
+                        "overlapping parts, so many along the shorter side, which are fitted to "
+                        "the whole and blended. Finer detail in large pictures; 2 takes five times "
+                        "as long, 4 seventeen times (square pictures).",
+                    },
+                ),
+                "flip": (
+                    "BOOLEAN",
+                    {
+                        "default": False,
+                        "advanced": True,
+                        "tooltip": "On: the mean of two looks, one at the mirrored picture. A "
+                        "little more accurate, twice as long.",
+                    },
+                ),
+                "normalize": (
+                    [scope.value for scope in Scope],
+                    {
+                        "default": Scope.PICTURE.value,
+                        "advanced": True,
+                        "tooltip": "What shares a nearest (white) and a farthest (black) depth. "
+                        "Whole batch: for the frames of a video, which would flicker otherwise. "
+                        "All frames' maps are then kept in memory, at the network's size.",
+                    },
+                ),
+                "smoothing": (
+                    "FLOAT",
+                    {
+                        "default": 0.0,
+                        "min": 0.0,
+                        "max": 10.0,
+                        "step": 0.5,
+                        "advanced": True,
+                        "tooltip": "For the frames of a video: every map is averaged with its "
+                        "neighbours, over about this many frames before and after, where the "
+                        "picture stays the same. 0: off. Best with normalize: whole batch.",
+                    },
+                ),
             },
         }
 
@@ -78,9 +123,16 @@ class SD2DepthEstimate:
         depth_model: DepthModel,
         resolution: int = OWN,
         precision: str = Precision.FLOAT32.value,
+        tiles: int = 1,
+        flip: bool = False,
+        normalize: str = Scope.PICTURE.value,
+        smoothing: float = 0.0,
     ) -> tuple[Tensor]:
-        """Estimate every picture by itself."""
-        return (to_image(estimate_batch(image, depth_model, resolution, Precision(precision))),)
+        """Estimate one picture, or one part of it, after the other."""
+        settings = Settings(
+            resolution, Precision(precision), flip, tiles, Scope(normalize), smoothing
+        )
+        return (to_image(estimate_batch(image, depth_model, settings)),)
 
 
 class SD2DepthLoad:
@@ -208,18 +260,11 @@ class SD2DepthSave:
 def estimate_batch(
     image: Tensor,
     depth_model: DepthModel,
-    resolution: int,
-    precision: Precision = Precision.FLOAT32,
+    settings: Settings,
     description: str = "Estimate Depth",
 ) -> Tensor:
-    """Depth `[B, H, W]` of IMAGE `[B, H, W, 3]`, under a progress bar of this description.
-
-    One picture after the other, so that memory does not grow with the batch.
-    """
+    """Depth `[B, H, W]` of IMAGE `[B, H, W, 3]`, under a progress bar of this description."""
     network = depth_model.network
     device = host.on_device(network)
-    maps = [
-        estimate(network, picture, resolution, precision, device)
-        for picture in host.progress(image.split(1), description)
-    ]
-    return torch.cat(maps)
+    each = partial(host.progress, description=description)
+    return estimate_all(network, image, settings, device, each)

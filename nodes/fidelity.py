@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..depth.batch import Settings
 from ..depth.convention import from_image, repair
 from ..depth.estimators import DepthModel
 from ..depth.fidelity import Score, Target, best_of, heat_map
@@ -100,7 +101,7 @@ class SD2DepthFidelity:
         """Check the target before the slow part, then estimate and score."""
         target = Target.fitted(repair(from_image(depth)), image.shape, mask)  # BHWC -> BHW
         scores = target.scores(
-            estimate_batch(image, depth_model, resolution, description="Depth Fidelity")
+            estimate_batch(image, depth_model, Settings(resolution), "Depth Fidelity")
         )
         best = best_of(scores)
         heat = heat_map(torch.stack([score.error_map for score in scores]), target.on)
