@@ -10,6 +10,8 @@ Files:
         Names for a dropdown.
     checkpoint_path(name) -> Path
         FileNotFoundError says where it was looked for and what to do.
+    depth_model_names() -> list[str], depth_model_path(name) -> Path
+        Depth networks: weight files, and folders that transformers wrote. As above.
     input_names(suffixes=()) -> list[str]
         Names of the pictures in the input folder, and of the files with one of the suffixes.
     input_path(name) -> Path
@@ -46,6 +48,8 @@ if "comfy" in sys.modules and "folder_paths" in sys.modules:
     from .comfyui import (
         checkpoint_names,
         checkpoint_path,
+        depth_model_names,
+        depth_model_path,
         input_names,
         input_path,
         load_checkpoint,
@@ -62,6 +66,8 @@ else:
     from ..standalone.host import (
         checkpoint_names,
         checkpoint_path,
+        depth_model_names,
+        depth_model_path,
         input_names,
         input_path,
         load_checkpoint,
@@ -78,6 +84,8 @@ else:
 __all__ = [
     "checkpoint_names",
     "checkpoint_path",
+    "depth_model_names",
+    "depth_model_path",
     "input_names",
     "input_path",
     "load_checkpoint",

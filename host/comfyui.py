@@ -2,7 +2,8 @@
 
 Importing it makes SD2's depth model known to ComfyUI: the class `SD2Depth` takes its place at
 the front of ComfyUI's list of models, so that the stock loaders recognise the file too and the
-MODEL is one of ComfyUI's own, which LoRA loaders, samplers and other packs understand.
+MODEL is one of ComfyUI's own, which LoRA loaders, samplers and other packs understand. It also
+makes the folder `models/depth` known.
 """
 
 import json
@@ -25,6 +26,7 @@ from torch import Tensor
 
 import nodes  # ComfyUI's, not this pack's
 
+from ..depth.model_files import FOLDERS, SUFFIXES, find_model, model_names
 from ..sampling.architecture import FULL_VAE, TextArchitecture, VAEArchitecture
 from ..sampling.checkpoint import Checkpoint, Part
 from ..sampling.concat import find_depth
@@ -82,6 +84,21 @@ def _register(model: type[comfy.supported_models.SD20]) -> None:
 _register(SD2Depth)
 
 
+def _register_folder(name: str) -> None:
+    """Make a folder below `models` known, beside those that extra_model_paths.yaml names.
+
+    Whoever has registered the name before decides which files ComfyUI lists in it.
+    """
+    is_new = name not in folder_paths.folder_names_and_paths
+    folder_paths.add_model_folder_path(name, str(Path(folder_paths.models_dir, name)))
+    if is_new:
+        _, extensions = folder_paths.folder_names_and_paths[name]
+        extensions.update(SUFFIXES)
+
+
+_register_folder(FOLDERS[0])
+
+
 # --- files ---------------------------------------------------------------------------------------
 
 
@@ -100,6 +117,31 @@ def checkpoint_path(name: str) -> Path:
             "page, or choose another name"
         )
     return Path(path)
+
+
+def depth_model_names() -> list[str]:
+    """Names of the depth models in ComfyUI's folders for them, for a dropdown."""
+    return model_names(_depth_folders())
+
+
+def depth_model_path(name: str) -> Path:
+    """Where a depth model of that name lies; FileNotFoundError says where it was looked for."""
+    return find_model(name, _depth_folders())
+
+
+def _depth_folders() -> list[Path]:
+    """The registered ones; other packs' below `models` also where these packs are not there."""
+    known = folder_paths.folder_names_and_paths
+    places = [
+        place
+        for name in FOLDERS
+        for place in (
+            folder_paths.get_folder_paths(name)
+            if name in known
+            else [str(Path(folder_paths.models_dir, name))]
+        )
+    ]
+    return [Path(place) for place in dict.fromkeys(places)]
 
 
 def input_names(suffixes: tuple[str, ...] = ()) -> list[str]:

@@ -13,13 +13,14 @@ from .edit import (
 )
 from .fidelity import SD2DepthFidelity
 from .inpaint import SD2DepthInpaintEncode, SD2DepthStrengthMap, SD2DepthUnderMask
-from .load import SD2DepthCheckpointLoader
+from .load import SD2DepthCheckpointLoader, SD2DepthModelLoader
 from .picture import SD2DepthCrop, SD2DepthPrepare, SD2DepthStitch
 from .preview import SD2DepthParallax, SD2DepthPreview
 from .sample import SD2DepthSampler
 
 NODES = (
     SD2DepthCheckpointLoader,
+    SD2DepthModelLoader,
     SD2DepthPrepare,
     SD2DepthEstimate,
     SD2DepthLoad,

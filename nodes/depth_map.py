@@ -5,16 +5,18 @@ white, 0 = far = black. Inside `depth/` it is float32 [B, H, W].
 """
 
 import hashlib
+from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from .. import host
+from ..depth.batch import Scope, Settings, estimate_all
 from ..depth.colormaps import TOLERANCE, ColourMap
 from ..depth.convention import from_image, repair, to_image
-from ..depth.estimators import DepthModel, Precision, estimate
+from ..depth.estimators import DepthModel, Precision
 from ..depth.files import SUFFIXES, Beyond, FileFormat, Reading, read_depth, write_depth
+from ..depth.network import OWN
 from ..pictures.files import write_picture
 
 
@@ -24,10 +26,10 @@ class SD2DepthEstimate:
     DISPLAY_NAME = "Estimate Depth"
     CATEGORY = "SD2 Depth/depth map"
     DESCRIPTION = (
-        "Estimates the depth of every picture of a batch with MiDaS. The result is a grey IMAGE "
+        "Estimates the depth of every picture of a batch. The result is a grey IMAGE "
         "of the same size, white = near, black = far, each map stretched to the full range."
     )
-    SEARCH_ALIASES = ["midas", "depth map", "dpt hybrid", "monocular depth"]
+    SEARCH_ALIASES = ["midas", "depth map", "dpt hybrid", "monocular depth", "depth anything"]
     FUNCTION = "execute"
     RETURN_TYPES = ("IMAGE",)
     RETURN_NAMES = ("depth",)
@@ -41,20 +43,24 @@ class SD2DepthEstimate:
                 "image": ("IMAGE", {"tooltip": "One picture or a batch, any size."}),
                 "depth_model": (
                     "DEPTH_MODEL",
-                    {"tooltip": "From Load SD2 Depth Checkpoint: the MiDaS the model learnt with."},
+                    {
+                        "tooltip": "From Load SD2 Depth Checkpoint: the MiDaS the model learnt "
+                        "with. Or from Load Depth Model: any other."
+                    },
                 ),
             },
             "optional": {
                 "resolution": (
                     "INT",
                     {
-                        "default": 384,
-                        "min": 32,
+                        "default": OWN,
+                        "min": 0,
                         "max": 2048,
                         "step": 32,
-                        "tooltip": "Size in pixels at which the network looks at the picture "
-                        "(multiples of 32, aspect kept). 384 is what it was trained with; more "
-                        "shows finer detail but can lose the overall depth, and takes longer.",
+                        "tooltip": "Size in pixels at which the network looks at the picture. 0: "
+                        "the one it was trained with (384 for the MiDaS in the checkpoint). More "
+                        "shows finer detail but can lose the overall depth, and takes longer. "
+                        "MiDaS needs multiples of 32; networks that know one size only say so.",
                     },
                 ),
                 "precision": (
@@ -66,6 +72,50 @@ class SD2DepthEstimate:
                         "and moves depths by about a thousandth.",
                     },
                 ),
+                "tiles": (
+                    "INT",
+                    {
+                        "default": 1,
+                        "min": 1,
+                        "max": 8,
+                        "tooltip": "1: the network looks at the whole picture only. More: also at "
+                        "overlapping parts, so many along the shorter side, which are fitted to "
+                        "the whole and blended. Finer detail in large pictures; 2 takes five times "
+                        "as long, 4 seventeen times (square pictures).",
+                    },
+                ),
+                "flip": (
+                    "BOOLEAN",
+                    {
+                        "default": False,
+                        "advanced": True,
+                        "tooltip": "On: the mean of two looks, one at the mirrored picture. A "
+                        "little more accurate, twice as long.",
+                    },
+                ),
+                "normalize": (
+                    [scope.value for scope in Scope],
+                    {
+                        "default": Scope.PICTURE.value,
+                        "advanced": True,
+                        "tooltip": "What shares a nearest (white) and a farthest (black) depth. "
+                        "Whole batch: for the frames of a video, which would flicker otherwise. "
+                        "All frames' maps are then kept in memory, at the network's size.",
+                    },
+                ),
+                "smoothing": (
+                    "FLOAT",
+                    {
+                        "default": 0.0,
+                        "min": 0.0,
+                        "max": 10.0,
+                        "step": 0.5,
+                        "advanced": True,
+                        "tooltip": "For the frames of a video: every map is averaged with its "
+                        "neighbours, over about this many frames before and after, where the "
+                        "picture stays the same. 0: off. Best with normalize: whole batch.",
+                    },
+                ),
             },
         }
 
@@ -73,11 +123,18 @@ class SD2DepthEstimate:
         self,
         image: Tensor,
         depth_model: DepthModel,
-        resolution: int = 384,
+        resolution: int = OWN,
         precision: str = Precision.FLOAT32.value,
+        tiles: int = 1,
+        flip: bool = False,
+        normalize: str = Scope.PICTURE.value,
+        smoothing: float = 0.0,
     ) -> tuple[Tensor]:
-        """Estimate every picture by itself."""
-        return (to_image(estimate_batch(image, depth_model, resolution, Precision(precision))),)
+        """Estimate one picture, or one part of it, after the other."""
+        settings = Settings(
+            resolution, Precision(precision), flip, tiles, Scope(normalize), smoothing
+        )
+        return (to_image(estimate_batch(image, depth_model, settings)),)
 
 
 class SD2DepthLoad:
@@ -286,18 +343,11 @@ def show(pictures: Tensor, prefix: str = "depth_preview") -> list[dict[str, str]
 def estimate_batch(
     image: Tensor,
     depth_model: DepthModel,
-    resolution: int,
-    precision: Precision = Precision.FLOAT32,
+    settings: Settings,
     description: str = "Estimate Depth",
 ) -> Tensor:
-    """Depth `[B, H, W]` of IMAGE `[B, H, W, 3]`, under a progress bar of this description.
-
-    One picture after the other, so that memory does not grow with the batch.
-    """
+    """Depth `[B, H, W]` of IMAGE `[B, H, W, 3]`, under a progress bar of this description."""
     network = depth_model.network
     device = host.on_device(network)
-    maps = [
-        estimate(network, picture, resolution, precision, device)
-        for picture in host.progress(image.split(1), description)
-    ]
-    return torch.cat(maps)
+    each = partial(host.progress, description=description)
+    return estimate_all(network, image, settings, device, each)

@@ -6,9 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..depth.batch import Settings
 from ..depth.convention import from_image, repair
-from ..depth.estimators import RESOLUTION, DepthModel
+from ..depth.estimators import DepthModel
 from ..depth.fidelity import Score, Target, best_of, heat_map
+from ..depth.network import OWN
 from .depth_map import estimate_batch
 
 
@@ -68,12 +70,12 @@ class SD2DepthFidelity:
                 "resolution": (
                     "INT",
                     {
-                        "default": RESOLUTION,
-                        "min": 32,
+                        "default": OWN,
+                        "min": 0,
                         "max": 2048,
                         "step": 32,
-                        "tooltip": "Size in pixels at which the network looks at the pictures "
-                        "(multiples of 32, aspect kept). Best the one that the depth map was "
+                        "tooltip": "Size in pixels at which the network looks at the pictures. 0: "
+                        "the one it was trained with. Best the one that the depth map was "
                         "estimated with: another one finds other depths in the same picture.",
                     },
                 ),
@@ -93,13 +95,13 @@ class SD2DepthFidelity:
         image: Tensor,
         depth: Tensor,
         depth_model: DepthModel,
-        resolution: int = RESOLUTION,
+        resolution: int = OWN,
         mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, str, int]:
         """Check the target before the slow part, then estimate and score."""
         target = Target.fitted(repair(from_image(depth)), image.shape, mask)  # BHWC -> BHW
         scores = target.scores(
-            estimate_batch(image, depth_model, resolution, description="Depth Fidelity")
+            estimate_batch(image, depth_model, Settings(resolution), "Depth Fidelity")
         )
         best = best_of(scores)
         heat = heat_map(torch.stack([score.error_map for score in scores]), target.on)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import host
-from ..depth.estimators import DepthModel
+from ..depth.estimators import DepthModel, UnknownDepthModel, recognise
 from ..sampling.checkpoint import Checkpoint, Part
+from ..sampling.weights import WeightFile, open_weights
 
 # Ours alone to list: ComfyUI's stock loader cannot read its reduced VAE and text encoder.
 BUNDLED_CHECKPOINT = Path(__file__).parents[1] / "models" / "sd2-depth-mini.safetensors"
@@ -70,6 +71,66 @@ class SD2DepthCheckpointLoader:
         except FileNotFoundError as error:
             return str(error)
         return True
+
+
+class SD2DepthModelLoader:
+    """Load Depth Model: a weight file or a folder of transformers -> the depth network."""
+
+    DISPLAY_NAME = "Load Depth Model"
+    CATEGORY = "SD2 Depth/loaders"
+    DESCRIPTION = (
+        "Loads a depth network for Estimate Depth and Depth Fidelity, other than the one inside "
+        "the checkpoint: a MiDaS file, or a folder with config.json as transformers saves it "
+        "(Depth Anything, ZoeDepth, Depth Pro, GLPN, DPT). They go into models/depth. What a file "
+        "is shows in its tensors, its name does not matter. Nothing is downloaded."
+    )
+    SEARCH_ALIASES = ["midas", "depth anything", "zoedepth", "depth pro", "glpn", "dpt"]
+    FUNCTION = "execute"
+    RETURN_TYPES = ("DEPTH_MODEL",)
+    RETURN_NAMES = ("depth_model",)
+    OUTPUT_TOOLTIPS = ("The depth network. Read when first used.",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """Inputs as ComfyUI asks for them."""
+        return {
+            "required": {
+                "model_name": (
+                    host.depth_model_names(),
+                    {
+                        "tooltip": "A file (.safetensors, .pt, .pth, .ckpt) or a folder in "
+                        "models/depth, models/geometry_estimation or models/depthanything. SD2's "
+                        "depth checkpoint learnt with MiDaS DPT-Hybrid; other networks show finer "
+                        "detail, but give depths that it has not seen in training."
+                    },
+                ),
+            }
+        }
+
+    def execute(self, model_name: str) -> tuple[DepthModel]:
+        """Make sure that it is a depth network; it is read later."""
+        path = host.depth_model_path(model_name)
+        if path.is_dir():
+            return (DepthModel.from_folder(model_name, path),)
+        return (_depth_model(model_name, open_weights(path)),)
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, model_name: str) -> bool | str:
+        """Tell before anything runs that a model is missing, and where it was looked for."""
+        try:
+            host.depth_model_path(model_name)
+        except FileNotFoundError as error:
+            return str(error)
+        return True
+
+
+def _depth_model(name: str, file: WeightFile) -> DepthModel:
+    """The network of a weight file. Raises UnknownDepthModel, with the file's name."""
+    try:
+        recognise(file.tensors.keys())
+    except UnknownDepthModel as error:
+        raise UnknownDepthModel(f"{file.path.name}: {error}") from error
+    return DepthModel(name, lambda: {tensor: file.read(tensor) for tensor in file.tensors})
 
 
 def _checkpoint_names() -> list[str]:

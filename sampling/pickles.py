@@ -45,7 +45,7 @@ class Archive:
     """The tensors of a pickled checkpoint and the places of their data.
 
     Attributes:
-        tensors: by name; a training framework's `state_dict` is unwrapped.
+        tensors: by name; a training framework's `state_dict` or `model` is unwrapped.
         places: byte offset in the file and length in bytes, by storage key.
     """
 
@@ -89,10 +89,16 @@ def _place(path: Path, file: Any, entry: zipfile.ZipInfo) -> tuple[int, int]:
     return entry.header_offset + 30 + name_length + extra_length, entry.file_size
 
 
+# Where training frameworks put the weights: Lightning, and MiDaS with its optimizer beside them.
+_WRAPPERS = ("state_dict", "model")
+
+
 def _tensors(path: Path, content: Any) -> dict[str, StoredTensor]:
     state = content
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        state = content["state_dict"]
+    for wrapper in _WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            state = content[wrapper]
+            break
     if not isinstance(state, Mapping):
         raise UnreadableFile(
             f"{path.name} holds a {type(state).__name__}, expected a dictionary of named tensors"

@@ -3,6 +3,8 @@
     <base>/input                pictures that workflows name
     <base>/output               saved pictures; <base>/output/temp holds the previews
     <base>/models/checkpoints   checkpoints, also in subfolders
+    <base>/models/depth         depth networks; so are models/geometry_estimation and
+                                models/depthanything, which others use
 
 The base is the current directory unless `use()` says otherwise.
 """
@@ -13,6 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..depth.model_files import FOLDERS, find_model, model_names
 from ..pictures.files import written_whole as written_whole  # for whoever writes there
 
 CHECKPOINT_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")
@@ -35,6 +38,11 @@ class Folders:
     def temp(self) -> Path:
         """Previews; beside the results, so that `--output` moves them too."""
         return self.output / "temp"
+
+    @property
+    def depth(self) -> tuple[Path, ...]:
+        """Depth networks; beside the checkpoints."""
+        return tuple(self.checkpoints.parent / name for name in FOLDERS)
 
 
 def current() -> Folders:
@@ -73,6 +81,24 @@ def checkpoint_path(name: str) -> Path:
         f"there is no checkpoint {name!r}, neither in {folder.absolute()} nor as a path; put the "
         "file into that folder or say where it is (--checkpoint FILE)",
     )
+
+
+def depth_model_names() -> list[str]:
+    """Depth models below the folders for them, as `name` or `subfolder/name`."""
+    return model_names(current().depth)
+
+
+def depth_model_path(name: str) -> Path:
+    """A depth model by its name in the folders for them, or by the path of a file or folder.
+
+    Raises FileNotFoundError that says where it was looked for and what to do.
+    """
+    try:
+        return find_model(name, [folder.absolute() for folder in current().depth])
+    except FileNotFoundError:
+        if name and Path(name).exists():
+            return Path(name)
+        raise
 
 
 def input_names(suffixes: tuple[str, ...] = (), pictures: bool = True) -> list[str]:

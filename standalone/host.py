@@ -38,6 +38,16 @@ def checkpoint_path(name: str) -> Path:
     return folders.checkpoint_path(name)
 
 
+def depth_model_names() -> list[str]:
+    """Names of the depth models in the folders for them."""
+    return folders.depth_model_names()
+
+
+def depth_model_path(name: str) -> Path:
+    """A depth model by name or path; FileNotFoundError says where it was looked for."""
+    return folders.depth_model_path(name)
+
+
 def input_names(suffixes: tuple[str, ...] = ()) -> list[str]:
     """Names of the pictures in the input folder, and of the files with one of the suffixes."""
     return folders.input_names(suffixes)

@@ -28,14 +28,16 @@ import numpy as np
 import pytest
 import requests
 import torch
+import transformers
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 HERE = Path(__file__).parent
 PACK = HERE.parents[1]
 HOST = "127.0.0.1"
 START_SECONDS = 300  # the first start compiles every module of ComfyUI
 RUN_SECONDS = 300
+EXTRA_PATHS = "extra_model_paths.yaml"
 
 
 def _why_not() -> str | None:
@@ -254,6 +256,30 @@ def _furnish(base: Path, checkpoint: Path) -> None:
     shutil.copy(checkpoint, base / "models" / "checkpoints" / DepthGraph.CHECKPOINT)
     for number, name in enumerate(DepthGraph.DEPTH_FILES):
         Image.fromarray(_depth_pixels(number)).save(base / "input" / name)
+    _furnish_depth_models(base)
+
+
+def _furnish_depth_models(base: Path) -> None:
+    """One of each make, in every folder that they may lie in."""
+    from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT
+    from sd2_depth2img.sampling.checkpoint import Checkpoint, Part
+
+    for file in DepthGraph.DEPTH_MODELS.values():
+        (base / file).parent.mkdir(parents=True, exist_ok=True)
+    # The trained one: random weights would magnify the hosts' different rounding.
+    midas = Checkpoint.open(BUNDLED_CHECKPOINT).read(Part.MIDAS)
+    save_file(midas, base / DepthGraph.DEPTH_MODELS["midas.safetensors"])
+    torch.save({"model": midas}, base / DepthGraph.DEPTH_MODELS["shared.pt"])
+    save_file({"w": torch.zeros(1)}, base / DepthGraph.DEPTH_MODELS["other.safetensors"])
+    config = transformers.GLPNConfig(
+        hidden_sizes=[8, 16, 24, 32], num_attention_heads=[1, 1, 1, 1], decoder_hidden_size=16
+    )
+    folder = base / DepthGraph.DEPTH_MODELS["glpn"]
+    transformers.GLPNForDepthEstimation(config).save_pretrained(folder)
+    transformers.GLPNImageProcessor().save_pretrained(folder)
+    (base / EXTRA_PATHS).write_text(
+        f"shared:\n  base_path: {base}/shared\n  depth: depth_networks\n"
+    )
 
 
 def _start(folder: Path, base: Path) -> ComfyUI:
@@ -261,6 +287,7 @@ def _start(folder: Path, base: Path) -> ComfyUI:
         free.bind((HOST, 0))
         port = free.getsockname()[1]
     command = [_python(folder), "main.py", "--cpu", "--listen", HOST, "--port", str(port)]
+    command += ["--extra-model-paths-config", str(base / EXTRA_PATHS)]
     command += ["--base-directory", str(base), "--database-url", "sqlite:///:memory:"]
     command += ["--disable-auto-launch", "--disable-api-nodes", "--preview-method", "latent2rgb"]
     # ComfyUI rounds the text encoder's weights to float16 unless told otherwise, which moves the
@@ -401,6 +428,12 @@ class DepthGraph(dict):
 
     CHECKPOINT = "mini.safetensors"
     DEPTH_FILES = ("depth 0.png", "depth 1.png", "depth 2.png", "depth 3.png")
+    DEPTH_MODELS = {
+        "midas.safetensors": "models/depth/midas.safetensors",
+        "other.safetensors": "models/geometry_estimation/other.safetensors",
+        "glpn": "models/depthanything/glpn",
+        "shared.pt": "shared/depth_networks/shared.pt",
+    }
     POSITIVE, NEGATIVE = "a (red:1.2) cottage by the sea", "blurry, text"
     SAMPLING = {
         "seed": 7,

@@ -1,6 +1,9 @@
 """What ComfyUI tells its web page about the pack."""
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
 
@@ -37,4 +40,57 @@ def test_a_missing_depth_map_file_is_told_before_anything_runs(comfyui, depth_gr
     load = graph.add("SD2DepthLoad", image="no such file.png")
     graph.add("PreviewImage", images=load())
     with pytest.raises(Exception, match=r"no such file\.png"):
+        comfyui.submit(graph)
+
+
+def test_depth_models_are_listed_from_every_folder(comfyui, depth_graph):
+    """ComfyUI's own layout, another pack's folder, and one of extra_model_paths.yaml."""
+    loader = comfyui.get("/object_info/SD2DepthModelLoader")["SD2DepthModelLoader"]
+    assert loader["input"]["required"]["model_name"][0] == sorted(depth_graph.DEPTH_MODELS)
+
+
+def test_comfyui_knows_the_depth_folder_with_its_files(comfyui):
+    assert "depth" in comfyui.get("/models")
+    assert {"midas.safetensors", "shared.pt"} <= set(comfyui.get("/models/depth"))
+
+
+@pytest.mark.parametrize("name", ["midas.safetensors", "shared.pt", "glpn"])
+def test_a_loaded_depth_model_estimates_as_in_the_engine(comfyui, engine, depth_graph, photo, name):
+    pixels = (photo[0, 64:160, 64:144] * 255).round().to(torch.uint8).numpy()
+    Image.fromarray(pixels).save(comfyui.folder("input") / "part.png")
+    graph = depth_graph()
+    model = graph.add("SD2DepthModelLoader", model_name=name)
+    picture = graph.add("LoadImage", image="part.png")
+    depth = graph.add("SD2DepthEstimate", image=picture(), depth_model=model(), resolution=0)
+    save = graph.add("SD2DepthSave", depth=depth(), filename_prefix="estimated")
+    (theirs,) = comfyui.pictures(comfyui.run(graph)[save])
+    (shown,) = engine({**graph, model: _by_path(graph, model, comfyui)})[save]["images"]
+    ours = np.asarray(Image.open(engine.output / shown["subfolder"] / shown["filename"]))
+    assert theirs.shape == (96, 80)
+    assert theirs.std() > 100
+    assert np.abs(theirs.astype(int) - ours).max() <= 65  # a thousandth of the range
+
+
+def _by_path(graph, model, comfyui):
+    """The engine does not read extra_model_paths.yaml; it takes the path itself."""
+    name = graph[model]["inputs"]["model_name"]
+    return {**graph[model], "inputs": {"model_name": str(comfyui.folder(graph.DEPTH_MODELS[name]))}}
+
+
+def test_a_depth_model_of_another_kind_is_named(comfyui, depth_graph):
+    graph = depth_graph()
+    model = graph.add("SD2DepthModelLoader", model_name="other.safetensors")
+    depth = graph.add("SD2DepthEstimate", image=graph.depth, depth_model=model())
+    graph.add("PreviewImage", images=depth())
+    error = comfyui.failure(graph)
+    assert error.node == "SD2DepthModelLoader"
+    assert "form no known depth network" in error.message
+
+
+def test_a_missing_depth_model_is_told_before_anything_runs(comfyui, depth_graph):
+    graph = depth_graph()
+    model = graph.add("SD2DepthModelLoader", model_name="gone.pt")
+    depth = graph.add("SD2DepthEstimate", image=graph.depth, depth_model=model())
+    graph.add("PreviewImage", images=depth())
+    with pytest.raises(Exception, match=r"gone\.pt"):
         comfyui.submit(graph)

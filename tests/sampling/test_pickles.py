@@ -161,3 +161,10 @@ def test_a_damaged_pickle_is_named(tmp_path):
         archive.writestr("archive/data.pkl", b"\x80\x02}q\x00(X\xff\xff")
     with pytest.raises(UnreadableFile, match="pickle is damaged"):
         open_weights(path)
+
+
+def test_weights_beside_an_optimizer_are_unwrapped(tmp_path):
+    """As MiDaS's training left them: `model` and `optimizer`."""
+    weights = {"a.weight": torch.arange(6.0).reshape(2, 3)}
+    torch.save({"optimizer": {"state": {}}, "model": weights}, tmp_path / "midas.pt")
+    assert list(open_weights(tmp_path / "midas.pt").tensors) == ["a.weight"]

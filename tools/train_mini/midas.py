@@ -6,7 +6,8 @@ import torch
 from numpy.random import Generator
 from torch import Tensor, nn
 
-from ...depth.midas import MULTIPLE, DPTHybrid, Widths
+from ...depth.midas import DPTHybrid, Widths
+from ...depth.network import MULTIPLE
 from .dataset import PAINTINGS, Dataset
 from .trainer import numbers
 

@@ -1,0 +1,184 @@
+"""The parts that the MiDaS networks share: transformer, readout and the decoder.
+
+Ranftl, Bochkovskiy, Koltun: "Vision Transformers for Dense Prediction" (2021), arXiv:2103.13413.
+Modules carry the names of the original files, so that their tensors load by name.
+"""
+
+import math
+from collections.abc import Container, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from timm.models.vision_transformer import Block
+from torch import Tensor, nn
+
+PATCH = 16  # pixels to a side of a token
+HEAD_WIDTH = 64  # channels of an attention head, as in every ViT of this family
+
+# In the files, but without influence on the depth: the classifier that the backbone was trained
+# with, the norm before it, and the first unit of the coarsest fusion, which has nothing to merge.
+UNUSED = ("pretrained.model.norm.", "pretrained.model.head.", "scratch.refinenet4.resConfUnit1.")
+
+
+class FeatureMaps(NamedTuple):
+    """What the decoder reads, `[B, C, h, w]` each, at 1/4, 1/8, 1/16 and 1/32 of the picture."""
+
+    quarter: Tensor
+    eighth: Tensor
+    sixteenth: Tensor
+    thirty_second: Tensor
+
+
+class Transformer(nn.Module):
+    """timm's VisionTransformer without its classifier, for any size of picture.
+
+    Args:
+        patch_embed: from pixels to one vector a token; `forward` of a subclass knows it.
+        width, mlp: channels of a token, and inside a block's perceptron.
+        grid: side of the square of position embeddings.
+        blocks: their number.
+    """
+
+    def __init__(
+        self, patch_embed: nn.Module, width: int, mlp: int, grid: int, blocks: int
+    ) -> None:
+        super().__init__()
+        self.patch_embed = patch_embed
+        self.cls_token = nn.Parameter(torch.empty(1, 1, width))
+        self.pos_embed = nn.Parameter(torch.empty(1, 1 + grid**2, width))
+        self.blocks = nn.Sequential(
+            *(
+                Block(
+                    width,
+                    num_heads=width // HEAD_WIDTH,
+                    mlp_ratio=mlp / width,
+                    qkv_bias=True,
+                    norm_layer=partial(nn.LayerNorm, eps=1e-6),
+                )
+                for _ in range(blocks)
+            )
+        )
+
+    def tokens(self, x: Tensor, taps: Container[int]) -> list[Tensor]:
+        """`[B, C, h, w]` to the tokens `[B, 1 + h·w, C]` after the tapped blocks, from 0."""
+        position = self._position(*x.shape[-2:])
+        x = x.flatten(2).transpose(1, 2)  # BChw -> B(hw)C
+        x = torch.cat((self.cls_token.expand(len(x), -1, -1), x), dim=1) + position
+        outputs = []
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if index in taps:
+                outputs.append(x)
+        return outputs
+
+    def _position(self, height: int, width: int) -> Tensor:
+        """Position embeddings for a grid of `height` × `width` tokens, bilinear as in MiDaS."""
+        token, grid = self.pos_embed.split((1, self.pos_embed.shape[1] - 1), dim=1)
+        side = math.isqrt(grid.shape[1])
+        grid = grid.transpose(1, 2).unflatten(2, (side, side))  # 1(hw)C -> 1Chw
+        grid = F.interpolate(grid, (height, width), mode="bilinear", align_corners=False)
+        return torch.cat((token, grid.flatten(2).transpose(1, 2)), dim=1)  # 1Chw -> 1(1+hw)C
+
+
+class Readout(nn.Module):
+    """Mixes the class token, which knows of the whole picture, into every other token."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.project = nn.Sequential(nn.Linear(2 * width, width), nn.GELU())
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """`[B, 1 + N, C]` to `[B, N, C]`."""
+        token, others = tokens[:, :1], tokens[:, 1:]
+        return self.project(torch.cat((others, token.expand_as(others)), dim=-1))
+
+
+def reassembly(tokens: int, width: int, resize: nn.Module | None = None) -> nn.ModuleDict:
+    """The way from tokens back to a map; children named by their place in an nn.Sequential."""
+    stages = {"0": Readout(tokens), "3": nn.Conv2d(tokens, width, 1)}
+    return nn.ModuleDict(stages if resize is None else {**stages, "4": resize})
+
+
+def reassemble(stage: nn.ModuleDict, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Tokens `[B, 1 + h·w, C]` to a map `[B, C, h, w]`, or a larger or smaller one."""
+    readout, *convolutions = stage.values()
+    x = readout(tokens).transpose(1, 2).unflatten(2, grid)  # B(hw)C -> BChw
+    for convolution in convolutions:
+        x = convolution(x)
+    return x
+
+
+class Decoder(nn.Module):
+    """From the coarsest map to the finest, each merged into the one before (`scratch.*`).
+
+    Args:
+        inputs: channels of the four maps, from the finest on.
+        widths: channels of the paths that they are merged into.
+        head: channels of the two convolutions at the end.
+        align_corners: how the picture's size is reached between these two.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[int],
+        widths: Sequence[int],
+        head: tuple[int, int],
+        align_corners: bool = True,
+    ) -> None:
+        super().__init__()
+        for level, (before, width) in enumerate(zip(inputs, widths, strict=True), 1):
+            rn = nn.Conv2d(before, width, 3, padding=1, bias=False)
+            self.add_module(f"layer{level}_rn", rn)
+        finer = widths[0], *widths[:-1]
+        for level, (width, out) in enumerate(zip(widths, finer, strict=True), 1):
+            self.add_module(f"refinenet{level}", Fusion(width, out, merges=level < len(widths)))
+        head1, head2 = head
+        self.output_conv = nn.Sequential(
+            nn.Conv2d(widths[0], head1, 3, padding=1),
+            nn.Upsample(scale_factor=2, mode="bilinear", align_corners=align_corners),
+            nn.Conv2d(head1, head2, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(head2, 1, 1),
+            nn.ReLU(),
+        )
+
+    def forward(self, maps: FeatureMaps) -> Tensor:
+        """The four maps to `[B, H, W]`."""
+        path = self.refinenet4(self.layer4_rn(maps.thirty_second))
+        path = self.refinenet3(path, self.layer3_rn(maps.sixteenth))
+        path = self.refinenet2(path, self.layer2_rn(maps.eighth))
+        path = self.refinenet1(path, self.layer1_rn(maps.quarter))
+        return self.output_conv(path).squeeze(1)  # B1HW -> BHW
+
+
+class Fusion(nn.Module):
+    """Adds a finer map to the path so far and doubles the size."""
+
+    def __init__(self, width: int, out: int, merges: bool = True) -> None:
+        super().__init__()
+        self.resConfUnit1 = ResidualUnit(width) if merges else None
+        self.resConfUnit2 = ResidualUnit(width)
+        self.out_conv = nn.Conv2d(width, out, 1)
+
+    def forward(self, path: Tensor, finer: Tensor | None = None) -> Tensor:
+        """`[B, C, h, w]`, both, to `[B, out, 2h, 2w]`."""
+        if finer is not None:
+            path = path + self.resConfUnit1(finer)
+        path = self.resConfUnit2(path)
+        path = F.interpolate(path, scale_factor=2, mode="bilinear", align_corners=True)
+        return self.out_conv(path)
+
+
+class ResidualUnit(nn.Module):
+    """Two 3×3 convolutions, each after a ReLU, around a shortcut."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[B, C, h, w]` to the same."""
+        return x + self.conv2(F.relu(self.conv1(F.relu(x))))

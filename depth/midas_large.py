@@ -1,0 +1,136 @@
+"""MiDaS DPT-Large: a plain vision transformer under the DPT decoder.
+
+Ranftl, Bochkovskiy, Koltun: "Vision Transformers for Dense Prediction" (2021), arXiv:2103.13413.
+Four of a ViT's blocks (24 in ViT-L/16) give the four maps, each resized from the one grid of
+tokens at 1/16 of the picture. Modules carry the names of the original file; every width, and the
+number of blocks, is read from its tensors.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .dpt import (
+    HEAD_WIDTH,
+    PATCH,
+    UNUSED,
+    Decoder,
+    FeatureMaps,
+    Transformer,
+    reassemble,
+    reassembly,
+)
+from .network import MidasNetwork, Shapes, check_pixels, load_strictly
+
+MAPS = 4  # of equally many blocks each: the decoder reads after 6, 12, 18 and 24 of 24 blocks
+
+
+class DPTLarge(MidasNetwork):
+    """MiDaS DPT-Large: picture in, relative inverse depth out."""
+
+    NAME = "MiDaS DPT-Large"
+
+    def __init__(self, widths: "Widths") -> None:
+        super().__init__()
+        self.pretrained = Encoder(widths)
+        self.scratch = Decoder(widths.neck, [widths.fusion] * MAPS, widths.head)
+
+    @classmethod
+    def from_state_dict(cls, weights: Mapping[str, Tensor]) -> "DPTLarge":
+        """Build the network that `weights` belong to, in float32, ready for inference.
+
+        Raises:
+            ValueError: tensors are missing, unknown, or of a shape that does not fit the others.
+        """
+        used = {name: tensor for name, tensor in weights.items() if not name.startswith(UNUSED)}
+        widths = Widths.from_shapes(Shapes.of(used, cls.NAME))
+        with torch.device("meta"):  # no memory and no random numbers for what is replaced at once
+            network = cls(widths)
+        load_strictly(network, used, cls.NAME)
+        return network
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Relative inverse depth `[B, H, W]`, 0 or more, of RGB `[B, 3, H, W]` in −1..1.
+
+        Raises:
+            ValueError: the shape is another one, or a side is not a multiple of 32 pixels.
+        """
+        check_pixels(pixels)
+        return self.scratch(self.pretrained(pixels))
+
+
+@dataclass(frozen=True)
+class Widths:
+    """All in which the full-size DPT-Large and a miniature differ.
+
+    Raises:
+        ValueError: widths or a number of blocks that cannot be divided as they must be.
+    """
+
+    tokens: int
+    mlp: int
+    grid: int  # side of the square of position embeddings: 24 for pictures of 384 × 384
+    blocks: int
+    neck: tuple[int, ...]  # the four maps, from the finest on
+    fusion: int
+    head: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        for what, number, unit in (
+            ("channels", self.tokens, HEAD_WIDTH),
+            ("blocks", self.blocks, MAPS),
+        ):
+            if number < 1 or number % unit:
+                raise ValueError(
+                    f"The transformer has {number} {what}; a DPT-Large needs a multiple of {unit}."
+                )
+
+    @classmethod
+    def from_shapes(cls, shapes: Shapes) -> "Widths":
+        """Read the widths from the tensors' shapes.
+
+        Raises:
+            ValueError: a tensor is missing or has a width that is impossible for a DPT-Large.
+        """
+        size, transformer = shapes.size, "pretrained.model"
+        return cls(
+            tokens=size(f"{transformer}.pos_embed", axis=-1),
+            mlp=size(f"{transformer}.blocks.0.mlp.fc1.weight"),
+            grid=math.isqrt(max(size(f"{transformer}.pos_embed", axis=-2) - 1, 0)),
+            blocks=shapes.count(transformer + ".blocks.{}.norm1.weight"),
+            neck=tuple(size(f"pretrained.act_postprocess{i + 1}.3.weight") for i in range(MAPS)),
+            fusion=size("scratch.layer1_rn.weight"),
+            head=(size("scratch.output_conv.0.weight"), size("scratch.output_conv.2.weight")),
+        )
+
+
+class Encoder(nn.Module):
+    """The trained backbone (`pretrained.*`) and the way from its tokens back to maps."""
+
+    def __init__(self, widths: Widths) -> None:
+        super().__init__()
+        projection = nn.Conv2d(3, widths.tokens, PATCH, stride=PATCH)
+        patch_embed = nn.ModuleDict({"proj": projection})
+        self.model = Transformer(patch_embed, widths.tokens, widths.mlp, widths.grid, widths.blocks)
+        first, second, _, fourth = widths.neck
+        resizes = (
+            nn.ConvTranspose2d(first, first, 4, stride=4),
+            nn.ConvTranspose2d(second, second, 2, stride=2),
+            None,
+            nn.Conv2d(fourth, fourth, 3, stride=2, padding=1),
+        )
+        for index, (width, resize) in enumerate(zip(widths.neck, resizes, strict=True), 1):
+            stage = reassembly(widths.tokens, width, resize)
+            self.add_module(f"act_postprocess{index}", stage)
+
+    def forward(self, pixels: Tensor) -> FeatureMaps:
+        """`[B, 3, H, W]` to the four maps."""
+        x = self.model.patch_embed["proj"](pixels)
+        each = len(self.model.blocks) // MAPS
+        tokens = self.model.tokens(x, range(each - 1, MAPS * each, each))
+        stages = [self.get_submodule(f"act_postprocess{index + 1}") for index in range(MAPS)]
+        pairs = zip(stages, tokens, strict=True)
+        return FeatureMaps(*(reassemble(stage, t, x.shape[-2:]) for stage, t in pairs))

@@ -1,0 +1,166 @@
+"""MiDaS v2.1 small: EfficientNet-Lite3 under a narrow decoder; quick without a GPU.
+
+Ranftl, Lasinger, Hafner, Schindler, Koltun: "Towards Robust Monocular Depth Estimation" (2019),
+arXiv:1907.01341. Lite3 is Google's EfficientNet without squeeze-and-excite and with ReLU6, with
+TensorFlow's padding. Blocks are timm's. Modules carry the names of the original file; widths,
+kernels and numbers of blocks are read from its tensors.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from timm.layers import create_conv2d
+from timm.models._efficientnet_blocks import DepthwiseSeparableConv, InvertedResidual
+from torch import Tensor, nn
+
+from .dpt import UNUSED, Decoder, FeatureMaps
+from .network import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Fit,
+    MidasNetwork,
+    Preparation,
+    Shapes,
+    check_pixels,
+    load_strictly,
+)
+
+# The seven stages of an EfficientNet: where the file has them, and the stride of each.
+STAGES = (
+    ("layer1.3", 1),
+    ("layer1.4", 2),
+    ("layer2.0", 2),
+    ("layer3.0", 2),
+    ("layer3.1", 1),
+    ("layer4.0", 2),
+    ("layer4.1", 1),
+)
+MAPS = (1, 2, 4, 6)  # the stages (counted from 0) whose output the decoder reads
+COUNTER = ".num_batches_tracked"  # of batch norms; of use in training only
+
+
+class MidasSmall(MidasNetwork):
+    """MiDaS v2.1 small: picture in, relative inverse depth out."""
+
+    NAME = "MiDaS v2.1 small"
+    PREPARATION = Preparation(256, Fit.WITHIN, IMAGENET_MEAN, IMAGENET_STD)
+
+    def __init__(self, widths: "Widths") -> None:
+        super().__init__()
+        self.pretrained = Encoder(widths)
+        inputs = [widths.stages[index][-1].out for index in MAPS]
+        self.scratch = Decoder(inputs, widths.fusion, widths.head, align_corners=False)
+
+    @classmethod
+    def from_state_dict(cls, weights: Mapping[str, Tensor]) -> "MidasSmall":
+        """Build the network that `weights` belong to, in float32, ready for inference.
+
+        Raises:
+            ValueError: tensors are missing, unknown, or of a shape that does not fit the others.
+        """
+        used = {name: t for name, t in weights.items() if not name.startswith(UNUSED)}
+        widths = Widths.from_shapes(Shapes.of(used, cls.NAME))
+        with torch.device("meta"):  # no memory and no random numbers for what is replaced at once
+            network = cls(widths)
+        counters = [name for name in network.state_dict() if name.endswith(COUNTER)]
+        load_strictly(network, {**dict.fromkeys(counters, torch.tensor(0)), **used}, cls.NAME)
+        return network
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Relative inverse depth `[B, H, W]`, 0 or more, of normalised RGB `[B, 3, H, W]`.
+
+        Raises:
+            ValueError: the shape is another one, or a side is not a multiple of 32 pixels.
+        """
+        check_pixels(pixels)
+        return self.scratch(self.pretrained(pixels))
+
+
+@dataclass(frozen=True)
+class BlockWidths:
+    """One block: channels in, inside, out, and the side of its depthwise kernel."""
+
+    into: int
+    inside: int
+    out: int
+    kernel: int
+
+
+@dataclass(frozen=True)
+class Widths:
+    """All in which the full-size network and a miniature differ."""
+
+    stem: int
+    stages: tuple[tuple[BlockWidths, ...], ...]  # as STAGES
+    fusion: tuple[int, ...]
+    head: tuple[int, int]
+
+    @classmethod
+    def from_shapes(cls, shapes: Shapes) -> "Widths":
+        """Read the widths from the tensors' shapes.
+
+        Raises:
+            ValueError: a tensor is missing.
+        """
+        size = shapes.size
+        return cls(
+            stem=size("pretrained.layer1.0.weight"),
+            stages=tuple(_stage_widths(shapes, f"pretrained.{place}") for place, _ in STAGES),
+            fusion=tuple(size(f"scratch.layer{i + 1}_rn.weight") for i in range(len(MAPS))),
+            head=(size("scratch.output_conv.0.weight"), size("scratch.output_conv.2.weight")),
+        )
+
+
+def _stage_widths(shapes: Shapes, place: str) -> tuple[BlockWidths, ...]:
+    def block(name: str) -> BlockWidths:
+        depthwise, kernel = f"{name}.conv_dw.weight", shapes.size(f"{name}.conv_dw.weight", -1)
+        # The first stage's blocks do not widen: a depthwise convolution, then conv_pw.
+        last = "conv_pwl" if f"{name}.conv_pwl.weight" in shapes.shapes else "conv_pw"
+        inside, out = shapes.size(depthwise), shapes.size(f"{name}.{last}.weight")
+        into = inside if last == "conv_pw" else shapes.size(f"{name}.conv_pw.weight", 1)
+        return BlockWidths(into, inside, out, kernel)
+
+    count = shapes.count(place + ".{}.conv_dw.weight")
+    return tuple(block(f"{place}.{index}") for index in range(max(count, 1)))
+
+
+class Encoder(nn.Module):
+    """The trained backbone (`pretrained.*`): four groups of stages, the stem in the first."""
+
+    def __init__(self, widths: Widths) -> None:
+        super().__init__()
+        stem = create_conv2d(3, widths.stem, 3, stride=2, padding="same")
+        norm = nn.BatchNorm2d(widths.stem, eps=1e-3)  # TensorFlow's epsilon, as everywhere here
+        self.layer1 = nn.Sequential(stem, norm, nn.ReLU6())
+        self.layer2, self.layer3, self.layer4 = (nn.Sequential() for _ in range(3))
+        for (place, stride), blocks in zip(STAGES, widths.stages, strict=True):
+            group = self.get_submodule(place.split(".")[0])
+            group.append(_stage(blocks, stride))
+
+    def forward(self, pixels: Tensor) -> FeatureMaps:
+        """`[B, 3, H, W]` to the four maps."""
+        quarter = self.layer1(pixels)
+        eighth = self.layer2(quarter)
+        sixteenth = self.layer3(eighth)
+        return FeatureMaps(quarter, eighth, sixteenth, self.layer4(sixteenth))
+
+
+def _stage(blocks: tuple[BlockWidths, ...], stride: int) -> nn.Sequential:
+    strides = [stride] + [1] * (len(blocks) - 1)
+    return nn.Sequential(*(_block(w, s) for w, s in zip(blocks, strides, strict=True)))
+
+
+def _block(widths: BlockWidths, stride: int) -> nn.Module:
+    options = {
+        "dw_kernel_size": widths.kernel,
+        "stride": stride,
+        "pad_type": "same",
+        "act_layer": nn.ReLU6,
+        "norm_layer": partial(nn.BatchNorm2d, eps=1e-3),
+    }
+    if widths.into == widths.inside:
+        return DepthwiseSeparableConv(widths.into, widths.out, **options)
+    ratio = widths.inside / widths.into
+    return InvertedResidual(widths.into, widths.out, exp_ratio=ratio, **options)

@@ -1,0 +1,146 @@
+"""MiDaS 3.1 on Swin2-tiny: quick, for pictures seen at 256 × 256.
+
+Birkl, Wofk, Müller: "MiDaS v3.1 – A Model Zoo for Robust Monocular Relative Depth Estimation"
+(2023), arXiv:2307.14460. The four stages of a Swin transformer V2 are the four maps that the DPT
+decoder reads. The backbone is timm's; the file's names are those of timm before 0.8, which had the
+halving of a map at the end of a stage, where it is now at the beginning of the next.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from timm.models.swin_transformer_v2 import SwinTransformerV2
+from torch import Tensor, nn
+
+from .dpt import UNUSED, Decoder, FeatureMaps
+from .network import Fit, MidasNetwork, Preparation, Shapes, load_strictly
+
+SIDE, WINDOW = 256, 16  # pixels; tokens to a side of an attention window
+STAGES = 4
+DEPTHS = (2, 2, 6, 2)  # blocks of the four stages; the larger relatives have 18 in the third
+BUFFERS = (".relative_coords_table", ".relative_position_index", ".attn_mask", ".k_bias")
+
+
+class MidasSwin2(MidasNetwork):
+    """MiDaS 3.1 Swin2-tiny: picture in, relative inverse depth out."""
+
+    NAME = "MiDaS 3.1 Swin2-tiny"
+    PREPARATION = Preparation(SIDE, Fit.SQUARE, fixed=True)
+
+    def __init__(self, widths: "Widths") -> None:
+        super().__init__()
+        self.pretrained = Encoder(widths)
+        inputs = [widths.first * 2**stage for stage in range(STAGES)]
+        self.scratch = Decoder(inputs, [widths.fusion] * STAGES, widths.head)
+
+    @classmethod
+    def from_state_dict(cls, weights: Mapping[str, Tensor]) -> "MidasSwin2":
+        """Build the network that `weights` belong to, in float32, ready for inference.
+
+        Raises:
+            ValueError: tensors are missing, unknown, or of a shape that does not fit the others.
+        """
+        used = {
+            _todays_name(name): tensor
+            for name, tensor in weights.items()
+            if not name.startswith(UNUSED) and not name.endswith(BUFFERS)
+        }
+        widths = Widths.from_shapes(Shapes.of(used, cls.NAME))
+        # Not on the meta device, because timm computes its tables of positions when it is built.
+        with torch.random.fork_rng(devices=[]):
+            network = cls(widths)
+        load_strictly(network, used, cls.NAME)
+        return network
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Relative inverse depth `[B, 256, 256]`, 0 or more, of RGB `[B, 3, 256, 256]` in −1..1.
+
+        Raises:
+            ValueError: the shape is another one.
+        """
+        if pixels.ndim != 4 or pixels.numel() == 0 or pixels.shape[1:] != (3, SIDE, SIDE):
+            raise ValueError(
+                f"The picture has shape {tuple(pixels.shape)}; {self.NAME} expects [batch, 3, "
+                f"{SIDE}, {SIDE}]."
+            )
+        return self.scratch(self.pretrained(pixels))
+
+
+def _todays_name(name: str) -> str:
+    """The halving after stage i is, in timm today, the one before stage i + 1."""
+    return re.sub(
+        r"^(pretrained\.model\.layers\.)(\d)(\.downsample\.)",
+        lambda match: f"{match[1]}{int(match[2]) + 1}{match[3]}",
+        name,
+    )
+
+
+@dataclass(frozen=True)
+class Widths:
+    """All in which the full-size network and a miniature differ.
+
+    Raises:
+        ValueError: the blocks are those of a larger relative.
+    """
+
+    first: int  # channels of the first stage; each further one has twice as many
+    mlp: int  # in the first stage
+    blocks: tuple[int, ...]
+    heads: tuple[int, ...]
+    fusion: int
+    head: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        if self.blocks != DEPTHS:
+            raise ValueError(
+                f"The stages have {self.blocks} blocks; a {MidasSwin2.NAME} has {DEPTHS}. The "
+                "larger Swin2 networks of MiDaS 3.1 cannot be loaded; use DPT-Large."
+            )
+
+    @classmethod
+    def from_shapes(cls, shapes: Shapes) -> "Widths":
+        """Read the widths from the tensors' shapes.
+
+        Raises:
+            ValueError: a tensor is missing, or the blocks are those of a larger relative.
+        """
+        size, layers = shapes.size, "pretrained.model.layers"
+        return cls(
+            first=size("pretrained.model.patch_embed.proj.weight"),
+            mlp=size(f"{layers}.0.blocks.0.mlp.fc1.weight"),
+            blocks=tuple(
+                shapes.count(f"{layers}.{stage}" + ".blocks.{}.norm1.weight")
+                for stage in range(STAGES)
+            ),
+            heads=tuple(size(f"{layers}.{i}.blocks.0.attn.logit_scale") for i in range(STAGES)),
+            fusion=size("scratch.layer1_rn.weight"),
+            head=(size("scratch.output_conv.0.weight"), size("scratch.output_conv.2.weight")),
+        )
+
+
+class Encoder(nn.Module):
+    """The trained backbone (`pretrained.*`)."""
+
+    def __init__(self, widths: Widths) -> None:
+        super().__init__()
+        self.model = SwinTransformerV2(
+            img_size=SIDE,
+            window_size=WINDOW,
+            embed_dim=widths.first,
+            depths=widths.blocks,
+            num_heads=widths.heads,
+            mlp_ratio=widths.mlp / widths.first,
+            num_classes=0,
+        )
+        self.model.norm = nn.Identity()  # before the classifier; the maps are taken earlier
+
+    def forward(self, pixels: Tensor) -> FeatureMaps:
+        """`[B, 3, 256, 256]` to the four maps."""
+        x = self.model.patch_embed(pixels)
+        maps = []
+        for stage in self.model.layers:
+            x = stage(x)
+            maps.append(x.movedim(-1, 1))  # BhwC -> BChw
+        return FeatureMaps(*maps)

@@ -1,0 +1,195 @@
+"""What every depth network has in common: from a picture to what it sees, and on to disparity."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+MULTIPLE = 32  # of the sides of what a MiDaS network sees: its coarsest map is 1/32 of that
+RESOLUTION = 384  # what MiDaS DPT-Hybrid, the one in the SD2 checkpoint, was trained with
+OWN = 0  # as a resolution: the one that the network was trained with
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Fit(Enum):
+    """How the sides of a picture are brought to a resolution; MiDaS's `transforms.py`."""
+
+    LEAST_CHANGE = "minimal"  # the side that changes least gets there; aspect kept
+    WITHIN = "upper bound"  # the longer side gets there; aspect kept
+    SQUARE = "square"  # both sides; aspect not kept
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What a network wants to see.
+
+    Attributes:
+        resolution: pixels to a side, as trained.
+        fit: how a picture gets there.
+        mean, std: of R, G, B in 0..1; subtracted, and divided by.
+        fixed: whether it can work at no other resolution.
+    """
+
+    resolution: int = RESOLUTION
+    fit: Fit = Fit.LEAST_CHANGE
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    fixed: bool = False
+
+
+class DepthNetwork(nn.Module):
+    """A network that `forward`s what `prepare` makes of a picture to disparity.
+
+    Disparity is `[B, h, w]`, larger = nearer, of any scale and shift and at the network's size.
+    """
+
+    def prepare(self, pixels: Tensor, resolution: int = OWN) -> Tensor:
+        """What the network sees of RGB `[B, 3, H, W]` in 0..1, at a resolution or its OWN.
+
+        Raises:
+            ValueError: a resolution at which it cannot work.
+        """
+        raise NotImplementedError
+
+    def trim(self, disparity: Tensor, height: int, width: int) -> Tensor:
+        """Take off what `prepare` put around a picture of `height` × `width` pixels: nothing."""
+        return disparity
+
+
+class MidasNetwork(DepthNetwork):
+    """A network of the MiDaS family, prepared for in MiDaS's own way."""
+
+    NAME: ClassVar[str]
+    PREPARATION: ClassVar[Preparation] = Preparation()
+
+    def prepare(self, pixels: Tensor, resolution: int = OWN) -> Tensor:
+        """Resize RGB `[B, 3, H, W]` in 0..1 to the network's size, cubic; subtract mean, divide.
+
+        Raises:
+            ValueError: the resolution is no multiple of 32, or one that this network cannot take.
+        """
+        wanted = self.PREPARATION
+        if wanted.fixed and resolution not in (OWN, wanted.resolution):
+            raise ValueError(
+                f"The resolution is {resolution}; {self.NAME} can only work at "
+                f"{wanted.resolution}. Set it to 0, which means that."
+            )
+        size = network_size(*pixels.shape[-2:], resolution or wanted.resolution, wanted.fit)
+        # MiDaS resizes with cv2.INTER_CUBIC: a = -0.75 and no antialiasing, like this.
+        pixels = F.interpolate(pixels, size, mode="bicubic", align_corners=False)
+        mean, std = (
+            pixels.new_tensor(values).view(3, 1, 1) for values in (wanted.mean, wanted.std)
+        )
+        return (pixels - mean) / std
+
+
+def network_size(
+    height: int, width: int, resolution: int = RESOLUTION, fit: Fit = Fit.LEAST_CHANGE
+) -> tuple[int, int]:
+    """Height and width at which a MiDaS network sees a picture of `height` × `width` pixels.
+
+    MiDaS's "minimal" rule: of the two scales that bring a side to `resolution`, the one nearest 1
+    is applied to both; its "upper bound": the smaller of the two. Then each side is rounded to a
+    multiple of 32. Unlike there, no side gets shorter than 32.
+
+    Raises:
+        ValueError: the resolution is not a positive multiple of 32.
+    """
+    if resolution < MULTIPLE or resolution % MULTIPLE:
+        nearest = max(round(resolution / MULTIPLE), 1) * MULTIPLE
+        raise ValueError(
+            f"The resolution is {resolution}; the network needs a multiple of {MULTIPLE}. "
+            f"Set it to {nearest}, or to 0, which means the one it was trained with."
+        )
+    if fit is Fit.SQUARE:
+        return resolution, resolution
+    scales = resolution / height, resolution / width
+    # On a tie the height decides, as in MiDaS.
+    scale = min(scales) if fit is Fit.WITHIN else min(scales, key=lambda scale: abs(1 - scale))
+
+    def rounded(side: int) -> int:
+        return max(round(scale * side / MULTIPLE), 1) * MULTIPLE
+
+    return rounded(height), rounded(width)
+
+
+def check_pixels(pixels: Tensor) -> None:
+    """Raise ValueError unless the pixels are `[B, 3, H, W]` with sides of multiples of 32."""
+    batch, channels, height, width = pixels.shape if pixels.ndim == 4 else (0, 0, 0, 0)
+    if batch * height * width == 0 or channels != 3 or height % MULTIPLE or width % MULTIPLE:
+        raise ValueError(
+            f"The picture has shape {tuple(pixels.shape)}; MiDaS expects [batch, 3, height, "
+            f"width] with height and width multiples of {MULTIPLE}."
+        )
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """The shapes of a file's tensors, to read the widths of a network called `what` from."""
+
+    shapes: Mapping[str, tuple[int, ...]]
+    what: str
+
+    @classmethod
+    def of(cls, weights: Mapping[str, Tensor], what: str) -> "Shapes":
+        """The shapes of tensors by name."""
+        return cls({name: tuple(tensor.shape) for name, tensor in weights.items()}, what)
+
+    def size(self, name: str, axis: int = 0) -> int:
+        """One side of one tensor; ValueError when it is not there."""
+        try:
+            return self.shapes[name][axis]
+        except (KeyError, IndexError):
+            raise ValueError(
+                f"These are not the weights of a {self.what}: {name} is missing or has no width. "
+                "The file is damaged, or its depth network is another one."
+            ) from None
+
+    def count(self, pattern: str) -> int:
+        """How many of `pattern.format(0)`, `pattern.format(1)`, … are there."""
+        number = 0
+        while pattern.format(number) in self.shapes:
+            number += 1
+        return number
+
+
+def load_strictly(network: nn.Module, weights: Mapping[str, Tensor], what: str) -> None:
+    """Put the weights into a network, in float32 and ready for inference.
+
+    Tensors that are float32 are used as they are, without a copy.
+
+    Raises:
+        ValueError: tensors are missing, unknown, or of a shape that does not fit the others.
+    """
+    _check_fit(network.state_dict(), weights, what)
+    network.eval().requires_grad_(False)
+    network.load_state_dict({n: tensor.float() for n, tensor in weights.items()}, assign=True)
+
+
+def _check_fit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], what: str) -> None:
+    problems = {
+        "missing": [name for name in expected if name not in found],
+        "unknown": [name for name in found if name not in expected],
+        "of another shape": [
+            f"{name} {tuple(found[name].shape)} instead of {tuple(tensor.shape)}"
+            for name, tensor in expected.items()
+            if name in found and found[name].shape != tensor.shape
+        ],
+    }
+    said = [f"{some(names)} {problem}" for problem, names in problems.items() if names]
+    if said:
+        raise ValueError(
+            f"The weights do not make a {what}: {'; '.join(said)}. The file is damaged, "
+            "or its depth network is another one."
+        )
+
+
+def some(names: list[str], limit: int = 8) -> str:
+    """The first few of a list of names with their verb: "a, b and 3 more are"."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more + (" are" if len(names) > 1 else " is")

@@ -1,0 +1,224 @@
+"""Depth models of the transformers library, from a folder on this machine.
+
+Pictures are prepared by the folder's own image processor, on tensors: torchvision's antialiased
+resize and float arithmetic, no 8-bit step. (Before transformers 4.53 some models have only the
+older processor, which goes through 8-bit Pillow pictures.) What comes out is disparity: metric
+models, which give distance, are turned by 1 / distance.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch.nn.functional as F
+import transformers
+from torch import Tensor, nn
+from transformers import AutoImageProcessor, AutoModelForDepthEstimation
+
+from .model_files import CONFIG
+from .network import OWN, DepthNetwork, some
+
+log = logging.getLogger(__name__)
+
+PROCESSOR = "preprocessor_config.json"
+WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+
+NEAREST = 1e-3  # metres; metric networks end in a sigmoid or a ReLU, which may give 0
+
+# The first unit of the coarsest fusion has nothing to merge. Intel's own folders leave it out.
+IDLE = "fusion_stage.layers.0.residual_layer1."
+
+
+def _never(config: Mapping[str, Any]) -> bool:
+    return False
+
+
+def _always(config: Mapping[str, Any]) -> bool:
+    return True
+
+
+def _metric(config: Mapping[str, Any]) -> bool:
+    return config.get("depth_estimation_type") == "metric"
+
+
+def _on_dinov2(config: Mapping[str, Any]) -> bool:
+    return (config.get("backbone_config") or {}).get("model_type") == "dinov2"
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of depth model in transformers.
+
+    Attributes:
+        model_type: its name in `config.json`.
+        name: as people call it.
+        gives_distance: whether, by `config.json`, it gives metres and not disparity.
+        sizes: whether it can be told how large it should see a picture.
+    """
+
+    model_type: str
+    name: str
+    gives_distance: Callable[[Mapping[str, Any]], bool]
+    sizes: bool = True
+
+
+FAMILIES = (
+    # Meta's DPT heads on DINOv2 (facebook/dpt-dinov2-*-nyu, -kitti) were trained on metres.
+    Family("dpt", "DPT", gives_distance=_on_dinov2),
+    Family("depth_anything", "Depth Anything", gives_distance=_metric),
+    Family("zoedepth", "ZoeDepth", gives_distance=_always),
+    # Sees a picture at its own size.
+    Family("glpn", "GLPN", gives_distance=_always, sizes=False),
+    # Metric in the end, but the network itself gives the inverse of it up to the field of view,
+    # which scales all of a map. Its patches fit one size only.
+    Family("depth_pro", "Depth Pro", gives_distance=_never, sizes=False),
+)
+
+
+class TransformersNetwork(DepthNetwork):
+    """A depth model of transformers with its image processor."""
+
+    def __init__(
+        self, model: nn.Module, processor: Any, family: Family, gives_distance: bool
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.processor = processor
+        self.family = family
+        self.gives_distance = gives_distance
+
+    def prepare(self, pixels: Tensor, resolution: int = OWN) -> Tensor:
+        """RGB `[B, 3, H, W]` in 0..1 through the image processor.
+
+        A resolution takes the place of both sides of the processor's `size`; what that means for
+        the aspect, and which multiples the sides are rounded to, is the processor's own rule.
+
+        Raises:
+            ValueError: a negative resolution, or one for a model that cannot be told any.
+        """
+        if resolution < 0:
+            raise ValueError(f"The resolution is {resolution}; set it to a number of pixels, or 0.")
+        if resolution != OWN and not self.family.sizes:
+            raise ValueError(
+                f"The resolution is {resolution}; {self.family.name} looks at pictures at a size "
+                "of its own. Set it to 0, which means that."
+            )
+        size = {} if resolution == OWN else {"size": {"height": resolution, "width": resolution}}
+        seen = self.processor(images=list(pixels), do_rescale=False, return_tensors="pt", **size)
+        return seen["pixel_values"].to(pixels.device)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Disparity `[B, h, w]` of what `prepare` made."""
+        out = self.model(pixel_values=pixels).predicted_depth.float()
+        return _inverse(out) if self.gives_distance else out
+
+    def trim(self, disparity: Tensor, height: int, width: int) -> Tensor:
+        """Take off the border that ZoeDepth's processor puts around a picture.
+
+        It reflects ⌊3·√(side / 2)⌋ pixels before its resize; so the map goes back to the padded
+        picture's size, bicubic, and is cut.
+        """
+        if not getattr(self.processor, "do_pad", False) or self.family.model_type != "zoedepth":
+            return disparity
+        rows, columns = (int((side / 2) ** 0.5 * 3) for side in (height, width))
+        padded = (height + 2 * rows, width + 2 * columns)
+        whole = F.interpolate(disparity.unsqueeze(1), padded, mode="bicubic").squeeze(1)
+        return whole[:, rows : rows + height, columns : columns + width]
+
+
+def _inverse(distance: Tensor) -> Tensor:
+    """Disparity 1/m of distance in m."""
+    impossible = int((distance < NEAREST).sum())
+    if impossible:
+        log.warning(
+            "The network put %d of %d pixels nearer than %g m; they count as that near.",
+            impossible,
+            distance.numel(),
+            NEAREST,
+        )
+    return 1.0 / distance.clamp(min=NEAREST)
+
+
+def load_folder(folder: Path) -> TransformersNetwork:
+    """The network of a folder as transformers saves it; on the CPU, float32, for inference.
+
+    Nothing is downloaded and no code from the folder is run.
+
+    Raises:
+        FileNotFoundError: the configuration, the weights or the image processor's are not there.
+        ValueError: it is no depth model that is known here, or its weights do not fit it.
+    """
+    config = read_config(folder)
+    family = _family(folder, config)
+    _check_files(folder)
+    # From transformers 5 on this is what one gets, and the option is deprecated.
+    modern = int(transformers.__version__.split(".")[0]) >= 5
+    options = {} if modern else {"use_fast": True}
+    try:
+        processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True, **options)
+        model, loading = AutoModelForDepthEstimation.from_pretrained(
+            folder, local_files_only=True, output_loading_info=True
+        )
+    except (OSError, RuntimeError, ValueError, KeyError, ImportError) as error:
+        raise ValueError(
+            f"{folder.name} cannot be loaded as a {family.name} model: {error}. If its files are "
+            "complete, it may need another version of transformers (this is "
+            f"{transformers.__version__})."
+        ) from error
+    _check_loading(folder, family, loading)
+    network = TransformersNetwork(model.float(), processor, family, family.gives_distance(config))
+    return network.eval().requires_grad_(False)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The configuration of a folder. Raises FileNotFoundError, or ValueError if it is no JSON."""
+    path = folder / CONFIG
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder.name} has no {CONFIG}: it is no folder of transformers.")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{folder.name}: {CONFIG} is damaged ({error}); copy it again.") from error
+    if not isinstance(config, dict):
+        raise ValueError(f"{folder.name}: {CONFIG} is not a JSON object; copy it again.")
+    return config
+
+
+def _family(folder: Path, config: Mapping[str, Any]) -> Family:
+    found = config.get("model_type")
+    for family in FAMILIES:
+        if family.model_type == found:
+            return family
+    known = ", ".join(f"{family.name} ({family.model_type})" for family in FAMILIES)
+    raise ValueError(
+        f"{folder.name} holds a model of type {found!r}, by its {CONFIG}. The depth models that "
+        f"can be loaded from a folder are {known}."
+    )
+
+
+def _check_files(folder: Path) -> None:
+    if not (folder / PROCESSOR).is_file():
+        raise FileNotFoundError(
+            f"{folder.name} has no {PROCESSOR}, which says how pictures are prepared for this "
+            "model: copy that file from where the model comes from into the folder."
+        )
+    if not any(file for pattern in WEIGHTS for file in folder.glob(pattern)):
+        raise FileNotFoundError(
+            f"{folder.name} has no weights: expected model.safetensors beside its {CONFIG}."
+        )
+
+
+def _check_loading(folder: Path, family: Family, loading: Mapping[str, Any]) -> None:
+    """transformers only warns about weights that are not there, and makes them up at random."""
+    missing = sorted(name for name in loading["missing_keys"] if IDLE not in name)
+    if missing:
+        raise ValueError(
+            f"The weights in {folder.name} do not make a {family.name} model: {some(missing)} "
+            f"missing. They are damaged, or belong to another {CONFIG}."
+        )
+    if loading["unexpected_keys"]:
+        unused = sorted(loading["unexpected_keys"])
+        log.warning("%s: %s in the weights, but not used.", folder.name, some(unused))

@@ -1,0 +1,112 @@
+"""Tiles: they cover a picture, are fitted to the whole, and leave no seams."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sd2_depth2img.depth.tiles import OVERLAP, Mosaic, Tile, tiles_of
+
+SIDES = st.integers(128, 3000)
+
+
+def ramp(height, width):
+    """A slope with a hill on it, [H, W]."""
+    y, x = torch.meshgrid(torch.linspace(0, 1, height), torch.linspace(0, 1, width), indexing="ij")
+    return 3 + x + 0.7 * y + 0.5 * torch.exp(-20 * ((x - 0.4) ** 2 + (y - 0.6) ** 2))
+
+
+def put_together(whole, tiles, look):
+    mosaic = Mosaic(whole)
+    for number, tile in enumerate(tiles):
+        mosaic.add(tile, look(number, tile))
+    return mosaic
+
+
+@given(SIDES, SIDES, st.integers(1, 8))
+def test_every_pixel_is_covered_and_neighbours_overlap(height, width, number):
+    tiles = tiles_of(height, width, number)
+    rows = sorted({(tile.top, tile.bottom) for tile in tiles})
+    columns = sorted({(tile.left, tile.right) for tile in tiles})
+    assert len(tiles) == len(rows) * len(columns)
+    assert min(len(rows), len(columns)) == number
+    side = tiles[0].bottom - tiles[0].top
+    for spans, length in ((rows, height), (columns, width)):
+        assert (spans[0][0], spans[-1][1]) == (0, length)
+        for (_, end), (start, _) in pairwise(spans):
+            assert end - start >= OVERLAP * side - 2
+    for tile in tiles:
+        assert (tile.bottom - tile.top, tile.right - tile.left) == (side, side) or number == 1
+
+
+@pytest.mark.parametrize("number", [0, -1, 40])
+def test_impossible_numbers_are_refused(number):
+    with pytest.raises(ValueError, match="tiles along"):
+        tiles_of(20, 30, number)
+
+
+@pytest.mark.parametrize("number", [2, 3, 5])
+def test_tiles_of_any_scale_and_shift_give_the_scene_without_seams(number):
+    """Each part comes back stretched and moved at random, as from a network."""
+    scene = ramp(200, 280)
+    generator = torch.Generator().manual_seed(2)
+
+    def look(_, tile):
+        scale, shift = torch.rand(2, generator=generator) * 9 + 0.1
+        return scale * tile.cut(scene) - shift
+
+    mosaic = put_together(scene, tiles_of(200, 280, number), look)
+    assert mosaic.skipped == 0
+    assert (mosaic.result() - scene).abs().max() < 1e-4
+
+
+def test_no_step_where_tiles_meet_although_they_disagree():
+    """Noise in the whole makes the fits disagree; the slopes between pixels stay the scene's."""
+    scene = ramp(240, 240)
+    noise = torch.randn(240, 240, generator=torch.Generator().manual_seed(5))
+    mosaic = put_together(scene + 0.3 * noise, tiles_of(240, 240, 4), lambda _, t: t.cut(scene))
+    result = mosaic.result()
+    steps, true_steps = result.diff(dim=1), scene.diff(dim=1)
+    assert (result - scene).abs().max() > 1e-3  # the fits do disagree
+    assert (steps - true_steps).abs().max() < 2e-3
+
+
+def test_detail_that_only_the_tiles_see_is_kept():
+    scene = ramp(200, 200)
+    fine = scene + 0.05 * torch.sin(torch.arange(200.0))
+    result = put_together(scene, tiles_of(200, 200, 3), lambda _, t: t.cut(fine)).result()
+    assert (result - fine).abs().mean() < 0.1 * (scene - fine).abs().mean()
+
+
+@pytest.mark.parametrize("bad", [torch.zeros_like, torch.neg], ids=["flat", "turned round"])
+def test_a_tile_that_does_not_go_with_the_whole_is_left_out_without_a_seam(bad):
+    scene = ramp(200, 200)
+    tiles = tiles_of(200, 200, 3)
+    mosaic = put_together(
+        scene, tiles, lambda n, t: bad(t.cut(scene)) if n == 4 else 2 * t.cut(scene)
+    )
+    assert mosaic.skipped == 1
+    assert (mosaic.result() - scene).abs().max() < 1e-4
+
+
+def test_where_the_whole_is_flat_tiles_invent_nothing():
+    scene = ramp(200, 200)
+    scene[:, 100:] = 5.0
+    noise = torch.randn(200, 200, generator=torch.Generator().manual_seed(1))
+    tiles = tiles_of(200, 200, 3)
+    result = put_together(scene, tiles, lambda _, t: t.cut(scene + noise)).result()
+    assert (result[:, 160:] - 5).abs().max() < 1e-5
+
+
+def test_mosaic_keeps_three_maps_whatever_the_number_of_tiles():
+    whole = ramp(160, 160)
+    mosaic = put_together(whole, tiles_of(160, 160, 8), lambda _, t: t.cut(whole))
+    held = [value for value in vars(mosaic).values() if isinstance(value, torch.Tensor)]
+    assert [tensor.shape for tensor in held] == [whole.shape] * 3
+
+
+def test_cut():
+    pixels = torch.arange(60.0).reshape(1, 3, 4, 5)
+    assert torch.equal(Tile(1, 3, 2, 4).cut(pixels), pixels[:, :, 1:3, 2:4])
