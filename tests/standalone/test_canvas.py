@@ -343,7 +343,9 @@ def test_replace_node_keeps_its_outputs():
     prompt, problems = canvas.to_prompt(drawn, all_nodes())
     assert problems == []
     assert prompt["7"]["class_type"] == "SD2DepthLoad"
-    assert prompt["7"]["inputs"] == {"image": "map.png", "invert": False}
+    optional = all_nodes()["SD2DepthLoad"].INPUT_TYPES()["optional"]
+    defaults = {name: spec[1]["default"] for name, spec in optional.items()}
+    assert prompt["7"]["inputs"] == {"image": "map.png", **defaults}
     assert prompt["25"]["inputs"]["depth"] == ["7", 0]
 
 

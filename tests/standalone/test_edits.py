@@ -119,8 +119,10 @@ def test_image_with_several_or_no_place_for_it(editor):
 
 
 def test_depth_goes_into_the_loader(editor):
+    before = dict(inputs(editor, "8"))
     editor.depth("mine.png")
-    assert inputs(editor, "8") == {"image": "mine.png", "invert": True}
+    assert before["image"] == "map.png"
+    assert inputs(editor, "8") == {**before, "image": "mine.png"}
     assert editor.prompt["7"]["class_type"] == "SD2DepthEstimate"
 
 
