@@ -1,4 +1,4 @@
-"""`python -m sd2_depth2img.tools.examples`: write the example workflows, or their thumbnails."""
+"""`python -m sd2_depth2img.tools.examples`: write the example workflows, or pictures of runs."""
 
 import argparse
 import json
@@ -7,12 +7,14 @@ from pathlib import Path
 from time import monotonic
 
 from ...standalone.graph import Runner
+from .depth_sheet import depth_sheet
 from .page import Page
 from .thumbnails import save, thumbnail
 from .workflows import WORKFLOWS, draw
 
 FOLDER = Path(__file__).parents[2] / "example_workflows"
 PHOTO = FOLDER / "astronaut.jpg"
+DEPTH_SHEET = FOLDER.parent / "docs" / "depth.jpg"
 
 
 def main() -> None:
@@ -21,15 +23,20 @@ def main() -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("workflows", "thumbnails"),
+        choices=("workflows", "thumbnails", "depth-sheet"),
         default="workflows",
-        help="the files for ComfyUI (default), or a picture of each, which runs it",
+        help="the files for ComfyUI (default), a picture of each, which runs it, or the sheet of "
+        "all operations on depth maps in docs",
     )
     parser.add_argument(
         "--only", nargs="+", choices=WORKFLOWS, default=list(WORKFLOWS), metavar="NAME"
     )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the files go")
     options = parser.parse_args()
+    if options.what == "depth-sheet":
+        save(depth_sheet(PHOTO), DEPTH_SHEET)
+        sys.stdout.write(f"{DEPTH_SHEET}\n")
+        return
     runner = Runner()
     for name in options.only:
         page, start = draw(name), monotonic()
