@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 # ITU-R BT.709, section 3.2: luma from gamma-encoded R, G, B.
 LUMA = (0.2126, 0.7152, 0.0722)
 
-# What resizing with a bicubic or Lanczos kernel may add at an edge of full height, rounded up.
-OVERSHOOT = 0.1
+# What resizing with a bicubic kernel may add at a corner of full height (0.222), rounded up.
+OVERSHOOT = 0.25
 
 
 def from_image(image: Tensor | None) -> Tensor:
@@ -141,7 +141,7 @@ def unit_range(depth: Tensor) -> Tensor:
 
     Raises:
         ValueError: another rank, an empty map, values that are NaN, or beyond the range by more
-            than 0.1: that is no depth map of this kind.
+            than 0.25: that is no depth map of this kind.
     """
     _check_depth(depth)
     low, high = (float(end) for end in depth.aminmax())

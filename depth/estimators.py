@@ -189,8 +189,14 @@ class DepthModel:
 
     @cached_property
     def network(self) -> DepthNetwork:
-        """The network, on the CPU until someone moves it."""
-        return self._build(self._read())
+        """The network, on the CPU until someone moves it.
+
+        Raises ValueError, with the model's name, for weights that do not fit.
+        """
+        try:
+            return self._build(self._read())
+        except ValueError as error:
+            raise type(error)(f"{self.name}: {error}") from error
 
 
 def estimate(

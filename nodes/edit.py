@@ -7,6 +7,7 @@ is 0, bit for bit.
 from enum import Enum
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..depth.adjust import Adjustment, ClipBy, Smoothing, adjust
@@ -244,7 +245,8 @@ class SD2DepthRefine:
         feather: int = 0,
     ) -> tuple[Tensor]:
         """Outside of the mask a map is at most enlarged."""
-        image, maps = check_picture(image), _maps(depth)
+        image = check_picture(image)
+        maps = _maps(depth.to(image.device))
         refined = refine(maps, image, Method(method), radius, tolerance)
         if mask is not None:
             refined = limit(fit_map(maps, image), refined, fit_pictures(mask, image), feather)
@@ -518,7 +520,7 @@ class SD2DepthConvert:
         """Inputs as ComfyUI asks for them."""
 
         def length(tooltip: str) -> Input:
-            return _number(0.0, 0.0, 1e9, tooltip, step=0.001)
+            return _number(0.0, 0.0, 1e12, tooltip, step=0.001)
 
         return {
             "required": {
@@ -576,5 +578,7 @@ class SD2DepthConvert:
         else:
             edited = to_distance(unit_range(repair(maps)), ends)
         if mask is not None:
-            edited = limit(repair(maps), edited, fit_pictures(mask, depth), feather)
+            share = fit_pictures(mask, depth)
+            # Where the mask is black even infinite distances stay.
+            edited = torch.where(share > 0, limit(repair(maps), edited, share, feather), maps)
         return (to_image(edited),)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from .. import host
 from ..depth.colormaps import ColourMap
-from ..depth.convention import from_image, repair
+from ..depth.convention import from_image, repair, unit_range
 from ..depth.parallax import Move, camera_path, check_depth, view, widen
 from ..depth.preview import examine, examine_channel, same_height, sheet
 from ..pictures.crop import check_picture
@@ -216,7 +216,8 @@ class SD2DepthParallax:
         grow: int = 4,
     ) -> tuple[Tensor]:
         """Draw one frame after the other into the batch, so that nothing else grows with it."""
-        image, maps = check_picture(image), repair(from_image(depth))
+        image = check_picture(image)
+        maps = unit_range(repair(from_image(depth)).to(image.device))
         check_depth(maps, image)
         maps = [widen(one, grow) for one in maps]
         path = camera_path(Move(move), frames)

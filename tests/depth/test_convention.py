@@ -11,7 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sd2_depth2img.depth.convention import from_image, normalize, repair, resize, to_image
+from sd2_depth2img.depth.convention import (
+    from_image,
+    normalize,
+    repair,
+    resize,
+    to_image,
+    unit_range,
+)
 
 SIZES = hnp.array_shapes(min_dims=3, max_dims=3, min_side=1, max_side=9)
 FINITE = st.floats(-1000, 1000, width=32)
@@ -228,3 +235,17 @@ def test_resize_to_the_same_size_changes_nothing(disparity):
 def test_resize_to_nothing_is_refused():
     with pytest.raises(ValueError, match="8 × 0 pixels"):
         resize(torch.zeros(1, 4, 4), 0, 8)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_what_bicubic_enlarging_leaves_beyond_the_range_is_clipped_and_said(scale, caplog):
+    """At a corner of full height it is most: 0.22."""
+    corner = torch.zeros(1, 16, 16)
+    corner[:, 8:, 8:] = 1
+    large = resize(corner, 16 * scale, 16 * scale)
+    assert large.max() > 1.1
+    limited = unit_range(large)
+    assert (limited.min(), limited.max()) == (0, 1)
+    assert "clipped" in caplog.text
+    with pytest.raises(ValueError, match="Convert Depth"):
+        unit_range(large * 2)
