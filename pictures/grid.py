@@ -47,6 +47,7 @@ def comparison_grid(
     lefts = _edges(columns, cell_width, _width(beside))
     tops = _edges(rows, cell_height, _height(above))
     paper = Image.new("RGB", (lefts[-1], tops[-1]), PAPER)
+    # There may be no labels, and the last edge begins no cell.
     for label, left in zip(above, lefts, strict=False):
         letters.write(paper, label, left + (cell_width - label.width) // 2, MARGIN, "center")
     for label, top in zip(beside, tops, strict=False):

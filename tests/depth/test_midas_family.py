@@ -58,6 +58,7 @@ def lively_weights(shapes, seed=7):
 
 def enlivened(peer):
     shapes = {n: t.shape for n, t in peer.state_dict().items() if t.is_floating_point()}
+    # Not strict: integer buffers are tables that the network computes for itself.
     peer.load_state_dict(lively_weights(shapes), assign=True, strict=False)
     return peer.eval().requires_grad_(False)
 
