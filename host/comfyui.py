@@ -28,8 +28,9 @@ import nodes  # ComfyUI's, not this pack's
 
 from ..depth.model_files import FOLDERS, SUFFIXES, find_model, model_names
 from ..sampling.architecture import FULL_VAE, TextArchitecture, VAEArchitecture
-from ..sampling.checkpoint import Checkpoint, Part
+from ..sampling.checkpoint import Checkpoint
 from ..sampling.concat import find_depth
+from ..sampling.diagnosis import Part
 from ..sampling.latents import MaskRule, repainted_at
 from ..sampling.weights import SafetensorsFile
 

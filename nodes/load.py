@@ -9,7 +9,8 @@ from typing import Any
 
 from .. import host
 from ..depth.estimators import DepthModel, UnknownDepthModel, recognise
-from ..sampling.checkpoint import Checkpoint, Part
+from ..sampling.checkpoint import Checkpoint
+from ..sampling.diagnosis import Part
 from ..sampling.weights import WeightFile, open_weights
 
 # Ours alone to list: ComfyUI's stock loader cannot read its reduced VAE and text encoder.

@@ -266,7 +266,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    from ..sampling.checkpoint import Kind, identify
+    from ..sampling.diagnosis import Kind, identify
     from ..sampling.weights import open_weights
 
     file = open_weights(options.file)

@@ -19,7 +19,8 @@ from ..sampling.architecture import (
     UNetArchitecture,
     VAEArchitecture,
 )
-from ..sampling.checkpoint import Checkpoint, Part
+from ..sampling.checkpoint import Checkpoint
+from ..sampling.diagnosis import Part
 from ..sampling.keymaps import KeyMap, text_keys, unet_keys, vae_keys
 from ..sampling.latents import SCALE_FACTOR
 from . import prompt

@@ -23,7 +23,7 @@ from ..sampling.architecture import (
     UNetArchitecture,
     VAEArchitecture,
 )
-from ..sampling.checkpoint import Part
+from ..sampling.diagnosis import Part
 from .folders import written_whole
 
 

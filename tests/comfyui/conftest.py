@@ -262,7 +262,8 @@ def _furnish(base: Path, checkpoint: Path) -> None:
 def _furnish_depth_models(base: Path) -> None:
     """One of each make, in every folder that they may lie in."""
     from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT
-    from sd2_depth2img.sampling.checkpoint import Checkpoint, Part
+    from sd2_depth2img.sampling.checkpoint import Checkpoint
+    from sd2_depth2img.sampling.diagnosis import Part
 
     for file in DepthGraph.DEPTH_MODELS.values():
         (base / file).parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,8 @@ from sd2_depth2img.depth.batch import Scope, Settings, estimate_all
 from sd2_depth2img.depth.convention import to_image
 from sd2_depth2img.depth.estimators import DepthModel, estimate
 from sd2_depth2img.nodes.depth_map import SD2DepthEstimate
-from sd2_depth2img.sampling.checkpoint import Checkpoint, Part
+from sd2_depth2img.sampling.checkpoint import Checkpoint
+from sd2_depth2img.sampling.diagnosis import Part
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from sd2_depth2img.depth.transformers_models import TransformersNetwork
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS
 from sd2_depth2img.nodes.depth_map import SD2DepthEstimate
 from sd2_depth2img.nodes.load import SD2DepthModelLoader
-from sd2_depth2img.sampling.checkpoint import Checkpoint, Part
+from sd2_depth2img.sampling.checkpoint import Checkpoint
+from sd2_depth2img.sampling.diagnosis import Part
 from sd2_depth2img.sampling.weights import open_weights
 from sd2_depth2img.standalone import folders
 

@@ -16,7 +16,7 @@ from sd2_depth2img.sampling.architecture import (
     UnknownArchitecture,
     VAEArchitecture,
 )
-from sd2_depth2img.sampling.checkpoint import Part, identify
+from sd2_depth2img.sampling.diagnosis import Part, identify
 from sd2_depth2img.sampling.weights import TensorInfo
 from sd2_depth2img.standalone.make_checkpoint import FULL
 

@@ -5,14 +5,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sd2_depth2img.sampling.architecture import FULL_UNET, FULL_VAE, TextArchitecture
-from sd2_depth2img.sampling.checkpoint import (
-    Checkpoint,
-    IncompleteCheckpoint,
-    Kind,
-    NotADepthCheckpoint,
-    Part,
-    identify,
-)
+from sd2_depth2img.sampling.checkpoint import Checkpoint, IncompleteCheckpoint, NotADepthCheckpoint
+from sd2_depth2img.sampling.diagnosis import Kind, Part, identify
 from sd2_depth2img.sampling.weights import TensorInfo
 from sd2_depth2img.standalone.make_checkpoint import FULL, MINIATURE, make_checkpoint
 

@@ -17,7 +17,7 @@ from sd2_depth2img.sampling.architecture import (
     UNetArchitecture,
     VAEArchitecture,
 )
-from sd2_depth2img.sampling.checkpoint import Part
+from sd2_depth2img.sampling.diagnosis import Part
 from sd2_depth2img.sampling.keymaps import Entry, Transform, text_keys, unet_keys, vae_keys
 from sd2_depth2img.standalone.make_checkpoint import random_weights
 

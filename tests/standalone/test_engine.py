@@ -19,7 +19,8 @@ from sd2_depth2img.sampling.architecture import (
     UNetArchitecture,
     VAEArchitecture,
 )
-from sd2_depth2img.sampling.checkpoint import Checkpoint, Part
+from sd2_depth2img.sampling.checkpoint import Checkpoint
+from sd2_depth2img.sampling.diagnosis import Part
 from sd2_depth2img.sampling.keymaps import text_keys
 from sd2_depth2img.standalone import engine
 from sd2_depth2img.standalone.make_checkpoint import Structure, make_checkpoint

@@ -15,7 +15,8 @@ import torch
 from diffusers import AutoencoderKL
 
 from ...depth.midas import DPTHybrid
-from ...sampling.checkpoint import Checkpoint, Part
+from ...sampling.checkpoint import Checkpoint
+from ...sampling.diagnosis import Part
 from ...sampling.latents import SCALE_FACTOR
 from ...standalone import engine
 from ...standalone.folders import written_whole

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ...depth.midas import UNUSED, DPTHybrid
-from ...sampling.checkpoint import Part
+from ...sampling.diagnosis import Part
 from ...sampling.keymaps import KeyMap, text_keys, unet_keys, vae_keys
 from ...standalone.engine import text_tower
 from ...standalone.folders import written_whole

@@ -9,7 +9,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from sd2_depth2img.depth.midas import UNUSED, DPTHybrid
-from sd2_depth2img.sampling.checkpoint import Checkpoint, Part
+from sd2_depth2img.sampling.checkpoint import Checkpoint
+from sd2_depth2img.sampling.diagnosis import Part
 from sd2_depth2img.standalone import engine
 from sd2_depth2img.tools.train_mini.export import export
 from sd2_depth2img.tools.train_mini.midas import new_midas

@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 
 import sd2_depth2img
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT
-from sd2_depth2img.sampling.checkpoint import Checkpoint, Part
+from sd2_depth2img.sampling.checkpoint import Checkpoint
+from sd2_depth2img.sampling.diagnosis import Part
 from sd2_depth2img.tools.train_mini import __main__ as command
 from sd2_depth2img.tools.train_mini.dataset import DATA_VERSION
 from sd2_depth2img.tools.train_mini.structure import STRUCTURE
