@@ -115,6 +115,11 @@ def read_depth(path: str | os.PathLike[str], reading: Reading = AS_IT_IS) -> Ten
 
 
 def _depth_of(image: Tensor, reading: Reading, path: Path) -> Tensor:
+    if reading.beyond is Beyond.KEEP and image.shape[-1] == 4 and (image[..., 3] < 1).any():
+        raise ValueError(
+            f"{path} has transparent pixels, and black behind them is no distance (beyond: keep). "
+            "Save it without transparency, with what is far away as infinity."
+        )
     if reading.colours is ColourMap.GREY:
         return from_image(image)
     if image.shape[-1] == 4 and (image[..., 3] == 1).all():

@@ -9,7 +9,7 @@ import tifffile
 import torch
 from PIL import Image
 
-from sd2_depth2img.depth.files import read_depth
+from sd2_depth2img.depth.files import Beyond, Reading, read_depth
 
 WRITTEN = {"photometric": "minisblack"}
 
@@ -76,6 +76,19 @@ def test_floats_in_colour_are_depth_where_all_channels_agree(path, values, dtype
     expected = values * (0.2126 + 0.7152 + 0.0722 / 2)
     assert np.abs(read_depth(path)[0].numpy() - expected).max() < 1e-6
     assert "are coloured" in caplog.text
+
+
+def test_kept_metres_may_be_opaque_but_not_transparent(path, values):
+    metres = np.float32(values * 40 + 2)
+    metres[0, :5] = np.inf
+    layers = np.dstack([metres] * 3 + [np.ones_like(metres)])
+    tifffile.imwrite(path, layers, photometric="rgb", extrasamples=["unassalpha"])
+    kept = read_depth(path, Reading(beyond=Beyond.KEEP))[0]
+    assert torch.equal(kept, torch.from_numpy(metres))
+    layers[0, :5, 3] = 0
+    tifffile.imwrite(path, layers, photometric="rgb", extrasamples=["unassalpha"])
+    with pytest.raises(ValueError, match="black behind them is no distance"):
+        read_depth(path, Reading(beyond=Beyond.KEEP))
 
 
 def test_half_floats_are_named_with_a_remedy(path, values):
