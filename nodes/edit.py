@@ -12,7 +12,14 @@ from torch import Tensor
 
 from ..depth.adjust import Adjustment, ClipBy, Smoothing, adjust
 from ..depth.convention import from_image, repair, to_image, unit_range
-from ..depth.convert import Direction, Range, Unit, to_disparity, to_distance
+from ..depth.convert import (
+    Direction,
+    Range,
+    Unit,
+    check_black_and_white,
+    to_disparity,
+    to_distance,
+)
 from ..depth.fill import Geometry, Shape, fill
 from ..depth.masks import Split, limit, range_mask, split_mask
 from ..depth.merge import Match, Mode, Placement, merge
@@ -527,8 +534,9 @@ class SD2DepthConvert:
                 "depth": (
                     "IMAGE",
                     {
-                        "tooltip": "Distances, larger = farther; or, with disparity to distance, a "
-                        "depth map, white = near."
+                        "tooltip": "Distances, larger = farther: from Load Depth Map with beyond "
+                        "at keep, or another pack's metric depth. Or, with disparity to distance, "
+                        "a depth map, white = near."
                     },
                 ),
             },
@@ -556,7 +564,14 @@ class SD2DepthConvert:
                     "0: only what is infinitely far. NaN, and metric distances of 0, are holes and "
                     "filled from their neighbours, with a warning. Sky comes back as far."
                 ),
-                **_mask_inputs("converted"),
+                "mask": (
+                    "MASK",
+                    {
+                        "tooltip": "Of the map's size, black and white: what is converted. Black "
+                        "stays as it is, bit for bit; grey is refused, as distances and disparity "
+                        "do not mix. Without it, everywhere."
+                    },
+                ),
             },
         }
 
@@ -569,7 +584,6 @@ class SD2DepthConvert:
         far: float = 0.0,
         sky: float = 0.0,
         mask: Tensor | None = None,
-        feather: int = 0,
     ) -> tuple[Tensor]:
         """Infinite distances are sky, so holes are filled only afterwards."""
         ends, maps = Range(near, far, sky, Unit(unit)), from_image(depth)
@@ -578,7 +592,6 @@ class SD2DepthConvert:
         else:
             edited = to_distance(unit_range(repair(maps)), ends)
         if mask is not None:
-            share = fit_pictures(mask, depth)
-            # Where the mask is black even infinite distances stay.
-            edited = torch.where(share > 0, limit(repair(maps), edited, share, feather), maps)
+            inside = check_black_and_white(fit_pictures(mask, depth))
+            edited = torch.where(inside > 0, edited, maps)
         return (to_image(edited),)
