@@ -1,13 +1,16 @@
 """OpenEXR files, read and written by the format's own library: of every compression, as scan lines
 or tiles, in one part or several.
+
+The library is imported when an EXR is at hand, so that where no wheel of it exists, or an older
+install lacks it, everything else works.
 """
 
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
-import OpenEXR
 import torch
 from torch import Tensor
 
@@ -15,8 +18,6 @@ from .picture_files import check_count
 
 # What the library and its bindings raise for a file that they cannot read.
 UNREADABLE = (RuntimeError, ValueError, TypeError, KeyError, IndexError, MemoryError)
-
-DEEP = (OpenEXR.deepscanline, OpenEXR.deeptile)
 
 
 def read_exr(path: Path) -> Tensor:
@@ -48,17 +49,31 @@ def write_exr(path: Path, values: np.ndarray) -> None:
     Raises:
         OSError: the folder is missing or cannot be written.
     """
-    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    library = _library(path)
+    header = {"compression": library.ZIP_COMPRESSION, "type": library.scanlineimage}
     try:
-        with OpenEXR.File(header, {"Y": values}) as file:
+        with library.File(header, {"Y": values}) as file:
             file.write(str(path))
     except RuntimeError as error:
         raise OSError(f"{path} cannot be written: {error}") from error
 
 
-def _parts(path: Path, **how: bool) -> list[Any]:
+def _library(path: Path) -> ModuleType:
     try:
-        return OpenEXR.File(str(path), **how).parts  # as a context it would empty them
+        import OpenEXR
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{path} is an EXR, which takes the package OpenEXR, and that is not installed: "
+            "pip install OpenEXR, or use TIFF, NPY or PFM.",
+            name=error.name,
+        ) from error
+    return OpenEXR
+
+
+def _parts(path: Path, **how: bool) -> list[Any]:
+    library = _library(path)
+    try:
+        return library.File(str(path), **how).parts  # as a context it would empty them
     except UNREADABLE as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{path} is damaged ({reason}). Write it again.") from error
@@ -78,7 +93,8 @@ def _choice(parts: list[Any], path: Path) -> tuple[int, list[str]]:
             "or R, G and B. Save the depth in a file of its own."
         )
     index = chosen[0][0]
-    if parts[index].type() in DEEP:
+    library = _library(path)
+    if parts[index].type() in (library.deepscanline, library.deeptile):
         raise ValueError(f"{path} has deep pixels, which are not read. Flatten it first.")
     if any((channel.xSampling, channel.ySampling) != (1, 1) for _, channel in chosen):
         raise ValueError(f"{path} has subsampled channels, which are not read. Save it without.")

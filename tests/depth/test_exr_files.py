@@ -1,6 +1,7 @@
 """OpenEXR: kinds of files, which channel is the depth, what is not read, bytes made by hand."""
 
 import struct
+import sys
 
 import numpy as np
 import OpenEXR
@@ -177,3 +178,11 @@ def test_what_is_written_is_one_zipped_channel(path, values):
 def test_a_missing_folder_is_an_error_of_the_system(tmp_path, values):
     with pytest.raises(OSError, match="nowhere"):
         write_depth(tmp_path / "nowhere" / "a.exr", torch.from_numpy(values), FileFormat.EXR)
+
+
+def test_without_the_library_an_exr_says_what_to_install(path, values, monkeypatch):
+    write_depth(path, torch.from_numpy(values), FileFormat.EXR)
+    monkeypatch.setitem(sys.modules, "OpenEXR", None)  # as Python notes a missing module
+
+    with pytest.raises(ModuleNotFoundError, match="pip install OpenEXR"):
+        read_depth(path)
