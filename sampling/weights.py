@@ -104,9 +104,13 @@ class PickleFile(WeightFile):
     def read(self, name: str) -> Tensor:
         """One tensor on the CPU in its stored dtype; KeyError for an unknown name."""
         stored = self._archive.tensors[name]
-        offset, length = self._archive.places[stored.storage.key]
-        flat = _map(self.path, stored.storage.dtype, offset, length)
-        return flat.as_strided(stored.shape, stored.stride, stored.offset)
+        if 0 in stored.shape:
+            return torch.empty(stored.shape, dtype=stored.storage.dtype)
+        place, _ = self._archive.places[stored.storage.key]
+        size = stored.storage.dtype.itemsize
+        length = (stored.end() - stored.offset) * size
+        flat = _map(self.path, stored.storage.dtype, place + stored.offset * size, length)
+        return flat.as_strided(stored.shape, stored.stride)
 
 
 def _map(path: Path, dtype: torch.dtype, offset: int, length: int) -> Tensor:
