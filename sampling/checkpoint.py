@@ -18,6 +18,7 @@ from .architecture import (
 from .diagnosis import Kind, Part, identify, part_of
 from .diffusers_folder import DiffusersFolder, open_source
 from .ema import with_ema
+from .recognition import predicts_velocity
 from .refusals import IncompleteCheckpoint, NotADepthCheckpoint
 from .weights import WeightFile
 
@@ -59,8 +60,10 @@ class Checkpoint:
         file = with_ema(source)
         identity = identify(file.tensors)
         if identity.kind not in (Kind.SD2_DEPTH, Kind.SD2_DEPTH_UNET):
-            raise NotADepthCheckpoint(f"{_name(source)}: {identity.sentence()} {_NEEDED}")
-        if _predicts_velocity(file):
+            raise NotADepthCheckpoint(
+                f"{_name(source)}: {identity.sentence()} {_NEEDED} {identity.advice}"
+            )
+        if predicts_velocity(file.tensors, file.metadata):
             raise NotADepthCheckpoint(
                 f"{file.path.name} was trained to predict v, the velocity; Stable Diffusion 2's "
                 "depth model predicts the noise, and this file would paint wrong pictures"
@@ -155,12 +158,6 @@ def _name(source: WeightFile) -> str:
     if isinstance(source, DiffusersFolder):
         return f"{source.path.name} ({source.pipeline})"
     return source.path.name
-
-
-def _predicts_velocity(file: WeightFile) -> bool:
-    """As ComfyUI and the training scripts of others write it down."""
-    keys = ("modelspec.predict_key", "modelspec.prediction_type")
-    return "v_pred" in file.tensors or any(file.metadata.get(key) == "v" for key in keys)
 
 
 Widths = TypeVar("Widths", UNetArchitecture, VAEArchitecture, TextArchitecture)
