@@ -84,9 +84,9 @@ def _unet_kind(unet: Tensors, first: str) -> Found:
         kind = Kind.SD2_DEPTH
     if any(mark in name for name in unet for mark in _VIDEO):
         kind, variant = Kind.OTHER_DIFFUSION, "a video model"
-    label = _width(_shape(unet, "label_emb.0.0.weight", "class_embedding.linear_1.weight"))
-    if kind is Kind.SD2 and label is not None:
-        kind, variant = Kind.SD2_UNCLIP, _UNCLIP.get(label, "")
+    if kind is Kind.SD2 and _any_name(unet, r"^(label_emb|class_embedding)\."):
+        label = _shape(unet, "label_emb.0.0.weight", "class_embedding.linear_1.weight")
+        kind, variant = Kind.SD2_UNCLIP, _UNCLIP.get(_width(label), "")
     return Found(kind, _FAMILIES.get(kind), variant, "", in_channels, context)
 
 
@@ -142,8 +142,14 @@ def _other_diffusion(tensors: Tensors) -> Found | None:
     return None
 
 
+# The first that fits: later ones share names with earlier ones.
 _OTHERS = (
-    ("HunyuanVideo", "txt_in.individual_token_refiner.blocks.0.self_attn.qkv.weight"),
+    (
+        "HunyuanVideo",
+        "txt_in.individual_token_refiner.blocks.0.self_attn.qkv.weight",
+        "context_embedder.token_refiner.refiner_blocks.0.attn.to_q.weight",
+    ),
+    ("AuraFlow", "double_layers.0.attn.w1q.weight", "joint_transformer_blocks.0.attn.to_q.weight"),
     ("FLUX", "double_blocks.0.img_attn.qkv.weight", "single_transformer_blocks.0.attn.to_q.weight"),
     ("Qwen-Image", "transformer_blocks.0.img_mod.1.weight"),
     (
@@ -151,11 +157,10 @@ _OTHERS = (
         "joint_blocks.0.context_block.attn.qkv.weight",
         "transformer_blocks.0.attn.add_q_proj.weight",
     ),
-    ("AuraFlow", "double_layers.0.attn.w1q.weight", "joint_transformer_blocks.0.attn.to_q.weight"),
     ("PixArt", "adaln_single.linear.weight", "blocks.0.cross_attn.q_linear.weight"),
     ("Wan", "blocks.0.cross_attn.norm_k.weight", "blocks.0.attn2.norm_k.weight"),
     ("Lumina", "cap_embedder.1.weight", "caption_embedder.1.weight"),
-    ("Hunyuan-DiT", "mlp_t5.0.weight", "text_embedder.linear_1.weight"),
+    ("Hunyuan-DiT", "mlp_t5.0.weight"),
     ("Stable Cascade", "clip_txt_mapper.weight", "clip_txt_pooled_mapper.weight"),
 )
 
@@ -311,7 +316,7 @@ def _vae(tensors: Tensors) -> Found | None:
 
 
 def _text_encoder(tensors: Tensors) -> Found | None:
-    clip = _shape(tensors, "text_model.embeddings.token_embedding.weight")
+    clip = _shape(tensors, "embeddings.token_embedding.weight")
     open_clip = _shape(tensors, "token_embedding.weight")
     image = _shape(tensors, "vision_model.embeddings.patch_embedding.weight", "visual.conv1.weight")
     if clip is None and (open_clip is None or not _any_name(tensors, r"transformer\.resblocks\.")):

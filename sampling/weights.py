@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from .inert import DamagedFile, UnreadableFile
+from .inert import DamagedFile, HostileFile, UnreadableFile
 from .pickles import Archive
 
 _MAX_HEADER = 100_000_000  # bytes; the limit the safetensors format sets itself
@@ -143,7 +143,9 @@ def open_weights(path: Path | str) -> WeightFile:
         return SafetensorsFile(path)
     try:
         return PickleFile(path)
-    except DamagedFile as error:
+    except HostileFile:
+        raise
+    except UnreadableFile as error:
         if start[:4] == _ZIP or start[:1] == _PICKLE:
             raise
         # Below protocol 2 pickles have no mark to know them by, so anything else is tried as one.
