@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .kinds import Family, Kind, Part, advice
+from .kinds import VELOCITY, Family, Kind, Part, advice
 from .recognition import recognise
 from .weights import TensorInfo
 
@@ -58,6 +58,8 @@ class Diagnosis:
     @property
     def advice(self) -> str:
         """What to do with it, in a sentence or two."""
+        if self.kind is Kind.SD2 and self.variant.startswith("768-v"):
+            return VELOCITY
         return advice(self.kind, self.family)
 
 

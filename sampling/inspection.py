@@ -78,6 +78,12 @@ _OBJECTIVES = {
 }
 
 
+def _place(part: Path) -> tuple[int, str]:
+    """Where a part stands in a list of them: networks as one speaks of them, then the others."""
+    known = _NETWORKS.index(part.name) if part.name in _NETWORKS else len(_NETWORKS)
+    return known, part.name
+
+
 def _is_pipeline(folder: Path) -> bool:
     return (folder / INDEX).is_file() or any(
         (folder / part).is_dir() and weight_files(folder / part) for part in _DENOISERS
@@ -87,7 +93,7 @@ def _is_pipeline(folder: Path) -> bool:
 def _pipeline(folder: Path) -> Diagnosis:
     files = {
         part.name: ways[0].open()
-        for part in sorted(folder.iterdir())
+        for part in sorted(folder.iterdir(), key=_place)
         if part.is_dir() and (ways := weight_files(part))
     }
     listed = _json(folder / INDEX)
@@ -111,7 +117,8 @@ def _pipeline(folder: Path) -> Diagnosis:
         alone=False,
         parts={_NAMES.get(n, n.replace("_", " ")): count(f.tensors) for n, f in files.items()},
         dtypes=_total([_told(file).dtypes for file in files.values()]),
-        problem=f"{INDEX} lists {', '.join(missing)}, of which there are no weights."
+        problem=f"{INDEX} lists {', '.join(missing)}, of which there are no weights. Copy or "
+        "download the folder again."
         if missing
         else "",
     )

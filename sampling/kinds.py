@@ -64,11 +64,17 @@ def advice(kind: Kind, family: Family | None = None) -> str:
     return _ADVICE[kind]
 
 
+# Of Stable Diffusion 2 768-v, which is of the same kind as its base.
+VELOCITY = (
+    "It has no depth channel, and predicts velocity where the depth model predicts noise, so that "
+    "neither its style can be given to that: depth-to-image needs a copy of 512-depth-ema."
+)
+
 _COPY = "Copy or download it again."
 _DEPTH_COPY = "It has no depth channel: depth-to-image needs a copy of 512-depth-ema."
 _OTHER = (
-    "It cannot be made into a depth model either; for this family there are depth ControlNets. "
-    + _DEPTH_COPY
+    "It has no depth channel and cannot be given one: depth-to-image needs a copy of "
+    "512-depth-ema. For this family there are depth ControlNets."
 )
 _ADD_ONS = (Kind.LORA, Kind.CONTROLNET, Kind.T2I_ADAPTER, Kind.EMBEDDING)
 
@@ -78,8 +84,9 @@ _ADVICE = {
     Kind.SD2_DEPTH_UNET: "Put it into models/checkpoints and choose it in Load SD2 Depth "
     "Checkpoint; VAE and text encoder come from Load VAE and Load CLIP, or from another SD2 "
     "checkpoint.",
-    Kind.SD2: "It has no depth channel, but a depth model can take over what it was fine-tuned "
-    "to: node Give Depth to SD2 Model, or depth2img convert --base.",
+    Kind.SD2: "It has no depth channel, but its style can be given to the depth model, if it was "
+    "made of 512-base and predicts noise: node Give Depth to SD2 Model, or depth2img convert "
+    "--fine-tune.",
     Kind.SD2_INPAINTING: _DEPTH_COPY + " To inpaint with depth, use that with Encode for "
     "Inpainting; this file is for ComfyUI's Load Checkpoint.",
     Kind.SD2_UNCLIP: _DEPTH_COPY + " This file is for ComfyUI's unCLIP Checkpoint Loader.",
@@ -108,9 +115,9 @@ _ADVICE = {
     Kind.DEPTH_NETWORK: "Load Depth Model takes it as a folder in models/depth, with its "
     "config.json and preprocessor_config.json.",
     Kind.UNKNOWN: "If it should be a model, get another copy.",
-    Kind.GGUF: "It is for loaders of its own. " + _DEPTH_COPY.partition(": ")[2].capitalize(),
+    Kind.GGUF: "It is for loaders of its own. Depth-to-image needs a copy of 512-depth-ema.",
     Kind.TORCHSCRIPT: "Get the model's plain weights, best as safetensors.",
-    Kind.HOSTILE: "Delete it, and get a safetensors copy from a source you trust.",
+    Kind.HOSTILE: "Do not give it to any other program.",
     Kind.DAMAGED: _COPY,
     Kind.NOT_A_MODEL: "If it should be a model, the download failed: get it again.",
 }

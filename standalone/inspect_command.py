@@ -1,13 +1,15 @@
 """The command `depth2img inspect`: what a file or a folder is, and what to do with it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..sampling.checkpoint import Checkpoint, IncompleteCheckpoint, NotADepthCheckpoint
-from ..sampling.diagnosis import Diagnosis, Kind
+from ..sampling.diagnosis import Diagnosis, Kind, identify
 from ..sampling.inspection import diagnose
 from ..sampling.pickles import UnreadableFile
 
+_EMA = "EMA copy of the UNet"
 _DEPTH = (Kind.SD2_DEPTH, Kind.SD2_DEPTH_UNET)
 
 
@@ -35,9 +37,12 @@ class Report(NamedTuple):
             lines.append(f"  stored as: {stored}")
         if told.layout:
             lines.append(f"  layout: {told.layout}")
-        lines += [f"  not used: {len(n)} tensors ({why})" for why, n in told.unused.items()]
+        for reason, names in told.unused.items():
+            lines.append(f"  not used: {len(names)} tensors ({reason})")
         lines += [f"  {said}" for said in (told.problem, self.state) if said]
-        return [*lines, f"  What to do: {told.advice}"]
+        if (self.is_sound or not told.parts) and told.advice not in told.problem:
+            lines.append(f"  What to do: {told.advice}")
+        return lines
 
     def facts(self, path: Path) -> dict[str, Any]:
         """For programs."""
@@ -55,7 +60,7 @@ class Report(NamedTuple):
                 for name, (tensors, parameters) in told.parts.items()
             },
             "has_midas": "MiDaS depth network" in told.parts,
-            "has_ema": "EMA copy of the UNet" in told.parts,
+            "has_ema": _EMA in told.parts,
             "dtypes": told.dtypes,
             "unused": told.unused,
             "sentence": told.sentence(),
@@ -75,12 +80,15 @@ def report(path: Path) -> Report:
         checkpoint = Checkpoint.open(path)
     except (IncompleteCheckpoint, NotADepthCheckpoint, UnreadableFile) as error:
         return Report(diagnosis, str(error), False)
+    # What is left of it where the EMA copy has taken the UNet's place.
+    unused = identify(checkpoint.file.tensors).unused
+    is_averaged = _EMA in diagnosis.parts and not unused.get(_EMA)
+    diagnosis = replace(diagnosis, unused=unused)
     parts = {
         "VAE": checkpoint.vae is not None,
         "text encoder": checkpoint.text is not None,
         "depth network": checkpoint.has_midas,
     }
     lacking = [name for name, is_there in parts.items() if not is_there]
-    if not lacking:
-        return Report(diagnosis, "complete", True)
-    return Report(diagnosis, f"complete, but without a {' and a '.join(lacking)} inside", True)
+    state = f"complete, but without a {' and a '.join(lacking)} inside" if lacking else "complete"
+    return Report(diagnosis, state + "; the EMA copy is used" * is_averaged, True)
