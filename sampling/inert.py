@@ -206,8 +206,9 @@ class InertMachine:
         if function.module in _BUILTINS and function.name == "getattr":
             # How protocols below 4 spell a class inside of a class.
             owner, attribute = arguments
-            outer = owner if isinstance(owner, Global) else Global("an object", "")
-            return self._global(outer.module, f"{outer.name}.{attribute}")
+            if isinstance(owner, Global):
+                return self._global(owner.module, f"{owner.name}.{attribute}")
+            return self._global("an object", attribute)
         if function in self._calls:
             return self._calls[function](*arguments)
         return Foreign(str(function))
@@ -252,7 +253,7 @@ def _runs_code(found: Global) -> bool:
         return names[0] not in _HARMLESS_BUILTINS or len(names) > 1
     if any(name.startswith("__") or name in _CODE_RUNNING_NAMES for name in names):
         return True
-    if pieces[0] in sys.stdlib_module_names | _OLD_STDLIB:
+    if pieces[0] in _STDLIB:
         return pieces[0] not in _HARMLESS_STDLIB
     starts = {".".join(pieces[:count]) for count in range(1, len(pieces) + 1)}
     return not starts.isdisjoint(_CODE_RUNNING_PACKAGES)
@@ -260,16 +261,19 @@ def _runs_code(found: Global) -> bool:
 
 _BUILTINS = ("builtins", "__builtin__")
 _HARMLESS_BUILTINS = frozenset(
+    "abs len max min round sorted sum "  # as hyper-parameters
     "bool bytearray bytes complex dict float frozenset int list long object range set slice str "
     "tuple type unicode xrange Ellipsis NotImplemented getattr".split()
 )
 # What training frameworks keep beside the weights: data, and how data is spelled.
 _HARMLESS_STDLIB = frozenset(
     "__main__ _codecs argparse array collections copy_reg copyreg dataclasses datetime decimal "
-    "enum fractions functools ipaddress numbers pathlib random re string time types typing uuid "
-    "zoneinfo".split()
+    "enum fractions functools ipaddress math numbers pathlib random re string time types typing "
+    "uuid zoneinfo".split()
 )
-_OLD_STDLIB = frozenset("commands copy_reg cPickle dummy_thread popen2 thread urllib2".split())
+_STDLIB = sys.stdlib_module_names.union(  # with Python 2's own
+    "commands copy_reg cPickle dummy_thread popen2 thread urllib2".split()
+)
 # Reached through another module's namespace (`torch.serialization` has an `os`), or by getattr.
 _CODE_RUNNING_NAMES = frozenset(
     "os posix nt sys subprocess builtins importlib runpy shutil socket ctypes pickle system popen "
@@ -277,11 +281,12 @@ _CODE_RUNNING_NAMES = frozenset(
 )
 _CODE_RUNNING_PACKAGES = frozenset(
     (
-        "torch.load torch.hub torch.jit torch.package torch.serialization torch.fx torch.ops "
-        "torch._dynamo torch._inductor torch.distributed torch.multiprocessing torch.classes "
+        "torch.load torch.hub torch.jit torch.package torch.serialization.load torch.fx torch.ops "
+        "torch._dynamo torch._inductor torch.multiprocessing torch.classes "
+        "torch.distributed.rpc torch.distributed.launcher torch.distributed.elastic "
         "torch.utils.cpp_extension torch.utils._config_module torch.storage._load_from_bytes "
-        "numpy.load "
-        "numpy.f2py numpy.testing numpy.distutils dill cloudpickle joblib pandas.read_pickle pip "
-        "setuptools pkg_resources distutils requests urllib3 httpx IPython paramiko fabric"
+        "numpy.load numpy.f2py numpy.testing numpy.distutils pandas.read_pickle dill cloudpickle "
+        "joblib pip setuptools pkg_resources distutils requests urllib3 httpx IPython yaml.load "
+        "yaml.unsafe_load paramiko fabric"
     ).split()
 )

@@ -339,6 +339,13 @@ LAYOUTS = {
         "",
         "",
     ),
+    "another UNet": (
+        lambda: real.of_diffusers("UNet2DConditionModel", cross_attention_dim=512),
+        Kind.UNKNOWN_UNET,
+        None,
+        "",
+        "diffusers",
+    ),
     "some tensors": (lambda: {"layer.weight": (3, 3)}, Kind.UNKNOWN, None, "", ""),
 }
 
@@ -565,6 +572,17 @@ def test_what_is_no_model_is_told_too(tmp_path, content, kind, says):
     assert told.kind is kind
     assert says in told.problem
     assert "model.safetensors" in told.problem
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_torchscript_archive_is_told(tmp_path):
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path / "model.pt")
+    assert diagnose(tmp_path / "model.pt").kind is Kind.TORCHSCRIPT
+
+
+def test_every_kind_has_a_file():
+    files = (Kind.GGUF, Kind.TORCHSCRIPT, Kind.HOSTILE, Kind.DAMAGED, Kind.NOT_A_MODEL)
+    assert {kind for _, kind, *_ in LAYOUTS.values()} | set(files) == set(Kind)
 
 
 def test_a_file_that_was_cut_off_says_what_it_should_be(tmp_path):

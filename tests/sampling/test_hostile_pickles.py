@@ -204,6 +204,7 @@ def test_an_archive_with_a_program_beside_the_weights_is_refused(tmp_path):
         open_weights(path)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_torchscript_archives_are_named(tmp_path):
     torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path / "model.pt")
     with pytest.raises(TorchScriptFile, match=r"model\.pt is a TorchScript archive"):
