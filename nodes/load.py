@@ -30,7 +30,8 @@ class SD2DepthCheckpointLoader:
         "checkpoint (512-depth-ema) goes into models/checkpoints and wants 512 pixels. Every copy "
         "of it loads: full or half precision or fp8, .safetensors or .ckpt (nothing in it is "
         "run), with an EMA copy (which is then used), pruned, saved by ComfyUI after a merge, the "
-        "UNet alone, and folders of diffusers in models/diffusers."
+        "UNet alone, and folders of diffusers in models/diffusers. What another file is, the "
+        "error says, and so does `depth2img inspect FILE` on the command line."
     )
     SEARCH_ALIASES = ["512-depth-ema", "depth2img", "depth to image", "stable diffusion 2 depth"]
     FUNCTION = "execute"

@@ -15,9 +15,10 @@ from .architecture import (
     UnknownArchitecture,
     VAEArchitecture,
 )
-from .diagnosis import Identity, Kind, Part, identify, part_of
+from .diagnosis import Diagnosis, Kind, Part, identify, part_of
 from .diffusers_folder import DiffusersFolder, open_source
 from .ema import with_ema
+from .recognition import predicts_velocity
 from .refusals import IncompleteCheckpoint, NotADepthCheckpoint
 from .weights import WeightFile
 
@@ -135,25 +136,20 @@ _ABSENT = {
 }
 
 
-def _check_kind(source: WeightFile, file: WeightFile, identity: Identity) -> None:
+def _check_kind(source: WeightFile, file: WeightFile, identity: Diagnosis) -> None:
     """Raise NotADepthCheckpoint for what is something else, with what a folder says of itself."""
     if identity.kind not in (Kind.SD2_DEPTH, Kind.SD2_DEPTH_UNET):
         pipeline = f" ({source.pipeline})" if isinstance(source, DiffusersFolder) else ""
         raise NotADepthCheckpoint(
             f"{file.path.name}{pipeline}: {identity.sentence()} Depth-to-image needs a Stable "
-            "Diffusion 2 depth checkpoint such as 512-depth-ema (5 input channels, context 1024)."
+            "Diffusion 2 depth checkpoint such as 512-depth-ema (5 input channels, context 1024). "
+            f"{identity.advice}"
         )
-    if _predicts_velocity(file):
+    if predicts_velocity(file.tensors, file.metadata):
         raise NotADepthCheckpoint(
             f"{file.path.name} was trained to predict v, the velocity; Stable Diffusion 2's "
             "depth model predicts the noise, and this file would paint wrong pictures"
         )
-
-
-def _predicts_velocity(file: WeightFile) -> bool:
-    """As ComfyUI and the training scripts of others write it down."""
-    keys = ("modelspec.predict_key", "modelspec.prediction_type")
-    return "v_pred" in file.tensors or any(file.metadata.get(key) == "v" for key in keys)
 
 
 Widths = TypeVar("Widths", UNetArchitecture, VAEArchitecture, TextArchitecture)

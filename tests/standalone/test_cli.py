@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
 
 from sd2_depth2img.standalone import cli, folders, graph
 
@@ -279,39 +278,7 @@ def test_help_imports_nothing_heavy():
     assert "usage: depth2img" in done.stdout
 
 
-# --- inspect and make-checkpoint -----------------------------------------------------------------
-
-
-def test_inspect(mini_checkpoint, capsys):
-    assert cli.main(["inspect", str(mini_checkpoint)]) == cli.OK
-    out = capsys.readouterr().out
-    assert "Stable Diffusion 2 depth checkpoint (5 input channels" in out
-    assert "MiDaS depth network: 368 tensors" in out
-    assert cli.main(["inspect", str(mini_checkpoint), "--json"]) == cli.OK
-    facts = json.loads(capsys.readouterr().out)
-    assert facts["kind"] == "SD2_DEPTH"
-    assert facts["parts"]["MiDaS depth network"]["tensors"] == 368
-
-
-def test_inspect_tells_what_is_missing(mini_checkpoint, tmp_path, capsys):
-    weights = load_file(mini_checkpoint)
-    pruned = {n: t for n, t in weights.items() if not n.startswith("depth_model.")}
-    save_file(pruned, tmp_path / "pruned.safetensors")
-    assert cli.main(["inspect", str(tmp_path / "pruned.safetensors")]) == cli.OK
-    assert "complete, but without a depth network" in capsys.readouterr().out
-    del pruned["first_stage_model.quant_conv.bias"]
-    save_file(pruned, tmp_path / "broken.safetensors")
-    assert cli.main(["inspect", str(tmp_path / "broken.safetensors")]) == cli.OK
-    assert "first_stage_model. 1 are missing (quant_conv.bias)" in capsys.readouterr().out
-
-
-def test_inspect_something_else(tmp_path, capsys):
-    assert cli.main(["inspect", str(tmp_path / "missing.ckpt")]) == cli.FAILED
-    (tmp_path / "a.ckpt").write_bytes(b"nothing of the kind")
-    assert cli.main(["inspect", str(tmp_path / "a.ckpt")]) == cli.FAILED
-    first, second = capsys.readouterr().err.splitlines()
-    assert first.startswith("error: ")
-    assert "a.ckpt" in second
+# --- make-checkpoint ------------------------------------------------------------------------------
 
 
 def test_make_checkpoint(tmp_path, capsys):
