@@ -8,6 +8,7 @@ Each object reads its part of the file when it is first used.
 import functools
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
@@ -23,6 +24,7 @@ from ..sampling.checkpoint import Checkpoint
 from ..sampling.diagnosis import Part
 from ..sampling.keymaps import KeyMap, text_keys, unet_keys, vae_keys
 from ..sampling.latents import SCALE_FACTOR
+from ..sampling.transplant import Transplanted
 from . import prompt
 
 if TYPE_CHECKING:
@@ -91,6 +93,17 @@ class EngineModel:
         with torch.device("meta"):
             network = unet_network(unet)
         return _fill(network, weights)
+
+    def transplanted(
+        self, fine_tune: "EngineModel", base: "EngineModel", strength: float
+    ) -> "EngineModel":
+        """This depth model plus strength · (fine_tune − base), read at first use.
+
+        Raises CannotTransplant when the three do not belong together.
+        """
+        files = (model._checkpoint.file for model in (self, fine_tune, base))
+        file = Transplanted(*files, strength, parts=(Part.UNET,))
+        return EngineModel(replace(self._checkpoint, file=file), self.device)
 
     @torch.no_grad()
     def predict_noise(self, x: Tensor, timesteps: Tensor, context: Tensor) -> Tensor:
