@@ -96,6 +96,12 @@ class DiffusersFolder(View):
         """The pipeline's class, as the folder names it."""
         return str(self._index.get("_class_name", "pipeline of an unknown class"))
 
+    @property
+    def predicts_v(self) -> bool:
+        """Whether the folder's scheduler says that the UNet predicts v instead of the noise."""
+        prediction = self._setting("scheduler", "scheduler_config.json", "prediction_type")
+        return prediction == "v_prediction"
+
     def check_settings(self, unet: UNetArchitecture, text: TextArchitecture | None) -> None:
         """Make sure that the folder's settings are those of SD2-depth, which no tensor shows.
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .architecture import Shape, TextArchitecture, UNetArchitecture
 from .diagnosis import Part, identify, part_of
+from .diffusers_folder import DiffusersFolder
 from .weights import TensorInfo, WeightFile
 
 _log = logging.getLogger(__name__)
@@ -192,9 +193,12 @@ _V_MARK = Part.UNET.value + "output_blocks.11.1.transformer_blocks.0.norm1.bias"
 def predicts_v(file: WeightFile) -> bool:
     """Whether a file of SD2 predicts v instead of the noise.
 
-    The shapes are the same, so this is ComfyUI's own guess (`supported_models.SD20`): the mark that
-    it saves with such a model, otherwise the spread of one bias, which training for v widens.
+    The shapes are the same. A diffusers folder says it; of a file this is ComfyUI's own guess
+    (`supported_models.SD20`): the mark that it saves with such a model, otherwise the spread of
+    one bias, which training for v widens.
     """
+    if isinstance(file, DiffusersFolder):
+        return file.predicts_v
     if "v_pred" in file.tensors:
         return True
     return _V_MARK in file.tensors and file.read(_V_MARK).float().std(correction=0).item() > 0.09

@@ -1,5 +1,6 @@
 """depth + strength · (fine-tune − base), on files of the miniature's widths."""
 
+import json
 import logging
 from dataclasses import replace
 
@@ -9,6 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from sd2_depth2img.sampling.checkpoint import Checkpoint
 from sd2_depth2img.sampling.diagnosis import Part
+from sd2_depth2img.sampling.diffusers_folder import open_source
+from sd2_depth2img.sampling.keymaps import unet_keys
 from sd2_depth2img.sampling.transplant import (
     CannotTransplant,
     Transplanted,
@@ -38,7 +41,7 @@ def fine_tune(tmp_path_factory):
 
 
 def transplant(*paths, **options):
-    return Transplanted(*(open_weights(path) for path in paths), **options)
+    return Transplanted(*(open_source(path) for path in paths), **options)
 
 
 def changed(path, target, change):
@@ -235,3 +238,38 @@ def test_v_is_told_from_the_spread_of_one_bias(tmp_path, spread, is_v):
     bias = torch.linspace(-1, 1, 320)
     save_file({V_MARK: bias / bias.std() * spread}, tmp_path / "unet.safetensors")
     assert predicts_v(open_weights(tmp_path / "unet.safetensors")) is is_v
+
+
+# --- diffusers folders ---------------------------------------------------------------------------
+
+
+def folder_of(path, target, prediction):
+    """The UNet of a file as a diffusers folder has it."""
+    weights = load_file(path)
+    (target / "unet").mkdir(parents=True)
+    (target / "scheduler").mkdir()
+    read = {name: weights[Part.UNET.value + name] for name in SD2.unet.tensors()}.__getitem__
+    unet = dict(unet_keys(SD2.unet).to_diffusers(read))
+    save_file(unet, target / "unet" / "diffusion_pytorch_model.safetensors")
+    index = {"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet"]}
+    (target / "model_index.json").write_text(json.dumps(index))
+    scheduler = {"prediction_type": prediction}
+    (target / "scheduler" / "scheduler_config.json").write_text(json.dumps(scheduler))
+    return target
+
+
+def test_a_fine_tune_may_be_a_diffusers_folder(mini_checkpoint, fine_tune, base, tmp_path):
+    folder = folder_of(fine_tune, tmp_path / "style", "epsilon")
+    of_folder, of_file = (
+        transplant(mini_checkpoint, source, base, parts=(Part.UNET,))
+        for source in (folder, fine_tune)
+    )
+    assert of_folder.tensors == of_file.tensors
+    for name in of_file.tensors:
+        assert torch.equal(of_folder.read(name), of_file.read(name)), name
+
+
+def test_a_folder_says_that_it_predicts_v(mini_checkpoint, fine_tune, base, tmp_path):
+    folder = folder_of(fine_tune, tmp_path / "style", "v_prediction")
+    with pytest.raises(CannotTransplant, match=r"style \(the fine-tune\) predicts v"):
+        transplant(mini_checkpoint, folder, base)
