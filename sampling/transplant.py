@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .architecture import Shape, TextArchitecture, UNetArchitecture
+from .checkpoint import predicts_velocity
 from .diagnosis import Part, identify, part_of
 from .diffusers_folder import DiffusersFolder
 from .weights import TensorInfo, WeightFile
@@ -199,7 +200,7 @@ def predicts_v(file: WeightFile) -> bool:
     """
     if isinstance(file, DiffusersFolder):
         return file.predicts_v
-    if "v_pred" in file.tensors:
+    if predicts_velocity(file):
         return True
     return _V_MARK in file.tensors and file.read(_V_MARK).float().std(correction=0).item() > 0.09
 
