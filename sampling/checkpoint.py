@@ -15,17 +15,11 @@ from .architecture import (
     VAEArchitecture,
 )
 from .diagnosis import Kind, Part, identify, part_of
-from .weights import WeightFile, open_weights
+from .diffusers_folder import open_source
+from .refusals import IncompleteCheckpoint, NotADepthCheckpoint
+from .weights import WeightFile
 
 _log = logging.getLogger(__name__)
-
-
-class NotADepthCheckpoint(ValueError):  # noqa: N818 - names what the file is not
-    """The file is something else; the message says what, and what is needed."""
-
-
-class IncompleteCheckpoint(ValueError):  # noqa: N818 - names what the file is
-    """A depth checkpoint with tensors missing or of the wrong shape."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +49,7 @@ class Checkpoint:
 
         Raises FileNotFoundError, UnreadableFile, NotADepthCheckpoint, IncompleteCheckpoint.
         """
-        file = open_weights(path)
+        file = open_source(path)
         identity = identify(file.tensors)
         if identity.kind is not Kind.SD2_DEPTH:
             raise NotADepthCheckpoint(

@@ -75,7 +75,7 @@ def test_every_kind_is_recognised_from_shapes(name):
     assert identify(infos(shapes)).kind is kind
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("name", sorted(SAMPLES.keys() - {"sd2-depth-unet"}))
 def test_the_loader_refuses_it_and_says_what_it_is(tmp_path, name):
     shapes, kind = SAMPLES[name]
     small = {  # the same names and the telling shapes, without gigabytes of zeros
@@ -145,11 +145,16 @@ def test_without_midas_it_opens_and_complains_only_when_midas_is_wanted(mini_che
         checkpoint.read(Part.MIDAS)
 
 
-def test_the_unused_tensors_of_the_text_encoder_may_be_missing(mini_checkpoint, tmp_path):
-    unused = {Part.TEXT.value + n for n in ("text_projection", "logit_scale")}
-    assert (
-        Checkpoint.open(without(mini_checkpoint, tmp_path, lambda n: n in unused)).text.layers == 3
-    )
+@pytest.mark.parametrize("unused", ["text_projection", "logit_scale"])
+def test_an_unused_tensor_of_the_text_encoder_may_be_missing(mini_checkpoint, tmp_path, unused):
+    path = without(mini_checkpoint, tmp_path, lambda n: n == Part.TEXT.value + unused)
+    assert Checkpoint.open(path).text == MINIATURE.text
+
+
+def test_the_unused_end_of_the_text_encoder_may_be_missing(mini_checkpoint, tmp_path):
+    unused = {Part.TEXT.value + name for name in MINIATURE.text.unused()}
+    path = without(mini_checkpoint, tmp_path, unused.__contains__)
+    assert Checkpoint.open(path).text == MINIATURE.text
 
 
 @pytest.mark.parametrize(
