@@ -64,9 +64,9 @@ class Checkpoint:
             raise IncompleteCheckpoint(
                 f"{file.path.name} is an incomplete depth checkpoint: {error}. {_REMEDY}"
             ) from error
-        _check(file, Part.UNET, unet.tensors())
-        _check(file, Part.VAE, vae.tensors())
-        _check(file, Part.TEXT, text.tensors(), optional=text.unused())
+        check_part(file, Part.UNET, unet.tensors())
+        check_part(file, Part.VAE, vae.tensors())
+        check_part(file, Part.TEXT, text.tensors(), optional=text.unused())
         if text.width != unet.context_dim:
             raise IncompleteCheckpoint(
                 f"{file.path.name}: the text encoder is {text.width} wide, the UNet expects "
@@ -94,7 +94,7 @@ class Checkpoint:
 _REMEDY = "Copy or download it again, or use another copy."
 
 
-def _check(
+def check_part(
     file: WeightFile, part: Part, expected: Mapping[str, Shape], optional: Iterable[str] = ()
 ) -> None:
     """Every tensor is there in the right shape; what is not expected is named in the log."""
