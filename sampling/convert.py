@@ -16,18 +16,16 @@ import torch
 from torch import Tensor
 
 from ..pictures.files import written_whole
-from .architecture import TextArchitecture, UNetArchitecture, UnknownArchitecture, VAEArchitecture
-from .checkpoint import check_part
-from .diagnosis import Kind, Part, identify, part_of
-from .diffusers_folder import EXTRAS, DiffusersFolder
+from .checkpoint import Checkpoint
+from .diagnosis import Part
+from .diffusers_folder import EXTRAS
+from .ema import EMA, ema_names
 from .keymaps import Entry, KeyMap, text_keys, unet_keys, vae_keys
 from .midas_keymap import MIDAS_KEYS
 from .refusals import IncompleteCheckpoint, NotADepthCheckpoint
 from .streamed import PlannedTensor, write_safetensors
 from .views import Origin, View
-from .weights import TensorInfo, WeightFile
-
-_EMA = "model_ema."
+from .weights import WeightFile
 
 
 class Layout(str, Enum):
@@ -41,26 +39,20 @@ class Layout(str, Enum):
 
 
 @dataclass(frozen=True)
-class DepthModel:
-    """The tensors that a conversion keeps, made sure of part by part.
+class Selection:
+    """What a conversion keeps of a source.
 
     Attributes:
-        file: the tensors under their original names.
-        unet, vae, text: the parts' widths; None for one that is not there.
-        midas: shapes of the depth network's tensors, the prefix stripped; empty without one.
+        model: the kept tensors under their original names, made sure of part by part.
         left_out: names in the source of what is not kept, by reason.
     """
 
-    file: WeightFile
-    unet: UNetArchitecture
-    vae: VAEArchitecture | None
-    text: TextArchitecture | None
-    midas: dict[str, TensorInfo]
+    model: Checkpoint
     left_out: dict[str, list[str]]
 
     @classmethod
-    def of(cls, source: WeightFile, ema: bool = False, midas: bool = True) -> "DepthModel":
-        """Choose from a source that has original names.
+    def of(cls, source: WeightFile, ema: bool = False, midas: bool = True) -> "Selection":
+        """Choose from a source.
 
         Args:
             source: from `open_source`.
@@ -70,88 +62,36 @@ class DepthModel:
         Raises NotADepthCheckpoint for another kind of model, and IncompleteCheckpoint when
         tensors of a part are missing or misshapen, or `ema` asks for a copy that is not there.
         """
-        file, left_out = _chosen(source, ema, midas)
-        _refuse_scaled(file)
-        identity = identify(file.tensors)
-        if identity.kind not in (Kind.SD2_DEPTH, Kind.SD2_DEPTH_UNET):
-            raise NotADepthCheckpoint(
-                f"{file.path.name}: {identity.sentence()} What is converted is a Stable Diffusion "
-                "2 depth model (5 input channels, context 1024)."
-            )
-        try:
-            unet = UNetArchitecture.from_tensors(part_of(file.tensors, Part.UNET))
-            vae = _if_there(VAEArchitecture, part_of(file.tensors, Part.VAE))
-            text = _if_there(TextArchitecture, part_of(file.tensors, Part.TEXT))
-        except UnknownArchitecture as error:
-            raise IncompleteCheckpoint(
-                f"{file.path.name} is an incomplete depth checkpoint: {error}. "
-                "Copy or download it again, or use another copy."
-            ) from error
-        check_part(file, Part.UNET, unet.tensors())
-        if vae is not None:
-            check_part(file, Part.VAE, vae.tensors())
-        if text is not None:
-            check_part(file, Part.TEXT, text.tensors(), optional=text.unused())
-        if isinstance(source, DiffusersFolder):
-            source.check_settings(unet, text)
-        return cls(file, unet, vae, text, part_of(file.tensors, Part.MIDAS), left_out)
-
-    @property
-    def key_maps(self) -> dict[Part, KeyMap]:
-        """The names in the layout of diffusers of each part that is there."""
-        maps = {Part.UNET: unet_keys(self.unet)}
-        if self.vae is not None:
-            maps[Part.VAE] = vae_keys(self.vae)
-        if self.text is not None:
-            maps[Part.TEXT] = text_keys(self.text)
-        if self.midas:
-            maps[Part.MIDAS] = MIDAS_KEYS
-        return maps
+        _refuse_scaled(source)
+        origins = {name: Origin(source, (name,)) for name in source.tensors}
+        copies = [name for name in source.tensors if name.startswith(EMA)]
+        if ema:
+            averaged = _averaged(source)
+            origins |= {name: Origin(source, (copy,)) for name, copy in averaged.items()}
+            counters = set(copies) - set(averaged.values())
+            left_out = {
+                "UNet, in the place of which its EMA copy is taken": list(averaged),
+                "counters of the EMA": sorted(counters),
+            }
+        else:
+            left_out = {"EMA copy of the UNet, which the nodes would use; --ema takes it": copies}
+        depth = [] if midas else [n for n in source.tensors if n.startswith(Part.MIDAS.value)]
+        left_out["MiDaS depth network"] = depth
+        for name in copies + depth:
+            del origins[name]
+        model = Checkpoint.of(View(source.path, origins, source.metadata), source)
+        return cls(model, {reason: names for reason, names in left_out.items() if names})
 
 
-def _if_there(
-    architecture: type[VAEArchitecture] | type[TextArchitecture],
-    tensors: Mapping[str, TensorInfo],
-) -> VAEArchitecture | TextArchitecture | None:
-    return architecture.from_tensors(tensors) if tensors else None
-
-
-def _chosen(source: WeightFile, ema: bool, midas: bool) -> tuple[View, dict[str, list[str]]]:
-    """The tensors that are kept, under the names that they get, and what is left out."""
-    origins = {name: Origin(source, (name,)) for name in source.tensors}
-    left_out: dict[str, list[str]] = {}
-    copies = [name for name in source.tensors if name.startswith(_EMA)]
-    if ema:
-        replaced = _ema_copies(source)
-        origins |= {name: Origin(source, (copy,)) for name, copy in replaced.items()}
-        left_out["UNet, in the place of which its EMA copy is taken"] = list(replaced)
-        taken = set(replaced.values())
-        left_out["counters of the EMA"] = [name for name in copies if name not in taken]
-    else:
-        left_out["EMA copy of the UNet (--ema takes it in the place of the UNet)"] = copies
-    if not midas:
-        left_out["MiDaS depth network"] = [
-            n for n in source.tensors if n.startswith("depth_model.")
-        ]
-    for name in copies + (left_out["MiDaS depth network"] if not midas else []):
-        del origins[name]
-    view = View(source.path, origins, source.metadata)
-    return view, {reason: names for reason, names in left_out.items() if names}
-
-
-def _ema_copies(source: WeightFile) -> dict[str, str]:
-    """The UNet's tensors and their EMA copies, whose names are the same without the dots.
-
-    As in Stability-AI/stablediffusion, `ldm/modules/ema.py`.
-    """
+def _averaged(source: WeightFile) -> dict[str, str]:
+    """The EMA copy of every tensor of the UNet."""
+    copies = ema_names(source.tensors)
     unet = [name for name in source.tensors if name.startswith(Part.UNET.value)]
-    copies = {n: _EMA + n.removeprefix("model.").replace(".", "") for n in unet}
-    missing = [copy for copy in copies.values() if copy not in source.tensors]
-    if not copies or missing:
+    if not unet or len(copies) < len(unet):
         raise IncompleteCheckpoint(
-            f"{source.path.name} has no EMA copy of the UNet: {len(missing)} of {len(copies)} "
-            f"tensors under {_EMA} are missing. Convert it without --ema; in a pruned file the "
-            "UNet usually is the EMA copy already."
+            f"{source.path.name} has EMA copies of {len(copies)} of the UNet's {len(unet)} tensors "
+            f"(under {EMA}). Convert it without --ema; where a file was pruned, the UNet usually "
+            "is the EMA copy already."
         )
     return copies
 
@@ -177,7 +117,7 @@ _FILES = {
 }
 
 
-def single_file(model: DepthModel, dtype: torch.dtype | None = None) -> list[PlannedTensor]:
+def single_file(model: Checkpoint, dtype: torch.dtype | None = None) -> list[PlannedTensor]:
     """The tensors of one file in the original layout.
 
     Args:
@@ -188,7 +128,7 @@ def single_file(model: DepthModel, dtype: torch.dtype | None = None) -> list[Pla
 
 
 def folder_files(
-    model: DepthModel, dtype: torch.dtype | None = None
+    model: Checkpoint, dtype: torch.dtype | None = None
 ) -> dict[str, list[PlannedTensor]]:
     """The weight files of a diffusers folder: path in the folder -> tensors.
 
@@ -196,27 +136,40 @@ def folder_files(
 
     Raises IncompleteCheckpoint when tensors of the depth network are missing.
     """
-    rest = dict.fromkeys(model.file.tensors)
+    file = model.file
+    rest = dict.fromkeys(file.tensors)
     files = {}
-    for part, keys in model.key_maps.items():
+    for part, keys in _key_maps(model).items():
         names = [part.value + entry.ldm for entry in keys.entries]
         missing = [name for name in names if name not in rest]
         if missing:
             raise IncompleteCheckpoint(
-                f"{model.file.path.name} lacks {len(missing)} of {len(names)} tensors under "
-                f"{part.value}, {missing[0]} for example. Use another copy"
-                + (", or convert it --without-midas." if part is Part.MIDAS else ".")
+                f"{file.path.name} lacks {len(missing)} of {len(names)} tensors under "
+                f"{part.value}, {missing[0]} for example. Use another copy, or convert it "
+                "--without-midas."
             )
         files[_FILES[part]] = [
             planned
             for entry in keys.entries
-            for planned in _planned_pieces(model.file, part, entry, dtype)
+            for planned in _planned_pieces(file, part, entry, dtype)
         ]
         for name in names:
             del rest[name]
     if rest:
-        files[EXTRAS] = [_planned(model.file, name, dtype) for name in rest]
+        files[EXTRAS] = [_planned(file, name, dtype) for name in rest]
     return files
+
+
+def _key_maps(model: Checkpoint) -> dict[Part, KeyMap]:
+    """The names in the layout of diffusers of each part that is there."""
+    maps = {Part.UNET: unet_keys(model.unet)}
+    if model.vae is not None:
+        maps[Part.VAE] = vae_keys(model.vae)
+    if model.text is not None:
+        maps[Part.TEXT] = text_keys(model.text)
+    if model.has_midas:
+        maps[Part.MIDAS] = MIDAS_KEYS
+    return maps
 
 
 def extras_by_reason(names: Sequence[str]) -> dict[str, list[str]]:

@@ -121,7 +121,11 @@ def _add_edits(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--negative", metavar="TEXT", help="what the picture should not show")
     command.add_argument("--steps", type=int, metavar="N", help="steps of every sampler")
-    command.add_argument("--checkpoint", metavar="FILE", help="checkpoint, a path or a name")
+    command.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        help="checkpoint: a file or a diffusers folder, by its path or name",
+    )
     command.add_argument(
         "--set",
         action="append",
@@ -236,9 +240,9 @@ def _edit(editor: "Editor", options: argparse.Namespace) -> None:
 
 
 def _as_in_a_shell(file: str, folder: Path) -> str:
-    """A path means that file, also when a file in `folder` has the same name."""
+    """A path means that file or folder, also when one below `folder` has the same name."""
     path = Path(file)
-    shadowed = path.is_file() and (folder / file).is_file()
+    shadowed = path.is_dir() or (path.is_file() and (folder / file).is_file())
     return str(path.absolute()) if shadowed else file
 
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     import torch
 
-    from ..sampling.convert import DepthModel, Layout
+    from ..sampling.checkpoint import Checkpoint
+    from ..sampling.convert import Layout, Selection
     from ..sampling.streamed import PlannedTensor
     from ..sampling.weights import WeightFile
 
@@ -55,15 +56,15 @@ def add_convert(commands: Any) -> argparse.ArgumentParser:
 def _convert(options: argparse.Namespace) -> int:
     import torch
 
-    from ..sampling.convert import DepthModel, Layout
+    from ..sampling.convert import Layout, Selection
 
     layout = _layout(options.target, options.layout)
-    model = DepthModel.of(_source(options), options.ema, midas=not options.without_midas)
+    selection = Selection.of(_source(options), options.ema, midas=not options.without_midas)
     dtype = getattr(torch, _DTYPES[options.dtype]) if options.dtype else None
-    for reason, names in model.left_out.items():
+    for reason, names in selection.left_out.items():
         print(f"left out: {len(names)} tensors ({reason})")
     write = _write_file if layout is Layout.LDM else _write_folder
-    write(options, model, dtype)
+    write(options, selection, dtype)
     return 0
 
 
@@ -91,35 +92,38 @@ def _layout(target: Path, wanted: str | None) -> "Layout":
 
 
 def _write_file(
-    options: argparse.Namespace, model: "DepthModel", dtype: "torch.dtype | None"
+    options: argparse.Namespace, selection: "Selection", dtype: "torch.dtype | None"
 ) -> None:
     from ..sampling.convert import Layout, single_file, write_file
 
-    tensors = single_file(model, dtype)
+    tensors = single_file(selection.model, dtype)
     with _progress(options.target, tensors) as written:
-        write_file(options.target, tensors, _texts(options, model, Layout.LDM), written)
+        write_file(options.target, tensors, _texts(options, selection, Layout.LDM), written)
     print(f"{options.target} ({options.target.stat().st_size / 1e6:,.1f} MB)")
 
 
 def _write_folder(
-    options: argparse.Namespace, model: "DepthModel", dtype: "torch.dtype | None"
+    options: argparse.Namespace, selection: "Selection", dtype: "torch.dtype | None"
 ) -> None:
     from ..depth.midas import Widths
     from ..sampling.convert import EXTRAS, Layout, extras_by_reason, folder_files, write_folder
+    from ..sampling.diagnosis import Part, part_of
     from .diffusers_configs import folder_settings
     from .prompt import vocabulary_files
 
+    model = selection.model
     complete = model.vae is not None and model.text is not None
-    if complete and not model.midas and not options.without_midas:
+    if complete and not model.has_midas and not options.without_midas:
         raise ValueError(
-            f"{model.file.path.name} has no MiDaS depth network inside, which a "
+            f"{model.path.name} has no MiDaS depth network inside, which a "
             "StableDiffusionDepth2ImgPipeline has. With --without-midas the folder is written "
             "without it, and loads with depth_estimator=None and feature_extractor=None, or with "
             "ones that you give it."
         )
     widths = None
-    if model.midas:
-        widths = Widths.from_shapes({name: info.shape for name, info in model.midas.items()})
+    if model.has_midas:
+        midas = part_of(model.file.tensors, Part.MIDAS.value)
+        widths = Widths.from_shapes({name: info.shape for name, info in midas.items()})
     configs = folder_settings(model.unet, model.vae, model.text, widths)
     settings = {name: json.dumps(config, indent=2) + "\n" for name, config in configs.items()}
     if model.text is not None:
@@ -127,7 +131,7 @@ def _write_folder(
     files = folder_files(model, dtype)
     every = [tensor for tensors in files.values() for tensor in tensors]
     with _progress(options.target, every) as written:
-        texts = _texts(options, model, Layout.DIFFUSERS)
+        texts = _texts(options, selection, Layout.DIFFUSERS)
         write_folder(options.target, files, settings, texts, written)
     extras = [tensor.name for tensor in files.get(EXTRAS, ())]
     for reason, names in extras_by_reason(extras).items():
@@ -137,16 +141,16 @@ def _write_folder(
         print(line)
 
 
-def _how_to_load(target: Path, model: "DepthModel", complete: bool) -> Iterator[str]:
+def _how_to_load(target: Path, model: "Checkpoint", complete: bool) -> Iterator[str]:
     """What a folder lacks, and how it is loaded nevertheless."""
     if not complete:
         parts = {"VAE": model.vae, "text encoder": model.text}
         missing = " and ".join(name for name, part in parts.items() if part is None)
         yield (
-            f"{model.file.path.name} has no {missing}, so this folder is no pipeline; its parts "
+            f"{model.path.name} has no {missing}, so this folder is no pipeline; its parts "
             f'load one by one: UNet2DConditionModel.from_pretrained("{target}", subfolder="unet")'
         )
-    elif not model.midas:
+    elif not model.has_midas:
         yield (
             f'Load it with StableDiffusionDepth2ImgPipeline.from_pretrained("{target}", '
             "depth_estimator=None, feature_extractor=None) and give it a depth_map, or pass a "
@@ -154,18 +158,20 @@ def _how_to_load(target: Path, model: "DepthModel", complete: bool) -> Iterator[
         )
 
 
-def _texts(options: argparse.Namespace, model: "DepthModel", layout: "Layout") -> Mapping[str, str]:
+def _texts(
+    options: argparse.Namespace, selection: "Selection", layout: "Layout"
+) -> Mapping[str, str]:
     from ..sampling.convert import metadata
 
     facts = {
-        "source": model.file.path.name,
+        "source": selection.model.path.name,
         "source_bytes": _bytes(options.source),
         "layout": layout.value,
         "dtype": options.dtype or "as stored",
-        "left_out": {reason: len(names) for reason, names in model.left_out.items()},
+        "left_out": {reason: len(names) for reason, names in selection.left_out.items()},
         "version": _version(),
     }
-    return metadata(model.file, facts)
+    return metadata(selection.model.file, facts)
 
 
 def _bytes(path: Path) -> int:
