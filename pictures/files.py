@@ -1,6 +1,7 @@
 """Files that appear complete or not at all, and pictures in them."""
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,13 +14,18 @@ from torch import Tensor
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A name to write to that becomes `path` when all went well; otherwise nothing is left."""
+    """A name to write to that becomes `path` when all went well; otherwise nothing is left.
+
+    It may become a folder as well, where `path` is none yet.
+    """
     # The number keeps two programs that write the same file apart.
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield unfinished
         os.replace(unfinished, path)
     finally:
+        if unfinished.is_dir():
+            shutil.rmtree(unfinished)
         unfinished.unlink(missing_ok=True)
 
 

@@ -60,7 +60,22 @@ class Checkpoint:
         Raises FileNotFoundError, UnreadableFile, NotADepthCheckpoint, IncompleteCheckpoint.
         """
         source = open_source(path)
-        file = with_ema(source)
+        checkpoint = cls.of(with_ema(source), source)
+        for part, widths in ((Part.VAE, checkpoint.vae), (Part.TEXT, checkpoint.text)):
+            if widths is None:
+                _log.warning("%s", checkpoint.absent(part).message)
+        return checkpoint
+
+    @classmethod
+    def of(cls, file: WeightFile, source: WeightFile) -> "Checkpoint":
+        """Make sure that an opened file is a depth model, read its widths.
+
+        Args:
+            file: the tensors under their original names, the UNet's those that will be used.
+            source: the file or folder that `file` was made of.
+
+        Raises NotADepthCheckpoint, IncompleteCheckpoint.
+        """
         identity = identify(file.tensors)
         has_depth = identity.kind in (Kind.SD2_DEPTH, Kind.SD2_DEPTH_UNET)
         if not has_depth and (depth_only or not _may_be_sd2(identity)):
@@ -83,11 +98,7 @@ class Checkpoint:
         for reason, names in identity.unused.items():
             _log.info("%s: %d tensors are not used: %s", file.path.name, len(names), reason)
         has_midas = any(name.startswith(Part.MIDAS.value) for name in file.tensors)
-        checkpoint = cls(file, unet, vae, text, has_midas)
-        for part, widths in ((Part.VAE, vae), (Part.TEXT, text)):
-            if widths is None:
-                _log.warning("%s", checkpoint.absent(part).message)
-        return checkpoint
+        return cls(file, unet, vae, text, has_midas)
 
     def read(self, part: Part) -> dict[str, Tensor]:
         """A part's tensors by name, the prefix stripped; memory-mapped, in their stored dtype.

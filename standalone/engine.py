@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from ..sampling.architecture import (
-    HEAD_CHANNELS,
     TextArchitecture,
     UNetArchitecture,
     VAEArchitecture,
@@ -26,6 +25,7 @@ from ..sampling.keymaps import KeyMap, text_keys, unet_keys, vae_keys
 from ..sampling.latents import SCALE_FACTOR
 from ..sampling.transplant import Transplanted
 from . import prompt
+from .diffusers_configs import text_config, unet_config, vae_config
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, UNet2DConditionModel
@@ -299,33 +299,14 @@ def unet_network(unet: UNetArchitecture) -> "UNet2DConditionModel":
     """As in Stable Diffusion 2's `unet/config.json`, with this checkpoint's widths."""
     from diffusers import UNet2DConditionModel
 
-    down = [("CrossAttn" if attention else "") + "DownBlock2D" for attention in unet.attention]
-    up = [("CrossAttn" if attention else "") + "UpBlock2D" for attention in unet.attention]
-    return UNet2DConditionModel(
-        in_channels=unet.in_channels,
-        out_channels=unet.out_channels,
-        block_out_channels=unet.levels,
-        layers_per_block=unet.res_blocks,
-        down_block_types=tuple(down),
-        up_block_types=tuple(reversed(up)),
-        cross_attention_dim=unet.context_dim,
-        # By its name the size of a head, in effect the number of heads per level.
-        attention_head_dim=tuple(width // HEAD_CHANNELS for width in unet.levels),
-        use_linear_projection=True,
-    )
+    return UNet2DConditionModel(**unet_config(unet))
 
 
 def vae_network(vae: VAEArchitecture) -> "AutoencoderKL":
     """As in Stable Diffusion 2's `vae/config.json`, with this checkpoint's widths."""
     from diffusers import AutoencoderKL
 
-    return AutoencoderKL(
-        block_out_channels=vae.levels,
-        layers_per_block=vae.res_blocks,
-        latent_channels=vae.latent_channels,
-        down_block_types=("DownEncoderBlock2D",) * len(vae.levels),
-        up_block_types=("UpDecoderBlock2D",) * len(vae.levels),
-    )
+    return AutoencoderKL(**vae_config(vae))
 
 
 def text_tower(model: nn.Module) -> nn.Module:
@@ -340,17 +321,4 @@ def text_network(text: TextArchitecture) -> "CLIPTextModel":
     """
     from transformers import CLIPTextConfig, CLIPTextModel
 
-    config = CLIPTextConfig(
-        vocab_size=text.vocabulary,
-        hidden_size=text.width,
-        intermediate_size=text.mlp_width,
-        num_hidden_layers=text.layers - 1,
-        num_attention_heads=text.heads,
-        max_position_embeddings=text.length,
-        hidden_act="gelu",
-        layer_norm_eps=1e-5,
-        bos_token_id=prompt.START,
-        eos_token_id=prompt.END,
-        pad_token_id=prompt.PAD,
-    )
-    return CLIPTextModel(config)
+    return CLIPTextModel(CLIPTextConfig(**text_config(text)))
