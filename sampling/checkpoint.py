@@ -60,19 +60,20 @@ class Checkpoint:
         Raises FileNotFoundError, UnreadableFile, NotADepthCheckpoint, IncompleteCheckpoint.
         """
         source = open_source(path)
-        checkpoint = cls.of(with_ema(source), source)
+        checkpoint = cls.of(with_ema(source), source, depth_only)
         for part, widths in ((Part.VAE, checkpoint.vae), (Part.TEXT, checkpoint.text)):
             if widths is None:
                 _log.warning("%s", checkpoint.absent(part).message)
         return checkpoint
 
     @classmethod
-    def of(cls, file: WeightFile, source: WeightFile) -> "Checkpoint":
+    def of(cls, file: WeightFile, source: WeightFile, depth_only: bool = True) -> "Checkpoint":
         """Make sure that an opened file is a depth model, read its widths.
 
         Args:
             file: the tensors under their original names, the UNet's those that will be used.
             source: the file or folder that `file` was made of.
+            depth_only: as of `open`.
 
         Raises NotADepthCheckpoint, IncompleteCheckpoint.
         """

@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from ..sampling.checkpoint import Checkpoint
     from ..sampling.convert import Layout, Selection
     from ..sampling.streamed import PlannedTensor
-    from ..sampling.weights import WeightFile
 
 _DTYPES = {"fp16": "float16", "bf16": "bfloat16", "fp32": "float32"}
 _PICKLES = (".ckpt", ".pt", ".pth", ".bin")
@@ -48,6 +48,18 @@ def add_convert(commands: Any) -> argparse.ArgumentParser:
         "--ema", action="store_true", help="take the EMA copy of the UNet as the UNet"
     )
     convert.add_argument(
+        "--fine-tune",
+        type=Path,
+        metavar="FILE",
+        help="give depth to this fine-tune of Stable Diffusion 2: add what it learnt beyond --base",
+    )
+    convert.add_argument(
+        "--base",
+        type=Path,
+        metavar="FILE",
+        help="the Stable Diffusion 2 that the fine-tune was made of (512-base-ema, 2.1-base)",
+    )
+    convert.add_argument(
         "--layout", choices=["ldm", "diffusers"], help="what TARGET's name says, said once more"
     )
     return convert
@@ -57,9 +69,14 @@ def _convert(options: argparse.Namespace) -> int:
     import torch
 
     from ..sampling.convert import Layout, Selection
+    from ..sampling.diffusers_folder import open_source
 
     layout = _layout(options.target, options.layout)
-    selection = Selection.of(_source(options), options.ema, midas=not options.without_midas)
+    source = open_source(options.source)
+    selection = Selection.of(source, options.ema, midas=not options.without_midas)
+    if options.fine_tune is not None or options.base is not None:
+        model = _with_fine_tune(selection.model, options.fine_tune, options.base)
+        selection = replace(selection, model=model)
     dtype = getattr(torch, _DTYPES[options.dtype]) if options.dtype else None
     for reason, names in selection.left_out.items():
         print(f"left out: {len(names)} tensors ({reason})")
@@ -68,11 +85,19 @@ def _convert(options: argparse.Namespace) -> int:
     return 0
 
 
-def _source(options: argparse.Namespace) -> "WeightFile":
-    """What is converted."""
+def _with_fine_tune(model: "Checkpoint", fine_tune: Path | None, base: Path | None) -> "Checkpoint":
+    """The depth model + (fine-tune − base). Raises ValueError unless both are given."""
     from ..sampling.diffusers_folder import open_source
+    from ..sampling.ema import with_ema
+    from ..sampling.transplant import Transplanted
 
-    return open_source(options.source)
+    if fine_tune is None or base is None:
+        raise ValueError(
+            "--fine-tune and --base belong together: what is added is the difference between a "
+            "fine-tune and the Stable Diffusion 2 that it was made of; give both"
+        )
+    others = (with_ema(open_source(path)) for path in (fine_tune, base))
+    return replace(model, file=Transplanted(model.file, *others))
 
 
 def _layout(target: Path, wanted: str | None) -> "Layout":
@@ -168,6 +193,11 @@ def _texts(
         "source_bytes": _bytes(options.source),
         "layout": layout.value,
         "dtype": options.dtype or "as stored",
+        **{
+            role: path.name
+            for role, path in (("fine_tune", options.fine_tune), ("base", options.base))
+            if path is not None
+        },
         "left_out": {reason: len(names) for reason, names in selection.left_out.items()},
         "version": _version(),
     }
