@@ -117,6 +117,21 @@ def test_saved_and_loaded_again_it_samples_the_same(comfyui, depth_graph):
     torch.testing.assert_close(comfyui.latent(graph), found[node], rtol=1e-5, atol=1e-5)
 
 
+def test_the_converted_file_samples_the_same(comfyui, depth_graph, sd2):
+    from sd2_depth2img.standalone import cli
+
+    folder = comfyui.folder("models/checkpoints")
+    files = [str(folder / depth_graph.CHECKPOINT), str(folder / "converted.safetensors")]
+    options = ["--fine-tune", str(sd2[FINE_TUNE]), "--base", str(sd2[BASE])]
+    assert cli.main(["convert", *files, *options]) == cli.OK
+    graph = depth_graph()
+    graph.save(graph.sample(model=_transplant(graph)))
+    of_node = comfyui.latent(graph)
+    graph = depth_graph(checkpoint="converted.safetensors")
+    graph.save(graph.sample())
+    torch.testing.assert_close(comfyui.latent(graph), of_node, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("sampler", ["KSampler", "SD2DepthSampler"])
 def test_both_hosts_give_the_same_latent(both, depth_graph, sampler):
     graph = depth_graph()
