@@ -15,9 +15,10 @@ from .architecture import (
     UnknownArchitecture,
     VAEArchitecture,
 )
-from .diagnosis import Identity, Kind, Part, identify, part_of
+from .diagnosis import Diagnosis, Kind, Part, identify, part_of
 from .diffusers_folder import DiffusersFolder, open_source
 from .ema import with_ema
+from .recognition import predicts_velocity
 from .refusals import IncompleteCheckpoint, NotADepthCheckpoint
 from .weights import WeightFile
 
@@ -151,31 +152,28 @@ _ABSENT = {
 }
 
 
-def _check_kind(source: WeightFile, file: WeightFile, identity: Identity, depth_only: bool) -> None:
+def _check_kind(
+    source: WeightFile, file: WeightFile, identity: Diagnosis, depth_only: bool
+) -> None:
     """Raise NotADepthCheckpoint for what is something else, with what a folder says of itself."""
     is_depth = identity.kind in (Kind.SD2_DEPTH, Kind.SD2_DEPTH_UNET)
     if not is_depth and (depth_only or not _may_be_sd2(identity)):
         pipeline = f" ({source.pipeline})" if isinstance(source, DiffusersFolder) else ""
         raise NotADepthCheckpoint(
             f"{file.path.name}{pipeline}: {identity.sentence()} Depth-to-image needs a Stable "
-            "Diffusion 2 depth checkpoint such as 512-depth-ema (5 input channels, context 1024)."
+            "Diffusion 2 depth checkpoint such as 512-depth-ema (5 input channels, context 1024). "
+            f"{identity.advice}"
         )
-    if predicts_velocity(file):
+    if predicts_velocity(file.tensors, file.metadata):
         raise NotADepthCheckpoint(
             f"{file.path.name} was trained to predict v, the velocity; Stable Diffusion 2's "
             "depth model predicts the noise, and this file would paint wrong pictures"
         )
 
 
-def _may_be_sd2(identity: Identity) -> bool:
+def _may_be_sd2(identity: Diagnosis) -> bool:
     """SD2 without depth; of other widths than the real one's it is not told by name."""
     return identity.in_channels == 4 and identity.kind in (Kind.SD2, Kind.UNKNOWN_UNET)
-
-
-def predicts_velocity(file: WeightFile) -> bool:
-    """As ComfyUI and the training scripts of others write it down."""
-    keys = ("modelspec.predict_key", "modelspec.prediction_type")
-    return "v_pred" in file.tensors or any(file.metadata.get(key) == "v" for key in keys)
 
 
 Widths = TypeVar("Widths", UNetArchitecture, VAEArchitecture, TextArchitecture)

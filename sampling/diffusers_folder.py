@@ -81,7 +81,7 @@ class DiffusersFolder(View):
     def _has(self, part: str) -> bool:
         """Whether the part is there; one that is listed has to be."""
         listed = self._index.get(part, [None])
-        if (self._folder / part).is_dir() and _weight_files(self._folder / part):
+        if (self._folder / part).is_dir() and weight_files(self._folder / part):
             return True
         if isinstance(listed, list) and any(listed):
             if part == _DEPTH:
@@ -186,7 +186,7 @@ def _origins(
     folder: Path, name_them: Callable[[WeightFile], dict[str, Origin]]
 ) -> dict[str, Origin]:
     """One part's tensors under their original names."""
-    taken, *others = _weight_files(folder)
+    taken, *others = weight_files(folder)
     rest = f" (not {', '.join(other.path.name for other in others)})" if others else ""
     _log.info("%s/%s: reading %s%s", folder.parent.name, folder.name, taken.path.name, rest)
     try:
@@ -207,7 +207,7 @@ class _Weights(NamedTuple):
     is_index: bool
 
     def open(self) -> WeightFile:
-        return _open_shards(self.path) if self.is_index else open_weights(self.path)
+        return open_shards(self.path) if self.is_index else open_weights(self.path)
 
 
 # NAME[.VARIANT].safetensors or NAME.safetensors.index[.VARIANT].json; likewise with .bin
@@ -216,7 +216,7 @@ _FILE = re.compile(rf"{_NAME}(?:\.([\w-]+))?(?<!-of-\d{{5}})\.(safetensors|bin)"
 _SHARDS = re.compile(rf"{_NAME}\.(safetensors|bin)\.index(?:\.([\w-]+))?\.json")
 
 
-def _weight_files(folder: Path) -> list[_Weights]:
+def weight_files(folder: Path) -> list[_Weights]:
     """The ways to read a part, best first: full precision, then fp16; safetensors before .bin."""
     found = []
     for path in folder.iterdir():
@@ -232,7 +232,7 @@ def _weight_files(folder: Path) -> list[_Weights]:
     return sorted(found, key=lambda w: (ranks.get(w.variant, 3), w.is_pickle, w.path.name))
 
 
-def _open_shards(index: Path) -> WeightFile:
+def open_shards(index: Path) -> WeightFile:
     """The files that an index names, as one. They have to lie beside it."""
     places = _json(index).get("weight_map")
     if not isinstance(places, Mapping) or not all(isinstance(f, str) for f in places.values()):

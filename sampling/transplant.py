@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from .architecture import Shape, TextArchitecture, UNetArchitecture
-from .checkpoint import predicts_velocity
 from .diagnosis import Part, identify, part_of
 from .diffusers_folder import DiffusersFolder
+from .recognition import predicts_velocity
 from .weights import TensorInfo, WeightFile
 
 _log = logging.getLogger(__name__)
@@ -200,7 +200,7 @@ def predicts_v(file: WeightFile) -> bool:
     """
     if isinstance(file, DiffusersFolder):
         return file.predicts_v
-    if predicts_velocity(file):
+    if predicts_velocity(file.tensors, file.metadata):
         return True
     return _V_MARK in file.tensors and file.read(_V_MARK).float().std(correction=0).item() > 0.09
 

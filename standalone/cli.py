@@ -147,11 +147,13 @@ def _add_edits(command: argparse.ArgumentParser) -> None:
 def _add_inspect(commands: Any) -> argparse.ArgumentParser:
     inspect = commands.add_parser(
         "inspect",
-        help="say what a checkpoint is and what is in it",
-        description="Say what a weight file is and what is in it. Only its header is read.",
+        help="say what a model file or folder is and what is in it",
+        description="Say what a weight file or a folder is, what is in it, and what to do with "
+        "it. Only headers are read, and nothing is run. The exit code is 1 when it cannot be read "
+        "or is an incomplete depth model.",
     )
     inspect.set_defaults(command=_inspect)
-    inspect.add_argument("file", type=Path, metavar="FILE")
+    inspect.add_argument("path", type=Path, metavar="FILE|FOLDER")
     inspect.add_argument("--json", action="store_true", help="as JSON, for programs")
     return inspect
 
@@ -271,48 +273,14 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    from ..sampling.diagnosis import Kind, identify
-    from ..sampling.weights import open_weights
+    from .inspect_command import report
 
-    file = open_weights(options.file)
-    identity = identify(file.tensors)
+    found = report(options.path)
     if options.json:
-        facts = {
-            "file": str(options.file),
-            "kind": identity.kind.name,
-            "in_channels": identity.in_channels,
-            "context_dim": identity.context_dim,
-            "parts": {
-                name: {"tensors": tensors, "parameters": parameters}
-                for name, (tensors, parameters) in identity.parts.items()
-            },
-            "dtypes": identity.dtypes,
-            "unused": identity.unused,
-            "metadata": file.metadata,
-        }
-        print(json.dumps(facts, indent=2))
-        return OK
-    print(f"{options.file}: {identity.sentence()}")
-    for name, (tensors, parameters) in identity.parts.items():
-        print(f"  {name}: {tensors} tensors, {parameters / 1e6:,.1f} million parameters")
-    stored = ", ".join(f"{count} {dtype}" for dtype, count in identity.dtypes.items())
-    print(f"  tensors: {stored or 'none'}")
-    for reason, names in identity.unused.items():
-        print(f"  not used: {len(names)} tensors ({reason})")
-    if identity.kind is Kind.SD2_DEPTH:
-        print(f"  {_completeness(options.file)}")
-    return OK
-
-
-def _completeness(file: Path) -> str:
-    """Whether the nodes can load a depth checkpoint, and if not, why."""
-    from ..sampling.checkpoint import Checkpoint, IncompleteCheckpoint
-
-    try:
-        checkpoint = Checkpoint.open(file)
-    except IncompleteCheckpoint as error:
-        return str(error)
-    return "complete" if checkpoint.has_midas else "complete, but without a depth network inside"
+        print(json.dumps(found.facts(options.path), indent=2))
+    else:
+        print("\n".join(found.lines(options.path)))
+    return OK if found.is_sound else FAILED
 
 
 # --- depth2img make-checkpoint -------------------------------------------------------------------

@@ -66,7 +66,7 @@ SAMPLES = {
             "up_blocks.0.x": (1,),
             "time_embedding.linear_1.weight": (1280, 320),
         },
-        Kind.DIFFUSERS_UNET,
+        Kind.UNKNOWN_UNET,
     ),
     "random": ({"layer.weight": (3, 3)}, Kind.UNKNOWN),
 }

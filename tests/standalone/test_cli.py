@@ -301,17 +301,21 @@ def test_inspect_tells_what_is_missing(mini_checkpoint, tmp_path, capsys):
     assert "complete, but without a depth network" in capsys.readouterr().out
     del pruned["first_stage_model.quant_conv.bias"]
     save_file(pruned, tmp_path / "broken.safetensors")
-    assert cli.main(["inspect", str(tmp_path / "broken.safetensors")]) == cli.OK
+    assert cli.main(["inspect", str(tmp_path / "broken.safetensors")]) == cli.FAILED
     assert "first_stage_model. 1 are missing (quant_conv.bias)" in capsys.readouterr().out
 
 
 def test_inspect_something_else(tmp_path, capsys):
     assert cli.main(["inspect", str(tmp_path / "missing.ckpt")]) == cli.FAILED
+    assert capsys.readouterr().err.startswith("error: there is no file")
     (tmp_path / "a.ckpt").write_bytes(b"nothing of the kind")
     assert cli.main(["inspect", str(tmp_path / "a.ckpt")]) == cli.FAILED
-    first, second = capsys.readouterr().err.splitlines()
-    assert first.startswith("error: ")
-    assert "a.ckpt" in second
+    out = capsys.readouterr().out
+    assert "a.ckpt: This is a file without a model in it." in out
+    assert "it begins with b'nothing '" in out
+    assert "What to do: " in out
+    assert cli.main(["inspect", str(tmp_path / "a.ckpt"), "--json"]) == cli.FAILED
+    assert json.loads(capsys.readouterr().out)["kind"] == "NOT_A_MODEL"
 
 
 def test_make_checkpoint(tmp_path, capsys):
