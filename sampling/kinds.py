@@ -79,7 +79,7 @@ _ADVICE = {
     "Checkpoint; VAE and text encoder come from Load VAE and Load CLIP, or from another SD2 "
     "checkpoint.",
     Kind.SD2: "It has no depth channel, but a depth model can take over what it was fine-tuned "
-    "to: node Give Depth to SD2 Model, or depth2img convert --base.",
+    "to: node Give Depth to SD2 Model, or depth2img convert --fine-tune and --base.",
     Kind.SD2_INPAINTING: _DEPTH_COPY + " To inpaint with depth, use that with Encode for "
     "Inpainting; this file is for ComfyUI's Load Checkpoint.",
     Kind.SD2_UNCLIP: _DEPTH_COPY + " This file is for ComfyUI's unCLIP Checkpoint Loader.",
