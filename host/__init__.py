@@ -28,6 +28,9 @@ Models:
     load_checkpoint(checkpoint) -> (MODEL, CLIP, VAE)
         Of a sampling.checkpoint.Checkpoint. In place of a CLIP or VAE that it lacks stands a
         sampling.checkpoint.Absent, which says so when it is used.
+    transplant(model, fine_tune, base, strength) -> MODEL
+        model + strength * (fine_tune - base), for a depth MODEL and two of SD2 without depth.
+        CannotTransplant (a ValueError) when they do not belong together.
     on_device(network) -> torch.device
         Makes a depth network ready to run and says where its input belongs.
 
@@ -62,6 +65,7 @@ if "comfy" in sys.modules and "folder_paths" in sys.modules:
         sample,
         sampler_names,
         scheduler_names,
+        transplant,
     )
 else:
     from ..standalone.host import (
@@ -80,6 +84,7 @@ else:
         sample,
         sampler_names,
         scheduler_names,
+        transplant,
     )
 
 __all__ = [
@@ -98,4 +103,5 @@ __all__ = [
     "sample",
     "sampler_names",
     "scheduler_names",
+    "transplant",
 ]

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import comfy.model_base
 import comfy.model_management
 import comfy.model_patcher
+import comfy.model_sampling
 import comfy.samplers
 import comfy.sd
 import comfy.supported_models
@@ -27,13 +28,14 @@ from torch import Tensor
 import nodes  # ComfyUI's, not this pack's
 
 from ..depth.model_files import FOLDERS, SUFFIXES, find_model, model_names
-from ..sampling.architecture import FULL_VAE, TextArchitecture, VAEArchitecture
+from ..sampling.architecture import FULL_VAE, Shape, TextArchitecture, VAEArchitecture
 from ..sampling.checkpoint import Absent, Checkpoint
 from ..sampling.concat import find_depth
 from ..sampling.diagnosis import Part
 from ..sampling.diffusers_folder import find_folder, folder_names
 from ..sampling.latents import MaskRule, repainted_at
-from ..sampling.weights import SafetensorsFile
+from ..sampling.transplant import check_fit, check_prediction, unet_shapes, warn_if_equal
+from ..sampling.weights import SafetensorsFile, TensorInfo
 
 Model = comfy.model_patcher.ModelPatcher
 Clip = comfy.sd.CLIP
@@ -349,6 +351,55 @@ def _patcher(network: torch.nn.Module) -> Model:
     return getattr(network, _PATCHER)
 
 
+def transplant(model: Model, fine_tune: Model, base: Model, strength: float) -> Model:
+    """The depth MODEL plus strength · (fine-tune − base), with the LoRAs that are on each.
+
+    No weights are copied: the clone's patches refer to those of the two others, and ComfyUI works
+    them out where and when it loads the model. Each difference is one nested patch, so that it is
+    taken before it is added: what is equal cancels out exactly, in half precision too.
+
+    Raises ValueError when the first MODEL takes no depth map, CannotTransplant when the others do
+    not fit it.
+    """
+    _require_depth(model)
+    shapes = unet_shapes(_infos(_key_patches(model)), "the MODEL at model")
+    added, taken = _key_patches(fine_tune), _key_patches(base)
+    for other, patches, socket in ((fine_tune, added, "fine_tune"), (base, taken, "base")):
+        name = f"the MODEL at {socket}"
+        check_fit(shapes, _infos(patches), name)
+        prediction = other.get_model_object("model_sampling")
+        check_prediction(isinstance(prediction, comfy.model_sampling.V_PREDICTION), name)
+    if fine_tune is base or not (fine_tune.patches or base.patches):
+        warn_if_equal((added[name][0][0].cpu(), taken[name][0][0].cpu()) for name in shapes)
+    differences = {
+        _target(name, shape): [*added[name], (-1.0, taken[name], 1.0, None, None)]
+        for name, shape in shapes.items()
+    }
+    result = model.clone()
+    result.add_patches(differences, strength)
+    return result
+
+
+_UNET = "diffusion_model."
+
+
+def _key_patches(model: Model) -> dict[str, list]:
+    """What each weight of the UNet is made of: the weight, then the patches on it."""
+    patches = model.get_key_patches(_UNET)
+    return {name.removeprefix(_UNET): patch for name, patch in patches.items()}
+
+
+def _infos(patches: Mapping[str, list]) -> dict[str, TensorInfo]:
+    weights = {name: patch[0][0] for name, patch in patches.items()}
+    return {name: TensorInfo(each.dtype, tuple(each.shape)) for name, each in weights.items()}
+
+
+def _target(name: str, shape: Shape) -> str | tuple[str, tuple[int, int, int]]:
+    """Where add_patches puts a patch; of the first convolution all channels but depth's."""
+    key = _UNET + name
+    return (key, (1, 0, shape[1])) if name == "input_blocks.0.0.weight" else key
+
+
 # --- sampling ------------------------------------------------------------------------------------
 
 
@@ -380,11 +431,7 @@ def sample(
 
     Raises ValueError when the MODEL takes no depth map.
     """
-    if not isinstance(model.model, SD2DepthModel):
-        raise ValueError(
-            f"this MODEL is {_describe(model)}, which takes no depth map; connect the MODEL of "
-            "Load SD2 Depth Checkpoint, or of a LoRA loader behind it"
-        )
+    _require_depth(model)
     if mask_rule is MaskRule.DIFFERENTIAL and _MASK not in model.model_options:
         # Whoever has set a mask function, Differential Diffusion for example, wants that one.
         model = model.clone()
@@ -442,6 +489,14 @@ def _without_depth(entry: Mapping[str, Any]) -> dict[str, Any]:
     depth = entry["model_conds"]["c_concat"]
     flat = type(depth)(torch.zeros_like(depth.cond))
     return {**entry, "model_conds": {**entry["model_conds"], "c_concat": flat}}
+
+
+def _require_depth(model: Model) -> None:
+    if not isinstance(model.model, SD2DepthModel):
+        raise ValueError(
+            f"this MODEL is {_describe(model)}, which takes no depth map; connect the MODEL of "
+            "Load SD2 Depth Checkpoint, or of a LoRA loader behind it"
+        )
 
 
 def _describe(model: Model) -> str:

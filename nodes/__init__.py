@@ -17,10 +17,12 @@ from .load import SD2DepthCheckpointLoader, SD2DepthModelLoader
 from .picture import SD2DepthCrop, SD2DepthPrepare, SD2DepthStitch
 from .preview import SD2DepthParallax, SD2DepthPreview
 from .sample import SD2DepthSampler
+from .transplant import SD2DepthTransplant
 
 NODES = (
     SD2DepthCheckpointLoader,
     SD2DepthModelLoader,
+    SD2DepthTransplant,
     SD2DepthPrepare,
     SD2DepthEstimate,
     SD2DepthLoad,

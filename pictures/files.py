@@ -1,6 +1,7 @@
 """Files that appear complete or not at all, and pictures in them."""
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,18 +16,22 @@ from torch import Tensor
 def written_whole(path: Path) -> Iterator[Path]:
     """A name to write to that becomes `path` when all went well; otherwise nothing is left.
 
-    Who may read the file is what the user's umask says, whatever the writer makes of it:
-    safetensors' files are for their owner alone.
+    It may become a folder as well, where `path` is none yet. Who may read a file is what the
+    user's umask says, whatever the writer makes of it: safetensors' are for their owner alone.
     """
     # The number keeps two programs that write the same file apart.
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         unfinished.touch()
         mode = unfinished.stat().st_mode
+        unfinished.unlink()  # the writer makes it, as a file or a folder
         yield unfinished
-        unfinished.chmod(mode)
+        if unfinished.is_file():
+            unfinished.chmod(mode)
         os.replace(unfinished, path)
     finally:
+        if unfinished.is_dir():
+            shutil.rmtree(unfinished)
         unfinished.unlink(missing_ok=True)
 
 

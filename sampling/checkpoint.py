@@ -48,18 +48,38 @@ class Checkpoint:
         return self.file.path
 
     @classmethod
-    def open(cls, path: Path | str) -> "Checkpoint":
+    def open(cls, path: Path | str, depth_only: bool = True) -> "Checkpoint":
         """Open a file or a diffusers folder, make sure it is a depth model, read its widths.
 
         Each part that is there has to be complete; without VAE, text encoder or MiDaS it opens
         all the same. An EMA copy is taken for the UNet.
 
+        Args:
+            path: of the file or folder.
+            depth_only: False takes Stable Diffusion 2 without depth as well.
+
         Raises FileNotFoundError, UnreadableFile, NotADepthCheckpoint, IncompleteCheckpoint.
         """
         source = open_source(path)
-        file = with_ema(source)
+        checkpoint = cls.of(with_ema(source), source, depth_only)
+        for part, widths in ((Part.VAE, checkpoint.vae), (Part.TEXT, checkpoint.text)):
+            if widths is None:
+                _log.warning("%s", checkpoint._lack(part))
+        return checkpoint
+
+    @classmethod
+    def of(cls, file: WeightFile, source: WeightFile, depth_only: bool = True) -> "Checkpoint":
+        """Make sure that an opened file is a depth model, read its widths.
+
+        Args:
+            file: the tensors under their original names, the UNet's those that will be used.
+            source: the file or folder that `file` was made of.
+            depth_only: as of `open`.
+
+        Raises NotADepthCheckpoint, IncompleteCheckpoint.
+        """
         identity = identify(file.tensors)
-        _check_kind(source, file, identity)
+        _check_kind(source, file, identity, depth_only)
         unet = _part(file, Part.UNET, UNetArchitecture)
         vae = _part(file, Part.VAE, VAEArchitecture)
         text = _part(file, Part.TEXT, TextArchitecture)
@@ -73,11 +93,7 @@ class Checkpoint:
         for reason, names in identity.unused.items():
             _log.info("%s: %d tensors are not used: %s", file.path.name, len(names), reason)
         has_midas = any(name.startswith(Part.MIDAS.value) for name in file.tensors)
-        checkpoint = cls(file, unet, vae, text, has_midas)
-        for part, widths in ((Part.VAE, vae), (Part.TEXT, text)):
-            if widths is None:
-                _log.warning("%s", checkpoint._lack(part))
-        return checkpoint
+        return cls(file, unet, vae, text, has_midas)
 
     def read(self, part: Part) -> dict[str, Tensor]:
         """A part's tensors by name, the prefix stripped; memory-mapped, in their stored dtype.
@@ -136,9 +152,12 @@ _ABSENT = {
 }
 
 
-def _check_kind(source: WeightFile, file: WeightFile, identity: Diagnosis) -> None:
+def _check_kind(
+    source: WeightFile, file: WeightFile, identity: Diagnosis, depth_only: bool
+) -> None:
     """Raise NotADepthCheckpoint for what is something else, with what a folder says of itself."""
-    if identity.kind not in (Kind.SD2_DEPTH, Kind.SD2_DEPTH_UNET):
+    is_depth = identity.kind in (Kind.SD2_DEPTH, Kind.SD2_DEPTH_UNET)
+    if not is_depth and (depth_only or not _may_be_sd2(identity)):
         pipeline = f" ({source.pipeline})" if isinstance(source, DiffusersFolder) else ""
         raise NotADepthCheckpoint(
             f"{file.path.name}{pipeline}: {identity.sentence()} Depth-to-image needs a Stable "
@@ -150,6 +169,11 @@ def _check_kind(source: WeightFile, file: WeightFile, identity: Diagnosis) -> No
             f"{file.path.name} was trained to predict v, the velocity; Stable Diffusion 2's "
             "depth model predicts the noise, and this file would paint wrong pictures"
         )
+
+
+def _may_be_sd2(identity: Diagnosis) -> bool:
+    """SD2 without depth; of other widths than the real one's it is not told by name."""
+    return identity.in_channels == 4 and identity.kind in (Kind.SD2, Kind.UNKNOWN_UNET)
 
 
 Widths = TypeVar("Widths", UNetArchitecture, VAEArchitecture, TextArchitecture)

@@ -25,6 +25,10 @@ _log = logging.getLogger(__name__)
 
 INDEX = "model_index.json"
 
+# Beside a pipeline's own files, where `convert` wrote the folder: the tensors of a checkpoint that
+# have no place in the layout of diffusers, under their original names.
+EXTRAS = "original_layout_extras.safetensors"
+
 
 def open_source(path: Path | str) -> WeightFile:
     """Open a weight file or a diffusers folder; its tensors have their original names.
@@ -69,6 +73,9 @@ class DiffusersFolder(View):
         for part, name_them in _PARTS.items():
             if self._has(part):
                 origins |= _origins(path / part, name_them)
+        if (path / EXTRAS).is_file():
+            extras = open_weights(path / EXTRAS)
+            origins = {**{name: Origin(extras, (name,)) for name in extras.tensors}, **origins}
         super().__init__(path, origins)
 
     def _has(self, part: str) -> bool:
@@ -96,6 +103,12 @@ class DiffusersFolder(View):
     def pipeline(self) -> str:
         """The pipeline's class, as the folder names it."""
         return str(self._index.get("_class_name", "pipeline of an unknown class"))
+
+    @property
+    def predicts_v(self) -> bool:
+        """Whether the folder's scheduler says that the UNet predicts v instead of the noise."""
+        prediction = self._setting("scheduler", "scheduler_config.json", "prediction_type")
+        return prediction == "v_prediction"
 
     def check_settings(self, unet: UNetArchitecture, text: TextArchitecture | None) -> None:
         """Make sure that the folder's settings are those of SD2-depth, which no tensor shows.

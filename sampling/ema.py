@@ -14,12 +14,12 @@ from .weights import TensorInfo, WeightFile
 
 _log = logging.getLogger(__name__)
 
-_EMA = "model_ema."
+EMA = "model_ema."
 
 
 def ema_name(name: str) -> str:
     """What the averaged copy of a tensor of the UNet is called."""
-    return _EMA + name.removeprefix("model.").replace(".", "")
+    return EMA + name.removeprefix("model.").replace(".", "")
 
 
 def ema_names(tensors: Mapping[str, TensorInfo]) -> dict[str, str]:
@@ -55,6 +55,6 @@ def with_ema(file: WeightFile) -> WeightFile:
     origins = {
         name: Origin(file, (copies.get(name, name),))
         for name in file.tensors
-        if not name.startswith(_EMA)
+        if not name.startswith(EMA)
     }
     return View(file.path, origins, file.metadata)

@@ -84,9 +84,9 @@ _ADVICE = {
     Kind.SD2_DEPTH_UNET: "Put it into models/checkpoints and choose it in Load SD2 Depth "
     "Checkpoint; VAE and text encoder come from Load VAE and Load CLIP, or from another SD2 "
     "checkpoint.",
-    Kind.SD2: "It has no depth channel, but its style can be given to the depth model, if it was "
-    "made of 512-base and predicts noise: node Give Depth to SD2 Model, or depth2img convert "
-    "--fine-tune.",
+    Kind.SD2: "It has no depth channel, but a depth model can take over what it was fine-tuned to, "
+    "if it was made of 512-base and predicts noise: node Give Depth to SD2 Model, or depth2img "
+    "convert --fine-tune and --base.",
     Kind.SD2_INPAINTING: _DEPTH_COPY + " To inpaint with depth, use that with Encode for "
     "Inpainting; this file is for ComfyUI's Load Checkpoint.",
     Kind.SD2_UNCLIP: _DEPTH_COPY + " This file is for ComfyUI's unCLIP Checkpoint Loader.",

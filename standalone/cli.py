@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .convert_command import add_convert
 from .problems import EditError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="depth2img", description="Stable Diffusion 2 depth-to-image without ComfyUI."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_run, _add_demo, _add_inspect, _add_make_checkpoint):
+    for add in (_add_run, _add_demo, _add_inspect, add_convert, _add_make_checkpoint):
         add(commands).add_argument(
             "--debug", action="store_true", help="show the traceback of an error"
         )

@@ -38,7 +38,7 @@ node = partial(v1.node, NODES)
 
 
 class CheckpointLoaderSimple:
-    """Load Checkpoint: MODEL, CLIP and VAE of an SD2 depth checkpoint."""
+    """Load Checkpoint: MODEL, CLIP and VAE of SD2, with depth or, for a transplant, without."""
 
     DISPLAY_NAME = "Load Checkpoint"
     RETURN_TYPES = ("MODEL", "CLIP", "VAE")
@@ -51,7 +51,8 @@ class CheckpointLoaderSimple:
 
     def load(self, ckpt_name: str) -> tuple[Any, Any, Any]:
         """Open the file, check it, load its parts."""
-        return host.load_checkpoint(Checkpoint.open(host.checkpoint_path(ckpt_name)))
+        path = host.checkpoint_path(ckpt_name)
+        return host.load_checkpoint(Checkpoint.open(path, depth_only=False))
 
     @classmethod
     def VALIDATE_INPUTS(cls, ckpt_name: str) -> bool | str:

@@ -8,13 +8,13 @@ Each object reads its part of the file when it is first used.
 import functools
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ..sampling.architecture import (
-    HEAD_CHANNELS,
     TextArchitecture,
     UNetArchitecture,
     VAEArchitecture,
@@ -23,7 +23,9 @@ from ..sampling.checkpoint import Absent, Checkpoint
 from ..sampling.diagnosis import Part
 from ..sampling.keymaps import KeyMap, text_keys, unet_keys, vae_keys
 from ..sampling.latents import SCALE_FACTOR
+from ..sampling.transplant import Transplanted
 from . import prompt
+from .diffusers_configs import text_config, unet_config, vae_config
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, UNet2DConditionModel
@@ -93,6 +95,17 @@ class EngineModel:
         with torch.device("meta"):
             network = unet_network(unet)
         return _fill(network, weights)
+
+    def transplanted(
+        self, fine_tune: "EngineModel", base: "EngineModel", strength: float
+    ) -> "EngineModel":
+        """This depth model plus strength · (fine_tune − base), read at first use.
+
+        Raises CannotTransplant when the three do not belong together.
+        """
+        files = (model._checkpoint.file for model in (self, fine_tune, base))
+        file = Transplanted(*files, strength, parts=(Part.UNET,))
+        return EngineModel(replace(self._checkpoint, file=file), self.device)
 
     @torch.no_grad()
     def predict_noise(self, x: Tensor, timesteps: Tensor, context: Tensor) -> Tensor:
@@ -286,33 +299,14 @@ def unet_network(unet: UNetArchitecture) -> "UNet2DConditionModel":
     """As in Stable Diffusion 2's `unet/config.json`, with this checkpoint's widths."""
     from diffusers import UNet2DConditionModel
 
-    down = [("CrossAttn" if attention else "") + "DownBlock2D" for attention in unet.attention]
-    up = [("CrossAttn" if attention else "") + "UpBlock2D" for attention in unet.attention]
-    return UNet2DConditionModel(
-        in_channels=unet.in_channels,
-        out_channels=unet.out_channels,
-        block_out_channels=unet.levels,
-        layers_per_block=unet.res_blocks,
-        down_block_types=tuple(down),
-        up_block_types=tuple(reversed(up)),
-        cross_attention_dim=unet.context_dim,
-        # By its name the size of a head, in effect the number of heads per level.
-        attention_head_dim=tuple(width // HEAD_CHANNELS for width in unet.levels),
-        use_linear_projection=True,
-    )
+    return UNet2DConditionModel(**unet_config(unet))
 
 
 def vae_network(vae: VAEArchitecture) -> "AutoencoderKL":
     """As in Stable Diffusion 2's `vae/config.json`, with this checkpoint's widths."""
     from diffusers import AutoencoderKL
 
-    return AutoencoderKL(
-        block_out_channels=vae.levels,
-        layers_per_block=vae.res_blocks,
-        latent_channels=vae.latent_channels,
-        down_block_types=("DownEncoderBlock2D",) * len(vae.levels),
-        up_block_types=("UpDecoderBlock2D",) * len(vae.levels),
-    )
+    return AutoencoderKL(**vae_config(vae))
 
 
 def text_tower(model: nn.Module) -> nn.Module:
@@ -327,17 +321,4 @@ def text_network(text: TextArchitecture) -> "CLIPTextModel":
     """
     from transformers import CLIPTextConfig, CLIPTextModel
 
-    config = CLIPTextConfig(
-        vocab_size=text.vocabulary,
-        hidden_size=text.width,
-        intermediate_size=text.mlp_width,
-        num_hidden_layers=text.layers - 1,
-        num_attention_heads=text.heads,
-        max_position_embeddings=text.length,
-        hidden_act="gelu",
-        layer_norm_eps=1e-5,
-        bos_token_id=prompt.START,
-        eos_token_id=prompt.END,
-        pad_token_id=prompt.PAD,
-    )
-    return CLIPTextModel(config)
+    return CLIPTextModel(CLIPTextConfig(**text_config(text)))

@@ -90,6 +90,16 @@ def load_checkpoint(
     return load(checkpoint)
 
 
+def transplant(
+    model: "EngineModel", fine_tune: "EngineModel", base: "EngineModel", strength: float
+) -> "EngineModel":
+    """The depth MODEL plus strength · (fine-tune − base), worked out when it is first used.
+
+    Raises CannotTransplant when the three do not belong together.
+    """
+    return model.transplanted(fine_tune, base, strength)
+
+
 def on_device(network: torch.nn.Module) -> torch.device:
     """Move a depth network to where it runs fastest and say where that is."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

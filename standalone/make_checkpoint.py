@@ -111,7 +111,7 @@ MINIATURE = Structure(
         grid=12,
         neck=(32, 32),
         fusion=32,
-        head=(16, 16),
+        head=(16, 32),  # the second is fixed in transformers' DPT
     ),
 )
 

@@ -75,6 +75,14 @@ def tokenizer() -> "CLIPTokenizerFast":
     """CLIP's tokenizer with the vocabulary that OpenCLIP ships."""
     from transformers import CLIPTokenizerFast
 
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in vocabulary_files().items():
+            Path(folder, name).write_text(text, encoding="utf-8")
+        return CLIPTokenizerFast.from_pretrained(folder)
+
+
+def vocabulary_files() -> dict[str, str]:
+    """The vocabulary and the merge rules as transformers stores them, by file name."""
     merges = _merges()
     # Byte symbols, byte symbols that end a word, merged symbols, start and end: the order in
     # which OpenCLIP's tokenizer numbers them (open_clip/tokenizer.py).
@@ -82,12 +90,10 @@ def tokenizer() -> "CLIPTokenizerFast":
     words = [*symbols, *(f"{symbol}</w>" for symbol in symbols)]
     words += [merge.replace(" ", "") for merge in merges]
     words += ["<|startoftext|>", "<|endoftext|>"]
-    with tempfile.TemporaryDirectory() as folder:
-        vocabulary = json.dumps({word: number for number, word in enumerate(words)})
-        Path(folder, "vocab.json").write_text(vocabulary, encoding="utf-8")
-        lines = "\n".join(["#version: 0.2", *merges, ""])
-        Path(folder, "merges.txt").write_text(lines, encoding="utf-8")
-        return CLIPTokenizerFast.from_pretrained(folder)
+    return {
+        "vocab.json": json.dumps({word: number for number, word in enumerate(words)}),
+        "merges.txt": "\n".join(["#version: 0.2", *merges, ""]),
+    }
 
 
 def engine_package(name: str) -> ModuleSpec:

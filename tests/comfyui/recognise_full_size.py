@@ -27,19 +27,37 @@ def main(comfyui: str, pack: str, table: str) -> dict[str, Any]:
     (host,) = (module for name, module in sys.modules.items() if name.endswith(".host.comfyui"))
     importlib.reload(host)
     known = [model.__name__ for model in comfy.supported_models.models]
-    return {"registered": known.count("SD2Depth"), **look_up(Path(table))}
+    tensors = read(Path(table))
+    plain = {**tensors, FIRST: tensors[FIRST][:, :4], V_MARK: tensors[V_MARK].new_zeros(320, **CPU)}
+    return {
+        "registered": known.count("SD2Depth"),
+        **look_up(tensors),
+        "without_depth": look_up(plain),
+    }
 
 
-def look_up(table: Path) -> dict[str, Any]:
+FIRST = "model.diffusion_model.input_blocks.0.0.weight"
+# ComfyUI looks at this one's values to tell what a model without depth predicts.
+V_MARK = "model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias"
+CPU = {"device": "cpu"}
+
+
+def read(table: Path) -> dict[str, Any]:
+    """The tensors, without data."""
+    import torch
+
+    rows = (line.split("\t") for line in table.read_text().splitlines() if line[0] != "#")
+    return {
+        name: torch.empty([int(size) for size in shape.split("x") if size], device="meta")
+        for name, shape in rows
+    }
+
+
+def look_up(tensors: dict[str, Any]) -> dict[str, Any]:
     """Which model ComfyUI builds, and whether each of its tensors is stored in that shape."""
     import comfy.model_detection
     import torch
 
-    rows = (line.split("\t") for line in table.read_text().splitlines() if line[0] != "#")
-    tensors = {
-        name: torch.empty([int(size) for size in shape.split("x") if size], device="meta")
-        for name, shape in rows
-    }
     prefix = comfy.model_detection.unet_prefix_from_state_dict(tensors)
     config = comfy.model_detection.model_config_from_unet(tensors, prefix)
     config.set_inference_dtype(torch.float32, None)

@@ -43,3 +43,12 @@ def test_every_tensor_of_the_unet_has_its_place(recognised):
 
 def test_it_is_registered_once_however_often_the_pack_is_imported(recognised):
     assert recognised["registered"] == 1
+
+
+def test_sd2_base_has_in_comfyui_the_tensors_that_a_transplant_looks_for(recognised):
+    """The names and shapes of its own class for the model, four channels instead of five."""
+    base = recognised["without_depth"]
+    assert base["config"] == "SD20"
+    assert base["prediction"] == "EPS"
+    assert base["tensors"] == 686
+    assert base["misplaced"] == []
