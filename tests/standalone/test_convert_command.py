@@ -1,6 +1,7 @@
 """`depth2img convert`: diffusers loads what it writes, and paints what the engine paints."""
 
 import json
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -295,11 +296,13 @@ def test_the_source_is_never_overwritten(wide, folder, fails):
 
 # --- full width ----------------------------------------------------------------------------------
 
+# Not ru_maxrss: a process begins with the peak of the one that started it.
 _PEAK = """
-import resource, sys
+import re, sys
+from pathlib import Path
 from sd2_depth2img.standalone import cli
 code = cli.main(sys.argv[1:])
-sys.stderr.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+sys.stderr.write(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1])
 sys.exit(code)
 """
 
@@ -308,15 +311,15 @@ def peak_of_converting(*arguments):
     """The most memory that a process of its own held, in bytes."""
     command = [sys.executable, "-c", _PEAK, "convert", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return int(done.stderr.split()[-1]) * unit
+    return int(done.stderr.split()[-1]) * 1024
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of memory from /proc")
 @pytest.mark.slow
 def test_full_width_there_and_back_is_bit_identical_and_takes_little_memory(tmp_path):
     source = make_checkpoint(tmp_path / "full.safetensors", FULL, seed=4)
-    largest = max(info.nbytes for info in map(torch.Tensor.detach, load_file(source).values()))
-    limit = 1.2 * largest + 1e9
+    # The token embedding, 202 MB: what is read, converted and written at a time.
+    limit = 1.2 * 4 * max(math.prod(shape) for shape in FULL.tensors().values()) + 1e9
     folder, back = tmp_path / "folder", tmp_path / "back.safetensors"
     assert peak_of_converting(source, folder) <= limit
     assert peak_of_converting(folder, back) <= limit
