@@ -15,7 +15,7 @@ from .architecture import (
     UnknownArchitecture,
     VAEArchitecture,
 )
-from .diagnosis import Kind, Part, identify, part_of
+from .diagnosis import Identity, Kind, Part, identify, part_of
 from .diffusers_folder import DiffusersFolder, open_source
 from .ema import with_ema
 from .refusals import IncompleteCheckpoint, NotADepthCheckpoint
@@ -59,7 +59,7 @@ class Checkpoint:
         checkpoint = cls.of(with_ema(source), source)
         for part, widths in ((Part.VAE, checkpoint.vae), (Part.TEXT, checkpoint.text)):
             if widths is None:
-                _log.warning("%s", checkpoint.absent(part).message)
+                _log.warning("%s", checkpoint._lack(part))
         return checkpoint
 
     @classmethod
@@ -73,13 +73,7 @@ class Checkpoint:
         Raises NotADepthCheckpoint, IncompleteCheckpoint.
         """
         identity = identify(file.tensors)
-        if identity.kind not in (Kind.SD2_DEPTH, Kind.SD2_DEPTH_UNET):
-            raise NotADepthCheckpoint(f"{_name(source)}: {identity.sentence()} {_NEEDED}")
-        if _predicts_velocity(file):
-            raise NotADepthCheckpoint(
-                f"{file.path.name} was trained to predict v, the velocity; Stable Diffusion 2's "
-                "depth model predicts the noise, and this file would paint wrong pictures"
-            )
+        _check_kind(source, file, identity)
         unet = _part(file, Part.UNET, UNetArchitecture)
         vae = _part(file, Part.VAE, VAEArchitecture)
         text = _part(file, Part.TEXT, TextArchitecture)
@@ -102,44 +96,35 @@ class Checkpoint:
         """
         names = [name for name in self.file.tensors if name.startswith(part.value)]
         if not names:
-            raise self.absent(part)
+            raise IncompleteCheckpoint(self._lack(part))
         return {name[len(part.value) :]: self.file.read(name) for name in names}
-
-    def absent(self, part: Part) -> "AbsentPart":
-        """The error that says that the file lacks a part, and what supplies it."""
-        what, remedy = _ABSENT[part]
-        return AbsentPart(f"{self.path.name} has no {what} inside. {remedy}")
 
     def stand_in(self, part: Part) -> "Absent":
         """What a host gives out for a VAE or a text encoder that the file lacks."""
-        return Absent(self.absent(part))
+        return Absent(self._lack(part))
+
+    def _lack(self, part: Part) -> str:
+        """The sentences that say that the file lacks a part, and what supplies it."""
+        what, remedy = _ABSENT[part]
+        return f"{self.path.name} has no {what} inside. {remedy}"
+
+
+class Absent:
+    """Stands where a VAE or a text encoder would be: whatever is asked of it raises AbsentPart."""
+
+    _message = "this part is missing"
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+
+    def __getattr__(self, name: str) -> Any:
+        raise AbsentPart(self._message)
 
 
 class AbsentPart(IncompleteCheckpoint, AttributeError):  # noqa: N818 - names what is missing
     """A part was used that the file does not have. AttributeError, so that `hasattr` is False."""
 
-    @property
-    def message(self) -> str:
-        """What is missing and what to do."""
-        return self.args[0]
 
-
-class Absent:
-    """Stands where a VAE or a text encoder would be: whatever is asked of it raises the error."""
-
-    _error = AbsentPart("this part is missing")
-
-    def __init__(self, error: AbsentPart) -> None:
-        self._error = error
-
-    def __getattr__(self, name: str) -> Any:
-        raise AbsentPart(self._error.message)
-
-
-_NEEDED = (
-    "Depth-to-image needs a Stable Diffusion 2 depth checkpoint such as 512-depth-ema "
-    "(5 input channels, context 1024)."
-)
 _REMEDY = "Copy or download it again, or use another copy."
 _ABSENT = {
     Part.VAE: (
@@ -161,11 +146,19 @@ _ABSENT = {
 }
 
 
-def _name(source: WeightFile) -> str:
-    """The file's name for a message, with what a folder says of itself."""
-    if isinstance(source, DiffusersFolder):
-        return f"{source.path.name} ({source.pipeline})"
-    return source.path.name
+def _check_kind(source: WeightFile, file: WeightFile, identity: Identity) -> None:
+    """Raise NotADepthCheckpoint for what is something else, with what a folder says of itself."""
+    if identity.kind not in (Kind.SD2_DEPTH, Kind.SD2_DEPTH_UNET):
+        pipeline = f" ({source.pipeline})" if isinstance(source, DiffusersFolder) else ""
+        raise NotADepthCheckpoint(
+            f"{file.path.name}{pipeline}: {identity.sentence()} Depth-to-image needs a Stable "
+            "Diffusion 2 depth checkpoint such as 512-depth-ema (5 input channels, context 1024)."
+        )
+    if _predicts_velocity(file):
+        raise NotADepthCheckpoint(
+            f"{file.path.name} was trained to predict v, the velocity; Stable Diffusion 2's "
+            "depth model predicts the noise, and this file would paint wrong pictures"
+        )
 
 
 def _predicts_velocity(file: WeightFile) -> bool:

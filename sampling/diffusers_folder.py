@@ -88,8 +88,9 @@ class DiffusersFolder(View):
                 _log.warning("%s lists a %s that is not there", self._folder.name, part)
                 return False
             raise IncompleteCheckpoint(
-                f"{self._folder.name} is incomplete: {INDEX} lists {part}, and there are no "
-                f"weights in {self._folder / part}. Copy or download the folder again."
+                f"{self._folder.name} is incomplete: {INDEX} lists {part}, and there is no weight "
+                f"file or index of shards in {self._folder / part}. Copy or download the folder "
+                "again."
             )
         if part == "unet":
             raise NotADepthCheckpoint(
@@ -108,6 +109,12 @@ class DiffusersFolder(View):
 
         Raises NotADepthCheckpoint that names what is different.
         """
+        if not (self._folder / "scheduler" / "scheduler_config.json").is_file():
+            _log.warning(
+                "%s has no scheduler/scheduler_config.json, which tells what the model predicts; "
+                "it is taken to be the noise, as in Stable Diffusion 2's depth model",
+                self._folder.name,
+            )
         heads = {"unet": _unet_heads(unet)}
         if text is not None:
             heads["text_encoder"] = {"num_attention_heads": [text.heads]}
@@ -153,7 +160,7 @@ _SETTINGS: tuple[tuple[str, str, dict[str, Sequence]], ...] = (
 
 
 def _unet_heads(unet: UNetArchitecture) -> dict[str, Sequence]:
-    """In diffusers `attention_head_dim` is the number of heads, unless that is given as well."""
+    """In a UNet's config `attention_head_dim` is, against its name, the number of heads."""
     heads = [width // HEAD_CHANNELS for width in unet.levels]
     return {"attention_head_dim": [heads, heads[0] if len(set(heads)) == 1 else heads]}
 

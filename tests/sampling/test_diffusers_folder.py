@@ -289,6 +289,12 @@ def test_settings_that_older_versions_did_not_write_may_be_missing(folder):
     assert Checkpoint.open(folder).has_midas
 
 
+def test_a_missing_scheduler_is_told(folder, caplog):
+    shutil.rmtree(folder / "scheduler")
+    Checkpoint.open(folder)
+    assert "peer has no scheduler/scheduler_config.json" in caplog.text
+
+
 def test_a_folder_without_an_index_is_refused(folder):
     with pytest.raises(FileNotFoundError, match=INDEX):
         open_source(folder / "unet")

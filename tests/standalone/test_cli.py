@@ -109,6 +109,39 @@ def test_runs_a_workflow_from_a_shell(here, mini_checkpoint):
     assert (sampler["seed"], sampler["steps"], sampler["cfg"]) == (2**64 - 1, 1, 2.0)
 
 
+@pytest.mark.parametrize("place", ["peer", "peer/", "models/diffusers/peer"])
+def test_a_diffusers_folder_paints_the_picture_of_the_file(
+    here, peer_checkpoint, diffusers_folder, place
+):
+    """By its path, or as `NAME/` by its name in models/diffusers."""
+    target = here / ("models/diffusers/peer" if place == "peer/" else place)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.symlink_to(diffusers_folder)
+    photo(here / "mine.png")
+    workflow = write(here / "w.json", DEPTH)
+    for checkpoint, output in ((peer_checkpoint, "file"), (place, "folder")):
+        options = {"--checkpoint": checkpoint, "--image": "mine.png", "--output": output}
+        flat = [str(part) for option in options.items() for part in option]
+        assert cli.main(["run", workflow, "--steps", "1", *flat]) == cli.OK
+    ours, theirs = (
+        np.asarray(Image.open(here / output / "result_00001_.png")) for output in ("folder", "file")
+    )
+    assert np.array_equal(ours, theirs)
+    assert ours.std() > 0
+
+
+def test_a_path_to_a_folder_means_that_folder_whatever_the_models_hold(
+    here, diffusers_folder, tmp_path, capsys
+):
+    (here / "models/diffusers").mkdir(parents=True)
+    (here / "models/diffusers/peer").symlink_to(diffusers_folder)
+    (here / "peer").mkdir()
+    photo(here / "mine.png")
+    options = ["--image", "mine.png", "--checkpoint", "peer/"]
+    assert cli.main(["run", write(here / "w.json", DEPTH), *options]) == cli.FAILED
+    assert f"no model_index.json in the folder {here / 'peer'}" in capsys.readouterr().err
+
+
 def test_a_picture_it_saved_can_be_run_again(here, capsys):
     photo(here / "input" / "photo.png")
     assert cli.main(["run", write(here / "w.json", SCALE)]) == cli.OK
