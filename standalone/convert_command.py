@@ -3,6 +3,7 @@
 import argparse
 import importlib.metadata
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..sampling.weights import WeightFile
 
 _DTYPES = {"fp16": "float16", "bf16": "bfloat16", "fp32": "float32"}
+_SMALL = 1_000_000  # bytes: names, shapes and settings
 _PICKLES = (".ckpt", ".pt", ".pth", ".bin")
 
 
@@ -63,6 +65,9 @@ def _convert(options: argparse.Namespace) -> int:
     dtype = getattr(torch, _DTYPES[options.dtype]) if options.dtype else None
     for reason, names in selection.left_out.items():
         print(f"left out: {len(names)} tensors ({reason})")
+    others = _bytes_beside_the_weights(options.source)
+    if others > _SMALL:
+        print(f"left out: {others / 1e6:,.1f} MB (no weights: what training needs to go on)")
     write = _write_file if layout is Layout.LDM else _write_folder
     write(options, selection, dtype)
     return 0
@@ -73,6 +78,16 @@ def _source(options: argparse.Namespace) -> "WeightFile":
     from ..sampling.diffusers_folder import open_source
 
     return open_source(options.source)
+
+
+def _bytes_beside_the_weights(path: Path) -> int:
+    """What else a file holds, such as the optimizer's states of a training checkpoint."""
+    from ..sampling.weights import open_weights
+
+    if path.is_dir():
+        return 0
+    infos = open_weights(path).tensors.values()
+    return path.stat().st_size - sum(math.prod(i.shape) * i.dtype.itemsize for i in infos)
 
 
 def _layout(target: Path, wanted: str | None) -> "Layout":
