@@ -3,6 +3,7 @@
 import argparse
 import importlib.metadata
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..sampling.streamed import PlannedTensor
 
 _DTYPES = {"fp16": "float16", "bf16": "bfloat16", "fp32": "float32"}
+_SMALL = 1_000_000  # bytes: names, shapes and settings
 _PICKLES = (".ckpt", ".pt", ".pth", ".bin")
 
 
@@ -80,6 +82,9 @@ def _convert(options: argparse.Namespace) -> int:
     dtype = getattr(torch, _DTYPES[options.dtype]) if options.dtype else None
     for reason, names in selection.left_out.items():
         print(f"left out: {len(names)} tensors ({reason})")
+    others = _bytes_beside_the_weights(options.source)
+    if others > _SMALL:
+        print(f"left out: {others / 1e6:,.1f} MB (no weights: what training needs to go on)")
     write = _write_file if layout is Layout.LDM else _write_folder
     write(options, selection, dtype)
     return 0
@@ -98,6 +103,16 @@ def _with_fine_tune(model: "Checkpoint", fine_tune: Path | None, base: Path | No
         )
     others = (with_ema(open_source(path)) for path in (fine_tune, base))
     return replace(model, file=Transplanted(model.file, *others))
+
+
+def _bytes_beside_the_weights(path: Path) -> int:
+    """What else a file holds, such as the optimizer's states of a training checkpoint."""
+    from ..sampling.weights import open_weights
+
+    if path.is_dir():
+        return 0
+    infos = open_weights(path).tensors.values()
+    return path.stat().st_size - sum(math.prod(i.shape) * i.dtype.itemsize for i in infos)
 
 
 def _layout(target: Path, wanted: str | None) -> "Layout":
