@@ -59,27 +59,6 @@ def camera_path(move: Move, frames: int) -> list[Camera]:
     return [Camera(math.cos(angle), math.sin(angle), 0.0) for angle in angles]
 
 
-def check_depth(depth: Tensor, picture: Tensor) -> None:
-    """Raise ValueError unless depth `[N, H, W]` is in 0..1 and fits pictures `[B, H, W, 3]`."""
-    if depth.shape[1:] != picture.shape[1:3]:
-        raise ValueError(
-            f"the depth map has {depth.shape[2]} x {depth.shape[1]} pixels, the picture "
-            f"{picture.shape[2]} x {picture.shape[1]}. Scale one of them (Upscale Image) so that "
-            "they are alike"
-        )
-    if len(picture) % len(depth):
-        raise ValueError(
-            f"{len(depth)} depth maps cannot be shared out to {len(picture)} pictures; give one "
-            "map, or one for each picture"
-        )
-    low, high = (end.item() for end in depth.aminmax())
-    if not (low >= 0 and high <= 1):  # put this way round, NaN is refused as well
-        raise ValueError(
-            f"the depths run from {low:g} to {high:g}; expected 0 (far) to 1 (near). Normalise "
-            "the map first"
-        )
-
-
 def widen(depth: Tensor, pixels: int) -> Tensor:
     """Near things widened by that many pixels on every side, `[H, W]`.
 
