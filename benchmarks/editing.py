@@ -159,10 +159,10 @@ def adjusted(**how: object) -> Call:
     return lambda: adjust(DEPTH, adjustment)
 
 
-def merged(mode: Mode, match: Match = Match.NONE) -> Call:
-    """Merge Depth, under a mask."""
+def merged(mode: Mode, match: Match = Match.NONE, mask: torch.Tensor | None = MASK) -> Call:
+    """Merge Depth."""
     patch = DEPTH * 0.5 + 0.2
-    return lambda: merge(DEPTH, patch, mode, Placement(match=match), mask=MASK)
+    return lambda: merge(DEPTH, patch, mode, Placement(match=match), mask=mask)
 
 
 def filled(shape: Shape) -> Call:
@@ -214,10 +214,14 @@ OPERATIONS: dict[str, tuple[Call, Call]] = {
         times(1, lambda: PICTURE @ WEIGHTS, slopes(), box(7, RADIUS // 2)),
     ),
     "merge: nearest wins": (
+        merged(Mode.NEAREST, mask=None),
+        lambda: torch.maximum(DEPTH, OTHER),
+    ),
+    "merge: nearest wins, under a mask": (
         merged(Mode.NEAREST),
         times(1, lambda: torch.maximum(DEPTH, OTHER), mixture()),
     ),
-    "merge: over, matched": (
+    "merge: over, matched, under a mask": (
         merged(Mode.OVER, Match.SCALE),
         matching(),
     ),

@@ -16,7 +16,7 @@ Map = np.ndarray  # float32 [H, W]
 CELLS = 4  # to a standard deviation, at the least, in a wide blur
 LARGEST = 64  # pixels to a cell's side; bands begin at multiples of it
 TINY = 1e-12  # keeps a division finite
-BAND = 256  # rows at once; fewer cost more in their overlaps than they save
+BAND = 512  # rows at once; fewer cost more in their overlaps than they save
 
 
 def per_map(filtered: Callable[..., Map], *batches: Tensor, halo: int | None = None) -> Tensor:

@@ -94,18 +94,24 @@ def merge(
     """
     check_shares(len(patch), len(depth), "patches", "depth maps")
     seat = _Seat.of(placement, patch, depth, mask)
-    whole = depth.clone()
     if seat is None:
-        return whole
+        return depth.clone()
     ground = seat.room.of(depth)
-    laid = seat.lay(patch, ground)
-    covered = seat.covered(ground)
-    on = covered if patch_mask is None else seat.lay(patch_mask, torch.zeros_like(ground))
-    on = on if mask is None else on * seat.room.of(mask)
-    if placement.match is not Match.NONE or placement.offset:
+    laid, on = seat.lay(patch, ground), None
+    is_moved = placement.match is not Match.NONE or placement.offset != 0
+    # Else the patch ends where it ends, and what is laid around it is the map itself.
+    if is_moved or feather or mask is not None or patch_mask is not None:
+        covered = seat.covered(ground)
+        on = covered if patch_mask is None else seat.lay(patch_mask, torch.zeros_like(ground))
+        on = on if mask is None else on * seat.room.of(mask)
+    if is_moved:
         laid = match_border(laid, ground, on, covered, placement.match) + placement.offset
         laid = clipped(torch.where(on > 0, laid, ground), "Merge Depth, matching and offset")
-    seat.room.of(whole)[...] = limit(ground, _mixed(ground, laid, mode, share), on, feather)
+    merged = limit(ground, _mixed(ground, laid, mode, share), on, feather)
+    if merged.shape == depth.shape:
+        return merged
+    whole = depth.clone()
+    seat.room.of(whole)[...] = merged
     return whole
 
 
@@ -149,6 +155,8 @@ class _Seat:
     def lay(self, patch: Tensor, ground: Tensor) -> Tensor:
         """A room's tensor `[B, H, W]` with a patch `[N, h, w]` in its place."""
         shown = resize_window(patch, *self.size, self.window)
+        if shown.shape == ground.shape:
+            return shown
         laid = ground.clone()
         # BHW -> (B / N)NHW: shared out, patches repeat as a whole.
         self.place.of(laid).unflatten(0, (-1, len(patch)))[...] = shown
