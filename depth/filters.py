@@ -85,7 +85,7 @@ def guided_filter(
         covariance -= np.multiply(guide_mean, values_mean, out=scratch)
     variance -= np.multiply(guide_mean, guide_mean, out=scratch)
     # The difference of two averages may round to less than the 0 that it is.
-    divisor = cv2.max(variance, 0, dst=scratch)
+    divisor = np.maximum(variance, 0, out=scratch)
     divisor += np.float32(eps)
     slope = np.divide(covariance, divisor, out=divisor)
     shift = np.subtract(values_mean, np.multiply(slope, guide_mean, out=covariance), out=covariance)
@@ -113,7 +113,7 @@ def joint_bilateral(guide: Map, values: Map, sigma: float, tolerance: float, wei
             levels' distance too.
         weights: `[H, W]`, > 0: how much every value is worth.
     """
-    steps = cv2.multiply(guide, 255.0, dtype=cv2.CV_8U)  # rounded, and clipped to 0..255
+    steps = np.rint(guide.clip(0, 1) * 255).astype(np.uint8)
     height, width = steps.shape
     cell = cell_of(sigma)
     weighted = _in_cells(weights * values, cell)

@@ -140,8 +140,8 @@ class _Seat:
         Raises:
             ValueError: the patch lies outside of the map.
         """
-        size = [max(1, round(side * where.scale)) for side in patch.shape[1:]]
-        box = Box(where.y, where.x, *size)
+        rows, columns = (max(1, round(side * where.scale)) for side in patch.shape[1:])
+        box = Box(where.y, where.x, rows, columns)
         shown = box.inside(*depth.shape[1:])
         changes = shown if mask is None else shown.common(bounds(mask))
         if changes is None:
@@ -150,7 +150,7 @@ class _Seat:
         margin = 1 if where.match is Match.NONE else BORDER
         room = changes.grown(margin).inside(*depth.shape[1:]).common(shown.grown(1))
         place = shown.common(room)
-        return cls(room, place.seen_from(room), place.seen_from(box), tuple(size))
+        return cls(room, place.seen_from(room), place.seen_from(box), (rows, columns))
 
     def lay(self, patch: Tensor, ground: Tensor) -> Tensor:
         """A room's tensor `[B, H, W]` with a patch `[N, h, w]` in its place."""

@@ -87,7 +87,7 @@ def _refined(depth: Map, guide: Map, method: Method, reach: float, tolerance: fl
         snapped = joint_bilateral(guide, depth, reach / SIGMA, tolerance, trust)
     snapped -= depth
     rise *= np.float32(1 / EDGE)
-    snapped *= cv2.min(rise, 1, dst=rise)
+    snapped *= np.minimum(rise, 1, out=rise)
     snapped += depth
     return snapped
 

@@ -95,6 +95,16 @@ def test_the_result_has_the_photographs_size_and_number():
     assert refine(torch.rand(1, 120, 180), photo).shape == (4, 60, 90)
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("size", [(1, 1), (1, 4), (4, 1), (3, 2)])
+def test_the_smallest_maps_are_taken(method, size):
+    """OpenCV reads arrays of one or four numbers as colours where it can."""
+    photo = torch.rand(1, *size, 3)
+    for radius in (1.0, 8.0, 40.0):
+        refined = refine(torch.full((1, *size), 0.3), photo, method, radius)
+        assert torch.equal(refined, torch.full((1, *size), 0.3))
+
+
 def test_radius_0_only_enlarges_and_leaves_a_map_of_the_same_size_as_it_is():
     photo = torch.rand(1, 20, 30, 3)
     depth = torch.rand(1, 20, 30)
