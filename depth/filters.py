@@ -16,7 +16,7 @@ Map = np.ndarray  # float32 [H, W]
 CELLS = 4  # to a standard deviation, at the least, in a wide blur
 LARGEST = 64  # pixels to a cell's side; bands begin at multiples of it
 TINY = 1e-12  # keeps a division finite
-BAND = 512  # rows at once; fewer cost more in their overlaps than they save
+BAND = 256  # rows at once; fewer cost more in their overlaps than they save
 
 
 def per_map(filtered: Callable[..., Map], *batches: Tensor, halo: int | None = None) -> Tensor:
@@ -58,8 +58,8 @@ def guided_filter(
         weights: `[H, W]`, > 0: how much every value is worth. None: all the same.
     """
 
-    def mean(t: Map) -> Map:
-        return cv2.blur(t, (2 * radius + 1, 2 * radius + 1))
+    def mean(t: Map, out: Map | None = None) -> Map:
+        return cv2.blur(t, (2 * radius + 1, 2 * radius + 1), dst=out)
 
     def local(weighted: Map) -> Map:
         average = mean(weighted)
@@ -85,13 +85,13 @@ def guided_filter(
         covariance -= np.multiply(guide_mean, values_mean, out=scratch)
     variance -= np.multiply(guide_mean, guide_mean, out=scratch)
     # The difference of two averages may round to less than the 0 that it is.
-    divisor = np.maximum(variance, 0, out=scratch)
+    _, divisor = cv2.threshold(variance, 0, 0, cv2.THRESH_TOZERO, dst=scratch)
     divisor += np.float32(eps)
     slope = np.divide(covariance, divisor, out=divisor)
     shift = np.subtract(values_mean, np.multiply(slope, guide_mean, out=covariance), out=covariance)
-    result = mean(slope)
+    result = mean(slope, out=guide_mean)
     result *= guide
-    result += mean(shift)
+    result += mean(shift, out=slope)
     return result
 
 

@@ -87,7 +87,8 @@ def _refined(depth: Map, guide: Map, method: Method, reach: float, tolerance: fl
         snapped = joint_bilateral(guide, depth, reach / SIGMA, tolerance, trust)
     snapped -= depth
     rise *= np.float32(1 / EDGE)
-    snapped *= np.minimum(rise, 1, out=rise)
+    _, share = cv2.threshold(rise, 1, 0, cv2.THRESH_TRUNC, dst=rise)
+    snapped *= share
     snapped += depth
     return snapped
 
