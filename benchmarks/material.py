@@ -67,12 +67,18 @@ def compare(name: str, ours: Side, theirs: Side, model: EngineModel, rounds: int
     return take_turns(name, ours, theirs, rounds)
 
 
-def take_turns(name: str, ours: Side, theirs: Side, rounds: int) -> float:
+def take_turns(
+    name: str,
+    ours: Side,
+    theirs: Side,
+    rounds: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
     """The median of the ratios ours / theirs, of sides that have run before."""
     ratios = []
     for turn in range(rounds):
         order = (ours, theirs) if turn % 2 == 0 else (theirs, ours)
-        seconds = {side: _seconds(side) for side in order}
+        seconds = {side: _seconds(side, clock) for side in order}
         ratios.append(seconds[ours] / seconds[theirs])
         say(
             f"  {name}: {_duration(seconds[ours])} against {_duration(seconds[theirs])}, "
@@ -89,10 +95,10 @@ def _unet_calls(model: EngineModel, side: Side) -> int:
     return len(calls)
 
 
-def _seconds(side: Side) -> float:
-    start = time.perf_counter()
+def _seconds(side: Side, clock: Callable[[], float]) -> float:
+    start = clock()
     side()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def _duration(seconds: float) -> str:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .convention import clipped
-from .filters import TINY, Map, guided_filter, in_bands, per_map
+from .filters import TINY, guided_filter, per_map
 
 
 class ClipBy(str, Enum):
@@ -118,12 +118,11 @@ def percentiles(depth: Tensor, *shares: float) -> Tensor:
 def _smoothed(depth: Tensor, how: Adjustment) -> Tensor:
     if not how.smooth:
         return depth
-    smooth = per_map(lambda one: _smooth_map(one, how), depth)
-    return smooth.clamp_(0, 1)  # rounding may pass the ends
-
-
-def _smooth_map(depth: Map, how: Adjustment) -> Map:
     if how.smoothing is Smoothing.GAUSSIAN:
-        return cv2.GaussianBlur(depth, (0, 0), how.smooth)
-    radius = max(1, round(how.smooth))
-    return in_bands(lambda t: guided_filter(t, t, radius, how.edge**2), 2 * radius, depth)
+        smooth = per_map(lambda one: cv2.GaussianBlur(one, (0, 0), how.smooth), depth)
+    else:
+        radius = max(1, round(how.smooth))
+        smooth = per_map(
+            lambda one: guided_filter(one, one, radius, how.edge**2), depth, halo=2 * radius
+        )
+    return smooth.clamp_(0, 1)  # rounding may pass the ends

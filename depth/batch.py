@@ -93,7 +93,8 @@ def _disparities(
     last = parts[-1] if parts else None
     jobs = [(index, part) for index in range(len(pictures)) for part in (None, *parts)]
     for index, part in each(jobs):
-        pixels = to_pixels(pictures[index : index + 1])
+        if part is None:  # the first look at every picture
+            pixels = to_pixels(pictures[index : index + 1])
         seen = pixels if part is None else part.cut(pixels)
         options = settings.resolution, settings.precision, device, settings.flip
         disparity = see(network, seen, *options)

@@ -5,8 +5,8 @@ from enum import Enum
 from torch import Tensor
 
 from ..pictures.crop import Box, cut, resize_map
-from ..pictures.sizes import same_aspect
 from .convention import normalize
+from .fit import check_fits
 
 
 class DepthRange(str, Enum):
@@ -45,22 +45,3 @@ def crop_depth(
         depth = normalize(depth)
     part = resize_map(cut(resize_map(depth, rows, columns), box), height, width)
     return normalize(part) if kind is DepthRange.CROP else part
-
-
-def check_fits(depth: Tensor, picture: Tensor) -> None:
-    """Whether maps `[N, h, w]` can belong to pictures `[B, H, W, C]`.
-
-    Raises:
-        ValueError: the map has another shape than the picture, or their numbers do not fit.
-    """
-    batch, rows, columns = picture.shape[:3]
-    if not same_aspect(*depth.shape[1:], rows, columns):
-        raise ValueError(
-            f"the depth map has {depth.shape[2]} x {depth.shape[1]} pixels, the picture {columns} "
-            f"x {rows}: they have different shapes. Estimate the depth on this very picture"
-        )
-    if batch % len(depth):
-        raise ValueError(
-            f"{len(depth)} depth maps cannot be shared out to {batch} pictures; give one map, or "
-            "one for each picture"
-        )

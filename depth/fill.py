@@ -4,15 +4,15 @@ A relative depth is a disparity, and the disparity of a plane in space is a line
 pixel: a ramp is what a floor or a wall looks like.
 """
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
 import cv2
-import numpy as np
 import torch
 from torch import Tensor
 
-from .filters import per_map
+from ..pictures.masks import way_inward
 from .masks import smooth_fill
 
 
@@ -73,15 +73,16 @@ def fill(
         return ramp(*depth.shape[1:], where).to(depth).expand_as(depth)
     if shape is Shape.DOME:
         height, inside = dome(*depth.shape[1:], where)
-        height, inside = height.to(depth), inside.to(depth.device)
-        return torch.where(inside, where.far + (where.near - where.far) * height, depth)
+        sphere = height.mul_(where.near - where.far).add_(where.far)
+        return torch.where(inside.to(depth.device), sphere.to(depth), depth)
     if mask is None:
         raise ValueError(
             f"{shape.value} needs a mask: connect one, or choose flat plane, ramp or dome"
         )
     if shape is Shape.SMOOTH:
         return smooth_fill(depth, mask)
-    return torch.where(mask > 0, where.far + (where.near - where.far) * relief(mask), depth)
+    cushion = relief(mask).mul_(where.near - where.far).add_(where.far)
+    return torch.where(mask > 0, cushion, depth)
 
 
 def ramp(height: int, width: int, where: Geometry) -> Tensor:
@@ -105,9 +106,10 @@ def dome(height: int, width: int, where: Geometry) -> tuple[Tensor, Tensor]:
     x, y = _pixels(height, width)
     (x1, y1), (x2, y2) = (_pixel(point, height, width) for point in (where.first, where.second))
     square = _square((x2 - x1, y2 - y1))
-    height = (1 - (x - x1) ** 2 / square) - (y - y1) ** 2 / square  # squared
+    squared = (1 - (x - x1) ** 2 / square) - (y - y1) ** 2 / square
     # A point of the rim may round to just outside of it.
-    return height.clamp(min=0).sqrt_(), height >= -1e-6
+    inside = squared >= -1e-6
+    return squared.clamp_(min=0).sqrt_(), inside
 
 
 def relief(mask: Tensor) -> Tensor:
@@ -116,16 +118,8 @@ def relief(mask: Tensor) -> Tensor:
     Every patch has a round profile, a quarter circle from its border to where it is widest; of a
     disc it makes a half sphere. The frame of the map is no border.
     """
-    return per_map(lambda one: _cushion((one > 0).astype(np.uint8)), mask)
-
-
-def _cushion(outline: np.ndarray) -> np.ndarray:
-    distance = cv2.distanceTransform(outline, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    count, patch = cv2.connectedComponents(outline, connectivity=8)
-    widest = np.zeros(count, np.float32)
-    np.maximum.at(widest, patch.ravel(), distance.ravel())
-    share = distance * (1 / np.maximum(widest, 1))[patch]
-    return np.sqrt(share * (2 - share))  # 1 − (1 − share)²
+    share = way_inward(mask, math.inf, cv2.DIST_MASK_PRECISE)
+    return (2 - share).mul_(share).sqrt_()  # 1 − (1 − share)²
 
 
 def _pixels(height: int, width: int) -> tuple[Tensor, Tensor]:

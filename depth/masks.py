@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..pictures.fill import fill_holes
 from ..pictures.masks import fade_inward
+from ..pictures.sizes import check_shares
 from .convention import normalize
 
 log = logging.getLogger(__name__)
@@ -57,16 +58,16 @@ def put_under_mask(
         depth: `[B, H, W]`, finite.
         mask: `[B, H, W]` in 0..1; grey mixes.
         kind: which depth.
-        other: `[B, H, W]` or `[1, H, W]`, read with OTHER_MAP.
+        other: `[N, H, W]`, N = 1 or a divisor of B; read with OTHER_MAP.
 
     Raises:
-        ValueError: the other map is missing or has another size, or there is no border to fill
-            from because the mask covers a whole map.
+        ValueError: the other map is missing, has another size or cannot be shared out, or there is
+            no border to fill from because the mask covers a whole map.
     """
     if kind is UnderMask.KEEP:
         return depth
     smooth = kind is UnderMask.SMOOTH_FILL
-    return limit(depth, smooth_fill(depth, mask) if smooth else _same_size(other, depth), mask)
+    return limit(depth, smooth_fill(depth, mask) if smooth else _shared(other, depth), mask)
 
 
 def smooth_fill(depth: Tensor, mask: Tensor) -> Tensor:
@@ -83,15 +84,17 @@ def smooth_fill(depth: Tensor, mask: Tensor) -> Tensor:
     return fill_holes(depth.unsqueeze(1), (mask == 0).unsqueeze(1)).squeeze(1)  # BHW -> B1HW
 
 
-def _same_size(other: Tensor | None, depth: Tensor) -> Tensor:
+def _shared(other: Tensor | None, depth: Tensor) -> Tensor:
+    """Another map for each of the maps, of the same size as it must be."""
     if other is None:
         raise ValueError("there is no other map: connect one to the input `other`, or choose keep")
-    if other.shape[1:] != depth.shape[1:] or len(depth) % len(other):
+    if other.shape[1:] != depth.shape[1:]:
         raise ValueError(
-            f"there are {len(other)} other maps of {other.shape[2]} x {other.shape[1]} pixels and "
-            f"{len(depth)} depth maps of {depth.shape[2]} x {depth.shape[1]}; expected the same "
-            "width and height (Upscale Image makes them so), and one other map, or one for each"
+            f"the other map has {other.shape[2]} x {other.shape[1]} pixels and the depth map "
+            f"{depth.shape[2]} x {depth.shape[1]}; expected the same width and height (Upscale "
+            "Image makes them so)"
         )
+    check_shares(len(other), len(depth), "other maps", "depth maps")
     return other.to(depth).repeat(len(depth) // len(other), 1, 1)
 
 
@@ -116,7 +119,7 @@ def strength_map(
         log.warning(
             "%d of %d depth maps are flat: all of them is far and gets %.2f", flat, len(depth), far
         )
-    return far + (near - far) * _step(normalize(depth) - threshold, softness)
+    return _step(normalize(depth), softness, threshold).mul_(near - far).add_(far)
 
 
 def range_mask(depth: Tensor, near: float, far: float, softness: float = 0.0) -> Tensor:
@@ -149,7 +152,7 @@ def split_mask(
     See `split_threshold`. Over `softness` in depth, the one gives way to the other, so that both
     masks together are 1 everywhere.
     """
-    foreground = _step(depth - split_threshold(depth, mask), softness)
+    foreground = _step(depth, softness, split_threshold(depth, mask))
     return foreground if part is Split.FOREGROUND else 1 - foreground
 
 
@@ -191,11 +194,14 @@ def _otsu(values: np.ndarray) -> float:
     steps = scaled.astype(np.uint16)
     threshold, _ = cv2.threshold(steps, 0, 65535, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     # Any threshold in the gap between the parts is as good; the middle keeps clear of both.
-    _, behind, *_ = cv2.minMaxLoc(values, cv2.compare(steps, threshold, cv2.CMP_LE))
-    before, *_ = cv2.minMaxLoc(values, cv2.compare(steps, threshold, cv2.CMP_GT))
+    is_behind = cv2.compare(steps, threshold, cv2.CMP_LE)
+    _, behind, *_ = cv2.minMaxLoc(values, is_behind)
+    before, *_ = cv2.minMaxLoc(values, cv2.bitwise_not(is_behind, dst=is_behind))
     return (behind + before) / 2
 
 
-def _step(above: Tensor, softness: float) -> Tensor:
-    """0 below, 1 above, and a ramp of this length with its middle at 0."""
-    return (above / softness).add_(0.5).clamp_(0, 1) if softness > 0 else (above >= 0).to(above)
+def _step(depth: Tensor, softness: float, at: float | Tensor = 0.0) -> Tensor:
+    """0 below, 1 above, and a ramp of this length with its middle there."""
+    if softness > 0:
+        return (depth - at).div_(softness).add_(0.5).clamp_(0, 1)
+    return torch.ge(depth, at, out=torch.empty_like(depth))  # quicker than by way of bool

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..pictures.crop import Box, resize_map
+from ..pictures.crop import Box, bounds, resize_window
+from ..pictures.sizes import check_shares
 from .convention import clipped
 from .fidelity import align
 from .masks import limit
@@ -91,22 +92,26 @@ def merge(
     Raises:
         ValueError: the patches cannot be shared out, or lie outside of the map.
     """
-    if len(depth) % len(patch):
-        raise ValueError(
-            f"{len(patch)} patches cannot be shared out to {len(depth)} depth maps; give one, or "
-            "one for each map"
-        )
-    seat = _Seat.of(placement, *patch.shape[1:], *depth.shape[1:])
+    check_shares(len(patch), len(depth), "patches", "depth maps")
+    seat = _Seat.of(placement, patch, depth, mask)
+    if seat is None:
+        return depth.clone()
     ground = seat.room.of(depth)
-    laid = seat.lay(patch, ground.clone())
-    covered = seat.lay(torch.ones_like(patch[:1]), torch.zeros_like(ground))
-    on = covered if patch_mask is None else seat.lay(patch_mask, torch.zeros_like(ground))
-    on = on if mask is None else on * seat.room.of(mask)
-    if placement.match is not Match.NONE or placement.offset:
+    laid, on = seat.lay(patch, ground), None
+    is_moved = placement.match is not Match.NONE or placement.offset != 0
+    # Else the patch ends where it ends, and what is laid around it is the map itself.
+    if is_moved or feather or mask is not None or patch_mask is not None:
+        covered = seat.covered(ground)
+        on = covered if patch_mask is None else seat.lay(patch_mask, torch.zeros_like(ground))
+        on = on if mask is None else on * seat.room.of(mask)
+    if is_moved:
         laid = match_border(laid, ground, on, covered, placement.match) + placement.offset
         laid = clipped(torch.where(on > 0, laid, ground), "Merge Depth, matching and offset")
+    merged = limit(ground, _mixed(ground, laid, mode, share), on, feather)
+    if merged.shape == depth.shape:
+        return merged
     whole = depth.clone()
-    seat.room.of(whole)[...] = limit(ground, _mixed(ground, laid, mode, share), on, feather)
+    seat.room.of(whole)[...] = merged
     return whole
 
 
@@ -115,8 +120,8 @@ class _Seat:
     """Where a patch lies in a map.
 
     Attributes:
-        room: what of the map is worked on: the patch, and one pixel more to see where it ends.
-        place: the patch's part that shows, in the room.
+        room: what of the map is worked on: all that may change, and a margin around it.
+        place: the patch's part that is needed, in the room.
         window: the same part, in the patch.
         size: height and width of the whole patch.
     """
@@ -127,24 +132,41 @@ class _Seat:
     size: tuple[int, int]
 
     @classmethod
-    def of(cls, where: Placement, rows: int, columns: int, height: int, width: int) -> "_Seat":
-        """The seat of a patch of so many rows and columns in a map of this height and width."""
-        size = max(1, round(rows * where.scale)), max(1, round(columns * where.scale))
-        box = Box(where.y, where.x, *size)
-        shown = box.inside(height, width)
-        room = Box(box.top - 1, box.left - 1, size[0] + 2, size[1] + 2).inside(height, width)
-        return cls(room, _within(shown, room), _within(shown, box), size)
+    def of(
+        cls, where: Placement, patch: Tensor, depth: Tensor, mask: Tensor | None
+    ) -> "_Seat | None":
+        """The seat of patches `[N, h, w]` in maps `[B, H, W]`; None where the mask leaves none.
+
+        Raises:
+            ValueError: the patch lies outside of the map.
+        """
+        rows, columns = (max(1, round(side * where.scale)) for side in patch.shape[1:])
+        box = Box(where.y, where.x, rows, columns)
+        shown = box.inside(*depth.shape[1:])
+        changes = shown if mask is None else shown.common(bounds(mask))
+        if changes is None:
+            return None
+        # Outside of what changes, one pixel shows where it ends; matching sees some more.
+        margin = 1 if where.match is Match.NONE else BORDER
+        room = changes.grown(margin).inside(*depth.shape[1:]).common(shown.grown(1))
+        place = shown.common(room)
+        return cls(room, place.seen_from(room), place.seen_from(box), (rows, columns))
 
     def lay(self, patch: Tensor, ground: Tensor) -> Tensor:
-        """Write a patch `[N, h, w]` into its place in a room's tensor `[B, H, W]`."""
-        shown = self.window.of(resize_map(patch, *self.size))
-        self.place.of(ground)[...] = shown.repeat(len(ground) // len(patch), 1, 1)
-        return ground
+        """A room's tensor `[B, H, W]` with a patch `[N, h, w]` in its place."""
+        shown = resize_window(patch, *self.size, self.window)
+        if shown.shape == ground.shape:
+            return shown
+        laid = ground.clone()
+        # BHW -> (B / N)NHW: shared out, patches repeat as a whole.
+        self.place.of(laid).unflatten(0, (-1, len(patch)))[...] = shown
+        return laid
 
-
-def _within(part: Box, box: Box) -> Box:
-    """The same part, counted from the box's corner."""
-    return part._replace(top=part.top - box.top, left=part.left - box.left)
+    def covered(self, ground: Tensor) -> Tensor:
+        """1 where in a room's tensor `[B, H, W]` there is a patch, 0 around it."""
+        covered = torch.zeros_like(ground[:1])
+        self.place.of(covered)[...] = 1
+        return covered.expand_as(ground)
 
 
 def _mixed(depth: Tensor, laid: Tensor, mode: Mode, share: float) -> Tensor:
@@ -181,26 +203,28 @@ def match_border(
     """
     if match is Match.NONE:
         return patch
-    matched = [
-        _matched(one, ground, border(on > 0, there > 0), match)
+    fits = [
+        _fit(one, ground, border(on > 0, there > 0), match)
         for one, ground, on, there in zip(patch, depth, mask, covered, strict=True)
     ]
-    return torch.stack(matched)
+    scale, shift = (patch.new_tensor(values)[:, None, None] for values in zip(*fits, strict=True))
+    return (patch * scale).add_(shift)
 
 
-def _matched(patch: Tensor, depth: Tensor, rim: Tensor, match: Match) -> Tensor:
-    if not rim.any():
-        return patch  # the mask is empty: nothing is put in
+def _fit(patch: Tensor, depth: Tensor, rim: Tensor, match: Match) -> tuple[float, float]:
+    """The scale and shift of a patch `[H, W]` that is matched over its rim."""
     here, there = patch[rim], depth[rim]
+    if not here.numel():
+        return 1.0, 0.0  # the mask is empty: nothing is put in
     scale, shift = align(here, there)
     if match is Match.SCALE and scale > 0:
-        return patch * scale + shift
+        return scale, shift
     if match is Match.SCALE:
         log.warning(
             "Merge Depth: along its border the patch is flat or runs against the depth map, which "
             "says nothing of its scale; it is only shifted. Is near white in both?"
         )
-    return patch + (there.mean() - here.mean())
+    return 1.0, float(there.mean() - here.mean())
 
 
 def border(on: Tensor, covered: Tensor) -> Tensor:

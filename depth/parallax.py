@@ -59,27 +59,6 @@ def camera_path(move: Move, frames: int) -> list[Camera]:
     return [Camera(math.cos(angle), math.sin(angle), 0.0) for angle in angles]
 
 
-def check_depth(depth: Tensor, picture: Tensor) -> None:
-    """Raise ValueError unless depth `[N, H, W]` is in 0..1 and fits pictures `[B, H, W, 3]`."""
-    if depth.shape[1:] != picture.shape[1:3]:
-        raise ValueError(
-            f"the depth map has {depth.shape[2]} x {depth.shape[1]} pixels, the picture "
-            f"{picture.shape[2]} x {picture.shape[1]}. Scale one of them (Upscale Image) so that "
-            "they are alike"
-        )
-    if len(picture) % len(depth):
-        raise ValueError(
-            f"{len(depth)} depth maps cannot be shared out to {len(picture)} pictures; give one "
-            "map, or one for each picture"
-        )
-    low, high = (end.item() for end in depth.aminmax())
-    if not (low >= 0 and high <= 1):  # put this way round, NaN is refused as well
-        raise ValueError(
-            f"the depths run from {low:g} to {high:g}; expected 0 (far) to 1 (near). Normalise "
-            "the map first"
-        )
-
-
 def widen(depth: Tensor, pixels: int) -> Tensor:
     """Near things widened by that many pixels on every side, `[H, W]`.
 
@@ -110,7 +89,8 @@ def view(picture: Tensor, depth: Tensor, camera: Camera, strength: float) -> Ten
 class _Motion(NamedTuple):
     """How the move shifts points: the point at `q` with depth d comes to lie at `q + shift(q) · d`.
 
-    source: from `[H, W]` depths to where points of such depths come from, `[H, W, 2]`: x, y.
+    source: from depths `[H, W]`, or one for all pixels, to where points of such depths come from,
+        `[H, W, 2]`: x, y.
     shift: `[H, W, 2]` at every pixel, for depth 1.
     """
 
@@ -125,14 +105,15 @@ def _motion(depth: Tensor, camera: Camera, strength: float) -> _Motion:
     here = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)  # HW2
     middle = here.new_tensor([(width - 1) / 2, (height - 1) / 2])
     # Things move against the camera; y counts downwards.
+    from_middle = here - middle
     across = here.new_tensor([-camera.right, camera.up]) * strength
     zoom = camera.forward * strength / (max(height, width) / 2)
 
     def source(depths: Tensor) -> Tensor:
         depths = depths.unsqueeze(-1)
-        return middle + (here - middle - across * depths) / (1 + zoom * depths)
+        return (from_middle - across * depths).div_(1 + zoom * depths).add_(middle)
 
-    return _Motion(source, across + zoom * (here - middle))
+    return _Motion(source, across + zoom * from_middle)
 
 
 def _seen(picture: Tensor, depth: Tensor, motion: _Motion, reach: float) -> Tensor:
@@ -156,7 +137,7 @@ def _meet(depth: Tensor, source: Callable[[Tensor], Tensor], steps: int) -> Tens
     below = torch.zeros_like(depth)
     searching = torch.ones_like(depth, dtype=torch.bool)
     for index in range(steps, -1, -1):
-        depths = torch.full_like(depth, index / steps)
+        depths = depth.new_tensor(index / steps)  # one for all pixels
         hovers = is_above(depths)
         above = torch.where(searching & hovers, depths, above)
         below = torch.where(searching & ~hovers, depths, below)
@@ -223,6 +204,6 @@ def _largest_around(values: Tensor, radius: int) -> Tensor:
 def _sample(planes: Tensor, source: Tensor) -> Tensor:
     """Planes `[C, H, W]` at places `[H, W, 2]`, bilinearly; their edges go on outside."""
     height, width = planes.shape[1:]
-    unit = (source + 0.5) / source.new_tensor([width, height]) * 2 - 1
+    unit = (source + 0.5).div_(source.new_tensor([width, height])).mul_(2).sub_(1)
     options = {"mode": "bilinear", "padding_mode": "border", "align_corners": False}
     return F.grid_sample(planes.unsqueeze(0), unit.unsqueeze(0), **options)[0]

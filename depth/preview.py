@@ -44,7 +44,7 @@ def examine(depth: Tensor) -> list[str]:
             f"The depth map has shape {tuple(depth.shape)} and {int(depth.isfinite().sum())} "
             "finite pixels; expected [height, width] with one or more."
         )
-    known = depth[depth.isfinite()].double()
+    known = depth[depth.isfinite()]
     low, high = known.min().item(), known.max().item()
     notes = _strange_values(depth, low, high)
     if low == high:
@@ -57,7 +57,7 @@ def examine(depth: Tensor) -> list[str]:
 def examine_channel(channel: Tensor) -> list[str]:
     """What is conspicuous about the model's view of a map, `[h, w]`, -1..1."""
     distance, least = BEYOND
-    share = (channel.abs() > 1 + distance).double().mean().item()
+    share = int((channel.abs() > 1 + distance).sum()) / channel.numel()
     if share < least:
         return []
     return [
@@ -141,7 +141,7 @@ def _flatness(known: Tensor, low: float, high: float) -> str:
 
 
 def _shared_end(known: Tensor, end: float, name: str) -> str:
-    share = (known == end).double().mean().item()
+    share = int((known == end).sum()) / known.numel()
     if share < END_SHARE:
         return ""
     return (
@@ -157,7 +157,8 @@ def _inversion(depth: Tensor, low: float, high: float) -> str:
     top, bottom = (part[part.isfinite()] for part in (depth[:third], depth[-third:]))
     if not top.numel() or not bottom.numel():
         return ""
-    top, bottom = (((part.double().mean() - low) / (high - low)).item() for part in (top, bottom))
+    means = (part.mean(dtype=torch.float64).item() for part in (top, bottom))
+    top, bottom = ((mean - low) / (high - low) for mean in means)
     if top - bottom < TILT:
         return ""
     return (

@@ -12,10 +12,9 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from ..pictures.crop import resize_picture
 from .convention import LUMA
-from .crop import check_fits
-from .filters import Map, guided_filter, in_bands, joint_bilateral, per_map
+from .filters import Map, cell_of, guided_filter, joint_bilateral, per_map
+from .fit import fit_map
 
 
 class Method(str, Enum):
@@ -30,8 +29,8 @@ class Method(str, Enum):
 SLOPE = 0.03  # rise of depth within a window at which a pixel is worth half
 EDGE = 0.05  # rise from which on the filter acts fully; below it, less and less
 WINDOW = 3  # the window's radius is the filter's divided by this
-SIGMA = 2  # the Gaussian's standard deviation, likewise
-REACH = 3  # radii that the result may depend on: 1/3 of the window, 2 of OpenCV's Gaussian
+SIGMA = 2  # the Gaussian's standard deviation, likewise; OpenCV's reaches 4 of them
+BOX = 2  # the guided filter's two windows' radius, likewise
 
 
 def refine(
@@ -67,45 +66,46 @@ def refine(
     if not radius:
         return whole
     reach = max(1.0, radius, picture.shape[1] / depth.shape[1])
-    brightness = picture @ picture.new_tensor(LUMA)
 
-    def snapped(*pair: Map) -> Map:
-        return _refined(*pair, method, reach, tolerance)
+    def snapped(part: Map, seen: np.ndarray) -> Map:
+        brightness = cv2.transform(seen, np.float32([LUMA]))
+        return _refined(part, brightness, method, reach, tolerance)
 
-    halo = ceil(REACH * reach)
-    refined = per_map(lambda *pair: in_bands(snapped, halo, *pair), whole, brightness)
+    refined = per_map(snapped, whole, picture, halo=_halo(method, reach))
     return refined.clamp_(0, 1)  # rounding may pass the ends
 
 
-def fit_map(depth: Tensor, picture: Tensor) -> Tensor:
-    """Maps `[N, h, w]` at the size and number of their pictures `[B, H, W, C]`: `[B, H, W]`.
-
-    Bicubic and antialiased, within each map's own range.
-
-    Raises:
-        ValueError: another shape than the picture's, or an N that does not divide B.
-    """
-    check_fits(depth, picture)
-    batch, rows, columns = picture.shape[:3]
-    whole = resize_picture(depth.unsqueeze(-1), rows, columns).squeeze(-1)  # BHW -> BHW1 -> BHW
-    return whole.repeat(batch // len(depth), 1, 1)
-
-
 def _refined(depth: Map, guide: Map, method: Method, reach: float, tolerance: float) -> Map:
-    rise = _rise(depth, max(1, round(reach / WINDOW)))
+    rise = _rise(depth, _radius(reach, WINDOW))
     trust = rise * np.float32(1 / SLOPE)
     trust *= trust
     trust += 1
-    np.reciprocal(trust, out=trust)
+    np.divide(1, trust, out=trust)
     if method is Method.GUIDED:
-        snapped = guided_filter(guide, depth, max(1, round(reach / 2)), tolerance**2, trust)
+        snapped = guided_filter(guide, depth, _radius(reach, BOX), tolerance**2, trust)
     else:
         snapped = joint_bilateral(guide, depth, reach / SIGMA, tolerance, trust)
     snapped -= depth
     rise *= np.float32(1 / EDGE)
-    snapped *= np.minimum(rise, 1, out=rise)
+    _, share = cv2.threshold(rise, 1, 0, cv2.THRESH_TRUNC, dst=rise)
+    snapped *= share
     snapped += depth
     return snapped
+
+
+def _radius(reach: float, part: int) -> int:
+    """Of a window that is a part of the reach, in whole pixels."""
+    return max(1, round(reach / part))
+
+
+def _halo(method: Method, reach: float) -> int:
+    """How far away a pixel may be that the result depends on."""
+    window = _radius(reach, WINDOW)
+    if method is Method.GUIDED:
+        return window + 2 * _radius(reach, BOX)
+    # In whole cells, so that all bands are cut into the same ones; four of them for rounding.
+    cell = cell_of(reach / SIGMA)
+    return cell * (ceil((window + 4 * reach / SIGMA) / cell) + 4)
 
 
 def _rise(depth: Map, radius: int) -> Map:

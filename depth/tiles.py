@@ -75,17 +75,18 @@ class Mosaic:
         """`whole` is the disparity `[H, W]` of one look at the whole picture."""
         self.skipped = 0
         self._whole = whole
+        self._certain = CERTAIN * whole.var().item()
         self._sum = torch.zeros_like(whole)
         self._weight = torch.zeros_like(whole)
 
     def add(self, tile: Tile, disparity: Tensor) -> None:
         """One tile's disparity `[h, w]`, of the tile's size and any scale and shift."""
         target = tile.cut(self._whole)
-        fit = _scale_and_shift(disparity, target, CERTAIN * self._whole.var().item())
+        fit = _scale_and_shift(disparity, target, self._certain)
         self.skipped += fit is None
         fitted = target if fit is None else fit[0] * disparity + fit[1]
         weight = _fading(tile, *self._whole.shape).to(target)
-        tile.cut(self._sum).add_(weight * fitted)
+        tile.cut(self._sum).addcmul_(weight, fitted)
         tile.cut(self._weight).add_(weight)
 
     def result(self) -> Tensor:

@@ -7,7 +7,8 @@ from torch import Tensor
 from .. import host
 from ..depth.colormaps import ColourMap
 from ..depth.convention import from_image, repair, unit_range
-from ..depth.parallax import Move, camera_path, check_depth, view, widen
+from ..depth.fit import fit_map
+from ..depth.parallax import Move, camera_path, view, widen
 from ..depth.preview import examine, examine_channel, same_height, sheet
 from ..pictures.crop import check_picture
 from ..sampling.concat import DepthCondition, Normalize
@@ -155,8 +156,8 @@ class SD2DepthParallax:
                 "depth": (
                     "IMAGE",
                     {
-                        "tooltip": "Its depth map, white = near, of the same size. One for all "
-                        "pictures, or a number that divides them."
+                        "tooltip": "Its depth map, white = near, of any size with its shape. One "
+                        "for all pictures, or a number that divides them."
                     },
                 ),
             },
@@ -217,12 +218,11 @@ class SD2DepthParallax:
     ) -> tuple[Tensor]:
         """Draw one frame after the other into the batch, so that nothing else grows with it."""
         image = check_picture(image)
-        maps = unit_range(repair(from_image(depth)).to(image.device))
-        check_depth(maps, image)
+        maps = fit_map(unit_range(repair(from_image(depth)).to(image.device)), image)
         maps = [widen(one, grow) for one in maps]
         path = camera_path(Move(move), frames)
         jobs = [(index, camera) for index in range(len(image)) for camera in path]
         result = image.new_empty(len(jobs), *image.shape[1:])
         for number, (index, camera) in enumerate(host.progress(jobs, self.DISPLAY_NAME)):
-            result[number] = view(image[index], maps[index % len(maps)], camera, strength)
+            result[number] = view(image[index], maps[index], camera, strength)
         return (result,)

@@ -45,15 +45,31 @@ class Box(NamedTuple):
 
         Raises ValueError when nothing does.
         """
-        top, left = max(self.top, 0), max(self.left, 0)
-        rows = min(self.top + self.height, height) - top
-        columns = min(self.left + self.width, width) - left
-        if rows < 1 or columns < 1:
+        part = self.common(Box(0, 0, height, width))
+        if part is None:
             raise ValueError(
                 f"the box of {self.width} x {self.height} pixels at x {self.left}, y {self.top} "
                 f"lies outside of the picture of {width} x {height}"
             )
-        return Box(top, left, rows, columns)
+        return part
+
+    def common(self, other: "Box | None") -> "Box | None":
+        """The box that lies in both, if there is one."""
+        if other is None:
+            return None
+        top, left = max(self.top, other.top), max(self.left, other.left)
+        rows = min(self.top + self.height, other.top + other.height) - top
+        columns = min(self.left + self.width, other.left + other.width) - left
+        return Box(top, left, rows, columns) if rows > 0 and columns > 0 else None
+
+    def seen_from(self, box: "Box") -> "Box":
+        """The same place, counted from the other box's corner."""
+        return self._replace(top=self.top - box.top, left=self.left - box.left)
+
+    def grown(self, pixels: int) -> "Box":
+        """A box that reaches so many pixels farther on every side."""
+        around = 2 * pixels
+        return Box(self.top - pixels, self.left - pixels, self.height + around, self.width + around)
 
     def of(self, t: Tensor) -> Tensor:
         """This part of t [B, H, W, ...], a view; the box must lie inside."""
@@ -100,7 +116,7 @@ class Stitch:
             _log.warning("Stitch: the mask is empty, the source picture comes back unchanged")
             return whole
         place = self.box.inside(*whole.shape[1:3])
-        window = _within(place, self.box)
+        window = place.seen_from(self.box)
         painted = window.of(resize_picture(result, self.box.height, self.box.width))
         # How much grey changes is the sampler's doing; here it is inside the mask like white.
         alpha = place.of(fade_inward((self.mask > 0).to(whole), feather)).repeat(repeats, 1, 1)
@@ -217,15 +233,41 @@ def resize_map(t: Tensor, height: int, width: int) -> Tensor:
     return resized.clamp(low, high)  # rounding may pass the ends
 
 
+def resize_window(t: Tensor, height: int, width: int, window: Box) -> Tensor:
+    """The window of `resize_map(t, height, width)`, [B, window height, window width].
+
+    Where the map grows, nothing else is computed: memory goes with the window, not with the size
+    that the whole would have.
+
+    Args:
+        t: [B, H, W].
+        height, width: of the whole.
+        window: the part that is wanted, in pixels of the whole; it must lie inside.
+    """
+    if t.shape[1:] == (height, width):
+        return window.of(t)
+    if height < t.shape[1] or width < t.shape[2]:
+        return window.of(resize_map(t, height, width))
+    row, next_row, down = _between(t.shape[1], height, window.top, window.height)
+    column, next_column, across = _between(t.shape[2], width, window.left, window.width)
+    first = int(column[0])
+    part = t[:, :, first : int(next_column[-1]) + 1]
+    part = torch.lerp(part[:, row], part[:, next_row], down.to(t).unsqueeze(1))
+    return torch.lerp(part[..., column - first], part[..., next_column - first], across.to(t))
+
+
+def _between(size: int, enlarged: int, start: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Between which two pixels those of an enlarged side lie, and how far from the first."""
+    places = (torch.arange(start, start + count, dtype=torch.float64) + 0.5) * (size / enlarged)
+    places = (places - 0.5).clamp(0, size - 1)
+    before = places.long()
+    return before, (before + 1).clamp(max=size - 1), places - before
+
+
 def _resize(t: Tensor, height: int, width: int, mode: str) -> Tensor:
     if t.shape[-2:] == (height, width):
         return t
     return F.interpolate(t, (height, width), mode=mode, align_corners=False, antialias=True)
-
-
-def _within(place: Box, box: Box) -> Box:
-    """The same place, counted from the box's corner."""
-    return place._replace(top=place.top - box.top, left=place.left - box.left)
 
 
 # --- Which box ------------------------------------------------------------------------------------
@@ -258,18 +300,23 @@ def mask_box(mask: Tensor, padding: int, short: int) -> tuple[Box, int, int]:
     Returns: box, height and width of the working size.
     """
     height, width = mask.shape[1:]
-    covered = (mask > 0).any(dim=0)
-    rows, columns = covered.any(dim=1).nonzero(), covered.any(dim=0).nonzero()
-    if len(rows) == 0:
+    part = bounds(mask)
+    if part is None:
         _log.warning("the mask is empty: nothing will be repainted")
-        top, left, bottom, right = 0, 0, height, width
-    else:
-        top, bottom = max(int(rows[0]) - padding, 0), min(int(rows[-1]) + 1 + padding, height)
-        left, right = max(int(columns[0]) - padding, 0), min(int(columns[-1]) + 1 + padding, width)
-    work = working_size(bottom - top, right - left, short)
-    _warn_if_long(bottom - top, right - left, *work)
-    box = _grown(Box(top, left, bottom - top, right - left), *work)
-    return _moved_inside(box, height, width), *work
+        part = Box(0, 0, height, width)
+    part = part.grown(padding).inside(height, width)
+    work = working_size(part.height, part.width, short)
+    _warn_if_long(part.height, part.width, *work)
+    return _moved_inside(_grown(part, *work), height, width), *work
+
+
+def bounds(mask: Tensor) -> Box | None:
+    """The smallest box with all that any mask [B, H, W] covers in it; None for empty ones."""
+    rows, columns = (mask.amax(dim=dims).nonzero() for dims in ((0, 2), (0, 1)))
+    if len(rows) == 0:
+        return None
+    top, left = int(rows[0]), int(columns[0])
+    return Box(top, left, int(rows[-1]) + 1 - top, int(columns[-1]) + 1 - left)
 
 
 def frame_box(height: int, width: int, short: int, fit: Fit) -> tuple[Box, int, int]:

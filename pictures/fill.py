@@ -41,5 +41,25 @@ def _push_pull(values: Tensor, weights: Tensor) -> Tensor:
     filled = F.interpolate(filled, values.shape[-2:], mode="bilinear", align_corners=False)
     for _ in range(SMOOTHING):
         filled = values.where(known, filled)
-        filled = F.avg_pool2d(filled, 3, stride=1, padding=1, count_include_pad=False)
+        filled = neighbourhood(filled)
     return values.where(known, filled)
+
+
+def neighbourhood(t: Tensor) -> Tensor:
+    """Means of 3 x 3 pixels of `[B, C, H, W]`; at the frame, of those that exist.
+
+    As `avg_pool2d` without its padding, but many times quicker on a CPU.
+    """
+    return _with_neighbours(_with_neighbours(t, -1), -2)
+
+
+def _with_neighbours(t: Tensor, dim: int) -> Tensor:
+    size = t.shape[dim]
+    if size == 1:
+        return t
+    total = t.clone()
+    total.narrow(dim, 1, size - 1).add_(t.narrow(dim, 0, size - 1))
+    total.narrow(dim, 0, size - 1).add_(t.narrow(dim, 1, size - 1))
+    count = t.new_full((size,), 3)
+    count[0] = count[-1] = 2
+    return total.div_(count if dim == -1 else count.unsqueeze(-1))

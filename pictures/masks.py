@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .sizes import same_aspect
+from .sizes import check_shares, same_aspect
 
 _log = logging.getLogger(__name__)
 
@@ -40,11 +40,7 @@ def fit_pictures(mask: Tensor, picture: Tensor) -> Tensor:
             f"belongs to {width} x {height}: they have different shapes. Paint the mask on this "
             "very picture, or take the mask output of the node that this picture comes from"
         )
-    if batch % len(mask):
-        raise ValueError(
-            f"{len(mask)} masks cannot be shared out to {batch} pictures; give one mask, or one "
-            "for each picture"
-        )
+    check_shares(len(mask), batch, "masks")
     if not (mask.min() >= 0 and mask.max() <= 1):  # also false of NaN
         raise ValueError(
             f"the mask goes from {mask.min():.3g} to {mask.max():.3g}; expected 0 (leave alone) "
@@ -122,13 +118,36 @@ def fade_inward(mask: Tensor, feather: float) -> Tensor:
     """
     if not feather:
         return mask
-    ramps = [_ramp((one.cpu().numpy() > 0).astype(np.uint8), feather) for one in mask]
-    return mask * torch.from_numpy(np.stack(ramps)).to(mask)
+    return mask * way_inward(mask, feather + 1, cv2.DIST_MASK_5).clamp_(max=1)
 
 
-def _ramp(inside: np.ndarray, feather: float) -> np.ndarray:
-    distance = cv2.distanceTransform(inside, cv2.DIST_L2, 5)
-    count, patch = cv2.connectedComponents(inside, connectivity=8)
-    depth = np.zeros(count, np.float32)
-    np.maximum.at(depth, patch, distance)
-    return np.minimum(distance / np.clip(depth, 1, feather + 1)[patch], 1)
+def way_inward(mask: Tensor, longest: float, kind: int) -> Tensor:
+    """How far in every pixel of a mask `[B, H, W]` lies, in units of the way in: 0 outside.
+
+    The way goes from the border of a patch (pixels that are not 0 and touch) to where it is
+    widest, or `longest` pixels far if that is less; at its end the value is 1. The frame of the
+    picture is no border.
+
+    Args:
+        longest: in pixels, ≥ 1.
+        kind: how OpenCV measures: DIST_MASK_PRECISE, or DIST_MASK_5, quicker and to within 2 %.
+
+    Returns: `[B, H, W]`, ≥ 0.
+    """
+    ways = [_way_inward((one.cpu().numpy() > 0).view(np.uint8), longest, kind) for one in mask]
+    return torch.from_numpy(np.stack(ways)).to(mask)
+
+
+def _way_inward(inside: np.ndarray, longest: float, kind: int) -> np.ndarray:
+    way = np.zeros(inside.shape, np.float32)
+    left, top, width, height = cv2.boundingRect(inside)
+    if not width:
+        return way
+    # All borders are seen from within: no pixel outside is nearer than those that touch the box.
+    part = slice(max(top - 1, 0), top + height + 1), slice(max(left - 1, 0), left + width + 1)
+    distance = cv2.distanceTransform(inside[part], cv2.DIST_L2, kind)
+    count, patch = cv2.connectedComponents(inside[part], connectivity=8)
+    widest = np.zeros(count, np.float32)
+    np.maximum.at(widest, patch.ravel(), distance.ravel())  # of one axis it is 4 times quicker
+    np.divide(distance, np.clip(widest, 1, longest)[patch], out=way[part])
+    return way

@@ -165,6 +165,12 @@ def test_impossible_settings_are_refused(photos, settings, said):
         all_of(Brightness(), photos, **settings)
 
 
+def test_a_picture_is_checked_once_however_many_tiles_it_has(photos, caplog):
+    alpha = torch.ones(*photos.shape[:3], 1)
+    all_of(Brightness(), torch.cat([photos, alpha], dim=3), tiles=2)
+    assert caplog.text.count("has an alpha channel") == len(photos)
+
+
 def test_bad_pictures_are_refused_before_the_network_looks(photos):
     network = Brightness()
     with pytest.raises(ValueError, match="to 224"):

@@ -5,6 +5,7 @@ import logging
 import pytest
 import torch
 
+from sd2_depth2img.depth.masks import limit
 from sd2_depth2img.depth.merge import Match, Mode, Placement, border, match_border, merge
 
 SCALE, SHIFT = 0.37, 0.41  # of a patch that was cut out
@@ -103,6 +104,42 @@ def test_feathering_starts_at_the_masks_border():
     assert row[0] < 0.5
     assert row[-1] == 1
     assert (result[mask == 0] == 0).all()
+
+
+@pytest.mark.parametrize("match", Match)
+@pytest.mark.parametrize("feather", [0, 5])
+def test_a_small_mask_gives_what_the_whole_patch_gives_there(truth, match, feather):
+    """Only the mask's surroundings are worked on."""
+    mask = torch.zeros_like(truth)
+    mask[:, 100:180, 150:260] = 1
+    mask[:, 120:140, 200:220] = 0.5
+    other = truth * 0.5 + 0.2 + 0.1 * truth.flip(2)
+    laid = match_border(other, truth, mask, torch.ones_like(mask), match) + 0.05
+    expected = limit(truth, laid.clamp(0, 1), mask, feather)
+    result = merged(truth, other, mask=mask, match=match, feather=feather, offset=0.05)
+    assert torch.equal(result[mask == 0], truth[mask == 0])
+    assert torch.allclose(result, expected, atol=1e-6)
+
+
+def test_a_patch_that_the_mask_does_not_reach_changes_nothing():
+    depth, mask = torch.rand(1, 20, 20), torch.zeros(1, 20, 20)
+    mask[:, 15:, 15:] = 1
+    assert torch.equal(merged(depth, torch.ones(1, 9, 9), mask=mask), depth)
+
+
+def test_a_patch_that_is_enlarged_many_times_shows_the_part_of_it_that_lies_in_the_map():
+    """Whole it would have 4 billion pixels."""
+    patch = torch.linspace(0, 1, 1024).expand(1, 1024, 1024)
+    result = merged(torch.zeros(1, 50, 60), patch, x=-40000, y=-30000, scale=64.0)
+    places = (torch.arange(40000, 40060) + 0.5) / 64 - 0.5
+    assert torch.allclose(result, (places / 1023).expand(1, 50, 60), atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_patches_are_shared_out_as_whole_batches(scale):
+    depth, patches = torch.zeros(4, 9, 9), torch.tensor([0.2, 0.7])[:, None, None].expand(2, 3, 3)
+    result = merged(depth, patches, x=2, y=2, scale=scale)
+    assert result.amax(dim=(1, 2)).tolist() == pytest.approx([0.2, 0.7, 0.2, 0.7])
 
 
 # --- matching -------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sd2_depth2img.depth.parallax import Camera, Move, camera_path, check_depth, view, widen
+from sd2_depth2img.depth.parallax import Camera, Move, camera_path, view, widen
 
 RIGHT, UP, FORWARD = Camera(1, 0, 0), Camera(0, 1, 0), Camera(0, 0, 1)
 
@@ -193,7 +193,7 @@ def test_a_picture_and_its_mirror_image_move_alike(photo):
     assert (found - mirrored).abs().mean() < 2e-3
 
 
-# --- widening and bad input ----------------------------------------------------------------------
+# --- widening ------------------------------------------------------------------------------------
 
 
 def test_widening_moves_near_edges_outwards_only():
@@ -202,17 +202,3 @@ def test_widening_moves_near_edges_outwards_only():
     assert (wide[13:35, 21:43] == 1).all()
     assert int((wide == 1).sum()) == 22 * 22
     assert torch.equal(widen(depth, 0), depth)
-
-
-@pytest.mark.parametrize(
-    ("depth", "said"),
-    [
-        (torch.rand(1, 8, 9), "the depth map has 9 x 8 pixels, the picture 8 x 8"),
-        (torch.rand(2, 8, 8), "2 depth maps cannot be shared out to 3 pictures"),
-        (torch.full((1, 8, 8), 1.5), "run from 1.5 to 1.5; expected 0"),
-        (torch.full((1, 8, 8), torch.nan), "run from nan"),
-    ],
-)
-def test_depth_that_does_not_fit_is_refused(depth, said):
-    with pytest.raises(ValueError, match=said):
-        check_depth(depth, torch.rand(3, 8, 8, 3))

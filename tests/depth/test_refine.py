@@ -95,6 +95,16 @@ def test_the_result_has_the_photographs_size_and_number():
     assert refine(torch.rand(1, 120, 180), photo).shape == (4, 60, 90)
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("size", [(1, 1), (1, 4), (4, 1), (3, 2)])
+def test_the_smallest_maps_are_taken(method, size):
+    """OpenCV reads arrays of one or four numbers as colours where it can."""
+    photo = torch.rand(1, *size, 3)
+    for radius in (1.0, 8.0, 40.0):
+        refined = refine(torch.full((1, *size), 0.3), photo, method, radius)
+        assert torch.equal(refined, torch.full((1, *size), 0.3))
+
+
 def test_radius_0_only_enlarges_and_leaves_a_map_of_the_same_size_as_it_is():
     photo = torch.rand(1, 20, 30, 3)
     depth = torch.rand(1, 20, 30)
@@ -172,3 +182,38 @@ def test_joint_bilateral_is_near_the_sum_over_all_pixels():
     expected = (w * windows(values, radius)).sum(-1) / w.sum(-1)
     result = joint_bilateral(guide, values, sigma, tolerance, weights)
     assert np.abs(result - expected).max() < 0.02  # levels apart by the tolerance
+
+
+@pytest.mark.parametrize("sigma", [9.0, 20.0, 40.0])
+def test_a_wide_joint_bilateral_is_near_the_one_without_cells(motorcycle, sigma, monkeypatch):
+    photo, truth, _ = motorcycle
+    guide = photo[0, ..., 1].numpy()
+    values, (weights,) = truth[0].numpy(), np.random.default_rng(6).random((1, *guide.shape))
+    weights = (weights + 0.01).astype(np.float32)
+    arguments = guide, values, sigma, 0.05, weights
+    result = joint_bilateral(*arguments)
+    monkeypatch.setattr(filters, "CELLS", 1000)
+    difference = np.abs(result - joint_bilateral(*arguments))
+    assert difference.max() > 0  # there are cells
+    assert difference.max() < 0.08
+    assert difference.mean() < 0.003
+    frame = int(sigma)  # four cells at the most
+    assert difference[frame:-frame, frame:-frame].max() < 0.02
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 70), (64, 64), (65, 33)])
+def test_a_wide_joint_bilateral_takes_every_size_and_leaves_flat_maps_flat(shape):
+    guide = np.random.default_rng(7).random(shape, np.float32)
+    flat = np.full(shape, 0.4, np.float32)
+    result = joint_bilateral(guide, flat, 30.0, 0.1, np.ones_like(flat))
+    assert result.shape == shape
+    assert np.allclose(result, 0.4, atol=1e-5)
+
+
+def test_bands_leave_no_seam_in_a_wide_filter(monkeypatch):
+    generator = torch.Generator().manual_seed(8)
+    depth, photo = torch.rand(1, 700, 24, generator=generator), torch.rand(1, 700, 24, 3)
+    monkeypatch.setattr(filters, "BAND", 1024)
+    whole = refine(depth, photo, radius=20.0)
+    monkeypatch.setattr(filters, "BAND", 8)
+    assert torch.allclose(refine(depth, photo, radius=20.0), whole, atol=1e-5)

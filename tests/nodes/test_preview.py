@@ -103,7 +103,18 @@ def test_an_outline_moves_with_its_thing_when_near_is_widened():
     assert left_behind[4] < 0.2 * left_behind[0]
 
 
+def test_a_map_of_another_size_is_fitted_to_its_picture(photo):
+    picture = photo[:, :64, :96]
+    (expected,) = SD2DepthParallax().execute(picture, canvas(ramp()), frames=4)
+    (found,) = SD2DepthParallax().execute(picture, canvas(ramp(128, 192)), frames=4)
+    assert found.shape == expected.shape
+    assert (found - expected).abs().mean() < 0.01
+    assert (found[1] - picture[0]).abs().mean() > 0.05  # it did move
+
+
 def test_input_that_does_not_fit_is_refused(photo):
+    with pytest.raises(ValueError, match="2 depth maps cannot be shared out to 1 pictures"):
+        SD2DepthParallax().execute(photo[:, :64, :96], canvas(ramp().repeat(2, 1, 1)))
     with pytest.raises(ValueError, match="96 x 64 pixels, the picture 512 x 512"):
         SD2DepthParallax().execute(photo, canvas(ramp()))
     with pytest.raises(ValueError, match="Take its alpha channel off first"):

@@ -11,12 +11,14 @@ from sd2_depth2img.pictures.crop import (
     Box,
     Fit,
     Stitch,
+    bounds,
     check_picture,
     crop,
     frame_box,
     mask_box,
     resize_map,
     resize_picture,
+    resize_window,
     working_size,
 )
 
@@ -351,3 +353,56 @@ def test_a_stitch_says_where_it_came_from():
     assert isinstance(stitch, Stitch)
     assert stitch.mask[:, :, :10].all()
     assert not stitch.mask[:, :, 10:].any()
+
+
+# --- boxes and windows ----------------------------------------------------------------------------
+
+
+@st.composite
+def windows(draw):
+    """A map, a size for it, and a box inside of that."""
+    side, factor = st.integers(1, 24), st.floats(0.2, 9)
+    shape = draw(st.integers(1, 2)), draw(side), draw(side)
+    height, width = (max(1, round(side * draw(factor))) for side in shape[1:])
+    top, left = draw(st.integers(0, height - 1)), draw(st.integers(0, width - 1))
+    box = Box(top, left, draw(st.integers(1, height - top)), draw(st.integers(1, width - left)))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 999)))
+    return torch.rand(shape, generator=generator), height, width, box
+
+
+@given(windows())
+def test_a_window_of_an_enlarged_map_is_cut_out_of_the_whole(case):
+    depth, height, width, box = case
+    result = resize_window(depth, height, width, box)
+    expected = box.of(resize_map(depth, height, width))
+    assert result.shape == expected.shape
+    assert (result - expected).abs().max() < 1e-5
+    assert depth.min() <= result.min()
+    assert result.max() <= depth.max()
+
+
+def test_a_window_of_a_huge_map_takes_no_more_than_its_own_size():
+    """The whole would have 17 billion pixels."""
+    columns = torch.arange(2048.0).expand(1, 2048, 2048) / 2047
+    result = resize_window(columns, 131072, 131072, Box(50000, 64 * 1000 + 32, 128, 128))
+    expected = (1000 + torch.arange(128) / 64 + 1 / 128) / 2047
+    assert torch.allclose(result, expected.expand(1, 128, 128), atol=1e-6)
+
+
+def test_the_bounds_of_masks_hold_all_of_them_and_no_more():
+    masks = torch.zeros(2, 20, 30)
+    assert bounds(masks) is None
+    masks[0, 3, 7], masks[1, 11, 5] = 0.2, 1
+    assert bounds(masks) == Box(3, 5, 9, 3)
+
+
+@given(*[st.tuples(st.integers(-9, 9), st.integers(-9, 9), sides, sides)] * 2)
+def test_what_two_boxes_have_in_common_lies_in_both(one, other):
+    def pixels(box):
+        rows, columns = range(box.top, box.top + box.height), range(box.left, box.left + box.width)
+        return {(row, column) for row in rows for column in columns}
+
+    one, other = (Box(*corner, min(h, 12), min(w, 12)) for *corner, h, w in (one, other))
+    common = one.common(other)
+    assert (pixels(common) if common else set()) == pixels(one) & pixels(other)
+    assert pixels(one) <= pixels(one.grown(2))

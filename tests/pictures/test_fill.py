@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sd2_depth2img.pictures.fill import fill_holes
+from sd2_depth2img.pictures.fill import fill_holes, neighbourhood
 
 
 @st.composite
@@ -53,3 +54,12 @@ def test_a_picture_that_is_one_hole_is_refused():
     known[1] = False
     with pytest.raises(ValueError, match="picture 1 of 2"):
         fill_holes(torch.rand(2, 3, 4, 4), known)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 2), (7, 1), (12, 9)])
+def test_a_neighbourhood_is_the_mean_of_the_pixels_that_exist(size):
+    values = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(4))
+    before = values.clone()
+    expected = F.avg_pool2d(values, 3, stride=1, padding=1, count_include_pad=False)
+    assert torch.allclose(neighbourhood(values), expected, atol=1e-6)
+    assert torch.equal(values, before)

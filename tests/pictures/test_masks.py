@@ -4,10 +4,17 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sd2_depth2img.pictures.masks import fade_inward, fit_pictures, resize_mask, spread
+from sd2_depth2img.pictures.masks import (
+    fade_inward,
+    fit_pictures,
+    resize_mask,
+    spread,
+    way_inward,
+)
 
 
 def pictures(batch=1, height=20, width=30):
@@ -184,3 +191,23 @@ def test_nothing_outside_comes_alive_and_nothing_inside_dies(seed, feather):
     faded = fade_inward(mask, feather)
     assert torch.equal(faded > 0, mask > 0)
     assert (faded <= mask).all()
+
+
+@pytest.mark.parametrize("kind", [cv2.DIST_MASK_5, cv2.DIST_MASK_PRECISE])
+def test_the_way_inward_is_the_distance_in_units_of_each_patchs_widest(kind):
+    """Against the distances in whole masks, patch by patch; some patches touch the frame."""
+    generator = torch.Generator().manual_seed(3)
+    noise = torch.rand(4, 1, 5, 7, generator=generator)
+    masks = (F.interpolate(noise, (40, 56), mode="bicubic")[:, 0] > 0.6).float()
+    masks[0, :12], masks[0, -9:] = 0, 0  # a box that ends before the frame
+    for longest in (1, 3.5, 1000):
+        for mask, way in zip(masks, way_inward(masks, longest, kind), strict=True):
+            inside = mask.numpy().astype(np.uint8)
+            distance = cv2.distanceTransform(inside, cv2.DIST_L2, kind)
+            count, patch = cv2.connectedComponents(inside, connectivity=8)
+            expected = np.zeros_like(distance)
+            for number in range(1, count):
+                here = patch == number
+                expected[here] = distance[here] / min(max(distance[here].max(), 1), longest)
+            assert np.allclose(way, expected, atol=1e-6)
+    assert (way_inward(torch.zeros(1, 9, 9), 5, kind) == 0).all()
