@@ -4,6 +4,7 @@ from enum import Enum
 
 from torch import Tensor
 
+from ..pictures.batch import check_shares
 from ..pictures.crop import Box, cut, resize_map
 from ..pictures.sizes import same_aspect
 from .convention import normalize
@@ -59,8 +60,4 @@ def check_fits(depth: Tensor, picture: Tensor) -> None:
             f"the depth map has {depth.shape[2]} x {depth.shape[1]} pixels, the picture {columns} "
             f"x {rows}: they have different shapes. Estimate the depth on this very picture"
         )
-    if batch % len(depth):
-        raise ValueError(
-            f"{len(depth)} depth maps cannot be shared out to {batch} pictures; give one map, or "
-            "one for each picture"
-        )
+    check_shares(len(depth), "depth maps", batch, "pictures")

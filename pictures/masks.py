@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .batch import check_shares
 from .sizes import same_aspect
 
 _log = logging.getLogger(__name__)
@@ -40,11 +41,7 @@ def fit_pictures(mask: Tensor, picture: Tensor) -> Tensor:
             f"belongs to {width} x {height}: they have different shapes. Paint the mask on this "
             "very picture, or take the mask output of the node that this picture comes from"
         )
-    if batch % len(mask):
-        raise ValueError(
-            f"{len(mask)} masks cannot be shared out to {batch} pictures; give one mask, or one "
-            "for each picture"
-        )
+    check_shares(len(mask), "masks", batch, "pictures")
     if not (mask.min() >= 0 and mask.max() <= 1):  # also false of NaN
         raise ValueError(
             f"the mask goes from {mask.min():.3g} to {mask.max():.3g}; expected 0 (leave alone) "
