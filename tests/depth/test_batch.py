@@ -140,9 +140,9 @@ def test_smoothing_steadies_a_still_clip(photos):
     clip = photos[:1].repeat(8, 1, 1, 1)
     options = {"scope": Scope.BATCH}
     restless = all_of(Brightness(restless=True), clip, **options)
-    calm = all_of(Brightness(restless=True), clip, smoothing=2.0, **options)
+    calm = all_of(Brightness(restless=True), clip, smooth=2.0, **options)
     assert calm.diff(dim=0).abs().mean() < 0.5 * restless.diff(dim=0).abs().mean()
-    alone = all_of(Brightness(), clip, smoothing=2.0)
+    alone = all_of(Brightness(), clip, smooth=2.0)
     assert alone.amax(dim=(1, 2)).tolist() == [1] * 8
 
 
@@ -157,7 +157,7 @@ def test_whole_batch_with_tiles(photos):
     [
         ({"tiles": 0}, "0 tiles"),
         ({"tiles": 500}, "500 tiles"),
-        ({"smoothing": -1.0}, "smoothing is -1"),
+        ({"smooth": -1.0}, "smoothing is -1"),
     ],
 )
 def test_impossible_settings_are_refused(photos, settings, said):
@@ -169,4 +169,46 @@ def test_bad_pictures_are_refused_before_the_network_looks(photos):
     network = Brightness()
     with pytest.raises(ValueError, match="to 224"):
         all_of(network, photos * 255, tiles=2)
+    last = photos[:1].clone()
+    last[0, 3, 3, 0] = torch.nan
+    with pytest.raises(ValueError, match="1 NaN"):
+        all_of(network, torch.cat([photos, last]))
+    with pytest.raises(ValueError, match="expected RGB"):
+        all_of(network, photos[:0])
     assert not network.looks
+
+
+@pytest.mark.parametrize(
+    ("options", "bars"),
+    [
+        ({}, [3]),
+        ({"tiles": 2}, [27]),
+        ({"scope": Scope.BATCH}, [3, 3]),
+        ({"scope": Scope.BATCH, "tiles": 2}, [27]),
+        ({"smooth": 1.0}, [3, 3, 3]),
+        ({"smooth": 1.0, "scope": Scope.BATCH, "tiles": 2}, [27, 3]),
+    ],
+)
+def test_every_long_loop_is_handed_out_and_may_be_left(photos, options, bars):
+    """The looks, smoothing, and resizing what could not be resized at once."""
+    clip, lengths = torch.cat([photos, photos[:1]]), []
+
+    def counting(jobs):
+        lengths.append(len(jobs))
+        return jobs
+
+    settings = Settings(64, **options)
+    depth = estimate_all(Brightness(), clip, settings, each=counting)
+    assert lengths == bars
+    assert torch.equal(depth, estimate_all(Brightness(), clip, settings))
+
+    def leave(jobs):
+        lengths.append(len(jobs))
+        yield jobs[0]
+        if len(lengths) == len(bars):
+            raise KeyboardInterrupt
+        yield from jobs[1:]
+
+    lengths.clear()
+    with pytest.raises(KeyboardInterrupt):
+        estimate_all(Brightness(), clip, settings, each=leave)
