@@ -19,3 +19,12 @@ def photo():
     """A real photograph as IMAGE, float32 [1, 512, 512, 3] in 0..1: an astronaut (NASA)."""
     pixels = skimage.data.astronaut().astype(np.float32) / 255.0
     return torch.from_numpy(pixels).unsqueeze(0)
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """For tiny networks: threads would only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

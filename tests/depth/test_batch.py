@@ -10,6 +10,8 @@ from sd2_depth2img.depth.batch import Scope, Settings, estimate_all
 from sd2_depth2img.depth.estimators import Precision, estimate
 from sd2_depth2img.depth.network import MidasNetwork
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 class Brightness(MidasNetwork):
     """Sees brightness; every look has another scale and shift, and one side leans."""
@@ -25,14 +27,6 @@ class Brightness(MidasNetwork):
         scale = 1.0 + 0.5 * (len(self.looks) % 5) if self.restless else 1.0
         slope = self.lean * torch.linspace(-1, 1, pixels.shape[-1])
         return scale * (pixels.mean(dim=1) + slope) + 2 * scale
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ from sd2_depth2img.depth.estimators import DepthModel, Precision, estimate
 from sd2_depth2img.depth.midas import DPTHybrid, Widths
 from sd2_depth2img.depth.network import MidasNetwork, network_size
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SIDES = st.integers(1, 5000)
 RESOLUTIONS = st.integers(1, 40).map(lambda n: 32 * n)
 WIDTHS = Widths(
@@ -24,14 +26,6 @@ WIDTHS = Widths(
     fusion=32,
     head=(16, 16),
 )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
