@@ -32,10 +32,10 @@ def estimation_inputs() -> dict[str, Input]:
                 "min": 0,
                 "max": 2048,
                 "step": 32,
-                "tooltip": "Size in pixels at which the network looks at the picture. 0: "
-                "the one it was trained with (384 for the MiDaS in the checkpoint). More "
-                "shows finer detail but can lose the overall depth, and takes longer. "
-                "MiDaS needs multiples of 32; networks that know one size only say so.",
+                "tooltip": "Size in pixels at which the network looks at the picture. 0: the one "
+                "it was trained with (384 for the MiDaS in the checkpoint). More shows finer detail "
+                "but can lose the overall depth, and takes longer. MiDaS needs multiples of 32; "
+                "networks that know one size only say so.",
             },
         ),
         "precision": (
@@ -43,8 +43,8 @@ def estimation_inputs() -> dict[str, Input]:
             {
                 "default": Precision.FLOAT32.value,
                 "advanced": True,
-                "tooltip": "Arithmetic of the network. Half precision is quicker on a GPU "
-                "and moves depths by about a thousandth.",
+                "tooltip": "Arithmetic of the network. Half precision is quicker on a GPU and "
+                "moves depths by about a thousandth.",
             },
         ),
         "tiles": (
@@ -54,9 +54,9 @@ def estimation_inputs() -> dict[str, Input]:
                 "min": 1,
                 "max": 8,
                 "tooltip": "1: the network looks at the whole picture only. More: also at "
-                "overlapping parts, so many along the shorter side, which are fitted to "
-                "the whole and blended. Finer detail in large pictures; 2 takes five times "
-                "as long, 4 seventeen times (square pictures).",
+                "overlapping parts, so many along the shorter side, which are fitted to the whole "
+                "and blended. Finer detail in large pictures; 2 takes five times as long, 4 "
+                "seventeen times (square pictures).",
             },
         ),
         "flip": (
@@ -64,8 +64,8 @@ def estimation_inputs() -> dict[str, Input]:
             {
                 "default": False,
                 "advanced": True,
-                "tooltip": "On: the mean of two looks, one at the mirrored picture. A "
-                "little more accurate, twice as long.",
+                "tooltip": "On: the mean of two looks, one at the mirrored picture. A little more "
+                "accurate, twice as long.",
             },
         ),
     }
@@ -109,9 +109,9 @@ class SD2DepthEstimate:
                         "default": Scope.PICTURE.value,
                         "advanced": True,
                         "tooltip": "What shares a nearest (white) and a farthest (black) depth. "
-                        "whole batch: for the frames of a video, which would flicker otherwise; "
-                        "all frames' maps are kept in memory at the network's size (with tiles no "
-                        "more than the result takes anyway).",
+                        "whole batch: for the frames of a video, which would flicker otherwise. "
+                        "All frames' maps are then kept in memory at the network's size too, with "
+                        "tiles in the place of the result.",
                     },
                 ),
                 "smooth": (
