@@ -131,6 +131,22 @@ def to_distance(disparity: Tensor, ends: Range) -> Tensor:
     return ends.near * ends.far / divisor
 
 
+def check_black_and_white(mask: Tensor) -> Tensor:
+    """The mask, where it is 0 or 1 only: between a distance and its disparity there is nothing.
+
+    Raises:
+        ValueError: it has grey values.
+    """
+    grey = int(((mask > 0) & (mask < 1)).sum())
+    if grey:
+        raise ValueError(
+            f"{grey} of {mask.numel()} pixels of the mask are grey, and distances cannot be mixed "
+            "with disparity. Make the mask black and white (Threshold Mask) and of the map's own "
+            "size; or convert everywhere, and put the results together with Merge Depth"
+        )
+    return mask
+
+
 def _check_order(near: float, far: float) -> None:
     """Ends that are the map's own may lie on the wrong side of a given one."""
     if near > far:

@@ -14,18 +14,17 @@ from torch import Tensor
 from ..pictures.files import png_info, written_whole
 from .colormaps import TOLERANCE, ColourMap, read_back
 from .convention import from_image
-from .exr import MAGIC as EXR_MAGIC
-from .exr import write_exr
-from .float_files import NPZ_KEY, read_exr_depth, read_npy, read_npz, read_pfm
+from .exr_files import read_exr, write_exr
+from .float_files import NPZ_KEY, read_npy, read_npz, read_pfm
 from .picture_files import read_picture
 
 log = logging.getLogger(__name__)
 
 # How files that are no pictures begin. A Pf or PF that is no PFM would be no picture either.
-READERS = {
+READERS: Mapping[bytes, Callable[[Path], Tensor]] = {
     b"\x93NUMPY": read_npy,
     b"PK\x03\x04": read_npz,
-    EXR_MAGIC: read_exr_depth,
+    b"\x76\x2f\x31\x01": read_exr,
     b"Pf": read_pfm,
     b"PF": read_pfm,
 }
@@ -39,6 +38,7 @@ class Beyond(str, Enum):
 
     REFUSE = "refuse"
     CLIP = "clip"  # they become the end of the range; a warning says how many
+    KEEP = "keep"  # they stay beyond 0..1, infinite ones too: distances, for `convert`
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,15 @@ class Reading:
         far, near: the values that become 0 and 1; far may be the larger one. Integers count over
             their type's range, 0..1.
         beyond: what happens to values beyond that. Without a value (NaN) a pixel stays so, and
-            with `REFUSE` so does an infinite one; a warning says how many (see
-            `convention.repair`).
+            but for `CLIP` so does an infinite one; a warning says how many (see
+            `convention.repair`). With `KEEP`, far 0 and near 1 every value is the file's own.
         colours: what a coloured picture was painted with. Grey: it was not, and its brightness
             counts, by the rules of `convention.from_image`.
         tolerance: see `colormaps.read_back`.
+        invert: 0..1 is turned round, to 1..0.
+
+    Raises:
+        ValueError: the range has no two different ends, or values beyond it are to be inverted.
     """
 
     far: float = 0.0
@@ -61,6 +65,7 @@ class Reading:
     beyond: Beyond = Beyond.REFUSE
     colours: ColourMap = ColourMap.GREY
     tolerance: float = TOLERANCE
+    invert: bool = False
 
     def __post_init__(self) -> None:
         if (
@@ -71,9 +76,19 @@ class Reading:
                 f"The range goes from {self.far:g} (far) to {self.near:g} (near); expected two "
                 "different numbers. State the values that the file has for far and near."
             )
+        if self.invert and self.beyond is Beyond.KEEP:
+            raise ValueError(
+                "invert is on and values beyond the range are kept (beyond: keep): 1 minus a "
+                "distance means nothing. Turn invert off; Convert Depth makes what is near white."
+            )
 
 
 AS_IT_IS = Reading()
+
+FATES = {
+    Beyond.CLIP: "beyond the range are clipped to it",
+    Beyond.KEEP: "beyond the range are kept; Convert Depth makes a depth map of distances",
+}
 
 
 def read_depth(path: str | os.PathLike[str], reading: Reading = AS_IT_IS) -> Tensor:
@@ -90,14 +105,21 @@ def read_depth(path: str | os.PathLike[str], reading: Reading = AS_IT_IS) -> Ten
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"There is no depth map {path}: the file is missing.")
-    data = path.read_bytes()
-    found = (read for start, read in READERS.items() if data.startswith(start))
-    image = next(found, read_picture)(data, path)
-    return _in_range(_depth_of(image, reading, path), reading, path)
+        what = "that is no file" if path.exists() else "the file is missing"
+        raise FileNotFoundError(f"There is no depth map {path}: {what}.")
+    with path.open("rb") as file:
+        beginning = file.read(16)
+    found = (read for start, read in READERS.items() if beginning.startswith(start))
+    depth = _in_range(_depth_of(next(found, read_picture)(path), reading, path), reading, path)
+    return 1 - depth if reading.invert else depth
 
 
 def _depth_of(image: Tensor, reading: Reading, path: Path) -> Tensor:
+    if reading.beyond is Beyond.KEEP and image.shape[-1] == 4 and (image[..., 3] < 1).any():
+        raise ValueError(
+            f"{path} has transparent pixels, and black behind them is no distance (beyond: keep). "
+            "Save it without transparency, with what is far away as infinity."
+        )
     if reading.colours is ColourMap.GREY:
         return from_image(image)
     if image.shape[-1] == 4 and (image[..., 3] == 1).all():
@@ -119,7 +141,8 @@ def _in_range(depth: Tensor, reading: Reading, path: Path) -> Tensor:
         beyond &= depth.isfinite()
         _check_none(beyond, depth, reading, path)
     elif beyond.any():
-        log.warning("%s: %d values beyond the range are clipped to it.", path, int(beyond.sum()))
+        log.warning("%s: %d values %s.", path, int(beyond.sum()), FATES[reading.beyond])
+    if reading.beyond is Beyond.CLIP:
         depth = depth.clamp(0, 1)
     without = int((~depth.isfinite()).sum())
     if without:
@@ -135,7 +158,8 @@ def _check_none(beyond: Tensor, depth: Tensor, reading: Reading, path: Path) -> 
     raise ValueError(
         f"{path}: its values run from {low:g} to {high:g}, and {int(beyond.sum())} of "
         f"{depth.numel()} are beyond the stated range of {reading.far:g} (far) to "
-        f"{reading.near:g} (near). State the range that the file is in, or clip it."
+        f"{reading.near:g} (near). State the range that the file is in, clip it (beyond: clip), "
+        "or keep its distances for Convert Depth (beyond: keep)."
     )
 
 
@@ -188,8 +212,8 @@ def write_depth(
         write_png(path, depth, bits, text)
         return
     values = _steps(depth, 16) if kind is FileFormat.TIFF_16 else _floats(depth, path)
-    with written_whole(path) as unfinished, unfinished.open("wb") as file:
-        WRITERS[kind](file, values)
+    with written_whole(path) as unfinished:
+        WRITERS[kind](unfinished, values)
 
 
 def write_png(
@@ -206,20 +230,35 @@ def write_png(
         Image.fromarray(pixels).save(unfinished, format="PNG", pnginfo=png_info(text))
 
 
-def _pfm(values: np.ndarray) -> bytes:
+def _write_npy(path: Path, values: np.ndarray) -> None:
+    with path.open("wb") as file:  # to a mere name numpy would add a suffix
+        np.save(file, values)
+
+
+def _write_npz(path: Path, values: np.ndarray) -> None:
+    with path.open("wb") as file:
+        np.savez_compressed(file, **{NPZ_KEY: values})
+
+
+def _write_pfm(path: Path, values: np.ndarray) -> None:
     """Little-endian, which the sign of the scale says; lines from bottom to top."""
     height, width = values.shape
-    return f"Pf\n{width} {height}\n-1.0\n".encode() + values[::-1].astype("<f4").tobytes()
+    header = f"Pf\n{width} {height}\n-1.0\n".encode()
+    path.write_bytes(header + values[::-1].astype("<f4").tobytes())
 
 
-# What each format does with an open file and values [H, W]: uint16 for 16-bit TIFF, else float32.
-WRITERS: Mapping[FileFormat, Callable] = {
-    FileFormat.TIFF_16: lambda file, values: Image.fromarray(values).save(file, format="TIFF"),
-    FileFormat.TIFF_FLOAT: lambda file, values: Image.fromarray(values).save(file, format="TIFF"),
-    FileFormat.EXR: lambda file, values: file.write(write_exr(values)),
-    FileFormat.NPY: lambda file, values: np.save(file, values),
-    FileFormat.NPZ: lambda file, values: np.savez_compressed(file, **{NPZ_KEY: values}),
-    FileFormat.PFM: lambda file, values: file.write(_pfm(values)),
+def _write_tiff(path: Path, values: np.ndarray) -> None:
+    Image.fromarray(values).save(path, format="TIFF")
+
+
+# What each format does with a name and values [H, W]: uint16 for 16-bit TIFF, else float32.
+WRITERS: Mapping[FileFormat, Callable[[Path, np.ndarray], None]] = {
+    FileFormat.TIFF_16: _write_tiff,
+    FileFormat.TIFF_FLOAT: _write_tiff,
+    FileFormat.EXR: write_exr,
+    FileFormat.NPY: _write_npy,
+    FileFormat.NPZ: _write_npz,
+    FileFormat.PFM: _write_pfm,
 }
 
 
@@ -240,7 +279,7 @@ def _floats(depth: Tensor, path: Path) -> np.ndarray:
     low, high = _ends(depth)
     if low < 0 or high > 1:
         log.warning(
-            "%s: values run from %g to %g; Load Depth Map needs to be told that range.",
+            "%s: values run from %g to %g; Load Depth Map needs that range, or beyond: keep.",
             path,
             low,
             high,

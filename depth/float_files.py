@@ -1,7 +1,7 @@
-"""Values of the files that hold numbers rather than pictures: NPY, NPZ, PFM and EXR.
+"""Values of the files that hold numbers rather than pictures: NPY, NPZ and PFM.
 
-Every reader takes the file's bytes and its name, for messages, and gives float32
-`[N, H, W, channels]`: unsigned integers of 8 and 16 bits as 0..1, floats as they are.
+Every reader gives float32 `[N, H, W, channels]`: unsigned integers of 8 and 16 bits as 0..1, floats
+as they are.
 """
 
 import ast
@@ -10,15 +10,15 @@ import logging
 import re
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .exr import UnreadableEXR, read_exr
-from .picture_files import to_unit
+from .picture_files import check_count, to_unit
 
 log = logging.getLogger(__name__)
 
@@ -37,49 +37,56 @@ NUMPY_REMEDY = "Write it again with numpy.save or numpy.savez, as float32 [heigh
 PFM_HEADER = re.compile(rb"(P[fF])\s+(\d{1,9})\s+(\d{1,9})\s+([-+.\deE]{1,32})\s")
 
 
-def read_npy(data: bytes, path: Path) -> Tensor:
+def read_npy(path: Path) -> Tensor:
     """An array `[H, W]` or `[N, H, W]`; nothing in it is ever run (no pickles).
 
-    float64 is rounded to float32, which the canvas carries.
+    float64 is rounded to float32, which the canvas carries; see `to_unit`.
 
     Raises ValueError: a damaged file, another shape or type.
     """
-    try:
+    return _from_npy(path.read_bytes(), path)
+
+
+def _from_npy(data: bytes, path: Path) -> Tensor:
+    with _damage_named(path):
         # Read by its header first: a damaged one may claim more than any memory holds.
         array = np.lib.format.read_array(_with_honest_header(data), allow_pickle=False)
-    except DAMAGED as error:
-        raise _damaged(path, error) from error
     return _from_array(array, path)
 
 
-def read_npz(data: bytes, path: Path) -> Tensor:
+def read_npz(path: Path) -> Tensor:
     """The array called `depth`, or the only one, as with `read_npy`.
 
     Raises ValueError: a damaged file, several arrays without that name, another shape or type.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as file:
-            names = file.namelist()
-            ours = f"{NPZ_KEY}.npy"
-            wanted = names if len(names) == 1 else [name for name in names if name == ours]
-            content = [file.read(name) for name in wanted]
-    except DAMAGED as error:
-        raise _damaged(path, error) from error
-    if len(content) != 1:
-        found = ", ".join(name.removesuffix(".npy") for name in names) or "none"
+    with _damage_named(path), zipfile.ZipFile(path) as file:
+        entries = file.infolist()
+    entry = _only_array(entries, path)
+    # No more than the entry claims is ever unpacked.
+    check_count(entry.file_size // 4, path)
+    with _damage_named(path), zipfile.ZipFile(path) as file:
+        content = file.read(entry)
+    return _from_npy(content, path)
+
+
+def _only_array(entries: list[zipfile.ZipInfo], path: Path) -> zipfile.ZipInfo:
+    wanted = [entry for entry in entries if len(entries) == 1 or entry.filename == f"{NPZ_KEY}.npy"]
+    if len(wanted) != 1:
+        found = ", ".join(entry.filename.removesuffix(".npy") for entry in entries) or "none"
         raise ValueError(
             f"{path} holds these arrays: {found}; expected one, or one named {NPZ_KEY}."
         )
-    return read_npy(content[0], path)
+    return wanted[0]
 
 
-def read_pfm(data: bytes, path: Path) -> Tensor:
+def read_pfm(path: Path) -> Tensor:
     """A portable float map, grey or RGB, of either byte order; its lines run from bottom to top.
 
     The size of its scale factor, which nobody agrees on, is not applied; a warning says so.
 
     Raises ValueError: a damaged file.
     """
+    data = path.read_bytes()
     header = PFM_HEADER.match(data)
     scale = _number(header[4]) if header else 0.0
     if not scale or not np.isfinite(scale):
@@ -96,45 +103,6 @@ def read_pfm(data: bytes, path: Path) -> Tensor:
     order = "<f4" if scale < 0 else ">f4"
     lines = np.frombuffer(data, order, offset=header.end()).reshape(1, height, width, channels)
     return torch.from_numpy(lines[:, ::-1].astype(np.float32, order="C"))
-
-
-def read_exr_depth(data: bytes, path: Path) -> Tensor:
-    """The depth in an EXR: its only channel, or the one called Z, else Y, else the colours R, G, B.
-
-    Of several views or layers (`ViewLayer.Depth.Z`) there may be one Z. Alpha is left alone.
-
-    Raises ValueError: a damaged file, a kind that is not read, or other channels.
-    """
-    try:
-        channels = read_exr(data)
-    except UnreadableEXR as error:
-        raise ValueError(
-            f"{path} {error}. Save it as scan lines in one part, with ZIP compression."
-        ) from error
-    names = _exr_choice(channels)
-    if not names:
-        raise ValueError(
-            f"{path} has the channels {', '.join(channels)}; expected one alone, one Z, Y, or R, "
-            "G and B. Save the depth in a file of its own."
-        )
-    planes = [channels[name] for name in names]
-    if any(plane.dtype.kind == "u" for plane in planes):
-        raise ValueError(
-            f"{path} has 32-bit integers, whose range is not stated; expected floats. Save it as "
-            "half or float."
-        )
-    return torch.from_numpy(np.stack(planes, axis=-1).astype(np.float32)).unsqueeze(0)
-
-
-def _exr_choice(channels: Mapping[str, np.ndarray]) -> list[str]:
-    """Which channels are the depth; none when that is not clear."""
-    names = list(channels)
-    deep = [name for name in names if name.split(".")[-1] == "Z"]
-    if len(names) == 1 or len(deep) == 1:
-        return names if len(names) == 1 else deep
-    if "Y" in names:
-        return ["Y"]
-    return ["R", "G", "B"] if {"R", "G", "B"} <= set(names) else []
 
 
 def _with_honest_header(data: bytes) -> io.BytesIO:
@@ -172,9 +140,16 @@ def _from_array(array: np.ndarray, path: Path) -> Tensor:
     return torch.from_numpy(to_unit(np.ascontiguousarray(array)))
 
 
-def _damaged(path: Path, error: BaseException) -> ValueError:
-    reason = " ".join(str(error).split())[:200] or type(error).__name__
-    return ValueError(f"{path} is damaged, or holds Python objects ({reason}). {NUMPY_REMEDY}")
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """What goes wrong while reading becomes a ValueError that names the file."""
+    try:
+        yield
+    except DAMAGED as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(
+            f"{path} is damaged, or holds Python objects ({reason}). {NUMPY_REMEDY}"
+        ) from error
 
 
 def _number(text: bytes) -> float:

@@ -7,6 +7,7 @@ does not tell: frames, EXIF, damage.
 import io
 import logging
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -15,15 +16,31 @@ import torch
 from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
+from . import tiff_files
+
 log = logging.getLogger(__name__)
+
+# 2 GB as float32, and 6 GB on the canvas: a picture of 23,000 × 23,000, a frame of 4K with 60
+# channels. A few bytes can claim, and some truly unpack to, as much as they like.
+MOST_VALUES = 1 << 29
 
 REMEDY = "Open it in a picture editor and save it as an 8- or 16-bit PNG."
 
-# What Pillow raises for a damaged picture, and for one of more pixels than it trusts.
+# Kinds that both libraries know; Pillow alone would start other programs for some.
+KINDS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
+
+# What Pillow raises for a damaged picture.
 DAMAGED = (
     *(OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error),
-    *(MemoryError, OverflowError, Image.DecompressionBombError),
+    *(MemoryError, OverflowError),
 )
+
+ONE_PICTURE = "a depth map is one picture. Save the one you need as a file of its own."
+
+
+class TooLarge(ValueError):  # noqa: N818 - names what the file is
+    """The file claims more values than are read."""
+
 
 # What undoes an EXIF orientation: whether to swap the axes, then which of them to flip (0 is up and
 # down, 1 is left and right). CIPA DC-008 (EXIF 2.32), tag 274.
@@ -38,27 +55,31 @@ UPRIGHT = {
 }
 
 
-def read_picture(data: bytes, path: Path) -> Tensor:
-    """A picture's bytes to IMAGE `[1, H, W, C]`, C = 1, 3 or 4; 8 and 16 bits become 0..1.
+def read_picture(path: Path) -> Tensor:
+    """A picture file to IMAGE `[1, H, W, C]`, C = 1, 3 or 4; 8 and 16 bits become 0..1.
 
     Floats (TIFF) stay as they are. A picture that EXIF says is lying on its side is turned, like
-    the photograph it belongs to, and a warning says so.
-
-    Args:
-        data: the file's content.
-        path: its name, for messages.
+    the photograph it belongs to, and a warning says so. Integers of which 0 is white (TIFF) are
+    turned round; floats of which 0 is white are not, for nothing says which of them is black.
 
     Raises:
-        ValueError: not a picture, a damaged or animated one, or one of other integers.
+        ValueError: not a picture, a damaged or animated one, one too large, or one of other
+            integers.
     """
-    orientation, has_transparent_grey = _look_at(data, path)
-    pixels = _decoded(data)
-    if pixels is None:
-        raise ValueError(f"{path} cannot be decoded: it is damaged, or of a rare kind. {REMEDY}")
-    if pixels.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
-        raise ValueError(
-            f"{path} has pixels of type {pixels.dtype}; expected 8 or 16 bits, or floats. {REMEDY}"
-        )
+    data = path.read_bytes()
+    if data.startswith(tiff_files.BEGINNINGS):
+        pixels = _tiff_pixels(data, path)
+    else:
+        pixels = _pixels(data, path)
+    return _to_image(pixels)
+
+
+def _pixels(data: bytes, path: Path) -> np.ndarray:
+    try:
+        orientation, has_transparent_grey = _look_at(data, path)
+    except UnidentifiedImageError:
+        raise ValueError(f"{path} is not a picture, or of an unknown kind. {REMEDY}") from None
+    pixels = _decoded(data, path)
     if has_transparent_grey and pixels.ndim == 2:
         raise ValueError(
             f"{path} marks one of its grey values as transparent, which cannot be read. {REMEDY}"
@@ -66,40 +87,92 @@ def read_picture(data: bytes, path: Path) -> Tensor:
     if orientation in UPRIGHT:
         log.warning("%s is turned upright, as its EXIF orientation (%d) says.", path, orientation)
         pixels = _upright(pixels, orientation)
-    return _to_image(pixels)
+    return pixels
 
 
-def _decoded(data: bytes) -> np.ndarray | None:
-    """`[H, W]`, BGR or BGRA; None when OpenCV cannot."""
+def _tiff_pixels(data: bytes, path: Path) -> np.ndarray:
+    """OpenCV turns a TIFF upright by itself, and one of up to 8 bits round where white is 0."""
+    try:
+        tags = tiff_files.read_tags(data)
+    except DAMAGED as error:
+        raise ValueError(f"{path} is damaged ({error}). {REMEDY}") from error
+    check_count(tags.width * tags.height * tags.samples, path)
+    _check_tiff(tags, path)
+    # Pillow knows no floats of 64 bits and none in colour; what it knows, it checks for damage.
+    with suppress(UnidentifiedImageError):
+        _look_at(data, path)
+    pixels = _decoded(data, path)
+    if not tags.white_is_zero or pixels.dtype == np.uint8:
+        return pixels
+    if pixels.dtype == np.uint16:
+        return np.iinfo(np.uint16).max - pixels
+    log.warning("%s says that white is 0; its floats are taken as they are, 0 = far.", path)
+    return pixels
+
+
+def _check_tiff(tags: tiff_files.Tags, path: Path) -> None:
+    if tags.more_pages:
+        raise ValueError(f"{path} has several pages; {ONE_PICTURE}")
+    if tags.floats and tags.bits not in (32, 64):
+        raise ValueError(
+            f"{path} has floats of {tags.bits} bits; expected 32 or 64. Save it as a TIFF with "
+            "floats of 32 bits."
+        )
+    if tags.samples == 2:
+        raise ValueError(
+            f"{path} has two channels, grey and another; expected 1, 3 or 4. Save the depth alone."
+        )
+
+
+def _decoded(data: bytes, path: Path) -> np.ndarray:
+    """`[H, W]`, BGR or BGRA, of 8 or 16 bits or floats."""
     try:
         # IMREAD_UNCHANGED keeps 16 bits and alpha, and leaves the orientation to us.
-        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:  # for sizes that it does not trust
-        return None
+        pixels = None
+    if pixels is None:
+        raise ValueError(f"{path} cannot be decoded: it is damaged, or of a rare kind. {REMEDY}")
+    if pixels.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
+        raise ValueError(
+            f"{path} has pixels of type {pixels.dtype}; expected 8 or 16 bits, or floats. {REMEDY}"
+        )
+    return pixels
 
 
 def _look_at(data: bytes, path: Path) -> tuple[int, bool]:
     """EXIF orientation (1 = upright), and whether a grey value stands for transparency.
 
     Decodes the picture as well: OpenCV before 5 fills up a truncated JPEG with grey.
+
+    Raises UnidentifiedImageError, for kinds that Pillow does not know; else ValueError.
     """
     try:
-        with Image.open(io.BytesIO(data)) as picture:
+        with Image.open(io.BytesIO(data), formats=KINDS) as picture:
+            check_count(picture.width * picture.height * len(picture.getbands()), path)
             frames = getattr(picture, "n_frames", 1)
             picture.load()
             orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
             transparent_grey = "transparency" in picture.info
             kind = picture.format
-    except UnidentifiedImageError:
-        raise ValueError(f"{path} is not a picture, or of an unknown kind. {REMEDY}") from None
+    except (UnidentifiedImageError, TooLarge):
+        raise
+    except Image.DecompressionBombError as error:
+        raise TooLarge(f"{path} is too large ({error}). Save a smaller picture.") from error
     except DAMAGED as error:
         raise ValueError(f"{path} is damaged ({error}). {REMEDY}") from error
     if frames > 1 and kind != "MPO":  # the further pictures in a camera's MPO are previews
-        raise ValueError(
-            f"{path} has {frames} frames; a depth map is one picture. Save the frame you need as a "
-            "PNG of its own."
-        )
+        raise ValueError(f"{path} has {frames} frames; {ONE_PICTURE}")
     return orientation, transparent_grey
+
+
+def check_count(values: int, path: Path) -> None:
+    """Raise TooLarge when a file claims more values, over all its channels, than are read."""
+    if values > MOST_VALUES:
+        raise TooLarge(
+            f"{path} is too large: it claims {values:,} values, and at most {MOST_VALUES:,} are "
+            "read. Save the depth alone, or smaller."
+        )
 
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
@@ -117,6 +190,10 @@ def _to_image(pixels: np.ndarray) -> Tensor:
 
 
 def to_unit(values: np.ndarray) -> np.ndarray:
-    """float32: unsigned integers by their type's range to 0..1, floats as they are."""
-    floats = values.astype(np.float32)
+    """float32: unsigned integers by their type's range to 0..1, floats as they are.
+
+    Those of 64 bits are rounded; beyond 3.4e38 they become infinite.
+    """
+    with np.errstate(over="ignore"):
+        floats = values.astype(np.float32)
     return floats / np.iinfo(values.dtype).max if values.dtype.kind == "u" else floats

@@ -7,7 +7,7 @@ IMAGE is float32 [B, H, W, 3], 0..1; LATENT a dict with `samples` [B, 4, h, w].
 Files:
 
     checkpoint_names() -> list[str]
-        Names for a dropdown.
+        Names for a dropdown: weight files, and diffusers folders as `NAME/`.
     checkpoint_path(name) -> Path
         FileNotFoundError says where it was looked for and what to do.
     depth_model_names() -> list[str], depth_model_path(name) -> Path
@@ -26,7 +26,8 @@ Files:
 Models:
 
     load_checkpoint(checkpoint) -> (MODEL, CLIP, VAE)
-        Of a sampling.checkpoint.Checkpoint.
+        Of a sampling.checkpoint.Checkpoint. In place of a CLIP or VAE that it lacks stands a
+        sampling.checkpoint.Absent, which says so when it is used.
     on_device(network) -> torch.device
         Makes a depth network ready to run and says where its input belongs.
 

@@ -28,9 +28,10 @@ import nodes  # ComfyUI's, not this pack's
 
 from ..depth.model_files import FOLDERS, SUFFIXES, find_model, model_names
 from ..sampling.architecture import FULL_VAE, TextArchitecture, VAEArchitecture
-from ..sampling.checkpoint import Checkpoint
+from ..sampling.checkpoint import Absent, Checkpoint
 from ..sampling.concat import find_depth
 from ..sampling.diagnosis import Part
+from ..sampling.diffusers_folder import find_folder, folder_names
 from ..sampling.latents import MaskRule, repainted_at
 from ..sampling.weights import SafetensorsFile
 
@@ -104,12 +105,17 @@ _register_folder(FOLDERS[0])
 
 
 def checkpoint_names() -> list[str]:
-    """Names of the files in ComfyUI's `checkpoints` folders, for a dropdown."""
-    return folder_paths.get_filename_list("checkpoints")
+    """Names of the files in ComfyUI's `checkpoints` folders, then of diffusers folders, as `NAME/`.
+
+    For a dropdown.
+    """
+    return [*folder_paths.get_filename_list("checkpoints"), *folder_names(_diffusers_places())]
 
 
 def checkpoint_path(name: str) -> Path:
     """Where a checkpoint of that name lies; FileNotFoundError says where it was looked for."""
+    if name.endswith("/"):
+        return find_folder(name, _diffusers_places())
     path = folder_paths.get_full_path("checkpoints", name)
     if path is None:
         folders = ", ".join(folder_paths.get_folder_paths("checkpoints"))
@@ -118,6 +124,10 @@ def checkpoint_path(name: str) -> Path:
             "page, or choose another name"
         )
     return Path(path)
+
+
+def _diffusers_places() -> list[Path]:
+    return [Path(place) for place in folder_paths.get_folder_paths("diffusers")]
 
 
 def depth_model_names() -> list[str]:
@@ -208,18 +218,21 @@ def png_text(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, 
 # --- models --------------------------------------------------------------------------------------
 
 
-def load_checkpoint(checkpoint: Checkpoint) -> tuple[Model, Clip, Vae]:
+def load_checkpoint(checkpoint: Checkpoint) -> tuple[Model, Clip | Absent, Vae | Absent]:
     """ComfyUI's own MODEL, CLIP and VAE, of the widths the checkpoint has.
 
     A .safetensors file goes through ComfyUI's lazy loading; everything else is read by this
-    pack's reader, which takes pickles that ComfyUI refuses and never runs them.
+    pack's reader, which takes folders and other layouts, and pickles that ComfyUI refuses without
+    ever running them.
     """
     stock_vae = checkpoint.vae == FULL_VAE
     options = {
         "output_vae": stock_vae,
+        "output_clip": checkpoint.text is not None,
         "embedding_directory": folder_paths.get_folder_paths("embeddings"),
-        "te_model_options": {"clip_h_model_config": _text_config(checkpoint.text)},
     }
+    if checkpoint.text is not None:
+        options["te_model_options"] = {"clip_h_model_config": _text_config(checkpoint.text)}
     if _comfyui_reads(checkpoint):
         loaded = comfy.sd.load_checkpoint_guess_config(str(checkpoint.path), **options)
         model, clip, vae = loaded[:3]
@@ -228,24 +241,53 @@ def load_checkpoint(checkpoint: Checkpoint) -> tuple[Model, Clip, Vae]:
         model, clip, vae = load()[:3]
         # How newer versions load a model once more, for TorchCompileModel or a second GPU.
         model.cached_patcher_init = (load, (), 0)
-    if not stock_vae:
+    if checkpoint.text is None:
+        clip = checkpoint.stand_in(Part.TEXT)
+    if checkpoint.vae is None:
+        vae = checkpoint.stand_in(Part.VAE)
+    elif not stock_vae:
         vae = Vae(sd=checkpoint.read(Part.VAE), config=_vae_config(checkpoint.vae))
     return model, clip, vae
 
 
 def _comfyui_reads(checkpoint: Checkpoint) -> bool:
-    """ComfyUI tells safetensors by the file's name, this pack by its content."""
+    """Whether ComfyUI can read the file itself: safetensors in the original layout.
+
+    It tells safetensors by the file's name, this pack by its content, and it leaves layers of the
+    text encoder that a file lacks as they come out of the memory.
+    """
     name = checkpoint.path.name.lower()
-    return isinstance(checkpoint.file, SafetensorsFile) and name.endswith((".safetensors", ".sft"))
+    is_safetensors = isinstance(checkpoint.file, SafetensorsFile)
+    return (
+        is_safetensors and name.endswith((".safetensors", ".sft")) and not _idle_layer(checkpoint)
+    )
 
 
 def _load_weights(checkpoint: Checkpoint, **options: Any) -> tuple:
+    present = {Part.UNET: True, Part.VAE: options["output_vae"], Part.TEXT: options["output_clip"]}
     weights = {
         part.value + name: tensor
-        for part in (Part.UNET, Part.VAE, Part.TEXT)
+        for part, is_wanted in present.items()
+        if is_wanted
         for name, tensor in checkpoint.read(part).items()
     }
-    return comfy.sd.load_state_dict_guess_config(weights, **options)
+    return comfy.sd.load_state_dict_guess_config({**weights, **_idle_layer(checkpoint)}, **options)
+
+
+def _idle_layer(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """Zeros for the text encoder's last layer where the file lacks it.
+
+    Nothing that SD2 uses depends on it, but ComfyUI computes it and saves it.
+    """
+    if checkpoint.text is None:
+        return {}
+    shapes = checkpoint.text.tensors()
+    names = {name: Part.TEXT.value + name for name in checkpoint.text.unused() if "." in name}
+    return {
+        full: torch.zeros(shapes[name])
+        for name, full in names.items()
+        if full not in checkpoint.file.tensors
+    }
 
 
 def _text_config(text: TextArchitecture) -> dict[str, int]:

@@ -33,9 +33,9 @@ def estimation_inputs() -> dict[str, Input]:
                 "max": 2048,
                 "step": 32,
                 "tooltip": "Size in pixels at which the network looks at the picture. 0: the one "
-                "it was trained with (384 for the MiDaS in the checkpoint). More shows finer detail "
-                "but can lose the overall depth, and takes longer. MiDaS needs multiples of 32; "
-                "networks that know one size only say so.",
+                "it was trained with (384 for the MiDaS in the checkpoint). More shows finer "
+                "detail but can lose the overall depth, and takes longer. MiDaS needs multiples "
+                "of 32; networks that know one size only say so.",
             },
         ),
         "precision": (
@@ -186,7 +186,8 @@ class SD2DepthLoad:
                     "BOOLEAN",
                     {
                         "default": False,
-                        "tooltip": "On for a map in which black is near (many 3D programs).",
+                        "tooltip": "On for a map in which black is near (many 3D programs). Not "
+                        "together with beyond at keep.",
                     },
                 ),
                 "colours": (
@@ -201,7 +202,7 @@ class SD2DepthLoad:
                     0.0,
                     "The file's value that becomes 0 (far). Integers of 8 and 16 bits count as 0 "
                     "to 1. Distances (far larger than near) are turned round, but stay distances, "
-                    "no disparity.",
+                    "no disparity: for that, beyond at keep and Convert Depth.",
                 ),
                 "near": _file_value(1.0, "The file's value that becomes 1 (near)."),
                 "beyond": (
@@ -210,7 +211,9 @@ class SD2DepthLoad:
                         "default": Beyond.REFUSE.value,
                         "advanced": True,
                         "tooltip": "Values outside far to near. refuse: stop and say which there "
-                        "are. clip: make them far or near, infinite ones too.",
+                        "are. clip: make them far or near, infinite ones too. keep: leave them, "
+                        "for Convert Depth; with far 0 and near 1 metres and infinite sky stay as "
+                        "they are in the file.",
                     },
                 ),
                 "tolerance": (
@@ -240,9 +243,8 @@ class SD2DepthLoad:
         tolerance: float = TOLERANCE,
     ) -> tuple[Tensor]:
         """Read the file as it is; nothing is stretched or resized."""
-        reading = Reading(far, near, Beyond(beyond), ColourMap(colours), tolerance)
-        depth = read_depth(host.input_path(image), reading)
-        return (to_image(1.0 - depth if invert else depth),)
+        reading = Reading(far, near, Beyond(beyond), ColourMap(colours), tolerance, invert)
+        return (to_image(read_depth(host.input_path(image), reading)),)
 
     @classmethod
     def IS_CHANGED(cls, image: str, **_: Any) -> str:

@@ -12,7 +12,14 @@ from torch import Tensor
 
 from ..depth.adjust import Adjustment, ClipBy, Smoothing, adjust
 from ..depth.convention import check_repairable, from_image, repair, to_image, unit_range
-from ..depth.convert import Direction, Range, Unit, to_disparity, to_distance
+from ..depth.convert import (
+    Direction,
+    Range,
+    Unit,
+    check_black_and_white,
+    to_disparity,
+    to_distance,
+)
 from ..depth.crop import check_fits
 from ..depth.fill import Geometry, Shape, fill
 from ..depth.masks import Split, limit, range_mask, split_mask
@@ -547,8 +554,9 @@ class SD2DepthConvert:
                 "depth": (
                     "IMAGE",
                     {
-                        "tooltip": "Distances, larger = farther; or, with disparity to distance, a "
-                        "depth map, white = near."
+                        "tooltip": "Distances, larger = farther: from Load Depth Map with beyond "
+                        "at keep, or another pack's metric depth. Or, with disparity to distance, "
+                        "a depth map, white = near."
                     },
                 ),
             },
@@ -576,7 +584,14 @@ class SD2DepthConvert:
                     "0: only what is infinitely far. NaN, and metric distances of 0, are holes and "
                     "filled from their neighbours, with a warning. Sky comes back as far."
                 ),
-                **_mask_inputs("converted"),
+                "mask": (
+                    "MASK",
+                    {
+                        "tooltip": "Of the map's size, black and white: what is converted. Black "
+                        "stays as it is, bit for bit; grey is refused, as distances and disparity "
+                        "do not mix. Without it, everywhere."
+                    },
+                ),
             },
         }
 
@@ -589,7 +604,6 @@ class SD2DepthConvert:
         far: float = 0.0,
         sky: float = 0.0,
         mask: Tensor | None = None,
-        feather: int = 0,
     ) -> tuple[Tensor]:
         """The ends are the whole batch's; infinite distances are sky, so holes wait until then."""
         ends, maps = Range(near, far, sky, Unit(unit)), from_image(depth)
@@ -598,14 +612,11 @@ class SD2DepthConvert:
             check_repairable(converted)
         else:
             converted = to_distance(unit_range(repair(maps)), ends)
+        inside = None if mask is None else check_black_and_white(fit_pictures(mask, depth))
 
         def edit(depth: Tensor, converted: Tensor, mask: Tensor | None) -> Tensor:
             edited = repair(converted)
-            if mask is not None:
-                # Where the mask is black even infinite distances stay.
-                limited = limit(repair(depth), edited, mask, feather)
-                edited = torch.where(mask > 0, limited, depth)
-            return to_image(edited)
+            return to_image(edited if mask is None else torch.where(mask > 0, edited, depth))
 
-        batches = {"depth": maps, "converted": converted, "mask": _fitted(mask, depth)}
+        batches = {"depth": maps, "converted": converted, "mask": inside}
         return (one_by_one(self.DISPLAY_NAME, edit, **batches),)

@@ -18,7 +18,7 @@ BUNDLED_CHECKPOINT = Path(__file__).parents[1] / "models" / "sd2-depth-mini.safe
 
 
 class SD2DepthCheckpointLoader:
-    """Load SD2 Depth Checkpoint: one file -> MODEL, CLIP, VAE and the depth network inside it."""
+    """Load SD2 Depth Checkpoint: a file or folder -> MODEL, CLIP, VAE, the depth network inside."""
 
     DISPLAY_NAME = "Load SD2 Depth Checkpoint"
     CATEGORY = "SD2 Depth/loaders"
@@ -27,7 +27,11 @@ class SD2DepthCheckpointLoader:
         "fit every other node; MODEL needs a depth map in its conditioning (Encode Depth). "
         "sd2-depth-mini comes with the pack: a small trained model to try the nodes with, which "
         "paints simple shapes, colours and materials at 256 x 256, no photographs. The real "
-        "checkpoint (512-depth-ema) goes into models/checkpoints and wants 512 pixels."
+        "checkpoint (512-depth-ema) goes into models/checkpoints and wants 512 pixels. Every copy "
+        "of it loads: full or half precision or fp8, .safetensors or .ckpt (nothing in it is "
+        "run), with an EMA copy (which is then used), pruned, saved by ComfyUI after a merge, the "
+        "UNet alone, and folders of diffusers in models/diffusers. What another file is, the "
+        "error says, and so does `depth2img inspect FILE` on the command line."
     )
     SEARCH_ALIASES = ["512-depth-ema", "depth2img", "depth to image", "stable diffusion 2 depth"]
     FUNCTION = "execute"
@@ -35,8 +39,10 @@ class SD2DepthCheckpointLoader:
     RETURN_NAMES = ("model", "clip", "vae", "depth_model")
     OUTPUT_TOOLTIPS = (
         "The 5-channel UNet. Works with KSampler, LoRA loaders and everything else for SD2.",
-        "The OpenCLIP ViT-H text encoder, for CLIP Text Encode.",
-        "The autoencoder between pictures and latents (8x smaller).",
+        "The OpenCLIP ViT-H text encoder, for CLIP Text Encode. A file without one still loads; "
+        "then connect the CLIP of Load CLIP (type stable_diffusion) instead.",
+        "The autoencoder between pictures and latents (8x smaller). A file without one still "
+        "loads; then connect the VAE of Load VAE instead.",
         "The MiDaS depth network inside the file, for Estimate Depth. Read when first used; "
         "a checkpoint without it still loads.",
     )
@@ -49,7 +55,8 @@ class SD2DepthCheckpointLoader:
                 "ckpt_name": (
                     _checkpoint_names(),
                     {
-                        "tooltip": "A file in models/checkpoints (512-depth-ema, 512 pixels), or "
+                        "tooltip": "A file in models/checkpoints (512-depth-ema, 512 pixels), a "
+                        "folder of diffusers in models/diffusers (its name ends in /), or "
                         "the bundled sd2-depth-mini: 256 pixels, simple shapes, colours and "
                         "materials, no photographs. Any other kind of checkpoint is refused with "
                         "a message that says what it is."
@@ -59,7 +66,7 @@ class SD2DepthCheckpointLoader:
         }
 
     def execute(self, ckpt_name: str) -> tuple[Any, Any, Any, DepthModel]:
-        """Open the file, check it, load its parts."""
+        """Open the file or folder, check it, load its parts."""
         checkpoint = Checkpoint.open(_checkpoint_path(ckpt_name))
         depth_model = DepthModel(ckpt_name, lambda: checkpoint.read(Part.MIDAS))
         return (*host.load_checkpoint(checkpoint), depth_model)

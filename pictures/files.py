@@ -13,11 +13,18 @@ from torch import Tensor
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A name to write to that becomes `path` when all went well; otherwise nothing is left."""
+    """A name to write to that becomes `path` when all went well; otherwise nothing is left.
+
+    Who may read the file is what the user's umask says, whatever the writer makes of it:
+    safetensors' files are for their owner alone.
+    """
     # The number keeps two programs that write the same file apart.
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        unfinished.touch()
+        mode = unfinished.stat().st_mode
         yield unfinished
+        unfinished.chmod(mode)
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)

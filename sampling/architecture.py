@@ -212,11 +212,20 @@ class TextArchitecture:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, TensorInfo]) -> "TextArchitecture":
-        """Read the widths from the shapes; raises UnknownArchitecture naming what is missing."""
+        """Read the widths from the shapes; raises UnknownArchitecture naming what is missing.
+
+        A tower without its last layer, as it comes out of a diffusers folder, is known by the
+        number of its layers at ViT-H's width; at any other by what else is missing: the
+        projection and the logit scale.
+        """
         vocabulary, width = _shape(tensors, "token_embedding.weight", 2)
         layers = _count(tensors, "transformer.resblocks.")
-        if (width, layers) == (FULL_TEXT.width, FULL_TEXT.layers - 1):
-            layers = FULL_TEXT.layers  # a copy without the last layer, which is never used
+        if width == FULL_TEXT.width:
+            is_short = layers == FULL_TEXT.layers - 1
+        else:
+            is_short = not tensors.keys() & {"text_projection", "logit_scale"}
+        if is_short:
+            layers += 1
         return cls(
             width=width,
             layers=layers,

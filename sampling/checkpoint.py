@@ -1,9 +1,10 @@
-"""A Stable Diffusion 2 depth checkpoint: made sure that it is one, its widths, its parts."""
+"""A Stable Diffusion 2 depth model: made sure that it is one, its widths, its parts."""
 
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -14,73 +15,69 @@ from .architecture import (
     UnknownArchitecture,
     VAEArchitecture,
 )
-from .diagnosis import Kind, Part, identify, part_of
-from .weights import WeightFile, open_weights
+from .diagnosis import Diagnosis, Kind, Part, identify, part_of
+from .diffusers_folder import DiffusersFolder, open_source
+from .ema import with_ema
+from .recognition import predicts_velocity
+from .refusals import IncompleteCheckpoint, NotADepthCheckpoint
+from .weights import WeightFile
 
 _log = logging.getLogger(__name__)
 
 
-class NotADepthCheckpoint(ValueError):  # noqa: N818 - names what the file is not
-    """The file is something else; the message says what, and what is needed."""
-
-
-class IncompleteCheckpoint(ValueError):  # noqa: N818 - names what the file is
-    """A depth checkpoint with tensors missing or of the wrong shape."""
-
-
 @dataclass(frozen=True)
 class Checkpoint:
-    """A complete Stable Diffusion 2 depth checkpoint, opened but not read.
+    """A Stable Diffusion 2 depth model, in a file or a folder, opened but not read.
 
     Attributes:
-        file: the opened file; tensors are read through it on demand.
-        unet, vae, text: the widths of the parts.
+        file: its tensors under their original names, read on demand.
+        unet: the widths of the UNet.
+        vae, text: the widths of the other parts, None where the file lacks them.
         has_midas: whether MiDaS lies inside, as in `512-depth-ema`.
     """
 
     file: WeightFile
     unet: UNetArchitecture
-    vae: VAEArchitecture
-    text: TextArchitecture
+    vae: VAEArchitecture | None
+    text: TextArchitecture | None
     has_midas: bool
 
     @property
     def path(self) -> Path:
-        """Where the file lies."""
+        """Where the file or folder lies."""
         return self.file.path
 
     @classmethod
     def open(cls, path: Path | str) -> "Checkpoint":
-        """Open a file, make sure it is a complete depth checkpoint, read its widths.
+        """Open a file or a diffusers folder, make sure it is a depth model, read its widths.
+
+        Each part that is there has to be complete; without VAE, text encoder or MiDaS it opens
+        all the same. An EMA copy is taken for the UNet.
 
         Raises FileNotFoundError, UnreadableFile, NotADepthCheckpoint, IncompleteCheckpoint.
         """
-        file = open_weights(path)
+        source = open_source(path)
+        file = with_ema(source)
         identity = identify(file.tensors)
-        if identity.kind is not Kind.SD2_DEPTH:
-            raise NotADepthCheckpoint(
-                f"{file.path.name}: {identity.sentence()} Depth-to-image needs a Stable Diffusion "
-                "2 depth checkpoint such as 512-depth-ema (5 input channels, context 1024)."
-            )
-        try:
-            unet = UNetArchitecture.from_tensors(part_of(file.tensors, Part.UNET))
-            vae = VAEArchitecture.from_tensors(part_of(file.tensors, Part.VAE))
-            text = TextArchitecture.from_tensors(part_of(file.tensors, Part.TEXT))
-        except UnknownArchitecture as error:
-            raise IncompleteCheckpoint(
-                f"{file.path.name} is an incomplete depth checkpoint: {error}. {_REMEDY}"
-            ) from error
-        _check(file, Part.UNET, unet.tensors())
-        _check(file, Part.VAE, vae.tensors())
-        _check(file, Part.TEXT, text.tensors(), optional=text.unused())
-        if text.width != unet.context_dim:
+        _check_kind(source, file, identity)
+        unet = _part(file, Part.UNET, UNetArchitecture)
+        vae = _part(file, Part.VAE, VAEArchitecture)
+        text = _part(file, Part.TEXT, TextArchitecture)
+        if text is not None and text.width != unet.context_dim:
             raise IncompleteCheckpoint(
                 f"{file.path.name}: the text encoder is {text.width} wide, the UNet expects "
                 f"{unet.context_dim}. They belong to different models. {_REMEDY}"
             )
+        if isinstance(source, DiffusersFolder):
+            source.check_settings(unet, text)
         for reason, names in identity.unused.items():
             _log.info("%s: %d tensors are not used: %s", file.path.name, len(names), reason)
-        return cls(file, unet, vae, text, "MiDaS depth network" in identity.parts)
+        has_midas = any(name.startswith(Part.MIDAS.value) for name in file.tensors)
+        checkpoint = cls(file, unet, vae, text, has_midas)
+        for part, widths in ((Part.VAE, vae), (Part.TEXT, text)):
+            if widths is None:
+                _log.warning("%s", checkpoint._lack(part))
+        return checkpoint
 
     def read(self, part: Part) -> dict[str, Tensor]:
         """A part's tensors by name, the prefix stripped; memory-mapped, in their stored dtype.
@@ -88,16 +85,90 @@ class Checkpoint:
         Raises IncompleteCheckpoint when the part is not in the file.
         """
         names = [name for name in self.file.tensors if name.startswith(part.value)]
-        if not names and part is Part.MIDAS:
-            raise IncompleteCheckpoint(
-                f"{self.path.name} has no MiDaS depth network inside (copies are often made "
-                "without it). Give the sampler a depth map from a file (Load Depth Map) or from "
-                "another depth estimator; everything else of this checkpoint works."
-            )
+        if not names:
+            raise IncompleteCheckpoint(self._lack(part))
         return {name[len(part.value) :]: self.file.read(name) for name in names}
+
+    def stand_in(self, part: Part) -> "Absent":
+        """What a host gives out for a VAE or a text encoder that the file lacks."""
+        return Absent(self._lack(part))
+
+    def _lack(self, part: Part) -> str:
+        """The sentences that say that the file lacks a part, and what supplies it."""
+        what, remedy = _ABSENT[part]
+        return f"{self.path.name} has no {what} inside. {remedy}"
+
+
+class Absent:
+    """Stands where a VAE or a text encoder would be: whatever is asked of it raises AbsentPart."""
+
+    _message = "this part is missing"
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+
+    def __getattr__(self, name: str) -> Any:
+        raise AbsentPart(self._message)
+
+
+class AbsentPart(IncompleteCheckpoint, AttributeError):  # noqa: N818 - names what is missing
+    """A part was used that the file does not have. AttributeError, so that `hasattr` is False."""
 
 
 _REMEDY = "Copy or download it again, or use another copy."
+_ABSENT = {
+    Part.VAE: (
+        "VAE",
+        "Connect the VAE of another Load SD2 Depth Checkpoint, or of ComfyUI's Load VAE: any VAE "
+        "for Stable Diffusion 1 or 2.",
+    ),
+    Part.TEXT: (
+        "text encoder",
+        "Connect the CLIP of another Load SD2 Depth Checkpoint, or of ComfyUI's Load CLIP with "
+        "the type stable_diffusion: OpenCLIP ViT-H, the text encoder of every Stable Diffusion 2.",
+    ),
+    Part.MIDAS: (
+        "MiDaS depth network",
+        "Copies are often made without it, and ComfyUI's Save Checkpoint leaves it out. Use a "
+        "depth map from a file (Load Depth Map) or another depth network (Load Depth Model, or "
+        "the DEPTH_MODEL of another checkpoint); everything else of this checkpoint works.",
+    ),
+}
+
+
+def _check_kind(source: WeightFile, file: WeightFile, identity: Diagnosis) -> None:
+    """Raise NotADepthCheckpoint for what is something else, with what a folder says of itself."""
+    if identity.kind not in (Kind.SD2_DEPTH, Kind.SD2_DEPTH_UNET):
+        pipeline = f" ({source.pipeline})" if isinstance(source, DiffusersFolder) else ""
+        raise NotADepthCheckpoint(
+            f"{file.path.name}{pipeline}: {identity.sentence()} Depth-to-image needs a Stable "
+            "Diffusion 2 depth checkpoint such as 512-depth-ema (5 input channels, context 1024). "
+            f"{identity.advice}"
+        )
+    if predicts_velocity(file.tensors, file.metadata):
+        raise NotADepthCheckpoint(
+            f"{file.path.name} was trained to predict v, the velocity; Stable Diffusion 2's "
+            "depth model predicts the noise, and this file would paint wrong pictures"
+        )
+
+
+Widths = TypeVar("Widths", UNetArchitecture, VAEArchitecture, TextArchitecture)
+
+
+def _part(file: WeightFile, part: Part, architecture: type[Widths]) -> Widths | None:
+    """The widths of a part that is complete; None when nothing of it is there."""
+    tensors = part_of(file.tensors, part)
+    if not tensors:
+        return None
+    try:
+        widths = architecture.from_tensors(tensors)
+    except UnknownArchitecture as error:
+        raise IncompleteCheckpoint(
+            f"{file.path.name} is an incomplete depth checkpoint: {error}. {_REMEDY}"
+        ) from error
+    unused = widths.unused() if isinstance(widths, TextArchitecture) else ()
+    _check(file, part, widths.tensors(), optional=unused)
+    return widths
 
 
 def _check(

@@ -1,102 +1,116 @@
-"""What a weight file is, told from tensor names and shapes; file names mean nothing."""
+"""What a weight file or a folder is, told from tensor names and shapes; its name means nothing."""
 
 import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 
-from .architecture import Shape
+from .kinds import VELOCITY, Family, Kind, Part, advice
+from .recognition import recognise
 from .weights import TensorInfo
 
-
-class Part(str, Enum):
-    """The prefix under which each part of the checkpoint lies."""
-
-    UNET = "model.diffusion_model."
-    VAE = "first_stage_model."
-    TEXT = "cond_stage_model.model."
-    MIDAS = "depth_model.model."
-
-
-class Kind(str, Enum):
-    """What a file is, as people call it."""
-
-    SD2_DEPTH = "Stable Diffusion 2 depth checkpoint"
-    SD2_DEPTH_UNET = "UNet of a Stable Diffusion 2 depth model, without VAE and text encoder"
-    SD2 = "Stable Diffusion 2 checkpoint"
-    SD2_INPAINTING = "Stable Diffusion 2 inpainting checkpoint"
-    SD2_UNCLIP = "Stable Diffusion 2 unCLIP checkpoint"
-    SD2_UPSCALER = "Stable Diffusion 2 x4 upscaler"
-    SD1 = "Stable Diffusion 1.5 checkpoint"
-    SD1_INPAINTING = "Stable Diffusion 1.5 inpainting checkpoint"
-    SDXL = "Stable Diffusion XL checkpoint"
-    DIFFUSERS_UNET = "UNet in the diffusers layout"
-    UNKNOWN_UNET = "diffusion UNet of an unknown kind"
-    LORA = "LoRA"
-    CONTROLNET = "ControlNet"
-    VAE = "VAE"
-    TEXT_ENCODER = "text encoder"
-    MIDAS = "MiDaS depth network"
-    UNKNOWN = "file of tensors that form no known model"
+__all__ = ["Diagnosis", "Family", "Kind", "Part", "identify", "part_of"]
 
 
 @dataclass(frozen=True)
-class Identity:
+class Diagnosis:
     """What a file is and what is in it, told from its header.
 
     Attributes:
         kind: the kind of file.
+        family: of a diffusion model or an add-on; None where the shapes do not tell.
+        variant: which one of its kind, in words.
+        layout: whose names its tensors have: "original", "diffusers", "transformers", "kohya", ...
         in_channels, context_dim: of the UNet, None without one.
+        alone: whether it is the UNet and nothing else.
         parts: tensors and parameters of each part that is present, by name.
         dtypes: number of tensors of each element type.
         unused: tensors that depth-to-image does not read, grouped: reason -> names.
+        problem: why it cannot be read, in a sentence; "" for a file that can.
     """
 
     kind: Kind
+    family: Family | None = None
+    variant: str = ""
+    layout: str = ""
     in_channels: int | None = None
     context_dim: int | None = None
+    alone: bool = False
     parts: dict[str, tuple[int, int]] = field(default_factory=dict)
     dtypes: dict[str, int] = field(default_factory=dict)
     unused: dict[str, list[str]] = field(default_factory=dict)
+    problem: str = ""
 
     def sentence(self) -> str:
         """One sentence: "This is a ... (4 input channels, context 768)."."""
-        facts = []
+        alone = self.alone and self.kind not in (Kind.SD2_DEPTH_UNET, Kind.UNKNOWN_UNET)
+        facts = [fact for fact in ("the UNet alone" * alone, self.variant) if fact]
         if self.in_channels is not None:
             facts.append(f"{self.in_channels} input channels")
         if self.context_dim is not None:
             facts.append(f"context {self.context_dim}")
         article = "an" if self.kind.value[0] in "aeiouAEIOU" else "a"
-        return f"This is {article} {self.kind.value}" + (
+        whose = f" for {self.family.value}" if self.kind in _ADD_ONS and self.family else ""
+        return f"This is {article} {self.kind.value}{whose}" + (
             f" ({', '.join(facts)})." if facts else "."
         )
 
+    @property
+    def advice(self) -> str:
+        """What to do with it, in a sentence or two."""
+        if self.kind is Kind.SD2 and self.variant.startswith("768-v"):
+            return VELOCITY
+        return advice(self.kind, self.family)
 
-def identify(tensors: Mapping[str, TensorInfo]) -> Identity:
-    """Tell what a file is from its tensors' names and shapes."""
-    kind, in_channels, context_dim = _kind(tensors)
-    return Identity(
-        kind=kind,
-        in_channels=in_channels,
-        context_dim=context_dim,
-        parts={
-            name: (len(part), sum(math.prod(info.shape) for info in part.values()))
-            for name, prefix in _PARTS.items()
-            if (part := part_of(tensors, prefix))
-        },
+
+_ADD_ONS = (Kind.LORA, Kind.CONTROLNET, Kind.T2I_ADAPTER, Kind.EMBEDDING)
+
+
+def identify(
+    tensors: Mapping[str, TensorInfo], metadata: Mapping[str, str] | None = None
+) -> Diagnosis:
+    """Tell what a file is from its tensors' names and shapes.
+
+    Metadata serves only to tell Stable Diffusion 2 base from 768-v, whose shapes are the same.
+    """
+    found = recognise(tensors, metadata)
+    parts = {
+        name: count(part)
+        for name, prefixes in _PARTS.items()
+        if (part := {n: i for n, i in tensors.items() if n.startswith(prefixes)})
+    }
+    if not parts and found.kind is not Kind.UNKNOWN:
+        parts = {_WHOLE.get(found.kind, found.kind.value): count(tensors)}
+    return Diagnosis(
+        **found._asdict(),
+        parts=parts,
         dtypes=dict(Counter(str(i.dtype).removeprefix("torch.") for i in tensors.values())),
-        unused=_unused(tensors) if kind is Kind.SD2_DEPTH else {},
+        unused=_unused(tensors) if found.kind is Kind.SD2_DEPTH else {},
     )
 
 
 _PARTS = {
-    "UNet": Part.UNET.value,
-    "VAE": Part.VAE.value,
-    "text encoder": "cond_stage_model.",
-    "MiDaS depth network": Part.MIDAS.value,
-    "EMA copy of the UNet": "model_ema.",
+    "UNet": (Part.UNET.value,),
+    "VAE": (Part.VAE.value,),
+    "text encoder": ("cond_stage_model.", "conditioner.embedders.0.transformer.", "text_encoders."),
+    "second text encoder": ("conditioner.embedders.1.", "conditioner.embedders.0.model."),
+    "image encoder": ("embedder.model.visual.",),
+    "MiDaS depth network": (Part.MIDAS.value,),
+    "ControlNet": ("control_model.",),
+    "EMA copy of the UNet": ("model_ema.",),
 }
+# What a file without a checkpoint's prefixes is as a whole.
+_UNETS = (
+    *(kind for kind in Kind if kind.name.startswith(("SD1", "SD2", "SDXL"))),
+    Kind.UNKNOWN_UNET,
+)
+_WHOLE = {**dict.fromkeys(_UNETS, "UNet"), Kind.OTHER_DIFFUSION: "diffusion model"}
+
+
+def count(tensors: Mapping[str, TensorInfo]) -> tuple[int, int]:
+    """How many tensors there are, and parameters in them."""
+    return len(tensors), sum(math.prod(info.shape) for info in tensors.values())
+
 
 # The schedule's buffers: both engines compute the schedule themselves.
 _SCHEDULE = frozenset(
@@ -120,72 +134,6 @@ _SCHEDULE = frozenset(
 def part_of(tensors: Mapping[str, TensorInfo], prefix: str) -> dict[str, TensorInfo]:
     """The tensors under a prefix, which is stripped."""
     return {n[len(prefix) :]: info for n, info in tensors.items() if n.startswith(prefix)}
-
-
-def _kind(tensors: Mapping[str, TensorInfo]) -> tuple[Kind, int | None, int | None]:
-    """The kind of file with its UNet's input channels and context width."""
-    for kind, marks in _MARKS.items():
-        if any(mark in name for name in tensors for mark in marks):
-            return kind, None, None
-    if f"{Part.UNET.value}input_blocks.0.0.weight" in tensors:
-        return _checkpoint_kind(part_of(tensors, Part.UNET), complete=True)
-    if "input_blocks.0.0.weight" in tensors:
-        return _checkpoint_kind(tensors, complete=False)
-    for kind, starts in _STARTS.items():
-        if all(any(name.startswith(start) for name in tensors) for start in starts):
-            return kind, _channels(tensors, "conv_in.weight"), None
-    return Kind.UNKNOWN, None, None
-
-
-# Told from a piece of any tensor's name.
-_MARKS = {
-    Kind.LORA: ("lora_up.", "lora_down.", "lora_A.", "lora_B.", ".lora.", "lora_unet_", "hada_w1"),
-    Kind.CONTROLNET: ("control_model.", "controlnet_cond_embedding.", "zero_convs."),
-}
-
-# Told from names that must all be there.
-_STARTS = {
-    Kind.DIFFUSERS_UNET: ("conv_in.weight", "down_blocks.", "up_blocks.", "time_embedding."),
-    Kind.VAE: ("encoder.", "decoder."),
-    Kind.MIDAS: ("pretrained.", "scratch."),
-    Kind.TEXT_ENCODER: ("text_model.",),
-}
-
-
-def _channels(tensors: Mapping[str, TensorInfo], name: str) -> int | None:
-    info = tensors.get(name)
-    return info.shape[1] if info is not None and len(info.shape) == 4 else None
-
-
-def _checkpoint_kind(
-    unet: Mapping[str, TensorInfo], complete: bool
-) -> tuple[Kind, int | None, int | None]:
-    in_channels = _channels(unet, "input_blocks.0.0.weight")
-    context = _suffix_shape(unet, "attn2.to_k.weight")
-    context_dim = context[1] if context else None
-    projection = _suffix_shape(unet, "proj_in.weight")
-    linear = projection is not None and len(projection) == 2
-    kind = _KINDS.get((in_channels, context_dim), Kind.UNKNOWN_UNET)
-    if any(name.startswith("label_emb.") for name in unet) and kind is Kind.SD2:
-        kind = Kind.SD2_UNCLIP
-    if in_channels == 5 and linear:
-        kind = Kind.SD2_DEPTH if complete else Kind.SD2_DEPTH_UNET
-    return kind, in_channels, context_dim
-
-
-_KINDS = {
-    (4, 768): Kind.SD1,
-    (9, 768): Kind.SD1_INPAINTING,
-    (4, 1024): Kind.SD2,
-    (9, 1024): Kind.SD2_INPAINTING,
-    (7, 1024): Kind.SD2_UPSCALER,
-    (4, 2048): Kind.SDXL,
-    (9, 2048): Kind.SDXL,
-}
-
-
-def _suffix_shape(tensors: Mapping[str, TensorInfo], suffix: str) -> Shape | None:
-    return next((i.shape for name, i in tensors.items() if name.endswith(suffix)), None)
 
 
 def _unused(tensors: Mapping[str, TensorInfo]) -> dict[str, list[str]]:

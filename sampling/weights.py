@@ -1,7 +1,7 @@
 """Reading weight files: names, types and shapes from the header; data only when asked for.
 
-Safetensors files are read by their own library. PyTorch pickles (`.ckpt`, `.pt`, `.bin`) are read
-by `pickles.py`, which never runs what is pickled.
+Safetensors files are read by their own library. PyTorch pickles (`.ckpt`, `.pt`, `.pth`, `.bin`)
+are read by `pickles.py`, which never runs what is pickled.
 """
 
 import json
@@ -15,7 +15,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from .pickles import Archive, UnreadableFile
+from .inert import DamagedFile, HostileFile, UnreadableFile
+from .pickles import Archive
 
 _MAX_HEADER = 100_000_000  # bytes; the limit the safetensors format sets itself
 
@@ -45,6 +46,18 @@ class WeightFile(ABC):
         """One tensor on the CPU in its stored dtype; KeyError for an unknown name."""
 
 
+class CutOffFile(DamagedFile):
+    """The header is whole and what it promises is not there.
+
+    Attributes:
+        file: what the header tells; its tensors must not be read.
+    """
+
+    def __init__(self, message: str, file: WeightFile) -> None:
+        super().__init__(message)
+        self.file = file
+
+
 class SafetensorsFile(WeightFile):
     """A safetensors file, checked by its own library; tensors are memory-mapped."""
 
@@ -58,10 +71,11 @@ class SafetensorsFile(WeightFile):
             with safe_open(path, framework="pt"):
                 pass  # opening checks that the header and the file's size agree
         except SafetensorError as error:
-            raise UnreadableFile(
-                f"{path.name} is damaged: {error}. Its header promises {_promised(header):,} bytes "
-                f"of tensors and the file has {path.stat().st_size:,} bytes in all. "
-                "Copy or download it again."
+            whole = self._start + max((end for _, end in self._offsets.values()), default=0)
+            raise CutOffFile(
+                f"{path.name} is damaged: {error}. By its header it should have {whole:,} bytes; "
+                f"it has {path.stat().st_size:,}. Copy or download it again.",
+                self,
             ) from error
 
     def read(self, name: str) -> Tensor:
@@ -76,7 +90,7 @@ class SafetensorsFile(WeightFile):
 
 
 class PickleFile(WeightFile):
-    """A PyTorch pickle (zip format); nothing in it is run, and tensors are memory-mapped."""
+    """A PyTorch pickle; nothing in it is run, and tensors are memory-mapped."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -90,11 +104,13 @@ class PickleFile(WeightFile):
     def read(self, name: str) -> Tensor:
         """One tensor on the CPU in its stored dtype; KeyError for an unknown name."""
         stored = self._archive.tensors[name]
-        offset, length = self._archive.places[stored.storage.key]
-        if offset + length > self.path.stat().st_size:
-            raise UnreadableFile(f"{self.path.name} is cut off: the data of {name} is not in it")
-        flat = _map(self.path, stored.storage.dtype, offset, length)
-        return flat.as_strided(stored.shape, stored.stride, stored.offset)
+        if 0 in stored.shape:
+            return torch.empty(stored.shape, dtype=stored.storage.dtype)
+        place, _ = self._archive.places[stored.storage.key]
+        size = stored.storage.dtype.itemsize
+        length = (stored.end() - stored.offset) * size
+        flat = _map(self.path, stored.storage.dtype, place + stored.offset * size, length)
+        return flat.as_strided(stored.shape, stored.stride)
 
 
 def _map(path: Path, dtype: torch.dtype, offset: int, length: int) -> Tensor:
@@ -105,41 +121,57 @@ def _map(path: Path, dtype: torch.dtype, offset: int, length: int) -> Tensor:
     return torch.frombuffer(data, dtype=dtype)
 
 
+class GGUFFile(UnreadableFile):
+    """A GGUF file: quantised tensors for other loaders."""
+
+
 def open_weights(path: Path | str) -> WeightFile:
     """Open a weight file by its content, whatever its name ends in.
 
     Raises FileNotFoundError, or UnreadableFile when it is neither safetensors nor a PyTorch
-    pickle, is cut off, or tries to run code.
+    pickle: DamagedFile when it is cut off, HostileFile when it tries to run code, TorchScriptFile
+    and GGUFFile when it is one.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}; check the name and the folder")
     with path.open("rb") as file:
-        start = file.read(16)
-    if start[:4] == b"PK\x03\x04":
-        return PickleFile(path)
-    if start[8:9] == b"{":
+        start = file.read(64)
+    if start[:4] == b"GGUF":
+        raise GGUFFile(f"{path.name} is GGUF, a quantised format for other loaders.")
+    if start[8:9] == b"{" and start[:4] != _ZIP:
         return SafetensorsFile(path)
-    raise UnreadableFile(
-        f"{path.name} is not a weight file: it begins with {start[:8]!r}, which is neither "
-        f"safetensors nor a PyTorch zip archive{_hint(start)}."
-    )
+    try:
+        return PickleFile(path)
+    except HostileFile:
+        raise
+    except UnreadableFile as error:
+        if start[:4] == _ZIP or start[:1] == _PICKLE:
+            raise
+        # Below protocol 2 pickles have no mark to know them by, so anything else is tried as one.
+        raise UnreadableFile(
+            f"{path.name} is not a weight file: it begins with {start[:8]!r}, which is neither "
+            f"safetensors nor a PyTorch file{_hint(start)}."
+        ) from error
+
+
+_ZIP = b"PK\x03\x04"
+_PICKLE = b"\x80"
 
 
 def _hint(start: bytes) -> str:
     if not start:
         return " (it is empty: the download failed)"
-    if start[:1] == b"\x80":
-        return (
-            " (a bare pickle, the format of PyTorch before 1.6: load it once in a recent PyTorch "
-            "with weights_only=True and save it as safetensors)"
-        )
+    if not start.strip(b"\0"):
+        return " (it begins with zeros: the download reserved its room and failed)"
     if start.lstrip()[:1] == b"<":
         return " (it is a web page: the download gave a login or error page, not the file)"
     if start.startswith(b"version https://"):
         return " (it is a Git LFS pointer: fetch the real file with `git lfs pull`)"
-    if start.startswith(b"GGUF"):
-        return " (it is GGUF, a quantised format for other loaders)"
+    if start.lstrip()[:1] in b"{[":
+        return " (it is JSON: perhaps a configuration, or an error message in place of the file)"
+    if start.isascii():
+        return " (it is text)"
     return ""
 
 
@@ -148,17 +180,17 @@ def _header(path: Path) -> tuple[dict[str, dict], int]:
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         if length > min(_MAX_HEADER, path.stat().st_size - 8):
-            raise UnreadableFile(
+            raise DamagedFile(
                 f"{path.name} is damaged: its header should take {length:,} bytes, the file has "
                 f"{path.stat().st_size:,}. Copy or download it again."
             )
         raw = file.read(length)
     try:
         header = json.loads(raw)
-    except ValueError as error:
-        raise UnreadableFile(f"{path.name} is damaged: its header is not JSON ({error})") from error
+    except (ValueError, RecursionError) as error:
+        raise DamagedFile(f"{path.name} is damaged: its header is not JSON ({error})") from error
     if not isinstance(header, dict):
-        raise UnreadableFile(f"{path.name} is damaged: its header is not a JSON object")
+        raise DamagedFile(f"{path.name} is damaged: its header is not a JSON object")
     return header, 8 + length
 
 
@@ -170,6 +202,10 @@ _DTYPES = {
     "BF16": torch.bfloat16,
     "F8_E4M3": torch.float8_e4m3fn,
     "F8_E5M2": torch.float8_e5m2,
+    "C64": torch.complex64,
+    "U64": torch.uint64,
+    "U32": torch.uint32,
+    "U16": torch.uint16,
     "I64": torch.int64,
     "I32": torch.int32,
     "I16": torch.int16,
@@ -190,7 +226,3 @@ def _info(path: Path, name: str, entry: dict) -> TensorInfo:
             f"{path.name}: the header's entry for {name} is {entry!r}, which is not understood; "
             f"known element types are {', '.join(_DTYPES)}"
         ) from error
-
-
-def _promised(header: dict[str, dict]) -> int:
-    return max((entry["data_offsets"][1] for entry in header.values()), default=0)

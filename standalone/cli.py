@@ -120,7 +120,11 @@ def _add_edits(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--negative", metavar="TEXT", help="what the picture should not show")
     command.add_argument("--steps", type=int, metavar="N", help="steps of every sampler")
-    command.add_argument("--checkpoint", metavar="FILE", help="checkpoint, a path or a name")
+    command.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        help="checkpoint: a file or a diffusers folder, by its path or name",
+    )
     command.add_argument(
         "--set",
         action="append",
@@ -142,11 +146,13 @@ def _add_edits(command: argparse.ArgumentParser) -> None:
 def _add_inspect(commands: Any) -> argparse.ArgumentParser:
     inspect = commands.add_parser(
         "inspect",
-        help="say what a checkpoint is and what is in it",
-        description="Say what a weight file is and what is in it. Only its header is read.",
+        help="say what a model file or folder is and what is in it",
+        description="Say what a weight file or a folder is, what is in it, and what to do with "
+        "it. Only headers are read, and nothing is run. The exit code is 1 when it cannot be read "
+        "or is an incomplete depth model.",
     )
     inspect.set_defaults(command=_inspect)
-    inspect.add_argument("file", type=Path, metavar="FILE")
+    inspect.add_argument("path", type=Path, metavar="FILE|FOLDER")
     inspect.add_argument("--json", action="store_true", help="as JSON, for programs")
     return inspect
 
@@ -235,9 +241,9 @@ def _edit(editor: "Editor", options: argparse.Namespace) -> None:
 
 
 def _as_in_a_shell(file: str, folder: Path) -> str:
-    """A path means that file, also when a file in `folder` has the same name."""
+    """A path means that file or folder, also when one below `folder` has the same name."""
     path = Path(file)
-    shadowed = path.is_file() and (folder / file).is_file()
+    shadowed = path.is_dir() or (path.is_file() and (folder / file).is_file())
     return str(path.absolute()) if shadowed else file
 
 
@@ -266,48 +272,14 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    from ..sampling.diagnosis import Kind, identify
-    from ..sampling.weights import open_weights
+    from .inspect_command import report
 
-    file = open_weights(options.file)
-    identity = identify(file.tensors)
+    found = report(options.path)
     if options.json:
-        facts = {
-            "file": str(options.file),
-            "kind": identity.kind.name,
-            "in_channels": identity.in_channels,
-            "context_dim": identity.context_dim,
-            "parts": {
-                name: {"tensors": tensors, "parameters": parameters}
-                for name, (tensors, parameters) in identity.parts.items()
-            },
-            "dtypes": identity.dtypes,
-            "unused": identity.unused,
-            "metadata": file.metadata,
-        }
-        print(json.dumps(facts, indent=2))
-        return OK
-    print(f"{options.file}: {identity.sentence()}")
-    for name, (tensors, parameters) in identity.parts.items():
-        print(f"  {name}: {tensors} tensors, {parameters / 1e6:,.1f} million parameters")
-    stored = ", ".join(f"{count} {dtype}" for dtype, count in identity.dtypes.items())
-    print(f"  tensors: {stored or 'none'}")
-    for reason, names in identity.unused.items():
-        print(f"  not used: {len(names)} tensors ({reason})")
-    if identity.kind is Kind.SD2_DEPTH:
-        print(f"  {_completeness(options.file)}")
-    return OK
-
-
-def _completeness(file: Path) -> str:
-    """Whether the nodes can load a depth checkpoint, and if not, why."""
-    from ..sampling.checkpoint import Checkpoint, IncompleteCheckpoint
-
-    try:
-        checkpoint = Checkpoint.open(file)
-    except IncompleteCheckpoint as error:
-        return str(error)
-    return "complete" if checkpoint.has_midas else "complete, but without a depth network inside"
+        print(json.dumps(found.facts(options.path), indent=2))
+    else:
+        print("\n".join(found.lines(options.path)))
+    return OK if found.is_sound else FAILED
 
 
 # --- depth2img make-checkpoint -------------------------------------------------------------------

@@ -19,7 +19,7 @@ from ..sampling.architecture import (
     UNetArchitecture,
     VAEArchitecture,
 )
-from ..sampling.checkpoint import Checkpoint
+from ..sampling.checkpoint import Absent, Checkpoint
 from ..sampling.diagnosis import Part
 from ..sampling.keymaps import KeyMap, text_keys, unet_keys, vae_keys
 from ..sampling.latents import SCALE_FACTOR
@@ -37,8 +37,10 @@ Network = TypeVar("Network", bound=nn.Module)
 
 def load(
     checkpoint: Checkpoint, device: Device | None = None
-) -> tuple["EngineModel", "EngineCLIP", "EngineVAE"]:
+) -> tuple["EngineModel", "EngineCLIP | Absent", "EngineVAE | Absent"]:
     """MODEL, CLIP and VAE of a checkpoint; no weights are read yet.
+
+    In place of a part that the checkpoint lacks stands an `Absent`.
 
     Args:
         checkpoint: an opened depth checkpoint.
@@ -50,7 +52,7 @@ def load(
     for package in ("diffusers", "open_clip"):
         prompt.engine_package(package)
     for name, part in (("UNet", checkpoint.unet), ("VAE", checkpoint.vae)):
-        if part.channel_mult[0] != 1:
+        if part is not None and part.channel_mult[0] != 1:
             raise ValueError(
                 f"{checkpoint.path.name}: the {name}'s widths are {part.channel_mult} times its "
                 "first convolution's; the embedded engine needs the first of these to be 1, as in "
@@ -61,8 +63,8 @@ def load(
     device = torch.device(device)
     return (
         EngineModel(checkpoint, device),
-        EngineCLIP(checkpoint, device),
-        EngineVAE(checkpoint, device),
+        EngineCLIP(checkpoint, device) if checkpoint.text else checkpoint.stand_in(Part.TEXT),
+        EngineVAE(checkpoint, device) if checkpoint.vae else checkpoint.stand_in(Part.VAE),
     )
 
 

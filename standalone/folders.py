@@ -3,6 +3,7 @@
     <base>/input                pictures that workflows name
     <base>/output               saved pictures; <base>/output/temp holds the previews
     <base>/models/checkpoints   checkpoints, also in subfolders
+    <base>/models/diffusers     folders that diffusers wrote, with model_index.json
     <base>/models/depth         depth networks; so are models/geometry_estimation and
                                 models/depthanything, which others use
 
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from ..depth.model_files import FOLDERS, find_model, model_names
 from ..pictures.files import written_whole as written_whole  # for whoever writes there
+from ..sampling.diffusers_folder import folder_names
 
 CHECKPOINT_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")
 
@@ -38,6 +40,11 @@ class Folders:
     def temp(self) -> Path:
         """Previews; beside the results, so that `--output` moves them too."""
         return self.output / "temp"
+
+    @property
+    def diffusers(self) -> Path:
+        """Folders that diffusers wrote; beside the checkpoints."""
+        return self.checkpoints.parent / "diffusers"
 
     @property
     def depth(self) -> tuple[Path, ...]:
@@ -63,23 +70,35 @@ _current = Folders.below(Path())
 
 
 def checkpoint_names() -> list[str]:
-    """Weight files below the checkpoints folder, as `name` or `subfolder/name`."""
+    """Weight files below the checkpoints folder, as `name` or `subfolder/name`, then diffusers
+    folders, as `name/`.
+    """
     folder = current().checkpoints
     paths = (path for path in folder.rglob("*") if path.suffix.lower() in CHECKPOINT_SUFFIXES)
-    return sorted(path.relative_to(folder).as_posix() for path in paths if path.is_file())
+    files = sorted(path.relative_to(folder).as_posix() for path in paths if path.is_file())
+    return [*files, *folder_names([current().diffusers])]
 
 
 def checkpoint_path(name: str) -> Path:
-    """A checkpoint by its name in the checkpoints folder, or by its path.
+    """A checkpoint by its name in the checkpoints folder, or by the path of a file or folder.
 
+    `NAME/` means the folder of that name in the diffusers folder.
     Raises FileNotFoundError that says where it was looked for and what to do.
     """
-    folder = current().checkpoints
-    return _find(
-        name,
-        folder,
+    folder, diffusers = current().checkpoints, current().diffusers
+    if name in folder_names([diffusers]):
+        return diffusers / name
+    # Path would drop the slash, and find a file.
+    files = () if name.endswith("/") else (folder / name, Path(name))
+    for path in files:
+        if path.is_file():
+            return path
+    if name and Path(name).is_dir():
+        return Path(name)
+    raise FileNotFoundError(
         f"there is no checkpoint {name!r}, neither in {folder.absolute()} nor as a path; put the "
-        "file into that folder or say where it is (--checkpoint FILE)",
+        f"file into that folder, or a folder of diffusers into {diffusers.absolute()}, or say "
+        "where it is (--checkpoint FILE)"
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-from ..sampling.checkpoint import Checkpoint
+from ..sampling.checkpoint import Absent, Checkpoint
 from ..sampling.concat import Conditioning
 from ..sampling.latents import MaskRule
 from . import folders
@@ -29,7 +29,7 @@ _DEPTH_CHANNELS = 5  # four of the latent and one of depth
 
 
 def checkpoint_names() -> list[str]:
-    """Names of the files in the checkpoints folder."""
+    """Names of the files in the checkpoints folder, then of diffusers folders, as `NAME/`."""
     return folders.checkpoint_names()
 
 
@@ -81,7 +81,9 @@ def png_text(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, 
 # --- models --------------------------------------------------------------------------------------
 
 
-def load_checkpoint(checkpoint: Checkpoint) -> "tuple[EngineModel, EngineCLIP, EngineVAE]":
+def load_checkpoint(
+    checkpoint: Checkpoint,
+) -> "tuple[EngineModel, EngineCLIP | Absent, EngineVAE | Absent]":
     """The engine's MODEL, CLIP and VAE of a checkpoint."""
     from .engine import load
 

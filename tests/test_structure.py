@@ -77,6 +77,7 @@ def test_requirements_are_what_a_comfyui_user_is_asked_to_install():
         "numpy",
         "opencv-python-headless",
         "pillow",
+        "OpenEXR",
     }
 
 

@@ -248,7 +248,8 @@ def comfyui(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
 
 
 def _furnish(base: Path, checkpoint: Path) -> None:
-    for folder in ("custom_nodes", "models/checkpoints", "models/diffusion_models", "models/loras"):
+    models = ("checkpoints", "diffusers", "diffusion_models", "loras")
+    for folder in ("custom_nodes", *(f"models/{name}" for name in models)):
         (base / folder).mkdir(parents=True)
     for folder in ("input", "output", "temp", "user"):
         (base / folder).mkdir()

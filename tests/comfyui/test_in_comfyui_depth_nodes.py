@@ -65,6 +65,7 @@ def workflow(comfyui, depth_graph, photo):
     faces = graph.add("ImageBatch", image1=face, image2=graph.add("ImageInvert", image=face)())()
     spot = graph.add("SD2DepthLoad", image="spot.png")()
     mask = graph.add("ImageToMask", image=spot, channel="red")()
+    hard = {at: graph.add("ThresholdMask", mask=mask, value=0.1 * at + 0.2)() for at in (0, 5)}
     others = {
         "Refine": {"image": faces},
         "Merge": {"patch": patch, "patch_mask": mask},
@@ -76,6 +77,8 @@ def workflow(comfyui, depth_graph, photo):
     for name, (kind, options) in EDITS.items():
         for feather in (0, 5):
             inputs = {"depth": graph.depth, "mask": mask, "feather": feather}
+            if kind == "Convert":  # takes masks of black and white only
+                inputs = {"depth": graph.depth, "mask": hard[feather]}
             node = graph.add(f"SD2Depth{kind}", **inputs, **others.get(kind, {}), **options)
             maps[name, feather] = node()
     inputs = {"depth": graph.depth, "mask": mask}

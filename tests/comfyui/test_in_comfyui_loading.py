@@ -146,7 +146,7 @@ def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(comfyui, depth
     failure = comfyui.failure(graph)
     assert not canary.exists()
     assert failure.node == "SD2DepthCheckpointLoader"
-    assert failure.kind.endswith("UnreadableFile")
+    assert failure.kind.endswith("HostileFile")
     assert "refused" in failure.message
 
 

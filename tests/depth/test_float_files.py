@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zipfile
 
 import cv2
 import numpy as np
@@ -211,6 +212,21 @@ def test_clipping_says_how_much_and_takes_infinity_with_it(path, caplog):
     assert "1 of 6 pixels are NaN" in caplog.text
 
 
+def test_kept_values_are_the_files_own_or_go_on_beyond_the_range(path, caplog):
+    metres = np.float32([[1.5, 5, -np.inf], [np.inf, 3e8, np.nan]])
+    write_npy(path, metres)
+    assert_reads_as(path, metres, Reading(beyond=Beyond.KEEP))
+    assert "5 values beyond the range are kept" in caplog.text
+    assert_reads_as(path, metres / 1000, Reading(near=1000, beyond=Beyond.KEEP))
+
+
+def test_inverting_is_exact_and_not_for_kept_values(path):
+    write_npy(path, [[0, 0.25, 1]])
+    assert_reads_as(path, np.float32([[1, 0.75, 0]]), Reading(invert=True))
+    with pytest.raises(ValueError, match="invert is on and values beyond the range are kept"):
+        Reading(invert=True, beyond=Beyond.KEEP)
+
+
 def test_pixels_without_a_value_stay_without_one(path, caplog):
     write_npy(path, [[0, np.nan, np.inf, 1]])
     assert_reads_as(path, np.float32([[0, np.nan, np.inf, 1]]))
@@ -262,6 +278,24 @@ def test_a_header_that_claims_more_than_any_memory_is_refused(path, values):
     path.write_bytes(data)
     with pytest.raises(ValueError, match="is damaged"):
         read_depth(path)
+
+
+def test_an_archive_that_unpacks_to_more_than_is_read_is_refused(path):
+    """It claims 2.4 GB, and is not unpacked to see whether that is true."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("depth.npy", bytes(77_777))
+    data = path.read_bytes()
+    path.write_bytes(data.replace(struct.pack("<I", 77_777), struct.pack("<I", 0x90000000)))
+    with pytest.raises(ValueError, match="too large: it claims 603,979,776 values") as told:
+        read_depth(path)
+    assert str(told.value).startswith(str(path))
+
+
+def test_larger_numbers_than_float32_holds_become_infinite_with_a_warning(path, caplog):
+    with path.open("wb") as file:
+        np.save(file, np.float64([[0.5, 1.7e308]]))
+    assert_reads_as(path, np.float32([[0.5, np.inf]]), Reading(beyond=Beyond.KEEP))
+    assert "1 of 2 pixels are NaN or infinite" in caplog.text
 
 
 def read_or_be_told(path):

@@ -11,49 +11,12 @@ from transformers import DPTConfig, DPTForDepthEstimation
 from sd2_depth2img.depth.dpt import UNUSED
 from sd2_depth2img.depth.midas import DPTHybrid, Widths
 from sd2_depth2img.depth.network import Shapes
+from sd2_depth2img.sampling.midas_keymap import MIDAS_KEYS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 TABLE = Path(__file__).parents[1] / "data" / "512-depth-ema.keys.tsv"
 PREFIX = "depth_model.model."
-
-# transformers' names to those of the original file.
-VIT, RESNET = "pretrained.model.", "pretrained.model.patch_embed.backbone."
-NAMES = [
-    (r"dpt\.embeddings\.backbone\.bit\.embedder\.convolution\.", RESNET + r"stem.conv."),
-    (r"dpt\.embeddings\.backbone\.bit\.embedder\.norm\.", RESNET + r"stem.norm."),
-    (
-        r"dpt\.embeddings\.backbone\.bit\.encoder\.stages\.(\d)\.layers\.(\d)\.",
-        RESNET + r"stages.\1.blocks.\2.",
-    ),
-    (r"dpt\.embeddings\.projection\.", VIT + r"patch_embed.proj."),
-    (r"dpt\.embeddings\.position_embeddings", VIT + r"pos_embed"),
-    (r"dpt\.embeddings\.cls_token", VIT + r"cls_token"),
-    (r"dpt\.encoder\.layer\.(\d+)\.layernorm_before\.", VIT + r"blocks.\1.norm1."),
-    (r"dpt\.encoder\.layer\.(\d+)\.layernorm_after\.", VIT + r"blocks.\1.norm2."),
-    (r"dpt\.encoder\.layer\.(\d+)\.attention\.output\.dense\.", VIT + r"blocks.\1.attn.proj."),
-    (r"dpt\.encoder\.layer\.(\d+)\.intermediate\.dense\.", VIT + r"blocks.\1.mlp.fc1."),
-    (r"dpt\.encoder\.layer\.(\d+)\.output\.dense\.", VIT + r"blocks.\1.mlp.fc2."),
-    (r"dpt\.layernorm\.", VIT + r"norm."),
-    (r"neck\.reassemble_stage\.readout_projects\.2\.", r"pretrained.act_postprocess3.0.project."),
-    (r"neck\.reassemble_stage\.readout_projects\.3\.", r"pretrained.act_postprocess4.0.project."),
-    (r"neck\.reassemble_stage\.layers\.2\.projection\.", r"pretrained.act_postprocess3.3."),
-    (r"neck\.reassemble_stage\.layers\.3\.projection\.", r"pretrained.act_postprocess4.3."),
-    (r"neck\.reassemble_stage\.layers\.3\.resize\.", r"pretrained.act_postprocess4.4."),
-    *((rf"neck\.convs\.{i}\.", f"scratch.layer{i + 1}_rn.") for i in range(4)),
-    *(
-        (
-            rf"neck\.fusion_stage\.layers\.{i}\.residual_layer(\d)\.convolution(\d)\.",
-            rf"scratch.refinenet{4 - i}.resConfUnit\1.conv\2.",
-        )
-        for i in range(4)
-    ),
-    *(
-        (rf"neck\.fusion_stage\.layers\.{i}\.projection\.", f"scratch.refinenet{4 - i}.out_conv.")
-        for i in range(4)
-    ),
-    (r"head\.head\.(\d)\.", r"scratch.output_conv.\1."),
-]
 
 
 @pytest.fixture(scope="module")
@@ -130,29 +93,11 @@ class Noise:
 
 def midas_weights(peer):
     """The peer's weights under the original file's names, and a classifier as the file has one."""
-    weights = {}
-    parts = {}
-    for name, tensor in peer.state_dict().items():
-        part = re.fullmatch(
-            r"dpt\.encoder\.layer\.(\d+)\.attention\.attention\.(query|key|value)\.(\w+)", name
-        )
-        if part:
-            parts.setdefault((part[1], part[3]), {})[part[2]] = tensor
-        else:
-            weights[original_name(name)] = tensor
-    for (block, kind), qkv in parts.items():
-        joined = torch.cat([qkv["query"], qkv["key"], qkv["value"]])
-        weights[f"pretrained.model.blocks.{block}.attn.qkv.{kind}"] = joined
+    weights = dict(MIDAS_KEYS.to_ldm(peer.state_dict().__getitem__))
     width = weights["pretrained.model.cls_token"].shape[-1]
     weights["pretrained.model.head.weight"] = torch.full((1000, width), torch.nan)
     weights["pretrained.model.head.bias"] = torch.full((1000,), torch.nan)
     return weights
-
-
-def original_name(name):
-    fitting = [(p, new) for p, new in NAMES if re.match(p, name)]
-    assert len(fitting) == 1, name
-    return re.sub("^" + fitting[0][0], fitting[0][1], name)
 
 
 def peer_depth(peer, pixels):

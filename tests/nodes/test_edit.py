@@ -55,10 +55,12 @@ def fill(depth, **options):
     return run(SD2DepthFill, depth, **options)
 
 
-def to_distance(depth, **options):
-    """Distances of 0.5 to 1, so that they lie in 0..1 as all the others do."""
+def to_distance(depth, mask=None, feather=0, **options):
+    """Distances of 0.5 to 1, so that they lie in 0..1 as all the others do; no grey in the mask."""
     back = {"direction": "disparity to distance", "near": 0.5, "far": 1.0}
-    return run(SD2DepthConvert, depth, **back, **options)
+    if mask is not None:
+        mask = mask.masked_fill((mask > 0) & (mask < 1), 1)
+    return run(SD2DepthConvert, depth, mask=mask, **back, **options)
 
 
 def to_disparity(depth, **options):
@@ -351,11 +353,21 @@ def test_convert_is_limited_by_a_mask_also_where_there_is_sky():
     metres[0, 0, :2] = torch.inf
     mask = torch.ones(1, 8, 8)
     mask[0, 4:] = 0
-    mask[0, 1] = 0.5
+    metres[0, -1, -1] = torch.inf
     result = run(SD2DepthConvert, to_image(metres), mask=mask)[..., 0]
-    assert result.isfinite().all()
+    assert result[0, :4].isfinite().all()
     assert torch.equal(result[0, 4:], metres[0, 4:])
     assert (result[0, 0, :2] == 0).all()
+
+
+@pytest.mark.parametrize("direction", ["distance to disparity", "disparity to distance"])
+def test_convert_refuses_to_mix_distances_with_disparity(depth, direction):
+    ends = {"direction": direction, "near": 0.5, "far": 2.0}
+    mask = torch.ones(1, 16, 24)
+    mask[0, 1, :3] = 0.5
+    with pytest.raises(ValueError, match=r"3 of \d+ pixels of the mask are grey.*Threshold Mask"):
+        run(SD2DepthConvert, depth[:1], mask=mask, **ends)
+    assert "feather" not in SD2DepthConvert.INPUT_TYPES()["optional"]
 
 
 # --- on a photograph ------------------------------------------------------------------------------

@@ -67,7 +67,7 @@ def test_truncated_safetensors(safetensors, keep):
 def test_safetensors_cut_off_in_the_data_says_how_much_is_missing(safetensors):
     size = safetensors.stat().st_size
     safetensors.write_bytes(safetensors.read_bytes()[:-3])
-    with pytest.raises(UnreadableFile, match=rf"damaged.*{size - 3:,} bytes in all"):
+    with pytest.raises(UnreadableFile, match=rf"damaged.*have {size:,} bytes; it has {size - 3:,}"):
         open_weights(safetensors)
 
 
@@ -90,7 +90,11 @@ def test_an_entry_that_is_not_understood_is_named(tmp_path, change):
         (b"<!DOCTYPE html><html>", "web page"),
         (b"version https://git-lfs.example/spec/v1\noid", "Git LFS pointer"),
         (b"GGUF\x03\x00\x00\x00 and so on", "GGUF"),
-        (b"\x80\x02}q\x00.", "bare pickle"),
+        (b"\x80\x02}q\x00.", "a pickle, but not one that PyTorch wrote"),
+        (b"(an old story)", "it is text"),
+        (b'{"error": "no such file"}', "it is JSON"),
+        (b"  [1, 2]", "it is JSON"),
+        (bytes(500), "begins with zeros"),
         (bytes(range(100, 200)), "not a weight file"),
     ],
 )

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
 
 from sd2_depth2img.standalone import cli, folders, graph
 
@@ -107,6 +106,39 @@ def test_runs_a_workflow_from_a_shell(here, mini_checkpoint):
     assert ran["5"]["inputs"]["text"] == "text"
     sampler = ran["8"]["inputs"]
     assert (sampler["seed"], sampler["steps"], sampler["cfg"]) == (2**64 - 1, 1, 2.0)
+
+
+@pytest.mark.parametrize("place", ["peer", "peer/", "models/diffusers/peer"])
+def test_a_diffusers_folder_paints_the_picture_of_the_file(
+    here, peer_checkpoint, diffusers_folder, place
+):
+    """By its path, or as `NAME/` by its name in models/diffusers."""
+    target = here / ("models/diffusers/peer" if place == "peer/" else place)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.symlink_to(diffusers_folder)
+    photo(here / "mine.png")
+    workflow = write(here / "w.json", DEPTH)
+    for checkpoint, output in ((peer_checkpoint, "file"), (place, "folder")):
+        options = {"--checkpoint": checkpoint, "--image": "mine.png", "--output": output}
+        flat = [str(part) for option in options.items() for part in option]
+        assert cli.main(["run", workflow, "--steps", "1", *flat]) == cli.OK
+    ours, theirs = (
+        np.asarray(Image.open(here / output / "result_00001_.png")) for output in ("folder", "file")
+    )
+    assert np.array_equal(ours, theirs)
+    assert ours.std() > 0
+
+
+def test_a_path_to_a_folder_means_that_folder_whatever_the_models_hold(
+    here, diffusers_folder, tmp_path, capsys
+):
+    (here / "models/diffusers").mkdir(parents=True)
+    (here / "models/diffusers/peer").symlink_to(diffusers_folder)
+    (here / "peer").mkdir()
+    photo(here / "mine.png")
+    options = ["--image", "mine.png", "--checkpoint", "peer/"]
+    assert cli.main(["run", write(here / "w.json", DEPTH), *options]) == cli.FAILED
+    assert f"no model_index.json in the folder {here / 'peer'}" in capsys.readouterr().err
 
 
 def test_a_picture_it_saved_can_be_run_again(here, capsys):
@@ -246,39 +278,7 @@ def test_help_imports_nothing_heavy():
     assert "usage: depth2img" in done.stdout
 
 
-# --- inspect and make-checkpoint -----------------------------------------------------------------
-
-
-def test_inspect(mini_checkpoint, capsys):
-    assert cli.main(["inspect", str(mini_checkpoint)]) == cli.OK
-    out = capsys.readouterr().out
-    assert "Stable Diffusion 2 depth checkpoint (5 input channels" in out
-    assert "MiDaS depth network: 368 tensors" in out
-    assert cli.main(["inspect", str(mini_checkpoint), "--json"]) == cli.OK
-    facts = json.loads(capsys.readouterr().out)
-    assert facts["kind"] == "SD2_DEPTH"
-    assert facts["parts"]["MiDaS depth network"]["tensors"] == 368
-
-
-def test_inspect_tells_what_is_missing(mini_checkpoint, tmp_path, capsys):
-    weights = load_file(mini_checkpoint)
-    pruned = {n: t for n, t in weights.items() if not n.startswith("depth_model.")}
-    save_file(pruned, tmp_path / "pruned.safetensors")
-    assert cli.main(["inspect", str(tmp_path / "pruned.safetensors")]) == cli.OK
-    assert "complete, but without a depth network" in capsys.readouterr().out
-    del pruned["first_stage_model.quant_conv.bias"]
-    save_file(pruned, tmp_path / "broken.safetensors")
-    assert cli.main(["inspect", str(tmp_path / "broken.safetensors")]) == cli.OK
-    assert "first_stage_model. 1 are missing (quant_conv.bias)" in capsys.readouterr().out
-
-
-def test_inspect_something_else(tmp_path, capsys):
-    assert cli.main(["inspect", str(tmp_path / "missing.ckpt")]) == cli.FAILED
-    (tmp_path / "a.ckpt").write_bytes(b"nothing of the kind")
-    assert cli.main(["inspect", str(tmp_path / "a.ckpt")]) == cli.FAILED
-    first, second = capsys.readouterr().err.splitlines()
-    assert first.startswith("error: ")
-    assert "a.ckpt" in second
+# --- make-checkpoint ------------------------------------------------------------------------------
 
 
 def test_make_checkpoint(tmp_path, capsys):

@@ -12,14 +12,14 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from open_clip.transformer import TextTransformer
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from sd2_depth2img.sampling.architecture import (
     TextArchitecture,
     UNetArchitecture,
     VAEArchitecture,
 )
-from sd2_depth2img.sampling.checkpoint import Checkpoint
+from sd2_depth2img.sampling.checkpoint import Checkpoint, IncompleteCheckpoint
 from sd2_depth2img.sampling.diagnosis import Part
 from sd2_depth2img.sampling.keymaps import text_keys
 from sd2_depth2img.standalone import engine
@@ -335,6 +335,39 @@ def test_half_precision_files_run_in_float32_on_the_cpu(tmp_path, model):
     arguments = inputs()
     change = relative_error(half_model.predict_noise(*arguments), model.predict_noise(*arguments))
     assert 0 < change < 1e-2
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2], ids=str)
+def test_small_types_run_in_float32_on_the_cpu_with_the_values_of_the_file(tmp_path, dtype):
+    small = make_checkpoint(tmp_path / "small.safetensors", STRUCTURE, 5, dtype)
+    wide = {name: tensor.float() for name, tensor in load_file(small).items()}
+    save_file(wide, tmp_path / "wide.safetensors")
+    found, expected = (
+        engine.load(Checkpoint.open(tmp_path / f"{name}.safetensors"), "cpu")
+        for name in ("small", "wide")
+    )
+    assert torch.equal(found[0].predict_noise(*inputs()), expected[0].predict_noise(*inputs()))
+    for ours, theirs in zip(found, expected, strict=True):
+        weights = theirs.network.state_dict()
+        for name, tensor in ours.network.state_dict().items():
+            assert torch.equal(tensor, weights[name])
+            assert tensor.dtype == weights[name].dtype
+
+
+@pytest.mark.parametrize(
+    ("part", "use"),
+    [
+        (Part.TEXT, lambda parts: parts[1].tokenize("a cottage")),
+        (Part.VAE, lambda parts: parts[2].decode(torch.zeros(1, 4, 2, 2))),
+    ],
+)
+def test_without_a_part_the_others_run_and_its_use_is_an_error(path, tmp_path, part, use):
+    weights = {n: t for n, t in load_file(path).items() if not n.startswith(part.value)}
+    save_file(weights, tmp_path / "cut.safetensors")
+    parts = engine.load(Checkpoint.open(tmp_path / "cut.safetensors"), "cpu")
+    assert parts[0].predict_noise(*inputs()).isfinite().all()
+    with pytest.raises(IncompleteCheckpoint, match=r"cut\.safetensors has no"):
+        use(parts)
 
 
 def test_nothing_is_left_on_the_meta_device_and_nothing_learns(parts):

@@ -40,6 +40,21 @@ def test_checkpoints_are_found_by_name_and_by_path(base):
     assert host.checkpoint_path(str(base / "c.ckpt")) == base / "c.ckpt"
 
 
+def test_diffusers_folders_are_found_by_name_and_by_path(base):
+    files, diffusers = base / "models/checkpoints", base / "models/diffusers"
+    touch(files / "a.ckpt", files / "b", diffusers / "a.ckpt/model_index.json")
+    touch(diffusers / "author/b/model_index.json", diffusers / "author/b/unet/config.json")
+    touch(base / "c/model_index.json")
+    assert host.checkpoint_names() == ["a.ckpt", "a.ckpt/", "author/b/"]
+    assert host.checkpoint_path("a.ckpt") == files / "a.ckpt"
+    assert host.checkpoint_path("a.ckpt/") == diffusers / "a.ckpt"
+    assert host.checkpoint_path("author/b/") == diffusers / "author/b"
+    assert host.checkpoint_path(str(base / "c")) == base / "c"
+    for name in ("b/", "author/b", ""):
+        with pytest.raises(FileNotFoundError, match="no checkpoint"):
+            host.checkpoint_path(name)
+
+
 def test_a_missing_checkpoint_says_where_it_was_looked_for(base):
     place = re.escape(str(base / "models" / "checkpoints"))
     with pytest.raises(FileNotFoundError, match=f"no checkpoint 'x.ckpt', neither in {place} nor"):

@@ -1,0 +1,73 @@
+"""Distances in files: Load Depth Map, Convert Depth, Save Depth Map, and back."""
+
+import numpy as np
+import OpenEXR
+import pytest
+import tifffile
+import torch
+
+from sd2_depth2img.nodes.depth_map import SD2DepthLoad, SD2DepthSave
+from sd2_depth2img.nodes.edit import SD2DepthConvert
+from sd2_depth2img.standalone import folders
+
+
+@pytest.fixture
+def base(tmp_path):
+    """Folders of the embedded engine that belong to one test."""
+    before = folders.current()
+    folders.use(folders.Folders.below(tmp_path))
+    (tmp_path / "input").mkdir()
+    yield tmp_path
+    folders.use(before)
+
+
+# Two pixels of sky and a hole; the rest within 2 to 64 metres.
+METRES = np.float32([[2, 4, 8, 64], [16, np.inf, 40, np.nan], [3.3, 7.7, np.inf, 63.9]])
+
+
+def write_floats(path, values):
+    """By other writers than the pack's own."""
+    if path.suffix == ".npy":
+        np.save(path, values)
+    elif path.suffix == ".pfm":
+        height, width = values.shape
+        header = f"Pf\n{width} {height}\n1\n".encode()
+        path.write_bytes(header + values[::-1].astype(">f4").tobytes())
+    elif path.suffix == ".tiff":
+        tifffile.imwrite(path, values)
+    else:
+        header = {"compression": OpenEXR.PIZ_COMPRESSION, "type": OpenEXR.scanlineimage}
+        colours = {name: np.zeros_like(values) for name in "RGB"}
+        with OpenEXR.File(header, {"Z": values, **colours}) as file:
+            file.write(str(path))
+
+
+@pytest.mark.parametrize("suffix", [".exr", ".npy", ".pfm", ".tiff"])
+def test_metres_of_a_file_become_disparity_and_go_back_to_a_file(base, suffix, caplog):
+    write_floats(base / "input" / f"metres{suffix}", METRES)
+    (kept,) = SD2DepthLoad().execute(f"metres{suffix}", beyond="keep")
+    assert np.array_equal(kept[0, ..., 0], METRES, equal_nan=True)
+    assert "values beyond the range are kept; Convert Depth makes" in caplog.text
+
+    (disparity,) = SD2DepthConvert().execute(kept)
+    seen = np.isfinite(METRES)
+    expected = (1 / METRES.astype(np.float64) - 1 / 64) / (1 / 2 - 1 / 64)
+    assert np.abs(disparity[0, ..., 0].numpy() - expected)[seen].max() < 1e-6
+    assert (disparity[0, ..., 0].numpy()[np.isinf(METRES)] == 0).all()
+    assert (disparity.min(), disparity.max()) == (0, 1)
+
+    back = {"direction": "disparity to distance", "near": 2.0, "far": 64.0}
+    (distance,) = SD2DepthConvert().execute(disparity, **back)
+    assert np.abs(distance[0, ..., 0].numpy() / METRES - 1)[seen].max() < 1e-5
+    kind = "tiff float" if suffix == ".tiff" else suffix[1:]
+    (saved,) = SD2DepthSave().execute(distance, "metres", file_format=kind)["ui"]["files"]
+    (again,) = SD2DepthLoad().execute(f"{saved['filename']} [output]", beyond="keep")
+    assert torch.equal(again, distance)
+
+
+def test_kept_distances_are_not_inverted(base):
+    write_floats(base / "input" / "metres.npy", METRES)
+    with pytest.raises(ValueError, match=r"1 minus a distance means nothing\. Turn"):
+        SD2DepthLoad().execute("metres.npy", invert=True, beyond="keep")
+    with pytest.raises(ValueError, match=r"or keep its distances .*\(beyond: keep\)"):
+        SD2DepthLoad().execute("metres.npy")

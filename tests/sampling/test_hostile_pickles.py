@@ -1,0 +1,283 @@
+"""Files that want to run something: none does, and each is refused by what it wanted to call.
+
+What is run makes the canary appear; `test_the_attacks_are_real` shows that it does so when the
+same pickles are loaded without care.
+"""
+
+import builtins
+import functools
+import io
+import operator
+import os
+import pickle
+import runpy
+import subprocess
+import time
+import zipfile
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sd2_depth2img.sampling import inert
+from sd2_depth2img.sampling.inert import DamagedFile, HostileFile, UnreadableFile
+from sd2_depth2img.sampling.pickles import TorchScriptFile
+from sd2_depth2img.sampling.weights import open_weights
+
+
+class Call:
+    """Pickles as a call."""
+
+    def __init__(self, function, *arguments):
+        self.reduced = (function, arguments)
+
+    def __reduce__(self):
+        return self.reduced
+
+
+def objects(canary):
+    """What the file is said to want -> an object that pickles as that."""
+    touch = f"touch {canary}"
+    python = f"open({str(canary)!r}, 'w').close()"
+    return {
+        "posix.system": Call(os.system, touch),
+        "builtins.eval": Call(builtins.eval, python),
+        "builtins.exec": Call(builtins.exec, python),
+        "io.open": Call(io.open, str(canary), "w"),
+        "subprocess.check_call": Call(subprocess.check_call, ["touch", str(canary)]),
+        "subprocess.call": Call(functools.partial(subprocess.call, ["touch", str(canary)])),
+        "operator.methodcaller": Call(operator.methodcaller("system", touch), 1),
+        "builtins.__import__": Call(getattr, Call(__import__, "os"), "system"),
+        "runpy.run_path": Call(runpy.run_path, f"{canary}.py"),
+        "_pickle.loads": Call(pickle.loads, pickle.dumps(Call(os.system, touch))),
+    }
+
+
+# Written by hand, for what Python's own pickler does not write.
+ASSEMBLED = {
+    "REDUCE": ("posix.system", b"cposix\nsystem\n(S'touch CANARY'\ntR."),
+    "INST": ("os.system", b"(S'touch CANARY'\nios\nsystem\n."),
+    "OBJ": ("os.system", b"(cos\nsystem\nS'touch CANARY'\no."),
+    "NEWOBJ": (
+        "subprocess.Popen",
+        b"\x80\x02csubprocess\nPopen\n((Vtouch\nVCANARY\nlt\x81.",
+    ),
+    "stack": ("os.system", b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x0ctouch CANARY\x85R."),
+    "dots": ("torch.os.system", b"\x80\x04\x8c\x05torch\x8c\x09os.system\x93Vtouch CANARY\n\x85R."),
+    "state": (
+        "os.system",
+        b"\x80\x02cargparse\nNamespace\n)\x81}V__setstate__\ncos\nsystem\nsbVtouch CANARY\nb.",
+    ),
+    "getattr": (
+        "torch.serialization.os",
+        b"\x80\x02c__builtin__\ngetattr\n(ctorch.serialization\nos\nVsystem\ntR(Vtouch CANARY\ntR.",
+    ),
+    "python 2": ("commands.getoutput", b"ccommands\ngetoutput\n(S'touch CANARY'\ntR."),
+    "subclasses": (
+        "builtins.object.__subclasses__",
+        b"c__builtin__\ngetattr\n(c__builtin__\nobject\nV__subclasses__\ntR(tR.",
+    ),
+    "download": ("torch.hub.load", b"ctorch.hub\nload\n(Va/b\nVc\ntR."),
+}
+
+
+def as_zip(path, content):
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("archive/data.pkl", content)
+
+
+LEGACY = [
+    pickle.dumps(part, 2)
+    for part in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}, {"w": 1}, [])
+]
+
+
+def in_legacy(place):
+    """In place of one of the five pickles that a file of PyTorch before 1.6 begins with."""
+
+    def write(path, content):
+        path.write_bytes(b"".join([*LEGACY[:place], content, *LEGACY[place + 1 :]]))
+
+    return write
+
+
+CONTAINERS = {
+    "bare.bin": lambda path, content: path.write_bytes(content),
+    "zip.ckpt": as_zip,
+    "legacy-object.pt": in_legacy(3),
+    "legacy-facts.pth": in_legacy(2),
+    "legacy-keys.pth": in_legacy(4),
+}
+
+
+@pytest.fixture
+def canary(tmp_path):
+    path = tmp_path / "canary"
+    (tmp_path / "canary.py").write_text(f"open({str(path)!r}, 'w').close()")
+    return path
+
+
+def check_refused(path, wanted, canary):
+    with pytest.raises(HostileFile) as refusal:
+        open_weights(path)
+    assert str(refusal.value).startswith(
+        f"{path.name} was refused: on loading it would call {wanted}, "
+    )
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("wanted", objects("x"))
+def test_calls_in_every_container_and_protocol(tmp_path, canary, wanted, protocol, container):
+    content = pickle.dumps(objects(canary)[wanted], protocol, fix_imports=False)
+    CONTAINERS[container](tmp_path / container, content)
+    check_refused(tmp_path / container, wanted, canary)
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("name", ASSEMBLED)
+def test_instructions_no_pickler_writes(tmp_path, canary, name, container):
+    wanted, content = ASSEMBLED[name]
+    content = content.replace(b"CANARY", str(canary).encode())
+    CONTAINERS[container](tmp_path / container, content)
+    check_refused(tmp_path / container, wanted.replace("builtins", "__builtin__"), canary)
+
+
+PLACES = {
+    "in lists": lambda call: [[(call,)]],
+    "as a key": lambda call: {(call, 1): 1},
+    "beside weights": lambda call: {"state_dict": {"w": torch.ones(2)}, "callbacks": call},
+    "among weights": lambda call: {"w": torch.ones(2), "evil": call},
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_place_of_a_checkpoint(tmp_path, canary, place):
+    torch.save(PLACES[place](objects(canary)["posix.system"]), tmp_path / "model.ckpt")
+    check_refused(tmp_path / "model.ckpt", "posix.system", canary)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        # a persistent id that is computed
+        b"\x80\x02(Vstorage\ncos\nsystem\n(Vtouch CANARY\ntRV0\nVcpu\nK\x01tQ.",
+        # a tensor's shape, its hooks
+        b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(NK\x00cos\nsystem\n(Vtouch CANARY\ntRttR.",
+        b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(NK\x00))\x89(cos\nsystem\nVtouch CANARY\n"
+        b"ottR.",
+        # a subclass of Tensor that is rebuilt by a function of the file's choice
+        b"\x80\x02ctorch._tensor\n_rebuild_from_type_v2\n(cos\nsystem\nN(Vtouch CANARY\nt)tR.",
+    ],
+)
+def test_calls_inside_of_tensors(tmp_path, canary, content):
+    as_zip(tmp_path / "model.pt", content.replace(b"CANARY", str(canary).encode()))
+    check_refused(tmp_path / "model.pt", "os.system", canary)
+
+
+@pytest.mark.parametrize("wanted", ["posix.system", "builtins.eval", "subprocess.call"])
+def test_the_attacks_are_real(canary, wanted):
+    pickle.loads(pickle.dumps(objects(canary)[wanted], 2))
+    assert canary.exists()
+
+
+@pytest.mark.parametrize("name", ["REDUCE", "INST", "OBJ", "state", "dots", "getattr"])
+def test_the_assembled_attacks_are_real(canary, name):
+    content = ASSEMBLED[name][1].replace(b"CANARY", str(canary).encode())
+    if name == "dots":
+        content = content.replace(b"\x8c\x05torch", b"\x8c\x13torch.serialization")
+    pickle.loads(content)
+    assert canary.exists()
+
+
+# --- programs beside the weights -----------------------------------------------------------------
+
+
+def test_an_archive_with_a_program_beside_the_weights_is_refused(tmp_path):
+    path = tmp_path / "model.pt"
+    torch.save({"w": torch.ones(2)}, path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("model/setup.py", "import os")
+    with pytest.raises(HostileFile, match=r"model\.pt was refused.*carries a program, model/setup"):
+        open_weights(path)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_torchscript_archives_are_named(tmp_path):
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path / "model.pt")
+    with pytest.raises(TorchScriptFile, match=r"model\.pt is a TorchScript archive"):
+        open_weights(tmp_path / "model.pt")
+
+
+# --- bombs ---------------------------------------------------------------------------------------
+
+NESTED = b"(" + b")" + b"q\x00" + b"".join(b"h\x00h\x00\x86q\x00" for _ in range(200))
+BOMBS = {
+    "laughs": b"\x80\x02" + NESTED + b".",
+    "laughs as a key": b"\x80\x02}" + NESTED[1:] + b"Ns.",
+    "laughs as an id": b"\x80\x02" + NESTED[1:] + b"Q.",
+    "laughs as a call": b"\x80\x02c__builtin__\nset\n" + NESTED[1:] + b"R.",
+    "deep": b"\x80\x02)" + b"\x85" * 200_000 + b"Q.",
+    "memo": b"\x80\x02Nr\xff\xff\xff\x7f.",
+    "count of bytes": b"\x80\x05\x8e" + (1 << 60).to_bytes(8, "little") + b"x.",
+    "count of a bytearray": b"\x80\x05\x96" + (1 << 40).to_bytes(8, "little") + b"x.",
+    "zeros of bytes": b"\x80\x02c__builtin__\nbytearray\n\x8a\x06\0\0\0\0\0\x7f\x85R.",
+    "digits": b"I" + b"9" * 1_000_000 + b"\n.",
+    "itself": b"\x80\x02ctorch._tensor\n_rebuild_from_type_v2\nq\x00(h\x00N]q\x01"
+    b"(h\x00Nh\x01eh\x01tR.",
+    "extension": b"\x80\x02\x82\x01.",
+}
+
+
+@pytest.mark.parametrize("container", ["bare.bin", "zip.ckpt"])
+@pytest.mark.parametrize("name", BOMBS)
+def test_bombs_do_not_go_off(tmp_path, name, container):
+    CONTAINERS[container](tmp_path / container, BOMBS[name])
+    start = time.perf_counter()
+    with pytest.raises(UnreadableFile) as refusal:
+        open_weights(tmp_path / container)
+    assert time.perf_counter() - start < 5
+    assert container in str(refusal.value)
+    assert len(str(refusal.value)) < 500
+
+
+def test_the_number_of_instructions_is_limited(tmp_path, monkeypatch):
+    monkeypatch.setattr(inert, "MAX_OPERATIONS", 1000)
+    as_zip(tmp_path / "model.ckpt", b"\x80\x02" + b"N0" * 1000 + b".")
+    with pytest.raises(DamagedFile, match="more than 1,000 instructions"):
+        open_weights(tmp_path / "model.ckpt")
+
+
+def test_a_pickle_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "model.ckpt", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(101_000_000))
+    with pytest.raises(DamagedFile, match="its pickle is 101,000,000 bytes long"):
+        open_weights(tmp_path / "model.ckpt")
+
+
+@settings(max_examples=300, deadline=None)
+@given(content=st.binary(max_size=200), start=st.sampled_from([b"", b"\x80\x02", b"\x80\x04"]))
+def test_any_bytes_are_weights_or_refused(tmp_path_factory, content, start):
+    path = tmp_path_factory.mktemp("any") / "model.ckpt"
+    for write in (CONTAINERS["bare.bin"], as_zip, in_legacy(3)):
+        write(path, start + content)
+        with pytest.raises(UnreadableFile, match=r"model\.ckpt"):
+            open_weights(path)
+
+
+@settings(max_examples=100, deadline=None)
+@given(at=st.integers(0, 2000), byte=st.integers(0, 255), new=st.booleans())
+def test_one_wrong_byte_never_crashes(tmp_path_factory, at, byte, new):
+    path = tmp_path_factory.mktemp("flipped") / "model.ckpt"
+    torch.save({"w": torch.ones(2, 3), "v": [1, "a"]}, path, _use_new_zipfile_serialization=new)
+    content = bytearray(path.read_bytes())
+    content[at % len(content)] = byte
+    path.write_bytes(content)
+    try:
+        file = open_weights(path)
+    except UnreadableFile:
+        return
+    for name, info in file.tensors.items():
+        assert tuple(file.read(name).shape) == info.shape
