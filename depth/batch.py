@@ -1,15 +1,15 @@
 """Depth of a batch of pictures: part by part, mirrored, steady over time, as one likes."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from .clip import on_one_scale, steady
+from ..pictures.batch import gather
+from .clip import Each, on_one_scale, steady
 from .convention import normalize, resize
 from .estimators import Precision, see, stretched, to_pixels
 from .network import OWN, DepthNetwork
@@ -19,9 +19,9 @@ log = logging.getLogger(__name__)
 
 
 class Scope(str, Enum):
-    """What is stretched to 0..1 by one near and one far."""
+    """What is stretched to 0..1 by one near and one far; named as Encode Depth's normalize."""
 
-    PICTURE = "each picture"
+    PICTURE = "per image"
     BATCH = "whole batch"
 
 
@@ -35,7 +35,7 @@ class Settings:
         flip: average with the mirrored picture's map.
         tiles: parts along the shorter side that are looked at one by one; 1 = the whole only.
         scope: what shares a near and a far.
-        smoothing: standard deviation in frames of the average over time; 0 = none.
+        smooth: standard deviation in frames of the average over time; 0 = none.
     """
 
     resolution: int = OWN
@@ -43,7 +43,7 @@ class Settings:
     flip: bool = False
     tiles: int = 1
     scope: Scope = Scope.PICTURE
-    smoothing: float = 0.0
+    smooth: float = 0.0
 
 
 Job = tuple[int, Tile | None]  # one look: number of the picture, and its part or all of it
@@ -54,31 +54,37 @@ def estimate_all(
     pictures: Tensor,
     settings: Settings,
     device: torch.device | str = "cpu",
-    each: Callable[[Sequence[Job]], Iterable[Job]] = iter,
+    each: Each = iter,
 ) -> Tensor:
     """Depth float32 `[B, H, W]` in 0..1 of IMAGE `[B, H, W, 3]` in 0..1, one look at a time.
 
-    Memory beside the result: one look; with `scope` BATCH or `smoothing` the maps and pictures of
-    all frames at the network's size too; with `tiles` three maps of a picture's size.
+    Memory beside the result: one look; with `tiles` three maps of a picture's size; with `scope`
+    BATCH or `smooth` all maps at the network's size, which with tiles are the result itself; with
+    `smooth` see `clip.steady`.
 
     Args:
         network: on `device`.
-        each: wraps the list of looks, for progress and cancelling.
+        each: wraps the list of looks, then the frames to smooth and the maps to bring to 0..1; for
+            progress and cancelling.
 
     Raises:
         ValueError: pictures of another shape, type or range, or impossible settings.
         FloatingPointError: the network's numbers overflowed, as they may at float16.
     """
-    size = pictures.shape[1:3]
+    for one in pictures.split(1):
+        to_pixels(one)  # refuses what is no picture before anything is looked at
+    count, size = len(pictures), pictures.shape[1:3]
     maps = _disparities(network, pictures, settings, device, each)
-    if settings.scope is Scope.PICTURE and settings.smoothing == 0:
-        return torch.cat([stretched(one, *size).to(pictures.device) for one in maps])
-    disparity = torch.cat([one.to(pictures.device) for one in maps])
-    if settings.smoothing:
-        disparity = steady(disparity, _seen_small(pictures, disparity), settings.smoothing)
+    if settings.scope is Scope.PICTURE and settings.smooth == 0:
+        return gather((stretched(one, *size).to(pictures.device) for one in maps), count)
+    disparity = gather((one.to(pictures.device) for one in maps), count)
+    steady(disparity, pictures.movedim(-1, 1), settings.smooth, each)
     if settings.scope is Scope.BATCH:
-        return on_one_scale(disparity, *size)
-    return torch.cat([stretched(one, *size) for one in disparity.split(1)])
+        return on_one_scale(disparity, *size, each)
+    depth = disparity if disparity.shape[1:] == size else disparity.new_empty(count, *size)
+    for index in each(range(count)):
+        depth[index] = stretched(disparity[index : index + 1], *size)[0]
+    return depth
 
 
 def _disparities(
@@ -86,7 +92,7 @@ def _disparities(
     pictures: Tensor,
     settings: Settings,
     device: torch.device | str,
-    each: Callable[[Sequence[Job]], Iterable[Job]],
+    each: Each,
 ) -> Iterator[Tensor]:
     """The pictures' disparities `[1, h, w]`: at the network's size, or with tiles their own."""
     parts = [] if settings.tiles == 1 else tiles_of(*pictures.shape[1:3], settings.tiles)
@@ -94,7 +100,7 @@ def _disparities(
     jobs = [(index, part) for index in range(len(pictures)) for part in (None, *parts)]
     for index, part in each(jobs):
         if part is None:  # the first look at every picture
-            pixels = to_pixels(pictures[index : index + 1])
+            pixels = to_pixels(pictures[index : index + 1])  # BHWC -> BCHW
         seen = pixels if part is None else part.cut(pixels)
         options = settings.resolution, settings.precision, device, settings.flip
         disparity = see(network, seen, *options)
@@ -125,10 +131,3 @@ def _enlarged(disparity: Tensor, height: int, width: int) -> Tensor:
     low = disparity.amin(dim=(1, 2), keepdim=True)
     span = disparity.amax(dim=(1, 2), keepdim=True) - low
     return low + span * resize(normalize(disparity), height, width)
-
-
-def _seen_small(pictures: Tensor, maps: Tensor) -> Tensor:
-    """The pictures `[B, 3, h, w]` at the maps' size, one after the other."""
-    size = maps.shape[-2:]
-    small = (F.interpolate(to_pixels(one), size, mode="area") for one in pictures.split(1))
-    return torch.cat(list(small))

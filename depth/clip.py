@@ -1,62 +1,90 @@
-"""Depth of the frames of a video: steady over time, and on one scale."""
+"""Depth of the frames of a video: steady over time, and on one scale.
+
+Both work in the tensor that they are given, so that the maps of a long clip are in memory once.
+"""
 
 import math
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from ..pictures.batch import gather
 from .convention import resize
+
+Each = Callable[[Sequence], Iterable]  # hands out a list's entries, for progress and cancelling
 
 SAME_COLOUR = 0.1  # of the range 0..1; where a pixel changes by more, something else has come
 
 
-def steady(disparity: Tensor, frames: Tensor, sigma: float) -> Tensor:
-    """Average every frame's map with its neighbours' in time, where the picture stays the same.
+def steady(disparity: Tensor, frames: Tensor, sigma: float, each: Each = iter) -> None:
+    """Average every frame's map with its neighbours in time, where the picture stays the same.
 
     A bilateral filter over time (Tomasi and Manduchi, "Bilateral Filtering for Gray and Color
     Images", 1998): Gaussian weights in the distance of frames and in the distance of colours, so
-    that flicker goes and things that move leave no trail.
+    that flicker goes and things that move leave no trail. Memory: the maps, and the pictures at
+    their size, of three sigma before and after.
 
     Args:
-        disparity: `[B, h, w]`, a frame after the other.
-        frames: the pictures, `[B, 3, h, w]` in 0..1.
+        disparity: `[B, h, w]`, a frame after the other; changed in place.
+        frames: the pictures, `[B, 3, H, W]` in 0..1, of any size.
         sigma: of the time, in frames; 0 changes nothing.
+        each: wraps the frames' indices.
 
     Raises:
         ValueError: a negative sigma, or numbers of frames that do not agree.
     """
     if sigma < 0:
         raise ValueError(f"The temporal smoothing is {sigma} frames; it must be 0 or more.")
-    if frames.shape[0] != len(disparity) or frames.shape[-2:] != disparity.shape[-2:]:
+    if len(frames) != len(disparity):
         raise ValueError(
             f"{tuple(disparity.shape)} depth maps and {tuple(frames.shape)} frames do not agree."
         )
     if sigma == 0:
-        return disparity
-    return torch.stack([_steady_one(disparity, frames, at, sigma) for at in range(len(frames))])
+        return
+    count, reach = len(disparity), math.ceil(3 * sigma)
+
+    def moment(index: int) -> tuple[Tensor, Tensor]:
+        picture = frames[index : index + 1].float()
+        picture = F.interpolate(picture, disparity.shape[1:], mode="area")[0]
+        return disparity[index].clone(), picture
+
+    window = {index: moment(index) for index in range(min(reach, count))}
+    for at in each(range(count)):
+        if at + reach < count:
+            window[at + reach] = moment(at + reach)
+        window.pop(at - reach - 1, None)
+        disparity[at] = _average(window, at, sigma)
 
 
-def _steady_one(disparity: Tensor, frames: Tensor, at: int, sigma: float) -> Tensor:
-    reach = math.ceil(3 * sigma)
-    total, weights = torch.zeros_like(disparity[at]), torch.zeros_like(disparity[at])
-    for other in range(max(at - reach, 0), min(at + reach + 1, len(frames))):
-        change = (frames[other] - frames[at]).square().mean(dim=0)  # CHW -> HW
-        exponent = change / SAME_COLOUR**2 + ((other - at) / sigma) ** 2
-        weight = torch.exp(-0.5 * exponent)
-        total += weight * disparity[other]
-        weights += weight
+def _average(window: dict[int, tuple[Tensor, Tensor]], at: int, sigma: float) -> Tensor:
+    """The steady map of one frame, of the maps `[h, w]` and pictures `[3, h, w]` around it."""
+    total = weights = torch.zeros(())
+    for index, (disparity, picture) in window.items():
+        change = (picture - window[at][1]).square().mean(dim=0)  # CHW -> HW
+        weight = torch.exp(-0.5 * (change / SAME_COLOUR**2 + ((index - at) / sigma) ** 2))
+        total, weights = total + weight * disparity, weights + weight
     return total / weights
 
 
-def on_one_scale(disparity: Tensor, height: int, width: int) -> Tensor:
+def on_one_scale(disparity: Tensor, height: int, width: int, each: Each = iter) -> Tensor:
     """Bring `[B, h, w]` to `[B, height, width]`, cubic, and all of it to 0..1 by one range.
 
     A clip without any depth in it becomes 0 everywhere.
+
+    Args:
+        disparity: changed in place; of the wanted size it becomes the result.
+        height, width: in pixels.
+        each: wraps the maps' indices, if they are resized.
     """
     low, high = disparity.aminmax()
     if low == high:
         return disparity.new_zeros(len(disparity), height, width)
-    stretched = (disparity - low) / (high - low)
-    resized = torch.cat([resize(one, height, width) for one in stretched.split(1)])
-    low, high = resized.aminmax()
-    return (resized - low) / (high - low)
+    depth = disparity.sub_(low).div_(high - low)
+    if depth.shape[1:] != (height, width):
+        small, indices = depth, each(range(len(depth)))
+        parts = (resize(small[index : index + 1], height, width) for index in indices)
+        depth = gather(parts, len(small))
+    low, high = depth.aminmax()
+    return depth.sub_(low).div_(high - low)

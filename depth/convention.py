@@ -40,8 +40,7 @@ def from_image(image: Tensor | None) -> Tensor:
     grey = image[..., 0]
     if image.shape[-1] == 1:
         return grey
-    coloured = ~torch.isclose(image, grey.unsqueeze(-1), rtol=0, atol=0, equal_nan=True)
-    coloured = coloured.flatten(1).any(dim=1)  # BHWC -> B
+    coloured = torch.stack([_is_coloured(one) for one in image])
     if not coloured.any():
         return grey
     log.warning(
@@ -52,6 +51,12 @@ def from_image(image: Tensor | None) -> Tensor:
     )
     luma = image @ image.new_tensor(LUMA)
     return torch.where(coloured[:, None, None], luma, grey)
+
+
+def _is_coloured(picture: Tensor) -> Tensor:
+    """Whether the channels of `[H, W, C]` differ anywhere."""
+    grey = picture[..., :1]
+    return ~torch.isclose(picture, grey, rtol=0, atol=0, equal_nan=True).all()
 
 
 def to_image(depth: Tensor) -> Tensor:
@@ -96,12 +101,7 @@ def repair(depth: Tensor) -> Tensor:
     finite = depth.isfinite()
     if finite.all():
         return depth
-    hopeless = (~finite.flatten(1).any(dim=1)).nonzero().flatten().tolist()
-    if hopeless:
-        raise ValueError(
-            f"Depth map {hopeless[0]} of {len(depth)} (counted from 0) has no finite pixel: all "
-            f"{depth[0].numel()} are NaN or infinite. Check the node or file that it comes from."
-        )
+    check_repairable(depth)
     log.warning(
         "%d of %d depth pixels are NaN or infinite; they are filled from their neighbours.",
         int((~finite).sum()),
@@ -114,6 +114,16 @@ def repair(depth: Tensor) -> Tensor:
     return torch.where(
         finite, depth, filled.clamp(far, near)
     )  # rounding may pass the ends by 1 ulp
+
+
+def check_repairable(depth: Tensor) -> None:
+    """Raise ValueError if a map of `[B, H, W]` has no finite pixel to `repair` the others from."""
+    hopeless = (~depth.isfinite().flatten(1).any(dim=1)).nonzero().flatten().tolist()
+    if hopeless:
+        raise ValueError(
+            f"Depth map {hopeless[0]} of {len(depth)} (counted from 0) has no finite pixel: all "
+            f"{depth[0].numel()} are NaN or infinite. Check the node or file that it comes from."
+        )
 
 
 def resize(depth: Tensor, height: int, width: int) -> Tensor:

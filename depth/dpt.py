@@ -1,18 +1,20 @@
-"""The parts that the MiDaS networks share: transformer, readout and the decoder.
+"""What the MiDaS networks share: how they are read and run, transformer, readout and decoder.
 
 Ranftl, Bochkovskiy, Koltun: "Vision Transformers for Dense Prediction" (2021), arXiv:2103.13413.
 Modules carry the names of the original files, so that their tensors load by name.
 """
 
 import math
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
+
+from .network import MidasNetwork, Shapes, check_pixels, load_strictly
 
 PATCH = 16  # pixels to a side of a token
 HEAD_WIDTH = 64  # channels of an attention head, as in every ViT of this family
@@ -20,6 +22,58 @@ HEAD_WIDTH = 64  # channels of an attention head, as in every ViT of this family
 # In the files, but without influence on the depth: the classifier that the backbone was trained
 # with, the norm before it, and the first unit of the coarsest fusion, which has nothing to merge.
 UNUSED = ("pretrained.model.norm.", "pretrained.model.head.", "scratch.refinenet4.resConfUnit1.")
+
+
+Network = TypeVar("Network", bound="DPT")
+
+
+class DPT(MidasNetwork):
+    """A backbone (`pretrained.*`) that gives four maps, and the decoder (`scratch.*`) over it.
+
+    A subclass is built from its `widths`: all in which a full-size network and a miniature differ.
+    """
+
+    WIDTHS: ClassVar[type]  # has a `from_shapes(Shapes)`
+
+    def __init__(self, backbone: nn.Module, decoder: "Decoder") -> None:
+        super().__init__()
+        self.pretrained = backbone
+        self.scratch = decoder
+
+    @classmethod
+    def from_state_dict(cls: type[Network], weights: Mapping[str, Tensor]) -> Network:
+        """Build the network that `weights` belong to, in float32, ready for inference.
+
+        `weights` are named as in the original file: `pretrained.*` and `scratch.*`. Tensors that
+        are float32 are used as they are, without a copy.
+
+        Raises:
+            ValueError: tensors are missing, unknown, or of a shape that does not fit the others.
+        """
+        used = cls.used(weights)
+        network = cls.unfilled(cls.WIDTHS.from_shapes(Shapes.of(used, cls.NAME)))
+        load_strictly(network, used, cls.NAME)
+        return network
+
+    @classmethod
+    def used(cls, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What of a file the network needs, under the names of its own tensors."""
+        return {name: t for name, t in weights.items() if not name.startswith(UNUSED)}
+
+    @classmethod
+    def unfilled(cls: type[Network], widths: Any) -> Network:
+        """The network before its weights: no memory and no random numbers for them."""
+        with torch.device("meta"):
+            return cls(widths)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Relative inverse depth `[B, H, W]`, 0 or more, of RGB `[B, 3, H, W]` as `prepare` gives.
+
+        Raises:
+            ValueError: the shape is another one, or a side is not a multiple of 32 pixels.
+        """
+        check_pixels(pixels)
+        return self.scratch(self.pretrained(pixels))
 
 
 class FeatureMaps(NamedTuple):

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..pictures.crop import check_picture
 from .convention import normalize, resize
 from .midas import DPTHybrid
 from .midas_large import DPTLarge
@@ -256,22 +257,17 @@ def see(
 
 
 def to_pixels(picture: Tensor) -> Tensor:
-    """IMAGE `[B, H, W, 3]` to float32 `[B, 3, H, W]`, checked."""
-    if picture.ndim != 4 or picture.shape[-1] not in (3, 4) or picture.numel() == 0:
-        raise ValueError(
-            f"The picture has shape {tuple(picture.shape)}; expected [batch, height, width, "
-            "channels] with 3 channels (RGB), or 4 of which the last is ignored."
-        )
-    if not picture.is_floating_point():
-        raise ValueError(f"The picture has type {picture.dtype}; expected floats from 0 to 1.")
-    if picture.shape[-1] == 4:
-        log.warning("The picture has an alpha channel; its depth is estimated without it.")
-    pixels = picture[..., :3].float().movedim(-1, 1)  # BHWC -> BCHW
+    """IMAGE `[B, H, W, 3]` to float32 `[B, 3, H, W]`.
+
+    Raises:
+        ValueError: another shape or type, or values far from 0..1.
+    """
+    pixels = check_picture(picture).movedim(-1, 1)  # BHWC -> BCHW
     low, high = (value.item() for value in pixels.aminmax())
-    # Put this way round, NaN is refused as well.
-    if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
+    if low < -TOLERANCE or high > 1 + TOLERANCE:
         raise ValueError(
-            f"The picture's values run from {low:g} to {high:g}; expected finite ones from 0 to 1."
+            f"the picture's values run from {low:g} to {high:g}; expected 0 to 1, as ComfyUI's "
+            "IMAGE has"
         )
     return pixels
 

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..pictures.batch import check_shares
 from ..pictures.sizes import same_aspect
 from .colormaps import ColourMap, paint
 from .convention import normalize, resize
@@ -207,7 +208,7 @@ def _score(estimate: Tensor, asked: Tensor, on: Tensor) -> Score:
 def _fitted_depth(depth: Tensor, batch: int, height: int, width: int) -> Tensor:
     # Before resizing too, so that a flat map stays exactly flat (see `estimators.estimate`).
     depth = normalize(depth.cpu().float())
-    _check_shares(len(depth), batch, "depth maps")
+    check_shares(len(depth), "depth maps", batch, "pictures")
     if depth.shape[1:] != (height, width):
         _check_sizes("depth map", depth, height, width)
         depth = normalize(resize(depth, height, width))
@@ -223,7 +224,7 @@ def _fitted_mask(mask: Tensor, batch: int, height: int, width: int) -> Tensor:
         )
     _check_finite(mask, "mask")
     mask = mask.cpu().float().reshape(-1, *mask.shape[-2:])
-    _check_shares(len(mask), batch, "masks")
+    check_shares(len(mask), "masks", batch, "pictures")
     if mask.shape[1:] != (height, width):
         _check_sizes("mask", mask, height, width)
         # BHW -> B1HW -> BHW
@@ -247,14 +248,6 @@ def _check_sizes(what: str, maps: Tensor, height: int, width: int) -> None:
         width,
         height,
     )
-
-
-def _check_shares(count: int, batch: int, what: str) -> None:
-    if batch % count:
-        raise ValueError(
-            f"{count} {what} cannot be shared out to {batch} pictures; give one for all, one for "
-            "each, or a number that divides the pictures."
-        )
 
 
 def _check_finite(values: Tensor, what: str) -> None:

@@ -2,8 +2,9 @@
 
 from torch import Tensor
 
+from ..pictures.batch import check_shares
 from ..pictures.crop import resize_picture
-from ..pictures.sizes import check_shares, same_aspect
+from ..pictures.sizes import same_aspect
 
 
 def fit_map(depth: Tensor, picture: Tensor) -> Tensor:
@@ -32,4 +33,4 @@ def check_fits(depth: Tensor, picture: Tensor) -> None:
             f"the depth map has {depth.shape[2]} x {depth.shape[1]} pixels, the picture {columns} "
             f"x {rows}: they have different shapes. Estimate the depth on this very picture"
         )
-    check_shares(len(depth), batch, "depth maps")
+    check_shares(len(depth), "depth maps", batch, "pictures")

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..pictures.batch import check_shares
 from ..pictures.fill import fill_holes
 from ..pictures.masks import fade_inward
-from ..pictures.sizes import check_shares
 from .convention import normalize
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ def _shared(other: Tensor | None, depth: Tensor) -> Tensor:
             f"{depth.shape[2]} x {depth.shape[1]}; expected the same width and height (Upscale "
             "Image makes them so)"
         )
-    check_shares(len(other), len(depth), "other maps", "depth maps")
+    check_shares(len(other), "other maps", len(depth), "depth maps")
     return other.to(depth).repeat(len(depth) // len(other), 1, 1)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..pictures.batch import check_shares
 from ..pictures.crop import Box, bounds, resize_window
-from ..pictures.sizes import check_shares
 from .convention import clipped
 from .fidelity import align
 from .masks import limit
@@ -92,7 +92,7 @@ def merge(
     Raises:
         ValueError: the patches cannot be shared out, or lie outside of the map.
     """
-    check_shares(len(patch), len(depth), "patches", "depth maps")
+    check_shares(len(patch), "patches", len(depth), "depth maps")
     seat = _Seat.of(placement, patch, depth, mask)
     if seat is None:
         return depth.clone()

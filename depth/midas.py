@@ -9,69 +9,30 @@ that its tensors load by name; every width is read from their shapes.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
-import torch
 from timm.layers import StdConv2dSame
 from timm.models.resnetv2 import Bottleneck, ResNetStage, create_resnetv2_stem
 from torch import Tensor, nn
 
 from .dpt import (
+    DPT,
     HEAD_WIDTH,
     PATCH,
-    UNUSED,
     Decoder,
     FeatureMaps,
     Transformer,
     reassemble,
     reassembly,
 )
-from .network import MidasNetwork, Shapes, check_pixels, load_strictly
+from .network import Shapes
 
 RESNET_BLOCKS = (3, 4, 9)
 BLOCKS = 12
 TAPS = (8, 11)  # the transformer blocks (counted from 0) whose output the decoder reads
 GROUPS = 32  # of the ResNet's group norms; inside a block they see a quarter of its channels
-
-
-class DPTHybrid(MidasNetwork):
-    """MiDaS DPT-Hybrid: picture in, relative inverse depth out."""
-
-    NAME = "MiDaS DPT-Hybrid"
-
-    def __init__(self, widths: "Widths") -> None:
-        super().__init__()
-        self.pretrained = Encoder(widths)
-        inputs, fusion = (*widths.stages[:2], *widths.neck), widths.fusion
-        self.scratch = Decoder(inputs, [fusion] * len(inputs), widths.head)
-
-    @classmethod
-    def from_state_dict(cls, weights: Mapping[str, Tensor]) -> "DPTHybrid":
-        """Build the network that `weights` belong to, in float32, ready for inference.
-
-        `weights` are named as in the original file: `pretrained.*` and `scratch.*`. Tensors that
-        are float32 are used as they are, without a copy.
-
-        Raises:
-            ValueError: tensors are missing, unknown, or of a shape that does not fit the others.
-        """
-        used = {name: tensor for name, tensor in weights.items() if not name.startswith(UNUSED)}
-        widths = Widths.from_shapes({name: tuple(tensor.shape) for name, tensor in used.items()})
-        with torch.device("meta"):  # no memory and no random numbers for what is replaced at once
-            network = cls(widths)
-        load_strictly(network, used, cls.NAME)
-        return network
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Relative inverse depth `[B, H, W]`, 0 or more, of RGB `[B, 3, H, W]` in −1..1.
-
-        Raises:
-            ValueError: the shape is another one, or a side is not a multiple of 32 pixels.
-        """
-        check_pixels(pixels)
-        return self.scratch(self.pretrained(pixels))
 
 
 @dataclass(frozen=True)
@@ -103,15 +64,14 @@ class Widths:
                 )
 
     @classmethod
-    def from_shapes(cls, shapes: Mapping[str, tuple[int, ...]]) -> "Widths":
+    def from_shapes(cls, shapes: Shapes) -> "Widths":
         """Read the widths from the tensors' shapes.
 
         Raises:
             ValueError: a tensor is missing or has a width that is impossible for a DPT-Hybrid.
         """
-
-        size = Shapes(shapes, DPTHybrid.NAME).size
-        transformer, backbone = "pretrained.model", "pretrained.model.patch_embed.backbone"
+        size, transformer = shapes.size, "pretrained.model"
+        backbone = f"{transformer}.patch_embed.backbone"
         return cls(
             stem=size(f"{backbone}.stem.conv.weight"),
             stages=tuple(
@@ -128,6 +88,17 @@ class Widths:
             fusion=size("scratch.layer1_rn.weight"),
             head=(size("scratch.output_conv.0.weight"), size("scratch.output_conv.2.weight")),
         )
+
+
+class DPTHybrid(DPT):
+    """MiDaS DPT-Hybrid: picture in, relative inverse depth out."""
+
+    NAME = "MiDaS DPT-Hybrid"
+    WIDTHS = Widths
+
+    def __init__(self, widths: Widths) -> None:
+        inputs, fusion = (*widths.stages[:2], *widths.neck), widths.fusion
+        super().__init__(Encoder(widths), Decoder(inputs, [fusion] * len(inputs), widths.head))
 
 
 class Encoder(nn.Module):

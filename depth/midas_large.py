@@ -7,59 +7,23 @@ number of blocks, is read from its tensors.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from .dpt import (
+    DPT,
     HEAD_WIDTH,
     PATCH,
-    UNUSED,
     Decoder,
     FeatureMaps,
     Transformer,
     reassemble,
     reassembly,
 )
-from .network import MidasNetwork, Shapes, check_pixels, load_strictly
+from .network import Shapes
 
 MAPS = 4  # of equally many blocks each: the decoder reads after 6, 12, 18 and 24 of 24 blocks
-
-
-class DPTLarge(MidasNetwork):
-    """MiDaS DPT-Large: picture in, relative inverse depth out."""
-
-    NAME = "MiDaS DPT-Large"
-
-    def __init__(self, widths: "Widths") -> None:
-        super().__init__()
-        self.pretrained = Encoder(widths)
-        self.scratch = Decoder(widths.neck, [widths.fusion] * MAPS, widths.head)
-
-    @classmethod
-    def from_state_dict(cls, weights: Mapping[str, Tensor]) -> "DPTLarge":
-        """Build the network that `weights` belong to, in float32, ready for inference.
-
-        Raises:
-            ValueError: tensors are missing, unknown, or of a shape that does not fit the others.
-        """
-        used = {name: tensor for name, tensor in weights.items() if not name.startswith(UNUSED)}
-        widths = Widths.from_shapes(Shapes.of(used, cls.NAME))
-        with torch.device("meta"):  # no memory and no random numbers for what is replaced at once
-            network = cls(widths)
-        load_strictly(network, used, cls.NAME)
-        return network
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Relative inverse depth `[B, H, W]`, 0 or more, of RGB `[B, 3, H, W]` in −1..1.
-
-        Raises:
-            ValueError: the shape is another one, or a side is not a multiple of 32 pixels.
-        """
-        check_pixels(pixels)
-        return self.scratch(self.pretrained(pixels))
 
 
 @dataclass(frozen=True)
@@ -105,6 +69,17 @@ class Widths:
             fusion=size("scratch.layer1_rn.weight"),
             head=(size("scratch.output_conv.0.weight"), size("scratch.output_conv.2.weight")),
         )
+
+
+class DPTLarge(DPT):
+    """MiDaS DPT-Large: picture in, relative inverse depth out."""
+
+    NAME = "MiDaS DPT-Large"
+    WIDTHS = Widths
+
+    def __init__(self, widths: Widths) -> None:
+        decoder = Decoder(widths.neck, [widths.fusion] * MAPS, widths.head)
+        super().__init__(Encoder(widths), decoder)
 
 
 class Encoder(nn.Module):

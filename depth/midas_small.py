@@ -15,16 +15,13 @@ from timm.layers import create_conv2d
 from timm.models._efficientnet_blocks import DepthwiseSeparableConv, InvertedResidual
 from torch import Tensor, nn
 
-from .dpt import UNUSED, Decoder, FeatureMaps
+from .dpt import DPT, Decoder, FeatureMaps
 from .network import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Fit,
-    MidasNetwork,
     Preparation,
     Shapes,
-    check_pixels,
-    load_strictly,
 )
 
 # The seven stages of an EfficientNet: where the file has them, and the stride of each.
@@ -38,44 +35,7 @@ STAGES = (
     ("layer4.1", 1),
 )
 MAPS = (1, 2, 4, 6)  # the stages (counted from 0) whose output the decoder reads
-COUNTER = ".num_batches_tracked"  # of batch norms; of use in training only
-
-
-class MidasSmall(MidasNetwork):
-    """MiDaS v2.1 small: picture in, relative inverse depth out."""
-
-    NAME = "MiDaS v2.1 small"
-    PREPARATION = Preparation(256, Fit.WITHIN, IMAGENET_MEAN, IMAGENET_STD)
-
-    def __init__(self, widths: "Widths") -> None:
-        super().__init__()
-        self.pretrained = Encoder(widths)
-        inputs = [widths.stages[index][-1].out for index in MAPS]
-        self.scratch = Decoder(inputs, widths.fusion, widths.head, align_corners=False)
-
-    @classmethod
-    def from_state_dict(cls, weights: Mapping[str, Tensor]) -> "MidasSmall":
-        """Build the network that `weights` belong to, in float32, ready for inference.
-
-        Raises:
-            ValueError: tensors are missing, unknown, or of a shape that does not fit the others.
-        """
-        used = {name: t for name, t in weights.items() if not name.startswith(UNUSED)}
-        widths = Widths.from_shapes(Shapes.of(used, cls.NAME))
-        with torch.device("meta"):  # no memory and no random numbers for what is replaced at once
-            network = cls(widths)
-        counters = [name for name in network.state_dict() if name.endswith(COUNTER)]
-        load_strictly(network, {**dict.fromkeys(counters, torch.tensor(0)), **used}, cls.NAME)
-        return network
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Relative inverse depth `[B, H, W]`, 0 or more, of normalised RGB `[B, 3, H, W]`.
-
-        Raises:
-            ValueError: the shape is another one, or a side is not a multiple of 32 pixels.
-        """
-        check_pixels(pixels)
-        return self.scratch(self.pretrained(pixels))
+MEAN, COUNTER = ".running_mean", ".num_batches_tracked"  # of batch norms; the latter unused
 
 
 @dataclass(frozen=True)
@@ -124,6 +84,26 @@ def _stage_widths(shapes: Shapes, place: str) -> tuple[BlockWidths, ...]:
 
     count = shapes.count(place + ".{}.conv_dw.weight")
     return tuple(block(f"{place}.{index}") for index in range(max(count, 1)))
+
+
+class MidasSmall(DPT):
+    """MiDaS v2.1 small: picture in, relative inverse depth out."""
+
+    NAME = "MiDaS v2.1 small"
+    PREPARATION = Preparation(256, Fit.WITHIN, IMAGENET_MEAN, IMAGENET_STD)
+    WIDTHS = Widths
+
+    def __init__(self, widths: Widths) -> None:
+        inputs = [widths.stages[index][-1].out for index in MAPS]
+        decoder = Decoder(inputs, widths.fusion, widths.head, align_corners=False)
+        super().__init__(Encoder(widths), decoder)
+
+    @classmethod
+    def used(cls, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """With the batch norms' counters, which a file may have left away."""
+        norms = [name.removesuffix(MEAN) for name in weights if name.endswith(MEAN)]
+        counters = {name + COUNTER: torch.tensor(0) for name in norms}
+        return {**counters, **super().used(weights)}
 
 
 class Encoder(nn.Module):

@@ -14,67 +14,14 @@ import torch
 from timm.models.swin_transformer_v2 import SwinTransformerV2
 from torch import Tensor, nn
 
-from .dpt import UNUSED, Decoder, FeatureMaps
-from .network import Fit, MidasNetwork, Preparation, Shapes, load_strictly
+from .dpt import DPT, Decoder, FeatureMaps
+from .network import Fit, Preparation, Shapes
 
+NAME = "MiDaS 3.1 Swin2-tiny"
 SIDE, WINDOW = 256, 16  # pixels; tokens to a side of an attention window
 STAGES = 4
 DEPTHS = (2, 2, 6, 2)  # blocks of the four stages; the larger relatives have 18 in the third
 BUFFERS = (".relative_coords_table", ".relative_position_index", ".attn_mask", ".k_bias")
-
-
-class MidasSwin2(MidasNetwork):
-    """MiDaS 3.1 Swin2-tiny: picture in, relative inverse depth out."""
-
-    NAME = "MiDaS 3.1 Swin2-tiny"
-    PREPARATION = Preparation(SIDE, Fit.SQUARE, fixed=True)
-
-    def __init__(self, widths: "Widths") -> None:
-        super().__init__()
-        self.pretrained = Encoder(widths)
-        inputs = [widths.first * 2**stage for stage in range(STAGES)]
-        self.scratch = Decoder(inputs, [widths.fusion] * STAGES, widths.head)
-
-    @classmethod
-    def from_state_dict(cls, weights: Mapping[str, Tensor]) -> "MidasSwin2":
-        """Build the network that `weights` belong to, in float32, ready for inference.
-
-        Raises:
-            ValueError: tensors are missing, unknown, or of a shape that does not fit the others.
-        """
-        used = {
-            _todays_name(name): tensor
-            for name, tensor in weights.items()
-            if not name.startswith(UNUSED) and not name.endswith(BUFFERS)
-        }
-        widths = Widths.from_shapes(Shapes.of(used, cls.NAME))
-        # Not on the meta device, because timm computes its tables of positions when it is built.
-        with torch.random.fork_rng(devices=[]):
-            network = cls(widths)
-        load_strictly(network, used, cls.NAME)
-        return network
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Relative inverse depth `[B, 256, 256]`, 0 or more, of RGB `[B, 3, 256, 256]` in −1..1.
-
-        Raises:
-            ValueError: the shape is another one.
-        """
-        if pixels.ndim != 4 or pixels.numel() == 0 or pixels.shape[1:] != (3, SIDE, SIDE):
-            raise ValueError(
-                f"The picture has shape {tuple(pixels.shape)}; {self.NAME} expects [batch, 3, "
-                f"{SIDE}, {SIDE}]."
-            )
-        return self.scratch(self.pretrained(pixels))
-
-
-def _todays_name(name: str) -> str:
-    """The halving after stage i is, in timm today, the one before stage i + 1."""
-    return re.sub(
-        r"^(pretrained\.model\.layers\.)(\d)(\.downsample\.)",
-        lambda match: f"{match[1]}{int(match[2]) + 1}{match[3]}",
-        name,
-    )
 
 
 @dataclass(frozen=True)
@@ -95,7 +42,7 @@ class Widths:
     def __post_init__(self) -> None:
         if self.blocks != DEPTHS:
             raise ValueError(
-                f"The stages have {self.blocks} blocks; a {MidasSwin2.NAME} has {DEPTHS}. The "
+                f"The stages have {self.blocks} blocks; a {NAME} has {DEPTHS}. The "
                 "larger Swin2 networks of MiDaS 3.1 cannot be loaded; use DPT-Large."
             )
 
@@ -118,6 +65,52 @@ class Widths:
             fusion=size("scratch.layer1_rn.weight"),
             head=(size("scratch.output_conv.0.weight"), size("scratch.output_conv.2.weight")),
         )
+
+
+class MidasSwin2(DPT):
+    """MiDaS 3.1 Swin2-tiny: picture in, relative inverse depth out."""
+
+    NAME = NAME
+    PREPARATION = Preparation(SIDE, Fit.SQUARE, fixed=True)
+    WIDTHS = Widths
+
+    def __init__(self, widths: Widths) -> None:
+        inputs = [widths.first * 2**stage for stage in range(STAGES)]
+        super().__init__(Encoder(widths), Decoder(inputs, [widths.fusion] * STAGES, widths.head))
+
+    @classmethod
+    def used(cls, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Without what timm computes by itself, under timm's names of today."""
+        used = super().used(weights)
+        return {_todays_name(name): t for name, t in used.items() if not name.endswith(BUFFERS)}
+
+    @classmethod
+    def unfilled(cls, widths: Widths) -> "MidasSwin2":
+        """Not on the meta device: timm computes its tables of positions when it is built."""
+        with torch.random.fork_rng(devices=[]):
+            return cls(widths)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """As every network of the family, of 256 × 256 pixels only.
+
+        Raises:
+            ValueError: the shape is another one.
+        """
+        if pixels.shape[-2:] != (SIDE, SIDE):
+            raise ValueError(
+                f"The picture has shape {tuple(pixels.shape)}; {NAME} expects [batch, 3, {SIDE}, "
+                f"{SIDE}]."
+            )
+        return super().forward(pixels)
+
+
+def _todays_name(name: str) -> str:
+    """The halving after stage i is, in timm today, the one before stage i + 1."""
+    return re.sub(
+        r"^(pretrained\.model\.layers\.)(\d)(\.downsample\.)",
+        lambda match: f"{match[1]}{int(match[2]) + 1}{match[3]}",
+        name,
+    )
 
 
 class Encoder(nn.Module):

@@ -19,6 +19,57 @@ from ..depth.files import SUFFIXES, Beyond, FileFormat, Reading, read_depth, wri
 from ..depth.network import OWN
 from ..pictures.files import write_picture
 
+Input = tuple[Any, dict[str, Any]]
+
+
+def estimation_inputs() -> dict[str, Input]:
+    """How a network looks at pictures; for every node that estimates their depth."""
+    return {
+        "resolution": (
+            "INT",
+            {
+                "default": OWN,
+                "min": 0,
+                "max": 2048,
+                "step": 32,
+                "tooltip": "Size in pixels at which the network looks at the picture. 0: the one "
+                "it was trained with (384 for the MiDaS in the checkpoint). More shows finer "
+                "detail but can lose the overall depth, and takes longer. MiDaS needs multiples "
+                "of 32; networks that know one size only say so.",
+            },
+        ),
+        "precision": (
+            [precision.value for precision in Precision],
+            {
+                "default": Precision.FLOAT32.value,
+                "advanced": True,
+                "tooltip": "Arithmetic of the network. Half precision is quicker on a GPU and "
+                "moves depths by about a thousandth.",
+            },
+        ),
+        "tiles": (
+            "INT",
+            {
+                "default": 1,
+                "min": 1,
+                "max": 8,
+                "tooltip": "1: the network looks at the whole picture only. More: also at "
+                "overlapping parts, so many along the shorter side, which are fitted to the whole "
+                "and blended. Finer detail in large pictures; 2 takes five times as long, 4 "
+                "seventeen times (square pictures).",
+            },
+        ),
+        "flip": (
+            "BOOLEAN",
+            {
+                "default": False,
+                "advanced": True,
+                "tooltip": "On: the mean of two looks, one at the mirrored picture. A little more "
+                "accurate, twice as long.",
+            },
+        ),
+    }
+
 
 class SD2DepthEstimate:
     """Estimate Depth: pictures -> depth maps of the same size."""
@@ -27,7 +78,8 @@ class SD2DepthEstimate:
     CATEGORY = "SD2 Depth/depth map"
     DESCRIPTION = (
         "Estimates the depth of every picture of a batch. The result is a grey IMAGE "
-        "of the same size, white = near, black = far, each map stretched to the full range."
+        "of the same size, white = near, black = far, stretched to the full range: each map by "
+        "itself, or all of a batch together."
     )
     SEARCH_ALIASES = ["midas", "depth map", "dpt hybrid", "monocular depth", "depth anything"]
     FUNCTION = "execute"
@@ -50,60 +102,19 @@ class SD2DepthEstimate:
                 ),
             },
             "optional": {
-                "resolution": (
-                    "INT",
-                    {
-                        "default": OWN,
-                        "min": 0,
-                        "max": 2048,
-                        "step": 32,
-                        "tooltip": "Size in pixels at which the network looks at the picture. 0: "
-                        "the one it was trained with (384 for the MiDaS in the checkpoint). More "
-                        "shows finer detail but can lose the overall depth, and takes longer. "
-                        "MiDaS needs multiples of 32; networks that know one size only say so.",
-                    },
-                ),
-                "precision": (
-                    [precision.value for precision in Precision],
-                    {
-                        "default": Precision.FLOAT32.value,
-                        "advanced": True,
-                        "tooltip": "Arithmetic of the network. Half precision is quicker on a GPU "
-                        "and moves depths by about a thousandth.",
-                    },
-                ),
-                "tiles": (
-                    "INT",
-                    {
-                        "default": 1,
-                        "min": 1,
-                        "max": 8,
-                        "tooltip": "1: the network looks at the whole picture only. More: also at "
-                        "overlapping parts, so many along the shorter side, which are fitted to "
-                        "the whole and blended. Finer detail in large pictures; 2 takes five times "
-                        "as long, 4 seventeen times (square pictures).",
-                    },
-                ),
-                "flip": (
-                    "BOOLEAN",
-                    {
-                        "default": False,
-                        "advanced": True,
-                        "tooltip": "On: the mean of two looks, one at the mirrored picture. A "
-                        "little more accurate, twice as long.",
-                    },
-                ),
+                **estimation_inputs(),
                 "normalize": (
                     [scope.value for scope in Scope],
                     {
                         "default": Scope.PICTURE.value,
                         "advanced": True,
                         "tooltip": "What shares a nearest (white) and a farthest (black) depth. "
-                        "Whole batch: for the frames of a video, which would flicker otherwise. "
-                        "All frames' maps are then kept in memory, at the network's size.",
+                        "whole batch: for the frames of a video, which would flicker otherwise. "
+                        "All frames' maps are then kept in memory at the network's size too, with "
+                        "tiles in the place of the result.",
                     },
                 ),
-                "smoothing": (
+                "smooth": (
                     "FLOAT",
                     {
                         "default": 0.0,
@@ -128,12 +139,10 @@ class SD2DepthEstimate:
         tiles: int = 1,
         flip: bool = False,
         normalize: str = Scope.PICTURE.value,
-        smoothing: float = 0.0,
+        smooth: float = 0.0,
     ) -> tuple[Tensor]:
         """Estimate one picture, or one part of it, after the other."""
-        settings = Settings(
-            resolution, Precision(precision), flip, tiles, Scope(normalize), smoothing
-        )
+        settings = Settings(resolution, Precision(precision), flip, tiles, Scope(normalize), smooth)
         return (to_image(estimate_batch(image, depth_model, settings)),)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..depth.adjust import Adjustment, ClipBy, Smoothing, adjust
-from ..depth.convention import from_image, repair, to_image, unit_range
+from ..depth.convention import check_repairable, from_image, repair, to_image, unit_range
 from ..depth.convert import (
     Direction,
     Range,
@@ -21,11 +21,13 @@ from ..depth.convert import (
     to_distance,
 )
 from ..depth.fill import Geometry, Shape, fill
+from ..depth.fit import check_fits, fit_map
 from ..depth.masks import Split, limit, range_mask, split_mask
 from ..depth.merge import Match, Mode, Placement, merge
-from ..depth.refine import Method, fit_map, refine
+from ..depth.refine import Method, refine
 from ..pictures.crop import check_picture
 from ..pictures.masks import fit_pictures, spread
+from .batch import one_by_one
 
 Input = tuple[Any, dict[str, Any]]
 
@@ -73,7 +75,7 @@ def _choice(default: Enum, tooltip: str, **more: bool) -> Input:
 
 def _maps(depth: Tensor) -> Tensor:
     """IMAGE to `[B, H, W]` in 0..1, without holes."""
-    return unit_range(repair(from_image(depth))).contiguous()  # BHWC -> BHW
+    return unit_range(repair(from_image(depth)))  # BHWC -> BHW
 
 
 def _fitted(mask: Tensor | None, picture: Tensor) -> Tensor | None:
@@ -183,10 +185,14 @@ class SD2DepthAdjust:
         feather: int = 0,
     ) -> tuple[Tensor]:
         """Adjust whole maps, then keep what lies under the mask."""
-        maps = _maps(depth)
         levels = (invert, near, far, ClipBy(clip_by), gamma, contrast, plane, offset)
-        edited = adjust(maps, Adjustment(*levels, smooth, Smoothing(smoothing), edge))
-        return (to_image(limit(maps, edited, _fitted(mask, depth), feather)),)
+        how = Adjustment(*levels, smooth, Smoothing(smoothing), edge)
+
+        def edit(depth: Tensor, mask: Tensor | None) -> Tensor:
+            return to_image(limit(depth, adjust(depth, how), mask, feather))
+
+        maps, mask = _maps(depth), _fitted(mask, depth)
+        return (one_by_one(self.DISPLAY_NAME, edit, depth=maps, mask=mask),)
 
 
 class SD2DepthRefine:
@@ -252,12 +258,16 @@ class SD2DepthRefine:
         feather: int = 0,
     ) -> tuple[Tensor]:
         """Outside of the mask a map is at most enlarged."""
+
+        def edit(image: Tensor, depth: Tensor, mask: Tensor | None) -> Tensor:
+            refined = refine(depth, image, Method(method), radius, tolerance)
+            before = refined if mask is None else fit_map(depth, image)
+            return to_image(limit(before, refined, mask, feather))
+
         image = check_picture(image)
-        maps = _maps(depth.to(image.device))
-        refined = refine(maps, image, Method(method), radius, tolerance)
-        if mask is not None:
-            refined = limit(fit_map(maps, image), refined, fit_pictures(mask, image), feather)
-        return (to_image(refined),)
+        maps, mask = _maps(depth.to(image.device)), _fitted(mask, image)
+        check_fits(maps, image)
+        return (one_by_one(self.DISPLAY_NAME, edit, image=image, depth=maps, mask=mask),)
 
 
 class SD2DepthMerge:
@@ -347,12 +357,14 @@ class SD2DepthMerge:
         feather: int = 0,
     ) -> tuple[Tensor]:
         """Both masks are checked against what they belong to."""
-        placement = Placement(x, y, scale, depth_offset, Match(match))
-        masks = (_fitted(patch_mask, patch), _fitted(mask, depth))
-        merged = merge(
-            _maps(depth), _maps(patch), Mode(mode), placement, blend, *masks, feather=feather
-        )
-        return (to_image(merged),)
+        how = Mode(mode), Placement(x, y, scale, depth_offset, Match(match)), blend
+
+        def edit(depth: Tensor, patch: Tensor, **masks: Tensor | None) -> Tensor:
+            return to_image(merge(depth, patch, *how, **masks, feather=feather))
+
+        masks = {"patch_mask": _fitted(patch_mask, patch), "mask": _fitted(mask, depth)}
+        maps = {"depth": _maps(depth), "patch": _maps(patch)}
+        return (one_by_one(self.DISPLAY_NAME, edit, **maps, **masks),)
 
 
 class SD2DepthFill:
@@ -418,9 +430,13 @@ class SD2DepthFill:
         feather: int = 0,
     ) -> tuple[Tensor]:
         """Fill whole maps, then keep what lies under the mask."""
+        where = Geometry(near, far, (x1, y1), (x2, y2))
+
+        def edit(depth: Tensor, mask: Tensor | None) -> Tensor:
+            return to_image(limit(depth, fill(depth, Shape(shape), where, mask), mask, feather))
+
         maps, mask = _maps(depth), _fitted(mask, depth)
-        filled = fill(maps, Shape(shape), Geometry(near, far, (x1, y1), (x2, y2)), mask)
-        return (to_image(limit(maps, filled, mask, feather)),)
+        return (one_by_one(self.DISPLAY_NAME, edit, depth=maps, mask=mask),)
 
 
 class SD2DepthRangeMask:
@@ -496,13 +512,17 @@ class SD2DepthRangeMask:
         mask: Tensor | None = None,
     ) -> tuple[Tensor]:
         """The given mask cuts off what softness and feather add, too."""
-        maps, only = _maps(depth), _fitted(mask, depth)
-        if split == Split.INTERVAL.value:
-            part = range_mask(maps, near, far, softness)
-        else:
-            part = split_mask(maps, Split(split), softness, only)
-        part = spread(part, feather=feather)
-        return (part if only is None else part * only,)
+
+        def make(depth: Tensor, mask: Tensor | None) -> Tensor:
+            if split == Split.INTERVAL.value:
+                part = range_mask(depth, near, far, softness)
+            else:
+                part = split_mask(depth, Split(split), softness, mask)
+            part = spread(part, feather=feather)
+            return part if mask is None else part * mask
+
+        maps, mask = _maps(depth), _fitted(mask, depth)
+        return (one_by_one(self.DISPLAY_NAME, make, depth=maps, mask=mask),)
 
 
 class SD2DepthConvert:
@@ -585,13 +605,18 @@ class SD2DepthConvert:
         sky: float = 0.0,
         mask: Tensor | None = None,
     ) -> tuple[Tensor]:
-        """Infinite distances are sky, so holes are filled only afterwards."""
+        """The ends are the whole batch's; infinite distances are sky, so holes wait until then."""
         ends, maps = Range(near, far, sky, Unit(unit)), from_image(depth)
         if Direction(direction) is Direction.TO_DISPARITY:
-            edited = repair(to_disparity(maps, ends))
+            converted = to_disparity(maps, ends)
+            check_repairable(converted)
         else:
-            edited = to_distance(unit_range(repair(maps)), ends)
-        if mask is not None:
-            inside = check_black_and_white(fit_pictures(mask, depth))
-            edited = torch.where(inside > 0, edited, maps)
-        return (to_image(edited),)
+            converted = to_distance(unit_range(repair(maps)), ends)
+        inside = None if mask is None else check_black_and_white(fit_pictures(mask, depth))
+
+        def edit(depth: Tensor, converted: Tensor, mask: Tensor | None) -> Tensor:
+            edited = repair(converted)
+            return to_image(edited if mask is None else torch.where(mask > 0, edited, depth))
+
+        batches = {"depth": maps, "converted": converted, "mask": inside}
+        return (one_by_one(self.DISPLAY_NAME, edit, **batches),)

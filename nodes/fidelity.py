@@ -8,10 +8,10 @@ from torch import Tensor
 
 from ..depth.batch import Settings
 from ..depth.convention import from_image, repair
-from ..depth.estimators import DepthModel
+from ..depth.estimators import DepthModel, Precision
 from ..depth.fidelity import Score, Target, best_of, heat_map
 from ..depth.network import OWN
-from .depth_map import estimate_batch
+from .depth_map import estimate_batch, estimation_inputs
 
 
 class SD2DepthFidelity:
@@ -43,6 +43,7 @@ class SD2DepthFidelity:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Inputs as ComfyUI asks for them."""
+        looks = estimation_inputs()
         return {
             "required": {
                 "image": (
@@ -62,23 +63,14 @@ class SD2DepthFidelity:
                     "DEPTH_MODEL",
                     {
                         "tooltip": "Estimates the results' depth. Its own mistakes count as "
-                        "theirs, so compare scores only if they come from the same one."
+                        "theirs, so compare scores only if they come from the same one. Best the "
+                        "one that the depth map was estimated with, with the same settings: "
+                        "others find other depths in the same picture."
                     },
                 ),
             },
             "optional": {
-                "resolution": (
-                    "INT",
-                    {
-                        "default": OWN,
-                        "min": 0,
-                        "max": 2048,
-                        "step": 32,
-                        "tooltip": "Size in pixels at which the network looks at the pictures. 0: "
-                        "the one it was trained with. Best the one that the depth map was "
-                        "estimated with: another one finds other depths in the same picture.",
-                    },
-                ),
+                "resolution": looks.pop("resolution"),
                 "mask": (
                     "MASK",
                     {
@@ -87,6 +79,7 @@ class SD2DepthFidelity:
                         "or a number that divides the pictures."
                     },
                 ),
+                **looks,
             },
         }
 
@@ -97,12 +90,14 @@ class SD2DepthFidelity:
         depth_model: DepthModel,
         resolution: int = OWN,
         mask: Tensor | None = None,
+        precision: str = Precision.FLOAT32.value,
+        tiles: int = 1,
+        flip: bool = False,
     ) -> tuple[Tensor, Tensor, str, int]:
         """Check the target before the slow part, then estimate and score."""
         target = Target.fitted(repair(from_image(depth)), image.shape, mask)  # BHWC -> BHW
-        scores = target.scores(
-            estimate_batch(image, depth_model, Settings(resolution), "Depth Fidelity")
-        )
+        settings = Settings(resolution, Precision(precision), flip, tiles)
+        scores = target.scores(estimate_batch(image, depth_model, settings, self.DISPLAY_NAME))
         best = best_of(scores)
         heat = heat_map(torch.stack([score.error_map for score in scores]), target.on)
         return image[best : best + 1], heat, _report(scores, best), best

@@ -12,6 +12,7 @@ from ..pictures.crop import check_picture
 from ..pictures.fill import fill_holes
 from ..pictures.masks import fit_pictures, spread
 from ..sampling.latents import LATENT_PIXELS, MaskedContent, masked_content
+from .batch import one_by_one
 
 
 class SD2DepthInpaintEncode:
@@ -109,10 +110,14 @@ class SD2DepthInpaintEncode:
         """Widen the mask, fill the picture if asked to, encode it."""
         image = check_picture(image)
         _check_size(image)
-        wide = spread(fit_pictures(mask, image), grow, feather)
+
+        def widen(mask: Tensor) -> Tensor:
+            return spread(mask, grow, feather)
+
+        wide = one_by_one(self.DISPLAY_NAME, widen, mask=fit_pictures(mask, image))
         kind = MaskedContent(content)
         if kind is MaskedContent.FILL:
-            image = _filled(image, wide)
+            image = one_by_one(self.DISPLAY_NAME, _filled, image=image, mask=wide)
         # At the latent's size, where even a mask of one pixel still counts; Stitch restores the
         # rest of that latent pixel.
         noise_mask = F.max_pool2d(wide.unsqueeze(1), LATENT_PIXELS)  # BHW -> B1hw
@@ -204,11 +209,16 @@ class SD2DepthUnderMask:
         grow: int = 8,
     ) -> tuple[Tensor]:
         """Put together the two maps."""
-        maps = repair(from_image(depth))
-        put = None if other is None else repair(from_image(other))
         kind = UnderMask(under_mask)
-        wide = spread(fit_pictures(mask, depth), 0 if kind is UnderMask.KEEP else grow)
-        return (to_image(put_under_mask(maps, wide, kind, put)),)
+
+        def edit(depth: Tensor, mask: Tensor, other: Tensor | None) -> Tensor:
+            wide = mask if kind is UnderMask.KEEP else spread(mask, grow)
+            return to_image(put_under_mask(depth, wide, kind, other))
+
+        maps, mask = repair(from_image(depth)), fit_pictures(mask, depth)
+        if other is not None:
+            other = repair(from_image(other)) if kind is UnderMask.OTHER_MAP else None
+        return (one_by_one(self.DISPLAY_NAME, edit, depth=maps, mask=mask, other=other),)
 
 
 class SD2DepthStrengthMap:
@@ -278,5 +288,8 @@ class SD2DepthStrengthMap:
         softness: float = 0.1,
     ) -> tuple[Tensor]:
         """Two strengths, and a ramp between them."""
-        maps = repair(from_image(depth))
-        return (strength_map(maps, near_strength, far_strength, threshold, softness),)
+
+        def make(depth: Tensor) -> Tensor:
+            return strength_map(depth, near_strength, far_strength, threshold, softness)
+
+        return (one_by_one(self.DISPLAY_NAME, make, depth=repair(from_image(depth))),)

@@ -7,9 +7,10 @@ from torch import Tensor
 from .. import host
 from ..depth.colormaps import ColourMap
 from ..depth.convention import from_image, repair, unit_range
-from ..depth.fit import fit_map
+from ..depth.fit import check_fits, fit_map
 from ..depth.parallax import Move, camera_path, view, widen
 from ..depth.preview import examine, examine_channel, same_height, sheet
+from ..pictures.batch import gather
 from ..pictures.crop import check_picture
 from ..sampling.concat import DepthCondition, Normalize
 from ..sampling.latents import LATENT_PIXELS
@@ -105,13 +106,12 @@ class SD2DepthPreview:
         given = from_image(depth).cpu()  # BHWC -> BHW
         maps = repair(given)
         channels = _channels(DepthCondition(maps, Normalize(normalize), 1.0, low, high))
-        notes = [
-            examine(one) + examine_channel(channel)
-            for one, channel in zip(given, channels, strict=True)
-        ]
-        drawn = zip(maps, channels, notes, strict=True)
-        pages = same_height([sheet(m, c, ColourMap(colours), n, size) for m, c, n in drawn])
-        report = _report(notes)
+        notes, pages = [], []
+        rows = list(zip(given, maps, channels, strict=True))
+        for one, drawn, channel in host.progress(rows, self.DISPLAY_NAME):
+            notes.append(examine(one) + examine_channel(channel))
+            pages.append(sheet(drawn, channel, ColourMap(colours), notes[-1], size))
+        pages, report = same_height(pages), _report(notes)
         return {"ui": {"images": show(pages), "text": [report]}, "result": (pages, report)}
 
 
@@ -218,11 +218,14 @@ class SD2DepthParallax:
     ) -> tuple[Tensor]:
         """Draw one frame after the other into the batch, so that nothing else grows with it."""
         image = check_picture(image)
-        maps = fit_map(unit_range(repair(from_image(depth)).to(image.device)), image)
-        maps = [widen(one, grow) for one in maps]
+        maps = unit_range(repair(from_image(depth)).to(image.device))
+        check_fits(maps, image)
+        one_map = host.progress(maps.split(1), self.DISPLAY_NAME)
+        maps = [widen(fit_map(one, image[:1])[0], grow) for one in one_map]
         path = camera_path(Move(move), frames)
         jobs = [(index, camera) for index in range(len(image)) for camera in path]
-        result = image.new_empty(len(jobs), *image.shape[1:])
-        for number, (index, camera) in enumerate(host.progress(jobs, self.DISPLAY_NAME)):
-            result[number] = view(image[index], maps[index], camera, strength)
-        return (result,)
+        views = (
+            view(image[index], maps[index % len(maps)], camera, strength).unsqueeze(0)
+            for index, camera in host.progress(jobs, self.DISPLAY_NAME)
+        )
+        return (gather(views, len(jobs)),)

@@ -194,10 +194,11 @@ def check_picture(picture: Tensor) -> Tensor:
     Raises ValueError for another layout than [B, H, W, 3].
     """
     if picture.ndim != 4 or picture.shape[3] != 3 or picture.numel() == 0:
-        alpha = " Take its alpha channel off first." if picture.shape[-1] == 4 else ""
+        is_rgba = picture.ndim == 4 and picture.shape[3] == 4
+        remedy = ". Take its alpha channel off first (Split Image with Alpha)" if is_rgba else ""
         raise ValueError(
             f"the picture has shape {list(picture.shape)}; expected RGB, [batch, height, width, "
-            f"3].{alpha}"
+            f"3]{remedy}"
         )
     if not picture.is_floating_point():
         raise ValueError(f"the picture has type {picture.dtype}; expected floats from 0 to 1")

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .sizes import check_shares, same_aspect
+from .batch import check_shares
+from .sizes import same_aspect
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ def fit_pictures(mask: Tensor, picture: Tensor) -> Tensor:
             f"belongs to {width} x {height}: they have different shapes. Paint the mask on this "
             "very picture, or take the mask output of the node that this picture comes from"
         )
-    check_shares(len(mask), batch, "masks")
+    check_shares(len(mask), "masks", batch, "pictures")
     if not (mask.min() >= 0 and mask.max() <= 1):  # also false of NaN
         raise ValueError(
             f"the mask goes from {mask.min():.3g} to {mask.max():.3g}; expected 0 (leave alone) "

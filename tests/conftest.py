@@ -29,6 +29,15 @@ def photo():
     return torch.from_numpy(pixels).unsqueeze(0)
 
 
+@pytest.fixture(scope="module")
+def one_thread():
+    """For tiny networks: threads would only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def peer_checkpoint(tmp_path_factory):
     """A small random checkpoint that fits the networks of diffusers and transformers."""

@@ -10,6 +10,8 @@ from sd2_depth2img.depth.batch import Scope, Settings, estimate_all
 from sd2_depth2img.depth.estimators import Precision, estimate
 from sd2_depth2img.depth.network import MidasNetwork
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 class Brightness(MidasNetwork):
     """Sees brightness; every look has another scale and shift, and one side leans."""
@@ -25,14 +27,6 @@ class Brightness(MidasNetwork):
         scale = 1.0 + 0.5 * (len(self.looks) % 5) if self.restless else 1.0
         slope = self.lean * torch.linspace(-1, 1, pixels.shape[-1])
         return scale * (pixels.mean(dim=1) + slope) + 2 * scale
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -140,9 +134,9 @@ def test_smoothing_steadies_a_still_clip(photos):
     clip = photos[:1].repeat(8, 1, 1, 1)
     options = {"scope": Scope.BATCH}
     restless = all_of(Brightness(restless=True), clip, **options)
-    calm = all_of(Brightness(restless=True), clip, smoothing=2.0, **options)
+    calm = all_of(Brightness(restless=True), clip, smooth=2.0, **options)
     assert calm.diff(dim=0).abs().mean() < 0.5 * restless.diff(dim=0).abs().mean()
-    alone = all_of(Brightness(), clip, smoothing=2.0)
+    alone = all_of(Brightness(), clip, smooth=2.0)
     assert alone.amax(dim=(1, 2)).tolist() == [1] * 8
 
 
@@ -157,7 +151,7 @@ def test_whole_batch_with_tiles(photos):
     [
         ({"tiles": 0}, "0 tiles"),
         ({"tiles": 500}, "500 tiles"),
-        ({"smoothing": -1.0}, "smoothing is -1"),
+        ({"smooth": -1.0}, "smoothing is -1"),
     ],
 )
 def test_impossible_settings_are_refused(photos, settings, said):
@@ -165,14 +159,50 @@ def test_impossible_settings_are_refused(photos, settings, said):
         all_of(Brightness(), photos, **settings)
 
 
-def test_a_picture_is_checked_once_however_many_tiles_it_has(photos, caplog):
-    alpha = torch.ones(*photos.shape[:3], 1)
-    all_of(Brightness(), torch.cat([photos, alpha], dim=3), tiles=2)
-    assert caplog.text.count("has an alpha channel") == len(photos)
-
-
 def test_bad_pictures_are_refused_before_the_network_looks(photos):
     network = Brightness()
     with pytest.raises(ValueError, match="to 224"):
         all_of(network, photos * 255, tiles=2)
+    last = photos[:1].clone()
+    last[0, 3, 3, 0] = torch.nan
+    with pytest.raises(ValueError, match="1 NaN"):
+        all_of(network, torch.cat([photos, last]))
+    with pytest.raises(ValueError, match="expected RGB"):
+        all_of(network, photos[:0])
     assert not network.looks
+
+
+@pytest.mark.parametrize(
+    ("options", "bars"),
+    [
+        ({}, [3]),
+        ({"tiles": 2}, [27]),
+        ({"scope": Scope.BATCH}, [3, 3]),
+        ({"scope": Scope.BATCH, "tiles": 2}, [27]),
+        ({"smooth": 1.0}, [3, 3, 3]),
+        ({"smooth": 1.0, "scope": Scope.BATCH, "tiles": 2}, [27, 3]),
+    ],
+)
+def test_every_long_loop_is_handed_out_and_may_be_left(photos, options, bars):
+    """The looks, smoothing, and resizing what could not be resized at once."""
+    clip, lengths = torch.cat([photos, photos[:1]]), []
+
+    def counting(jobs):
+        lengths.append(len(jobs))
+        return jobs
+
+    settings = Settings(64, **options)
+    depth = estimate_all(Brightness(), clip, settings, each=counting)
+    assert lengths == bars
+    assert torch.equal(depth, estimate_all(Brightness(), clip, settings))
+
+    def leave(jobs):
+        lengths.append(len(jobs))
+        yield jobs[0]
+        if len(lengths) == len(bars):
+            raise KeyboardInterrupt
+        yield from jobs[1:]
+
+    lengths.clear()
+    with pytest.raises(KeyboardInterrupt):
+        estimate_all(Brightness(), clip, settings, each=leave)

@@ -3,7 +3,15 @@
 import pytest
 import torch
 
-from sd2_depth2img.depth.clip import on_one_scale, steady
+from sd2_depth2img.depth import clip
+from sd2_depth2img.depth.clip import on_one_scale
+
+
+def steady(maps, *arguments):
+    """Of a copy: `clip.steady` writes into the maps."""
+    calm = maps.clone()
+    assert clip.steady(calm, *arguments) is None
+    return calm
 
 
 @pytest.fixture
@@ -48,9 +56,30 @@ def test_a_cut_is_not_blurred(still):
     assert torch.allclose(calm[:6], alone, atol=1e-3)
 
 
+def test_frames_may_be_larger_than_their_maps(still):
+    frames, _, maps = still
+    larger = frames.repeat_interleave(3, 2).repeat_interleave(2, 3)
+    assert torch.allclose(steady(maps, larger, 1.0), steady(maps, frames, 1.0), atol=1e-6)
+
+
+def test_frames_are_handed_out_one_by_one_and_only_the_past_is_changed(still):
+    frames, _, maps = still
+    calm, done = maps.clone(), []
+
+    def each(indices):
+        for index in indices:
+            assert torch.equal(calm[index:], maps[index:])
+            done.append(index)
+            yield index
+
+    clip.steady(calm, frames, 1.0, each)
+    assert done == list(range(12))
+    assert torch.equal(calm, steady(maps, frames, 1.0))
+
+
 def test_no_smoothing_is_none(still):
     frames, _, maps = still
-    assert steady(maps, frames, 0) is maps
+    assert torch.equal(steady(maps, frames, 0), maps)
 
 
 def test_impossible_clips_are_refused(still):
@@ -59,14 +88,14 @@ def test_impossible_clips_are_refused(still):
         steady(maps, frames, -1)
     with pytest.raises(ValueError, match="do not agree"):
         steady(maps, frames[:5], 1)
-    with pytest.raises(ValueError, match="do not agree"):
-        steady(maps, frames[..., :7], 1)
 
 
 def test_one_range_for_all_frames():
     maps = torch.stack((torch.linspace(2, 4, 12).reshape(3, 4), torch.full((3, 4), 6.0)))
-    depth = on_one_scale(maps, 3, 4)
+    in_place = maps.clone()
+    depth = on_one_scale(in_place, 3, 4)
     assert torch.allclose(depth, (maps - 2) / 4, atol=1e-6)
+    assert depth.data_ptr() == in_place.data_ptr()
     larger = on_one_scale(maps, 30, 40)
     assert larger.shape == (2, 30, 40)
     assert (larger.min(), larger.max()) == (0, 1)

@@ -8,19 +8,15 @@ import pytest
 import torch
 from transformers import DPTConfig, DPTForDepthEstimation
 
-from sd2_depth2img.depth.midas import UNUSED, DPTHybrid, Widths
+from sd2_depth2img.depth.dpt import UNUSED
+from sd2_depth2img.depth.midas import DPTHybrid, Widths
+from sd2_depth2img.depth.network import Shapes
 from sd2_depth2img.sampling.midas_keymap import MIDAS_KEYS
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 TABLE = Path(__file__).parents[1] / "data" / "512-depth-ema.keys.tsv"
 PREFIX = "depth_model.model."
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +160,7 @@ def test_depth_is_never_negative(small):
 def test_every_tensor_of_the_real_file_is_loaded_or_named_as_unused(full_size):
     assert len(full_size) == 368
     with torch.device("meta"):
-        network = DPTHybrid(Widths.from_shapes(full_size))
+        network = DPTHybrid(Widths.from_shapes(Shapes(full_size, DPTHybrid.NAME)))
     loaded = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     unused = {name for name in full_size if name.startswith(UNUSED)}
     assert sorted(unused) == [

@@ -27,15 +27,9 @@ from sd2_depth2img.depth.midas_small import MidasSmall
 from sd2_depth2img.depth.midas_swin2 import MidasSwin2
 from sd2_depth2img.depth.network import Fit, network_size
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 LIMIT = 1e-4  # relative L2
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def lively(name, shape, generator):

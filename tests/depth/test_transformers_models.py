@@ -15,18 +15,12 @@ from sd2_depth2img.depth.convention import normalize, resize
 from sd2_depth2img.depth.estimators import DepthModel, estimate
 from sd2_depth2img.depth.transformers_models import FAMILIES, NEAREST, load_folder
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TINY = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2}
 STAGES = ["stage1", "stage2", "stage3", "stage4"]
 DECODER = {"neck_hidden_sizes": [8, 16, 24, 32], "fusion_hidden_size": 16}
 DISTANCE = {"metric_depth_anything", "zoedepth", "glpn", "dpt_on_dinov2"}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sd2_depth2img.depth.convention import to_image
+from sd2_depth2img.nodes import NODE_DISPLAY_NAME_MAPPINGS
 from sd2_depth2img.nodes.depth_map import SD2DepthEstimate
 from sd2_depth2img.nodes.edit import (
     SD2DepthAdjust,
@@ -163,7 +164,23 @@ def test_every_map_of_a_batch_is_edited_by_itself(edit, depth):
     together = edit(depth, mask=mask)
     for index in (0, 1):
         one = slice(index, index + 1)
-        assert torch.allclose(together[one], edit(depth[one], mask=mask[one]), atol=1e-6)
+        assert torch.equal(together[one], edit(depth[one], mask=mask[one]))
+
+
+@pytest.mark.parametrize("edit", [*EDITS.values(), *MASKS.values()], ids=[*EDITS, *MASKS])
+def test_maps_are_done_one_by_one_under_a_progress_bar_and_can_be_cancelled(
+    edit, depth, progress_bars
+):
+    mask = mask_for(depth)
+    whole = edit(depth, mask=mask)
+    assert [(bar.total, bar.done) for bar in progress_bars] == [(2, 2)]
+    assert progress_bars[0].description in NODE_DISPLAY_NAME_MAPPINGS.values()
+    progress_bars.cancel_after = 1
+    with pytest.raises(KeyboardInterrupt):
+        edit(depth, mask=mask)
+    assert progress_bars[1].done == 1
+    progress_bars.cancel_after = None
+    assert torch.equal(edit(depth, mask=mask), whole)
 
 
 @each_edit
@@ -273,6 +290,23 @@ def test_merge_puts_a_cut_out_patch_back(depth):
     back = run(SD2DepthMerge, depth, patch, match="scale and shift", **options)
     assert torch.allclose(back, depth, atol=1e-5)
     assert not torch.allclose(run(SD2DepthMerge, depth, patch, **options), depth, atol=0.05)
+
+
+def test_convert_finds_its_ends_in_the_whole_batch_and_names_the_map_without_a_pixel():
+    metres = torch.stack([torch.linspace(2, 8, 64), torch.linspace(4, 20, 64)]).reshape(2, 8, 8)
+    disparity = run(SD2DepthConvert, to_image(metres))[..., 0]
+    assert disparity[0].max() == 1
+    assert disparity[1].max() < 0.5
+    assert disparity[0].min() > 0
+    assert disparity[1].min() == 0
+    metres[1] = torch.nan
+    with pytest.raises(ValueError, match="Depth map 1 of 2"):
+        run(SD2DepthConvert, to_image(metres))
+
+
+def test_patches_that_cannot_be_shared_out_are_refused(depth):
+    with pytest.raises(ValueError, match="3 entries of patch cannot be shared out to 2"):
+        run(SD2DepthMerge, depth, torch.rand(3, 4, 4, 1))
 
 
 def test_merge_takes_only_what_the_patchs_mask_covers(depth):

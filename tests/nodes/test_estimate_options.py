@@ -8,8 +8,10 @@ import torch
 from sd2_depth2img.depth.batch import Scope, Settings, estimate_all
 from sd2_depth2img.depth.convention import to_image
 from sd2_depth2img.depth.estimators import DepthModel, estimate
-from sd2_depth2img.nodes.depth_map import SD2DepthEstimate
+from sd2_depth2img.nodes.depth_map import SD2DepthEstimate, estimation_inputs
+from sd2_depth2img.nodes.fidelity import SD2DepthFidelity
 from sd2_depth2img.sampling.checkpoint import Checkpoint
+from sd2_depth2img.sampling.concat import Normalize
 from sd2_depth2img.sampling.diagnosis import Part
 
 
@@ -36,7 +38,7 @@ def test_by_default_every_picture_is_estimated_by_itself_at_384(model, pictures)
         ({"tiles": 2}, {"tiles": 2}),
         ({"flip": True}, {"flip": True}),
         ({"normalize": "whole batch"}, {"scope": Scope.BATCH}),
-        ({"smoothing": 1.5}, {"smoothing": 1.5}),
+        ({"smooth": 1.5}, {"smooth": 1.5}),
     ],
 )
 def test_every_option_is_passed_on_and_has_an_effect(model, pictures, inputs, settings):
@@ -52,10 +54,29 @@ def test_what_the_canvas_offers_is_what_the_settings_are_without():
     offered = SD2DepthEstimate.INPUT_TYPES()["optional"]
     assert offered["normalize"][0] == [scope.value for scope in Scope]
     without = Settings()
-    for name in ("resolution", "tiles", "flip", "smoothing"):
+    for name in ("resolution", "tiles", "flip", "smooth"):
         assert offered[name][1]["default"] == getattr(without, name)
     assert offered["normalize"][1]["default"] == without.scope.value
     assert list(inspect.signature(SD2DepthEstimate.execute).parameters)[3:5] == [
         "resolution",  # widgets are saved by their place: new ones only at the end
         "precision",
     ]
+
+
+def test_depth_fidelity_looks_at_pictures_with_the_same_inputs(model, pictures):
+    ours, theirs = (node.INPUT_TYPES()["optional"] for node in (SD2DepthEstimate, SD2DepthFidelity))
+    assert {name: theirs[name] for name in estimation_inputs()} == estimation_inputs()
+    assert {name: ours[name] for name in estimation_inputs()} == estimation_inputs()
+    options = {"resolution": 64, "tiles": 2, "flip": True, "precision": "bfloat16"}
+    (asked,) = SD2DepthEstimate().execute(pictures, model, **options)
+    same = SD2DepthFidelity().execute(pictures, asked, model, **options)
+    assert same[2].count("error 0.0000") == 2
+    for name in options:
+        without = {key: value for key, value in options.items() if key != name}
+        other = SD2DepthFidelity().execute(pictures, asked, model, **without)
+        assert not torch.equal(other[1], same[1]), name
+
+
+def test_normalize_means_the_same_in_every_node():
+    """As Encode Depth names what shares a nearest and a farthest depth."""
+    assert [scope.value for scope in Scope] == [kind.value for kind in list(Normalize)[:2]]

@@ -419,3 +419,32 @@ def test_depth_is_estimated_at_the_prepared_size(miniature, picture):
     part, _, _, _ = SD2DepthPrepare().execute(picture, size=64)
     (depth,) = SD2DepthEstimate().execute(part, miniature[3], resolution=64)
     assert depth.shape == part.shape
+
+
+# --- progress -------------------------------------------------------------------------------------
+
+
+def test_pictures_and_maps_are_worked_on_one_by_one_under_a_progress_bar(
+    miniature, picture, mask, depth, progress_bars
+):
+    pictures, maps = picture.repeat(3, 1, 1, 1), depth.repeat(3, 1, 1, 1)
+    runs = [
+        lambda: SD2DepthInpaintEncode().execute(pictures, mask, miniature[2], content="fill"),
+        lambda: SD2DepthUnderMask().execute(maps, mask, "smooth fill"),
+        lambda: SD2DepthUnderMask().execute(maps, mask, "other map", depth),
+        lambda: SD2DepthStrengthMap().execute(maps),
+    ]
+    for run in runs:
+        progress_bars.clear()
+        progress_bars.cancel_after = None
+        run()
+        assert progress_bars
+        assert all((bar.total, bar.done) == (3, 3) for bar in progress_bars)
+        progress_bars.cancel_after = 2
+        with pytest.raises(KeyboardInterrupt):
+            run()
+        assert progress_bars[-1].done == 2
+
+
+def test_another_map_that_is_not_asked_for_is_not_looked_at(depth, mask):
+    assert torch.equal(under(depth, mask, "keep", torch.rand(7, 3, 3, 3)), depth)

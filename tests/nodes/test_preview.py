@@ -1,5 +1,7 @@
 """Preview Depth and Depth Parallax Frames in the embedded engine."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -121,3 +123,18 @@ def test_input_that_does_not_fit_is_refused(photo):
         SD2DepthParallax().execute(torch.rand(1, 64, 96, 4), canvas(ramp()))
     with pytest.raises(ValueError, match="expected 0"):
         SD2DepthParallax().execute(photo[:, :64, :96], canvas(ramp() * 2))
+
+
+def test_maps_and_frames_are_drawn_one_by_one_under_a_progress_bar(photo, progress_bars):
+    maps = canvas(torch.cat([ramp(), 1 - ramp(), ramp()]))
+    SD2DepthPreview().execute(maps)
+    assert [(bar.total, bar.done) for bar in progress_bars] == [(3, 3)]
+    progress_bars.clear()
+    pictures = photo[:, :64, :96].repeat(3, 1, 1, 1)
+    SD2DepthParallax().execute(pictures, maps, frames=2)
+    assert [(bar.total, bar.done) for bar in progress_bars] == [(3, 3), (6, 6)]
+    progress_bars.cancel_after = 2
+    for draw in (SD2DepthPreview().execute, partial(SD2DepthParallax().execute, pictures)):
+        with pytest.raises(KeyboardInterrupt):
+            draw(maps)
+        assert progress_bars[-1].done == 2

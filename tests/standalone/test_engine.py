@@ -25,6 +25,8 @@ from sd2_depth2img.sampling.keymaps import text_keys
 from sd2_depth2img.standalone import engine
 from sd2_depth2img.standalone.make_checkpoint import Structure, make_checkpoint
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 # Unlike the miniature: levels of three widths, the coarsest without attention as in SD2, several
 # heads, and two blocks a level.
 STRUCTURE = Structure(
@@ -41,15 +43,6 @@ STRUCTURE = Structure(
     text=TextArchitecture(width=128, layers=4, mlp_width=256, vocabulary=49408),
     midas=None,
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """The networks are tiny: threads would only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,47 @@
+"""Working through a batch: order, sharing out, memory."""
+
+import pytest
+import torch
+
+from sd2_depth2img.nodes.batch import one_by_one
+
+
+def test_every_entry_meets_its_own_and_fewer_are_shared_out_as_a_whole():
+    met = []
+
+    def edit(depth, patch, mask, other):
+        met.append((depth.item(), patch.item(), mask.item(), other))
+        return depth + patch
+
+    result = one_by_one(
+        "Test",
+        edit,
+        depth=torch.arange(4.0).reshape(4, 1, 1),
+        patch=torch.tensor([10.0, 20.0]).reshape(2, 1, 1),
+        mask=torch.tensor([7.0]).reshape(1, 1, 1),
+        other=None,
+    )
+    assert met == [(0, 10, 7, None), (1, 20, 7, None), (2, 10, 7, None), (3, 20, 7, None)]
+    assert result.flatten().tolist() == [10, 21, 12, 23]
+
+
+@pytest.mark.parametrize("number", [3, 8])
+def test_what_cannot_be_shared_out_is_refused_before_anything_runs(number):
+    def edit(depth, mask):
+        raise AssertionError("it ran")
+
+    with pytest.raises(ValueError, match=f"{number} entries of mask .* to 4 entries of depth"):
+        one_by_one("Test", edit, depth=torch.rand(4, 2, 2), mask=torch.rand(number, 2, 2))
+
+
+def test_what_an_edit_writes_to_is_its_own():
+    image = torch.rand(2, 4, 4, 3)
+    depth, before = image[..., 0], image.clone()
+    one_by_one("Test", lambda depth: depth.mul_(2), depth=depth)
+    assert torch.equal(image, before)
+
+
+def test_the_size_may_change_and_the_type_too():
+    result = one_by_one("Test", lambda t: t[:, :1] > 0.5, t=torch.rand(3, 4, 4))
+    assert result.shape == (3, 1, 4)
+    assert result.dtype == torch.bool
