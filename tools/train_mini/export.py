@@ -10,7 +10,8 @@ from diffusers import AutoencoderKL
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ...depth.midas import UNUSED, DPTHybrid
+from ...depth.dpt import UNUSED
+from ...depth.midas import DPTHybrid
 from ...sampling.diagnosis import Part
 from ...sampling.keymaps import KeyMap, text_keys, unet_keys, vae_keys
 from ...standalone.engine import text_tower

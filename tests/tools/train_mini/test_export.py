@@ -8,7 +8,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from sd2_depth2img.depth.midas import UNUSED, DPTHybrid
+from sd2_depth2img.depth.dpt import UNUSED
+from sd2_depth2img.depth.midas import DPTHybrid
 from sd2_depth2img.sampling.checkpoint import Checkpoint
 from sd2_depth2img.sampling.diagnosis import Part
 from sd2_depth2img.standalone import engine
