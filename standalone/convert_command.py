@@ -145,7 +145,8 @@ def _write_file(
 def _write_folder(
     options: argparse.Namespace, selection: "Selection", dtype: "torch.dtype | None"
 ) -> None:
-    from ..depth.midas import Widths
+    from ..depth.midas import DPTHybrid, Widths
+    from ..depth.network import Shapes
     from ..sampling.convert import EXTRAS, Layout, extras_by_reason, folder_files, write_folder
     from ..sampling.diagnosis import Part, part_of
     from .diffusers_configs import folder_settings
@@ -163,7 +164,8 @@ def _write_folder(
     widths = None
     if model.has_midas:
         midas = part_of(model.file.tensors, Part.MIDAS.value)
-        widths = Widths.from_shapes({name: info.shape for name, info in midas.items()})
+        shapes = Shapes({name: info.shape for name, info in midas.items()}, DPTHybrid.NAME)
+        widths = Widths.from_shapes(shapes)
     configs = folder_settings(model.unet, model.vae, model.text, widths)
     settings = {name: json.dumps(config, indent=2) + "\n" for name, config in configs.items()}
     if model.text is not None:
