@@ -1,7 +1,5 @@
 """Fixtures that several folders of tests share."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import skimage.data
@@ -11,9 +9,6 @@ from sd2_depth2img.sampling.checkpoint import Checkpoint
 from sd2_depth2img.sampling.diagnosis import Part
 from sd2_depth2img.sampling.midas_keymap import MIDAS_KEYS
 from sd2_depth2img.standalone.make_checkpoint import MINIATURE, make_checkpoint
-
-# The last but one convolution of transformers' DPT has 32 channels, whatever its config says.
-PEER = replace(MINIATURE, midas=replace(MINIATURE.midas, head=(16, 32)))
 
 
 @pytest.fixture(scope="session")
@@ -39,15 +34,9 @@ def one_thread():
 
 
 @pytest.fixture(scope="session")
-def peer_checkpoint(tmp_path_factory):
-    """A small random checkpoint that fits the networks of diffusers and transformers."""
-    return make_checkpoint(tmp_path_factory.mktemp("peer") / "peer.safetensors", PEER)
-
-
-@pytest.fixture(scope="session")
-def pipeline(peer_checkpoint):
-    """StableDiffusionDepth2ImgPipeline with the weights of peer_checkpoint."""
-    return _pipeline(peer_checkpoint)
+def pipeline(mini_checkpoint):
+    """StableDiffusionDepth2ImgPipeline with the weights of mini_checkpoint."""
+    return _pipeline(mini_checkpoint)
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +73,7 @@ def _pipeline(path):
 def _depth_estimator(weights):
     from transformers import DPTConfig, DPTForDepthEstimation
 
-    widths = PEER.midas
+    widths = MINIATURE.midas
     config = DPTConfig(
         is_hybrid=True,
         backbone_config={

@@ -22,10 +22,10 @@ def _relative_error(found: torch.Tensor, expected: torch.Tensor) -> float:
 
 
 @pytest.fixture
-def checkpoints(comfyui, peer_checkpoint):
+def checkpoints(comfyui, mini_checkpoint):
     """ComfyUI's folder of checkpoints, with peer.safetensors in it."""
     folder = comfyui.folder("models/checkpoints")
-    shutil.copy(peer_checkpoint, folder / "peer.safetensors")
+    shutil.copy(mini_checkpoint, folder / "peer.safetensors")
     return folder
 
 

@@ -16,9 +16,9 @@ FOLDER = "author/peer/"
 
 
 @pytest.fixture(scope="module")
-def weights(comfyui, peer_checkpoint) -> dict[str, torch.Tensor]:
-    shutil.copy(peer_checkpoint, comfyui.folder("models/checkpoints") / "peer.safetensors")
-    return load_file(peer_checkpoint)
+def weights(comfyui, mini_checkpoint) -> dict[str, torch.Tensor]:
+    shutil.copy(mini_checkpoint, comfyui.folder("models/checkpoints") / "peer.safetensors")
+    return load_file(mini_checkpoint)
 
 
 @pytest.fixture(scope="module")

@@ -39,10 +39,10 @@ def rename_tensors(path, rename, extra=()):
     save_file({**{rename(n): t for n, t in load_file(path).items()}, **dict(extra)}, path)
 
 
-def assert_same(folder, peer_checkpoint, dtype=torch.float32):
+def assert_same(folder, mini_checkpoint, dtype=torch.float32):
     """The folder holds exactly the used tensors of the file, bit for bit."""
-    ours, theirs = open_source(folder), open_weights(peer_checkpoint)
-    text = Checkpoint.open(peer_checkpoint).text
+    ours, theirs = open_source(folder), open_weights(mini_checkpoint)
+    text = Checkpoint.open(mini_checkpoint).text
     unused = {Part.TEXT.value + name for name in text.unused()}
     unused |= {Part.MIDAS.value + name for name in CLASSIFIER}
     assert set(ours.tensors) == set(theirs.tensors) - unused
@@ -74,21 +74,21 @@ def assert_same(folder, peer_checkpoint, dtype=torch.float32):
     ],
     ids=str,
 )
-def test_every_form_gives_the_same_tensors(pipeline, peer_checkpoint, tmp_path, options, files):
+def test_every_form_gives_the_same_tensors(pipeline, mini_checkpoint, tmp_path, options, files):
     pipeline.save_pretrained(tmp_path / "peer", **options)
     assert all((tmp_path / "peer" / file).is_file() for file in files)
-    assert_same(tmp_path / "peer", peer_checkpoint)
+    assert_same(tmp_path / "peer", mini_checkpoint)
 
 
-def test_the_checkpoint_is_the_one_of_the_single_file(diffusers_folder, peer_checkpoint):
-    ours, theirs = Checkpoint.open(diffusers_folder), Checkpoint.open(peer_checkpoint)
+def test_the_checkpoint_is_the_one_of_the_single_file(diffusers_folder, mini_checkpoint):
+    ours, theirs = Checkpoint.open(diffusers_folder), Checkpoint.open(mini_checkpoint)
     assert (ours.unet, ours.vae, ours.text) == (theirs.unet, theirs.vae, theirs.text)
     assert ours.has_midas
     assert set(ours.read(Part.MIDAS)) == set(theirs.read(Part.MIDAS)) - CLASSIFIER
 
 
 def test_full_precision_and_safetensors_are_preferred_and_named(
-    folder, pipeline, peer_checkpoint, caplog
+    folder, pipeline, mini_checkpoint, caplog
 ):
     """The others hold other weights, so that taking them would show."""
     unet = folder / "unet"
@@ -98,20 +98,20 @@ def test_full_precision_and_safetensors_are_preferred_and_named(
     )
     torch.save({"conv_in.weight": torch.zeros(1)}, unet / "diffusion_pytorch_model.bin")
     with caplog.at_level("INFO"):
-        assert_same(folder, peer_checkpoint)
+        assert_same(folder, mini_checkpoint)
     assert (
         "peer/unet: reading diffusion_pytorch_model.safetensors "
         "(not diffusion_pytorch_model.bin, diffusion_pytorch_model.fp16.safetensors)"
     ) in caplog.text
 
 
-def test_full_precision_in_a_pickle_is_preferred_to_half_precision(folder, peer_checkpoint):
+def test_full_precision_in_a_pickle_is_preferred_to_half_precision(folder, mini_checkpoint):
     weights = folder / "vae/diffusion_pytorch_model.safetensors"
     torch.save(load_file(weights), weights.with_suffix(".bin"))
     half = {name: tensor.half() for name, tensor in load_file(weights).items()}
     save_file(half, weights.with_suffix(".fp16.safetensors"))
     weights.unlink()
-    assert_same(folder, peer_checkpoint)
+    assert_same(folder, mini_checkpoint)
 
 
 def test_half_precision_alone_is_read_as_it_is(pipeline, tmp_path):
@@ -124,7 +124,7 @@ def test_half_precision_alone_is_read_as_it_is(pipeline, tmp_path):
     assert dtypes == {torch.float16}
 
 
-def test_the_names_of_older_versions_are_understood(folder, peer_checkpoint):
+def test_the_names_of_older_versions_are_understood(folder, mini_checkpoint):
     """As in SD2's own folders: the VAE's attention, the text encoder's module and positions."""
     old = {".to_q.": ".query.", ".to_k.": ".key.", ".to_v.": ".value.", ".to_out.0.": ".proj_attn."}
 
@@ -139,14 +139,14 @@ def test_the_names_of_older_versions_are_understood(folder, peer_checkpoint):
         lambda name: "text_model." + name.removeprefix("text_model."),
         {"text_model.embeddings.position_ids": torch.arange(77)[None]},
     )
-    assert_same(folder, peer_checkpoint)
+    assert_same(folder, mini_checkpoint)
 
 
-def test_the_text_encoder_of_transformers_5_is_understood(folder, peer_checkpoint):
+def test_the_text_encoder_of_transformers_5_is_understood(folder, mini_checkpoint):
     rename_tensors(
         folder / "text_encoder/model.safetensors", lambda name: name.removeprefix("text_model.")
     )
-    assert_same(folder, peer_checkpoint)
+    assert_same(folder, mini_checkpoint)
 
 
 # --- parts ---------------------------------------------------------------------------------------
@@ -310,10 +310,10 @@ def test_a_folder_is_named_wherever_one_stands(folder, monkeypatch):
 
 @pytest.mark.parametrize("layout", ["diffusers", "prefixed", "bare"])
 def test_a_unet_alone_is_a_checkpoint_without_the_rest(
-    diffusers_folder, peer_checkpoint, tmp_path, layout, caplog
+    diffusers_folder, mini_checkpoint, tmp_path, layout, caplog
 ):
     prefix = Part.UNET.value
-    unet = {n: t for n, t in load_file(peer_checkpoint).items() if n.startswith(prefix)}
+    unet = {n: t for n, t in load_file(mini_checkpoint).items() if n.startswith(prefix)}
     files = {
         "diffusers": load_file(diffusers_folder / "unet/diffusion_pytorch_model.safetensors"),
         "prefixed": unet,

@@ -110,7 +110,7 @@ def test_runs_a_workflow_from_a_shell(here, mini_checkpoint):
 
 @pytest.mark.parametrize("place", ["peer", "peer/", "models/diffusers/peer"])
 def test_a_diffusers_folder_paints_the_picture_of_the_file(
-    here, peer_checkpoint, diffusers_folder, place
+    here, mini_checkpoint, diffusers_folder, place
 ):
     """By its path, or as `NAME/` by its name in models/diffusers."""
     target = here / ("models/diffusers/peer" if place == "peer/" else place)
@@ -118,7 +118,7 @@ def test_a_diffusers_folder_paints_the_picture_of_the_file(
     target.symlink_to(diffusers_folder)
     photo(here / "mine.png")
     workflow = write(here / "w.json", DEPTH)
-    for checkpoint, output in ((peer_checkpoint, "file"), (place, "folder")):
+    for checkpoint, output in ((mini_checkpoint, "file"), (place, "folder")):
         options = {"--checkpoint": checkpoint, "--image": "mine.png", "--output": output}
         flat = [str(part) for option in options.items() for part in option]
         assert cli.main(["run", workflow, "--steps", "1", *flat]) == cli.OK

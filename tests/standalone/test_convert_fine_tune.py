@@ -62,11 +62,11 @@ def test_one_file(mini_checkpoint, sd2, tmp_path):
     assert facts["base"] == "base.safetensors"
 
 
-def test_a_diffusers_folder_in_half_precision(peer_checkpoint, sd2, tmp_path):
+def test_a_diffusers_folder_in_half_precision(mini_checkpoint, sd2, tmp_path):
     target = tmp_path / "style-depth"
-    assert convert(peer_checkpoint, target, *sd2, "--dtype", "fp16") == cli.OK
+    assert convert(mini_checkpoint, target, *sd2, "--dtype", "fp16") == cli.OK
     written = open_source(target)
-    for name, tensor in expected(peer_checkpoint, *sd2).items():
+    for name, tensor in expected(mini_checkpoint, *sd2).items():
         assert torch.equal(written.read(name), tensor.half()), name
 
 
