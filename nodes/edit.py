@@ -265,7 +265,7 @@ class SD2DepthRefine:
             return to_image(limit(before, refined, mask, feather))
 
         image = check_picture(image)
-        maps, mask = _maps(depth.to(image.device)), _fitted(mask, image)
+        maps, mask = _maps(depth).to(image.device), _fitted(mask, image)
         check_fits(maps, image)
         return (one_by_one(self.DISPLAY_NAME, edit, image=image, depth=maps, mask=mask),)
 
@@ -362,8 +362,8 @@ class SD2DepthMerge:
         def edit(depth: Tensor, patch: Tensor, **masks: Tensor | None) -> Tensor:
             return to_image(merge(depth, patch, *how, **masks, feather=feather))
 
-        masks = {"patch_mask": _fitted(patch_mask, patch), "mask": _fitted(mask, depth)}
         maps = {"depth": _maps(depth), "patch": _maps(patch)}
+        masks = {"patch_mask": _fitted(patch_mask, patch), "mask": _fitted(mask, depth)}
         return (one_by_one(self.DISPLAY_NAME, edit, **maps, **masks),)
 
 
