@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..pictures.numbers import check_numbers
 from .convention import clipped
 from .filters import TINY, guided_filter, per_map
 
@@ -59,6 +60,9 @@ class Adjustment:
     edge: float = 0.05
 
     def __post_init__(self) -> None:
+        check_numbers(near=self.near, far=self.far, plane=self.plane, offset=self.offset)
+        check_numbers(gamma=self.gamma, edge=self.edge)
+        check_numbers(low=0, contrast=self.contrast, smooth=self.smooth)
         if self.near <= self.far:
             raise ValueError(
                 f"near is {self.near:.4g} and far {self.far:.4g}; near must be above far, larger "
@@ -72,9 +76,6 @@ class Adjustment:
         for name in ("gamma", "edge"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name):.4g}; expected more than 0")
-        for name in ("contrast", "smooth"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name):.4g}; expected 0 or more")
 
 
 def adjust(depth: Tensor, how: Adjustment) -> Tensor:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..pictures.batch import gather
+from ..pictures.numbers import check_numbers
 from .convention import resize
 
 Each = Callable[[Sequence], Iterable]  # hands out a list's entries, for progress and cancelling
@@ -33,10 +34,9 @@ def steady(disparity: Tensor, frames: Tensor, sigma: float, each: Each = iter) -
         each: wraps the frames' indices.
 
     Raises:
-        ValueError: a negative sigma, or numbers of frames that do not agree.
+        ValueError: a sigma that is negative or not finite, or numbers of frames that do not agree.
     """
-    if sigma < 0:
-        raise ValueError(f"The temporal smoothing is {sigma} frames; it must be 0 or more.")
+    check_numbers(low=0, sigma=sigma)
     if len(frames) != len(disparity):
         raise ValueError(
             f"{tuple(disparity.shape)} depth maps and {tuple(frames.shape)} frames do not agree."

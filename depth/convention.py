@@ -88,11 +88,15 @@ def normalize(depth: Tensor) -> Tensor:
     return torch.where(near > far, (depth - far) / (near - far), 0.0)
 
 
-def repair(depth: Tensor) -> Tensor:
+def repair(depth: Tensor, inside: Tensor | None = None) -> Tensor:
     """Fill the pixels of `[B, H, W]` that are NaN or infinite from their nearest finite neighbours.
 
     Finite pixels are untouched, the others stay within the finite minimum and maximum of their map.
     A warning says how many were filled. See `pictures.fill.fill_holes`.
+
+    Args:
+        depth: `[B, H, W]`.
+        inside: bool `[B, H, W]`; only there pixels are filled, and filled from. None: everywhere.
 
     Raises:
         ValueError: another rank, an empty map, or a map with no finite pixel at all.
@@ -101,29 +105,48 @@ def repair(depth: Tensor) -> Tensor:
     finite = depth.isfinite()
     if finite.all():
         return depth
-    check_repairable(depth)
+    known, holes = (finite, ~finite) if inside is None else (finite & inside, ~finite & inside)
+    broken = _check_known(known, holes)
+    if not broken.any():
+        return depth
     log.warning(
         "%d of %d depth pixels are NaN or infinite; they are filled from their neighbours.",
-        int((~finite).sum()),
+        int(holes.sum()),
         depth.numel(),
     )
-    far = depth.where(finite, torch.inf).amin(dim=(1, 2), keepdim=True)
-    near = depth.where(finite, -torch.inf).amax(dim=(1, 2), keepdim=True)
-    known = depth.where(finite, 0.0).unsqueeze(1)  # BHW -> B1HW
-    filled = fill_holes(known, finite.unsqueeze(1)).squeeze(1)  # B1HW -> BHW
-    return torch.where(
-        finite, depth, filled.clamp(far, near)
-    )  # rounding may pass the ends by 1 ulp
+    repaired = depth.clone()
+    filled = _continued(depth[broken], known[broken])
+    repaired[broken] = torch.where(holes[broken], filled, depth[broken])
+    return repaired
 
 
-def check_repairable(depth: Tensor) -> None:
-    """Raise ValueError if a map of `[B, H, W]` has no finite pixel to `repair` the others from."""
-    hopeless = (~depth.isfinite().flatten(1).any(dim=1)).nonzero().flatten().tolist()
+def check_repairable(depth: Tensor, inside: Tensor | None = None) -> None:
+    """Raise ValueError where `repair` would: a map with holes and no pixel to fill them from."""
+    finite = depth.isfinite()
+    inside = torch.ones_like(finite) if inside is None else inside
+    _check_known(finite & inside, ~finite & inside)
+
+
+def _check_known(known: Tensor, holes: Tensor) -> Tensor:
+    """Which maps of `[B, H, W]` have holes, bool `[B]`; they all must have known pixels too."""
+    broken = holes.flatten(1).any(dim=1)
+    hopeless = (broken & ~known.flatten(1).any(dim=1)).nonzero().flatten().tolist()
     if hopeless:
         raise ValueError(
-            f"Depth map {hopeless[0]} of {len(depth)} (counted from 0) has no finite pixel: all "
-            f"{depth[0].numel()} are NaN or infinite. Check the node or file that it comes from."
+            f"Depth map {hopeless[0]} of {len(known)} (counted from 0) has no finite pixel: all "
+            f"{int(holes[hopeless[0]].sum())} are NaN or infinite. Check the node or file that it "
+            "comes from."
         )
+    return broken
+
+
+def _continued(depth: Tensor, known: Tensor) -> Tensor:
+    """Maps whose pixels that are not known are filled within the ends of those that are."""
+    far = depth.where(known, torch.inf).amin(dim=(1, 2), keepdim=True)
+    near = depth.where(known, -torch.inf).amax(dim=(1, 2), keepdim=True)
+    values = depth.where(known, 0.0).unsqueeze(1)  # BHW -> B1HW
+    filled = fill_holes(values, known.unsqueeze(1)).squeeze(1)
+    return filled.clamp(far, near)  # rounding may pass the ends by 1 ulp
 
 
 def resize(depth: Tensor, height: int, width: int) -> Tensor:
@@ -158,7 +181,8 @@ def unit_range(depth: Tensor) -> Tensor:
     if not (low >= -OVERSHOOT and high <= 1 + OVERSHOOT):  # also true of NaN
         raise ValueError(
             f"The depth map goes from {low:.4g} to {high:.4g}; expected 0 (far) to 1 (near). "
-            "Distances become such a map with Convert Depth."
+            "Convert Depth makes such a map: of distances, or of disparity with its unit "
+            "'disparity, any range'."
         )
     return clipped(depth, "the input")
 

@@ -2,16 +2,18 @@
 
 3D programs and metric depth networks say how far a thing is, the diffusion model wants to know how
 near: 1 / distance, from 0 at the far end to 1 at the near one. Half of it is used up at twice the
-near distance, so a map of plain distances looks wrong to the model.
+near distance, so a map of plain distances looks wrong to the model. Other networks give disparity
+of any range, which only has to be stretched.
 """
 
 import logging
-import math
 from dataclasses import dataclass
 from enum import Enum
 
 import torch
 from torch import Tensor
+
+from ..pictures.numbers import check_numbers
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,7 @@ class Unit(str, Enum):
 
     METRIC = "metric"  # in any unit of length
     LINEAR = "linear 0..1"  # 0 at the near end, 1 at the far end: a Z buffer made linear
+    DISPARITY = "disparity, any range"  # no distances, but what networks give: larger is nearer
 
 
 @dataclass(frozen=True)
@@ -35,15 +38,16 @@ class Range:
     """The distances that become 1 and 0.
 
     Attributes:
-        near, far: in the scene's unit of length. 0 takes what the maps themselves have: the
-            nearest pixel and the farthest that is no sky, over the whole batch, so that the frames
-            of a film agree.
+        near, far: in the scene's unit of length; with `Unit.DISPARITY` the disparities, of which
+            near is the larger one. 0 takes what the maps themselves have: the nearest pixel and
+            the farthest that is no sky, over the whole batch, so that the frames of a film agree.
         sky: distance from which on a pixel is sky; 0: only what is infinitely far is.
-        unit: of the distances.
+        unit: of the maps. Linear values below 0 lie before near, above 1 beyond far.
 
     Raises:
-        ValueError: a distance is negative, an end infinite, near is not below far, or the ends of
-            linear distances are left to the maps, which do not hold them.
+        ValueError: a number is negative or NaN, an end infinite, near and far are the same or the
+            wrong way round, the ends of linear distances are left to the maps, which do not hold
+            them, or disparity is to have a sky, which is a distance.
     """
 
     near: float = 0.0
@@ -52,14 +56,17 @@ class Range:
     unit: Unit = Unit.METRIC
 
     def __post_init__(self) -> None:
-        if not (min(self.near, self.far, self.sky) >= 0 and max(self.near, self.far) < math.inf):
+        check_numbers(low=0, near=self.near, far=self.far)
+        if not self.sky >= 0:  # also true of NaN
+            raise ValueError(f"sky is {self.sky:.4g}; expected a distance, 0 or more")
+        if self.near and self.far:
+            _check_order(self.near, self.far, self.unit)
+            if self.near == self.far:
+                raise ValueError(f"near and far are both {self.near:.4g}: nothing lies between")
+        if self.unit is Unit.DISPARITY and self.sky:
             raise ValueError(
-                f"near is {self.near:.4g}, far {self.far:.4g} and sky {self.sky:.4g}; distances "
-                "are 0 (found in the map) or more, and near and far are finite"
-            )
-        if self.near and self.far and self.near >= self.far:
-            raise ValueError(
-                f"near is {self.near:.4g} and far {self.far:.4g}; near is the smaller distance"
+                f"sky is {self.sky:.4g}, a distance, and the map holds disparity, in which sky is "
+                "0 or next to it; set sky to 0"
             )
         if self.unit is Unit.LINEAR:
             self.check_given("A linear map does not say at which distances it begins and ends")
@@ -73,43 +80,64 @@ class Range:
             )
 
 
-def to_disparity(distance: Tensor, ends: Range) -> Tensor:
+def to_disparity(maps: Tensor, ends: Range) -> Tensor:
     """Distances `[B, H, W]` to disparity: (1/z − 1/far) / (1/near − 1/far), in 0..1.
 
     Sky (infinite, or beyond `ends.sky`) is 0. What is nearer than near is 1 and what is farther
     than far is 0; a warning says how many pixels. NaN and, as sensors write where they saw nothing,
     metric distances of 0 or less become NaN; see `convention.repair`.
 
+    Disparity of any range is stretched: (d − far) / (near − far). What is not finite becomes NaN.
+
     Raises:
         ValueError: no pixel has a distance, or near is beyond far.
     """
+    if ends.unit is Unit.DISPARITY:
+        return _stretched(maps, ends)
     linear = ends.unit is Unit.LINEAR
-    z = ends.near + distance * (ends.far - ends.near) if linear else distance
-    limit = ends.sky or torch.inf
+    z = ends.near + maps * (ends.far - ends.near) if linear else maps
+    # Of linear distances those before near may pass the camera, as resizing leaves them at edges.
+    least, limit = (-torch.inf if linear else 0.0), (ends.sky or torch.inf)
     lowest, highest = (float(end) for end in z.aminmax())
-    whole = lowest > 0 and highest < limit  # false of NaN
+    whole = lowest > least and highest < limit  # false of NaN
     if not whole:
-        seen = (z > 0) & (z < limit)
+        seen = (z > least) & (z < limit)
         lowest, highest = _extent(z, seen, ends)
+        _warn_missing(z, least)
     near, far = ends.near or lowest, ends.far or highest
-    _check_order(near, far)
-    if lowest < near or highest > far:
-        _warn_outside(z, limit, near, far)
+    _check_order(near, far, ends.unit)
     # The formula over one fraction, which loses no digits at the far end. A map at one distance
     # is flat.
-    before_far = (1 - distance).mul_(far - near) if linear else far - z
+    before_far = (1 - maps).mul_(far - near) if linear else far - z
     disparity = before_far.mul_(near / ((far - near) or 1.0)).div_(z).clamp_(0, 1)
+    if lowest < near or highest > far:
+        nearer = (z < near) & (z > least)
+        _warn_outside(nearer, (z > far) & (z < limit), near, far)
+        disparity.masked_fill_(nearer, 1.0)
     if whole:
         return disparity
     return disparity.where(seen, torch.nan).masked_fill(z >= limit, 0.0)
 
 
+def _stretched(disparity: Tensor, ends: Range) -> Tensor:
+    """Disparity of any range, larger = nearer, to 0..1."""
+    finite = disparity.isfinite()
+    if not finite.all():
+        disparity = disparity.where(finite, torch.nan)
+    lowest, highest = _extent(disparity, finite, ends)
+    near, far = ends.near or highest, ends.far or lowest
+    _check_order(near, far, ends.unit)
+    if highest > near or lowest < far:
+        _warn_outside(disparity > near, disparity < far, near, far)
+    return (disparity - far).div_((near - far) or 1.0).clamp_(0, 1)
+
+
 def _extent(z: Tensor, seen: Tensor, ends: Range) -> tuple[float, float]:
-    """The nearest and farthest distance that was seen."""
+    """The smallest and largest value that was seen."""
     if not seen.any():
         raise ValueError(
-            f"none of {z.numel()} pixels has a distance: all are sky, 0 or NaN. Check `sky` "
-            f"({ends.sky:.4g}) and the map's unit"
+            f"none of {z.numel()} pixels has a value: all are sky, NaN or, as distances, 0. Check "
+            f"`sky` ({ends.sky:.4g}) and the map's unit"
         )
     low, high = z[seen].aminmax()
     return float(low), float(high)
@@ -122,8 +150,13 @@ def to_distance(disparity: Tensor, ends: Range) -> Tensor:
     far end, comes back as far.
 
     Raises:
-        ValueError: near and far are not both given.
+        ValueError: near and far are not both given, or the unit is no distance.
     """
+    if ends.unit is Unit.DISPARITY:
+        raise ValueError(
+            f"'{Unit.DISPARITY.value}' is no unit of distances; choose metric or linear 0..1. To "
+            f"stretch disparity to 0..1, choose the direction '{Direction.TO_DISPARITY.value}'"
+        )
     ends.check_given("Disparity does not say how far away anything is")
     divisor = disparity * (ends.far - ends.near) + ends.near
     if ends.unit is Unit.LINEAR:
@@ -147,20 +180,29 @@ def check_black_and_white(mask: Tensor) -> Tensor:
     return mask
 
 
-def _check_order(near: float, far: float) -> None:
+def _check_order(near: float, far: float, unit: Unit) -> None:
     """Ends that are the map's own may lie on the wrong side of a given one."""
-    if near > far:
+    is_disparity = unit is Unit.DISPARITY
+    if near < far if is_disparity else near > far:
         raise ValueError(
             f"near is {near:.4g} and far {far:.4g} (0 stands for the map's own ends); near is the "
-            "smaller distance"
+            f"{'larger disparity' if is_disparity else 'smaller distance'}"
         )
 
 
-def _warn_outside(z: Tensor, limit: float, near: float, far: float) -> None:
-    nearer = int(((z > 0) & (z < near)).sum())
-    farther = int(((z > far) & (z < limit)).sum())
+def _warn_missing(z: Tensor, least: float) -> None:
+    missing = int((z <= least).sum())
+    if missing:
+        log.warning(
+            "Convert Depth: %d of %d pixels have no distance, as theirs is %.4g or less; they "
+            "count as NaN.",
+            *(missing, z.numel(), least),
+        )
+
+
+def _warn_outside(nearer: Tensor, farther: Tensor, near: float, far: float) -> None:
     log.warning(
         "Convert Depth: of %d pixels %d are nearer than %.4g and %d farther than %.4g; they "
         "become white and black.",
-        *(z.numel(), nearer, near, farther, far),
+        *(nearer.numel(), int(nearer.sum()), near, int(farther.sum()), far),
     )

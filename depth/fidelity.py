@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..pictures.batch import check_shares
+from ..pictures.masks import fit_size
 from ..pictures.sizes import same_aspect
 from .colormaps import ColourMap, paint
 from .convention import normalize, resize
@@ -81,8 +81,8 @@ class Target:
         """Fit maps and masks to pictures; a map or mask of another size is warned about.
 
         Maps are resized as the model sees them (`convention.resize`), then stretched to 0..1, over
-        the whole map whatever the mask. Masks are resized bilinearly. A batch of either repeats
-        as a whole.
+        the whole map whatever the mask. Masks are fitted as everywhere (`masks.fit_size`). A batch
+        of either repeats as a whole.
 
         Args:
             depth: [N, h, w], finite, larger is nearer.
@@ -90,8 +90,8 @@ class Target:
             mask: [h, w], [N, h, w] or [N, 1, h, w], 0..1; from 0.5 on a pixel counts. None: all do.
 
         Raises:
-            ValueError: another shape, values that are not finite, a number of maps or masks that
-                does not divide B, or what the class refuses.
+            ValueError: another shape, depths that are not finite, a mask beyond 0..1, a number of
+                maps or masks that does not divide B, or what the class refuses.
         """
         if len(pictures) != 4:
             raise ValueError(
@@ -99,8 +99,9 @@ class Target:
                 "channels]."
             )
         size = tuple(pictures[:3])
-        on = torch.ones(size, dtype=torch.bool) if mask is None else _fitted_mask(mask, *size)
-        return cls(_fitted_depth(depth, *size), on)
+        depth = _fitted_depth(depth, *size)
+        on = torch.ones_like(depth) if mask is None else fit_size(mask.cpu(), *size)
+        return cls(depth, on >= ON)
 
     def scores(self, estimates: Tensor) -> list[Score]:
         """Score estimated depth maps, [B, H, W], larger is nearer, on any scale.
@@ -210,43 +211,22 @@ def _fitted_depth(depth: Tensor, batch: int, height: int, width: int) -> Tensor:
     depth = normalize(depth.cpu().float())
     check_shares(len(depth), "depth maps", batch, "pictures")
     if depth.shape[1:] != (height, width):
-        _check_sizes("depth map", depth, height, width)
+        _check_size(depth, height, width)
         depth = normalize(resize(depth, height, width))
     return depth.repeat(batch // len(depth), 1, 1)
 
 
-def _fitted_mask(mask: Tensor, batch: int, height: int, width: int) -> Tensor:
-    is_b1hw = mask.ndim == 4 and mask.shape[1] == 1
-    if not (mask.ndim in (2, 3) or is_b1hw) or mask.numel() == 0:
-        raise ValueError(
-            f"The mask has shape {tuple(mask.shape)}; expected [height, width] or [batch, height, "
-            "width]."
-        )
-    _check_finite(mask, "mask")
-    mask = mask.cpu().float().reshape(-1, *mask.shape[-2:])
-    check_shares(len(mask), "masks", batch, "pictures")
-    if mask.shape[1:] != (height, width):
-        _check_sizes("mask", mask, height, width)
-        # BHW -> B1HW -> BHW
-        mask = F.interpolate(mask.unsqueeze(1), (height, width), mode="bilinear").squeeze(1)
-    return (mask >= ON).repeat(batch // len(mask), 1, 1)
-
-
-def _check_sizes(what: str, maps: Tensor, height: int, width: int) -> None:
+def _check_size(maps: Tensor, height: int, width: int) -> None:
     if not same_aspect(*maps.shape[1:], height, width):
         raise ValueError(
-            f"The {what} has {maps.shape[2]} x {maps.shape[1]} pixels, the pictures {width} x "
+            f"The depth map has {maps.shape[2]} x {maps.shape[1]} pixels, the pictures {width} x "
             f"{height}: they have different shapes and cannot show the same section. Crop the "
-            f"{what} as the picture was cropped (Prepare Image, Crop for Inpainting)."
+            "depth map as the picture was cropped (Prepare Image, Crop for Inpainting)."
         )
     log.warning(
-        "The %s is %d × %d pixels, the pictures %d × %d: it is resized to fit. Both must show the "
-        "same section.",
-        what,
-        maps.shape[-1],
-        maps.shape[-2],
-        width,
-        height,
+        "The depth map is %d × %d pixels, the pictures %d × %d: it is resized to fit. Both must "
+        "show the same section.",
+        *(maps.shape[2], maps.shape[1], width, height),
     )
 
 

@@ -268,7 +268,7 @@ def _steps(depth: Tensor, bits: int) -> np.ndarray:
     if low < 0 or high > 1:
         raise ValueError(
             f"The depth map's values run from {low:g} to {high:g}; a file of {bits} bits holds 0 "
-            "to 1. Normalise it first, or choose a format of floats."
+            "to 1. Bring it there with Convert Depth, or choose a format of floats."
         )
     highest = np.iinfo(PIXEL_TYPES[bits]).max
     # In float64, so that multiplying does not move a value across the middle between two steps.

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..pictures.masks import way_inward
+from ..pictures.numbers import check_numbers
 from .masks import smooth_fill
 
 
@@ -30,20 +31,28 @@ class Shape(str, Enum):
 class Geometry:
     """Where a shape stands.
 
-    Points are shares of the map's width and height: 0 is the first pixel, 1 the last. So they
-    serve maps of every size, and may lie outside of the map.
+    Depths are 0..1. Points are shares of the map's width and height: 0 is the first pixel, 1 the
+    last. So they serve maps of every size, and may lie outside of the map.
 
     Attributes:
         near: depth of the plane, of a ramp's second point, of the top of a dome or relief.
         far: depth of a ramp's first point, of the rim of a dome or relief.
         first: x, y of a ramp's far end, or of a dome's centre.
         second: x, y of a ramp's near end, or of a point of a dome's rim.
+
+    Raises:
+        ValueError: a depth beyond 0..1, or a point that is not finite.
     """
 
     near: float = 0.8
     far: float = 0.2
     first: tuple[float, float] = (0.5, 0.5)
     second: tuple[float, float] = (0.5, 1.0)
+
+    def __post_init__(self) -> None:
+        check_numbers(low=0, high=1, near=self.near, far=self.far)
+        (x1, y1), (x2, y2) = self.first, self.second
+        check_numbers(x1=x1, y1=y1, x2=x2, y2=y2)
 
 
 def fill(
@@ -93,7 +102,7 @@ def ramp(height: int, width: int, where: Geometry) -> Tensor:
     x, y = _pixels(height, width)
     (x1, y1), (x2, y2) = (_pixel(point, height, width) for point in (where.first, where.second))
     along = (x2 - x1, y2 - y1)
-    square = _square(along)
+    square = _square(along, height, width)
     share = (x - x1) * (along[0] / square) + (y - y1) * (along[1] / square)
     return share.clamp_(0, 1).mul_(where.near - where.far).add_(where.far)
 
@@ -105,7 +114,7 @@ def dome(height: int, width: int, where: Geometry) -> tuple[Tensor, Tensor]:
     """
     x, y = _pixels(height, width)
     (x1, y1), (x2, y2) = (_pixel(point, height, width) for point in (where.first, where.second))
-    square = _square((x2 - x1, y2 - y1))
+    square = _square((x2 - x1, y2 - y1), height, width)
     squared = (1 - (x - x1) ** 2 / square) - (y - y1) ** 2 / square
     # A point of the rim may round to just outside of it.
     inside = squared >= -1e-6
@@ -131,11 +140,13 @@ def _pixel(point: tuple[float, float], height: int, width: int) -> tuple[float, 
     return point[0] * (width - 1), point[1] * (height - 1)
 
 
-def _square(along: tuple[float, float]) -> float:
+def _square(along: tuple[float, float], height: int, width: int) -> float:
     length = along[0] ** 2 + along[1] ** 2
     if not length:
+        single = height == width == 1
+        remedy = "It has no other: choose flat plane" if single else "Move one of them"
         raise ValueError(
-            "the two points are the same pixel; a ramp runs from one to the other, and a dome "
-            "reaches from one to the other. Move one of them"
+            f"on a map of {width} x {height} pixels the two points are the same pixel; a ramp runs "
+            f"from one to the other, and a dome reaches from one to the other. {remedy}"
         )
     return length

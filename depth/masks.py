@@ -11,6 +11,7 @@ from torch import Tensor
 from ..pictures.batch import check_shares
 from ..pictures.fill import fill_holes
 from ..pictures.masks import fade_inward
+from ..pictures.numbers import check_numbers
 from .convention import normalize
 
 log = logging.getLogger(__name__)
@@ -108,12 +109,16 @@ def strength_map(
 
     Args:
         depth: `[B, H, W]`, finite; every map counts over its whole range, farthest 0, nearest 1.
-        near, far: the two values.
+        near, far: the two values, 0..1.
         threshold: depth at the middle of the ramp, 0..1.
-        softness: the ramp's length in depth.
+        softness: the ramp's length in depth, 0..1.
 
     Returns: `[B, H, W]`. A flat map is far everywhere; a warning says so.
+
+    Raises:
+        ValueError: a value, the threshold or the ramp's length lies beyond 0..1.
     """
+    check_numbers(low=0, high=1, near=near, far=far, threshold=threshold, softness=softness)
     flat = int((depth.amin(dim=(1, 2)) == depth.amax(dim=(1, 2))).sum())
     if flat:
         log.warning(
@@ -133,8 +138,10 @@ def range_mask(depth: Tensor, near: float, far: float, softness: float = 0.0) ->
     Returns: `[B, H, W]` in 0..1.
 
     Raises:
-        ValueError: near is below far.
+        ValueError: near is below far, a number is not finite, or the softness below 0.
     """
+    check_numbers(near=near, far=far)
+    check_numbers(low=0, softness=softness)
     if near < far:
         raise ValueError(
             f"near is {near:.4g} and far {far:.4g}: nothing lies "
@@ -151,7 +158,11 @@ def split_mask(
 
     See `split_threshold`. Over `softness` in depth, the one gives way to the other, so that both
     masks together are 1 everywhere.
+
+    Raises:
+        ValueError: a mask is empty, or the softness is below 0 or not finite.
     """
+    check_numbers(low=0, softness=softness)
     foreground = _step(depth, softness, split_threshold(depth, mask))
     return foreground if part is Split.FOREGROUND else 1 - foreground
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..pictures.batch import check_shares
 from ..pictures.crop import Box, bounds, resize_window
+from ..pictures.numbers import check_numbers
 from .convention import clipped
 from .fidelity import align
 from .masks import limit
@@ -50,7 +51,7 @@ class Placement:
         match: how it is matched.
 
     Raises:
-        ValueError: the scale is not above 0.
+        ValueError: a number is not finite, or the scale not above 0.
     """
 
     x: int = 0
@@ -60,6 +61,7 @@ class Placement:
     match: Match = Match.NONE
 
     def __post_init__(self) -> None:
+        check_numbers(scale=self.scale, offset=self.offset)
         if self.scale <= 0:
             raise ValueError(f"the patch's scale is {self.scale:.4g}; expected more than 0")
 
@@ -90,8 +92,10 @@ def merge(
     warning says how many pixels.
 
     Raises:
-        ValueError: the patches cannot be shared out, or lie outside of the map.
+        ValueError: the patches cannot be shared out, or lie outside of the map; a share beyond
+            0..1.
     """
+    check_numbers(low=0, high=1, share=share)
     check_shares(len(patch), "patches", len(depth), "depth maps")
     seat = _Seat.of(placement, patch, depth, mask)
     if seat is None:
@@ -142,7 +146,7 @@ class _Seat:
         """
         rows, columns = (max(1, round(side * where.scale)) for side in patch.shape[1:])
         box = Box(where.y, where.x, rows, columns)
-        shown = box.inside(*depth.shape[1:])
+        shown = box.inside(*depth.shape[1:], "patch")
         changes = shown if mask is None else shown.common(bounds(mask))
         if changes is None:
             return None

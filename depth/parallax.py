@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..pictures.fill import fill_holes
+from ..pictures.numbers import check_numbers
 
 STEPS_A_PIXEL = 2  # of the search, so that nothing wider than half a pixel is jumped over
 BISECTIONS = 6  # that then narrow the hit to 1/128 pixel
@@ -79,7 +80,11 @@ def view(picture: Tensor, depth: Tensor, camera: Camera, strength: float) -> Ten
             the middle of the longer sides' ends.
 
     Returns: float32 `[H, W, 3]`, within the picture's own values.
+
+    Raises:
+        ValueError: the strength or a coordinate of the camera is not finite.
     """
+    check_numbers(strength=strength, **camera._asdict())
     if not strength or not any(camera):
         return picture.clone()
     motion = _motion(depth, camera, strength)

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from torch import Tensor
 
+from ..pictures.numbers import check_numbers
 from .convention import LUMA
 from .filters import Map, cell_of, guided_filter, joint_bilateral, per_map
 from .fit import fit_map
@@ -57,9 +58,11 @@ def refine(
     Returns: `[B, H, W]` in 0..1.
 
     Raises:
-        ValueError: the map has another shape than the picture, their numbers do not fit, or the
-            tolerance is not above 0.
+        ValueError: the map has another shape than the picture, their numbers do not fit, the
+            radius is below 0 or the tolerance not above it, or one of them is not finite.
     """
+    check_numbers(tolerance=tolerance)
+    check_numbers(low=0, radius=radius)
     if tolerance <= 0:
         raise ValueError(f"the tolerance is {tolerance:.4g}; expected more than 0")
     whole = fit_map(depth, picture)

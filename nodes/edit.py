@@ -265,7 +265,7 @@ class SD2DepthRefine:
             return to_image(limit(before, refined, mask, feather))
 
         image = check_picture(image)
-        maps, mask = _maps(depth.to(image.device)), _fitted(mask, image)
+        maps, mask = _maps(depth).to(image.device), _fitted(mask, image)
         check_fits(maps, image)
         return (one_by_one(self.DISPLAY_NAME, edit, image=image, depth=maps, mask=mask),)
 
@@ -362,8 +362,8 @@ class SD2DepthMerge:
         def edit(depth: Tensor, patch: Tensor, **masks: Tensor | None) -> Tensor:
             return to_image(merge(depth, patch, *how, **masks, feather=feather))
 
-        masks = {"patch_mask": _fitted(patch_mask, patch), "mask": _fitted(mask, depth)}
         maps = {"depth": _maps(depth), "patch": _maps(patch)}
+        masks = {"patch_mask": _fitted(patch_mask, patch), "mask": _fitted(mask, depth)}
         return (one_by_one(self.DISPLAY_NAME, edit, **maps, **masks),)
 
 
@@ -531,10 +531,13 @@ class SD2DepthConvert:
     DISPLAY_NAME = "Convert Depth"
     CATEGORY = "SD2 Depth/depth map"
     DESCRIPTION = (
-        "Turns a Z pass of a 3D program, or a metric depth map, into what the model understands: "
-        "disparity, white = near. Sky becomes black. And back, for programs that want distances."
+        "Turns a Z pass of a 3D program, a metric depth map, or disparity of any range into what "
+        "the model understands: disparity of 0..1, white = near. Sky becomes black. And back, for "
+        "programs that want distances."
     )
-    SEARCH_ALIASES = ["z pass", "z buffer", "metric depth", "inverse depth", "disparity"]
+    SEARCH_ALIASES = [
+        *("z pass", "z buffer", "metric depth", "inverse depth", "disparity", "normalize depth")
+    ]
     FUNCTION = "execute"
     RETURN_TYPES = ("IMAGE",)
     RETURN_NAMES = ("depth",)
@@ -555,8 +558,9 @@ class SD2DepthConvert:
                     "IMAGE",
                     {
                         "tooltip": "Distances, larger = farther: from Load Depth Map with beyond "
-                        "at keep, or another pack's metric depth. Or, with disparity to distance, "
-                        "a depth map, white = near."
+                        "at keep, or another pack's metric depth. Or, with that unit, disparity "
+                        "of any range, larger = nearer; or, with disparity to distance, a depth "
+                        "map, white = near."
                     },
                 ),
             },
@@ -569,15 +573,17 @@ class SD2DepthConvert:
                 "unit": _choice(
                     Unit.METRIC,
                     "metric: distances are lengths, in the unit of near, far and sky. linear 0..1: "
-                    "0 is at near and 1 at far, which both must be given.",
+                    "0 is at near and 1 at far, which both must be given. disparity, any range: "
+                    "larger is nearer already; it is stretched to 0..1 between far and near.",
                 ),
                 "near": length(
-                    "Distance that becomes white. 0: the nearest pixel of the whole batch. What is "
-                    "nearer becomes white too, with a warning."
+                    "Distance, or disparity, that becomes white. 0: that of the nearest pixel of "
+                    "the whole batch. What is nearer becomes white too, with a warning."
                 ),
                 "far": length(
-                    "Distance that becomes black. 0: the farthest pixel of the whole batch that is "
-                    "no sky. What is farther becomes black too, with a warning."
+                    "Distance, or disparity, that becomes black. 0: that of the farthest pixel of "
+                    "the whole batch that is no sky. What is farther becomes black too, with a "
+                    "warning."
                 ),
                 "sky": length(
                     "Distance from which on a pixel is sky and becomes black, e.g. Blender's 1e10; "
@@ -607,16 +613,21 @@ class SD2DepthConvert:
     ) -> tuple[Tensor]:
         """The ends are the whole batch's; infinite distances are sky, so holes wait until then."""
         ends, maps = Range(near, far, sky, Unit(unit)), from_image(depth)
+        mask = None if mask is None else check_black_and_white(fit_pictures(mask, depth)) > 0
         if Direction(direction) is Direction.TO_DISPARITY:
             converted = to_disparity(maps, ends)
-            check_repairable(converted)
+            check_repairable(converted, mask)
         else:
-            converted = to_distance(unit_range(repair(maps)), ends)
-        inside = None if mask is None else check_black_and_white(fit_pictures(mask, depth))
+            converted = to_distance(_inside(repair(maps, mask), mask), ends)
 
         def edit(depth: Tensor, converted: Tensor, mask: Tensor | None) -> Tensor:
-            edited = repair(converted)
-            return to_image(edited if mask is None else torch.where(mask > 0, edited, depth))
+            edited = repair(converted, mask)
+            return to_image(edited if mask is None else torch.where(mask, edited, depth))
 
-        batches = {"depth": maps, "converted": converted, "mask": inside}
+        batches = {"depth": maps, "converted": converted, "mask": mask}
         return (one_by_one(self.DISPLAY_NAME, edit, **batches),)
+
+
+def _inside(maps: Tensor, mask: Tensor | None) -> Tensor:
+    """Maps in 0..1; what lies outside of the mask may have any value, and counts as far."""
+    return unit_range(maps if mask is None else maps.where(mask, 0.0))

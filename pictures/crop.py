@@ -40,16 +40,18 @@ class Box(NamedTuple):
     height: int
     width: int
 
-    def inside(self, height: int, width: int) -> "Box":
-        """What of it lies in a picture of this size.
+    def inside(self, height: int, width: int, what: str = "box") -> "Box":
+        """What of it lies in a picture of this size; `what` it is, for the message.
 
         Raises ValueError when nothing does.
         """
         part = self.common(Box(0, 0, height, width))
         if part is None:
             raise ValueError(
-                f"the box of {self.width} x {self.height} pixels at x {self.left}, y {self.top} "
-                f"lies outside of the picture of {width} x {height}"
+                f"the {what} of {self.width} x {self.height} pixels at x {self.left}, y {self.top} "
+                f"lies outside of the picture of {width} x {height}: nothing of it can be seen. "
+                f"Move it: x from {1 - self.width} to {width - 1} and y from {1 - self.height} to "
+                f"{height - 1} reach into the picture"
             )
         return part
 

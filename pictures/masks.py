@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .batch import check_shares
+from .numbers import check_numbers
 from .sizes import same_aspect
 
 _log = logging.getLogger(__name__)
@@ -17,44 +18,67 @@ _log = logging.getLogger(__name__)
 # Below a hundredth a denoising strength changes nothing: what an editor or JPEG leaves of black.
 BLACK = 0.01
 
+UNPAINTED = (64, 64)  # pixels of the empty mask that Load Image gives for any picture without one
+
 
 def fit_pictures(mask: Tensor, picture: Tensor) -> Tensor:
-    """A mask as `[B, H, W]` for pictures `[B, H, W, C]`; one mask serves the whole batch.
+    """A mask as `[B, H, W]` for pictures `[B, H, W, C]`, on their device; see `fit_size`."""
+    return fit_size(mask.to(picture.device), *picture.shape[:3])
 
-    A mask of another size but the pictures' shape is resized (`resize_mask`). Values below 0.01
-    become 0; a warning says so.
+
+def fit_size(mask: Tensor, batch: int, height: int, width: int) -> Tensor:
+    """A mask as float32 `[batch, height, width]`; one mask serves the whole batch.
+
+    A mask of another size but the same shape is resized (`resize_mask`); values below 0.01 become
+    0; and an empty mask of 64 x 64, which Load Image gives where nothing is painted, is empty at
+    every size. A warning says each.
 
     Args:
-        mask: `[h, w]`, `[M, h, w]` or `[M, 1, h, w]` in 0..1, M = 1 or a divisor of B.
-        picture: what it belongs to.
+        mask: `[h, w]`, `[M, h, w]` or `[M, 1, h, w]` in 0..1, M = 1 or a divisor of the batch.
+        batch, height, width: of the pictures that it belongs to.
 
     Raises:
         ValueError: another shape or batch than the pictures', or values outside 0..1.
     """
     if mask.ndim not in (2, 3, 4) or (mask.ndim == 4 and mask.shape[1] != 1) or not mask.numel():
         raise ValueError(f"the mask has shape {list(mask.shape)}; expected [batch, height, width]")
-    mask = mask.to(picture.device, torch.float32).reshape(-1, *mask.shape[-2:])
-    batch, height, width = picture.shape[:3]
+    mask = mask.float().reshape(-1, *mask.shape[-2:])
+    check_shares(len(mask), "masks", batch, "pictures")
+    if mask.shape[1:] == (height, width):
+        fitted = _checked(mask)
+    elif mask.shape[1:] == UNPAINTED and not mask.any():
+        _log.warning(
+            "nothing is painted in the mask (right-click the picture, Open in Mask Editor): it is "
+            "black everywhere, and nothing will be changed"
+        )
+        fitted = mask.new_zeros(len(mask), height, width)
+    else:
+        _check_same_shape(mask, height, width)
+        _log.warning(
+            "the mask has %d x %d pixels, what it belongs to %d x %d: it is resized",
+            *(mask.shape[2], mask.shape[1], width, height),
+        )
+        fitted = resize_mask(_checked(mask), height, width)
+    return fitted.repeat(batch // len(mask), 1, 1)
+
+
+def _check_same_shape(mask: Tensor, height: int, width: int) -> None:
     if not same_aspect(*mask.shape[1:], height, width):
         raise ValueError(
-            f"{_unpainted(mask)}the mask has {mask.shape[2]} x {mask.shape[1]} pixels, what it "
-            f"belongs to {width} x {height}: they have different shapes. Paint the mask on this "
-            "very picture, or take the mask output of the node that this picture comes from"
+            f"the mask has {mask.shape[2]} x {mask.shape[1]} pixels, what it belongs to {width} x "
+            f"{height}: they have different shapes. Paint the mask on this very picture, or take "
+            "the mask output of the node that this picture comes from"
         )
-    check_shares(len(mask), "masks", batch, "pictures")
+
+
+def _checked(mask: Tensor) -> Tensor:
+    """A mask in 0..1, with what is nearly black made black."""
     if not (mask.min() >= 0 and mask.max() <= 1):  # also false of NaN
         raise ValueError(
             f"the mask goes from {mask.min():.3g} to {mask.max():.3g}; expected 0 (leave alone) "
             "to 1 (repaint)"
         )
-    return resize_mask(_with_black(mask), height, width).repeat(batch // len(mask), 1, 1)
-
-
-def _unpainted(mask: Tensor) -> str:
-    """Load Image gives an empty mask of 64 x 64 where there is none."""
-    if mask.any():
-        return ""
-    return "nothing is painted in the mask (right-click the picture, Open in Mask Editor), and "
+    return _with_black(mask)
 
 
 def _with_black(mask: Tensor) -> Tensor:
@@ -92,7 +116,11 @@ def spread(mask: Tensor, grow: float = 0.0, feather: float = 0.0) -> Tensor:
     between white and black spread in sixteenths of the largest.
 
     Returns: `[B, H, W]`, nowhere less than the mask.
+
+    Raises:
+        ValueError: a number of pixels is not finite or below 0.
     """
+    check_numbers(low=0, grow=grow, feather=feather)
     if not grow and not feather:
         return mask
     return torch.stack([_spread(one.cpu().numpy(), grow, feather) for one in mask]).to(mask)
@@ -116,7 +144,11 @@ def fade_inward(mask: Tensor, feather: float) -> Tensor:
 
     The border of the picture is no border of the mask. In a patch that is too small for the ramp
     it is shorter, so that every patch reaches its full value somewhere.
+
+    Raises:
+        ValueError: the number of pixels is not finite or below 0.
     """
+    check_numbers(low=0, feather=feather)
     if not feather:
         return mask
     return mask * way_inward(mask, feather + 1, cv2.DIST_MASK_5).clamp_(max=1)

@@ -128,6 +128,11 @@ def test_smoothing_leaves_a_flat_map_flat(kind, radius, value):
         ({"edge": 0.0}, "edge is 0"),
         ({"contrast": -1.0}, "contrast is -1"),
         ({"smooth": -2.0}, "smooth is -2"),
+        *(
+            ({name: value}, f"{name} is {value}; expected a finite number")
+            for name in ("near", "far", "gamma", "contrast", "plane", "offset", "smooth", "edge")
+            for value in (float("nan"), float("inf"))
+        ),
     ],
 )
 def test_numbers_that_make_no_sense_are_refused(how, message):

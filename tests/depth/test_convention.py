@@ -19,6 +19,7 @@ from sd2_depth2img.depth.convention import (
     to_image,
     unit_range,
 )
+from sd2_depth2img.depth.convert import Unit
 
 SIZES = hnp.array_shapes(min_dims=3, max_dims=3, min_side=1, max_side=9)
 FINITE = st.floats(-1000, 1000, width=32)
@@ -247,5 +248,19 @@ def test_what_bicubic_enlarging_leaves_beyond_the_range_is_clipped_and_said(scal
     limited = unit_range(large)
     assert (limited.min(), limited.max()) == (0, 1)
     assert "clipped" in caplog.text
-    with pytest.raises(ValueError, match="Convert Depth"):
+    with pytest.raises(ValueError, match=f"Convert Depth .*'{Unit.DISPARITY.value}'"):
         unit_range(large * 2)
+
+
+def test_repairing_inside_fills_only_there_and_only_from_there():
+    depth = torch.full((3, 8, 8), 0.25)
+    depth[:, :, 4:] = 7.0
+    depth[0, 3, 3] = depth[0, 3, 5] = depth[1] = torch.nan
+    inside = torch.zeros(3, 8, 8, dtype=torch.bool)
+    inside[0, :, :4] = True
+    repaired = repair(depth, inside)
+    assert repaired[0, 3, 3] == 0.25
+    depth[0, 3, 3] = 0.25
+    assert torch.equal(repaired.nan_to_num(nan=-1), depth.nan_to_num(nan=-1))
+    with pytest.raises(ValueError, match=r"Depth map 1 of 3 .*: all 64 are NaN"):
+        repair(depth, torch.ones_like(inside))

@@ -1,5 +1,8 @@
 """Distances to disparity and back, against the formula and against themselves."""
 
+import math
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -44,7 +47,7 @@ def ends_and_distances(draw):
     return near, far, near + shares * (far - near)
 
 
-@given(ends_and_distances(), st.sampled_from(Unit))
+@given(ends_and_distances(), st.sampled_from([Unit.METRIC, Unit.LINEAR]))
 def test_both_ways_are_each_others_inverse(case, unit):
     near, far, z = case
     ends = Range(near, far, unit=unit)
@@ -82,6 +85,48 @@ def test_beyond_near_and_far_it_is_clipped_and_said(caplog):
     assert "of 4 pixels 1 are nearer than 1 and 2 farther than 5" in caplog.text
 
 
+def test_linear_values_beyond_their_ends_are_near_and_far_however_far_they_go(caplog):
+    """Below 0 the distance itself may be below 0, as resizing leaves it at a near edge."""
+    ends = Range(0.1, 1000.0, unit=Unit.LINEAR)
+    values = row(-0.3, -0.01, -1e-4, 0.0, 1.0, 1.2)
+    assert listed(to_disparity(values, ends)) == [1.0, 1.0, 1.0, 1.0, 0.0, 0.0]
+    assert "of 6 pixels 3 are nearer than 0.1 and 1 farther than 1000" in caplog.text
+    holes = to_disparity(row(torch.nan, -torch.inf, torch.inf, -0.1), ends).flatten()
+    assert holes.isnan().tolist() == [True, True, False, False]
+    assert holes[2:].tolist() == [0, 1]
+
+
+def test_metric_distances_of_nothing_are_called_so(caplog):
+    to_disparity(row(0.0, -1.0, 2.0, 3.0), Range())
+    assert "2 of 4 pixels have no distance, as theirs is 0 or less" in caplog.text
+
+
+@given(st.floats(-50, 50), st.floats(0.01, 100))
+def test_disparity_of_any_range_is_stretched_over_the_whole_batch(low, span):
+    d = low + span * torch.rand(2, 5, 7, generator=torch.Generator().manual_seed(1))
+    stretched = to_disparity(d, Range(unit=Unit.DISPARITY))
+    expected = np.interp(d.double(), [d.min(), d.max()], [0, 1])
+    assert np.allclose(stretched, expected, atol=1e-4)
+
+
+def test_disparity_between_stated_ends(caplog):
+    ends = Range(near=10.0, far=2.0, unit=Unit.DISPARITY)
+    assert listed(to_disparity(row(12.0, 10.0, 4.0, 2.0, 0.0), ends)) == [1, 1, 0.25, 0, 0]
+    assert "of 5 pixels 1 are nearer than 10 and 1 farther than 2" in caplog.text
+    holes = to_disparity(row(torch.inf, torch.nan, 5.0), Range(unit=Unit.DISPARITY)).flatten()
+    assert holes.isnan().tolist() == [True, True, False]
+    assert holes[2] == 0  # of a flat map all is far, as `convention.normalize` has it
+
+
+def test_disparity_whose_ends_do_not_fit_is_refused():
+    with pytest.raises(ValueError, match=r"near is 1 and far 2 .* the larger disparity"):
+        to_disparity(row(2.0, 3.0), Range(near=1.0, unit=Unit.DISPARITY))
+    with pytest.raises(ValueError, match="none of 1 pixels has a value"):
+        to_disparity(row(torch.nan), Range(unit=Unit.DISPARITY))
+    with pytest.raises(ValueError, match="no unit of distances"):
+        to_distance(row(0.5), Range(2.0, 1.0, unit=Unit.DISPARITY))
+
+
 def test_a_map_at_one_distance_is_flat():
     assert (to_disparity(row(3.0, 3.0), Range()) == 0).all()
 
@@ -90,8 +135,14 @@ def test_a_map_at_one_distance_is_flat():
     ("options", "message"),
     [
         ({"near": 5.0, "far": 1.0}, "near is the smaller distance"),
-        ({"near": -1.0}, "distances are 0"),
-        ({"far": float("inf")}, "near and far are finite"),
+        ({"near": -1.0}, "near is -1; expected a finite number, 0 or more"),
+        ({"far": math.inf}, "far is inf; expected a finite number"),
+        ({"near": 1.0, "far": math.nan}, "far is nan"),
+        ({"sky": math.nan}, "sky is nan"),
+        ({"sky": -1.0}, "sky is -1"),
+        ({"near": 2.0, "far": 2.0}, "nothing lies between"),
+        ({"near": 1.0, "far": 5.0, "unit": Unit.DISPARITY}, "near is the larger disparity"),
+        ({"sky": 9.0, "unit": Unit.DISPARITY}, "set sky to 0"),
         ({"unit": Unit.LINEAR, "near": 1.0}, "give both"),
     ],
 )
@@ -106,7 +157,7 @@ def test_near_beyond_the_farthest_pixel_is_refused():
 
 
 def test_a_map_of_nothing_but_sky_is_refused():
-    with pytest.raises(ValueError, match="none of 2 pixels has a distance"):
+    with pytest.raises(ValueError, match="none of 2 pixels has a value"):
         to_disparity(row(torch.inf, torch.nan), Range())
 
 

@@ -99,3 +99,20 @@ def test_a_mask_over_everything_leaves_nothing_to_fill_from():
 def test_two_points_in_one_place_are_refused(function):
     with pytest.raises(ValueError, match="the same pixel"):
         function(9, 9, Geometry(first=(0.5, 0.5), second=(0.5, 0.5)))
+    with pytest.raises(ValueError, match=r"map of 1 x 1 pixels .* choose flat plane"):
+        function(1, 1, Geometry())
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ({"near": 5.0}, "near is 5; expected 0 to 1"),
+        ({"far": -0.5}, "far is -0.5; expected 0 to 1"),
+        ({"near": float("nan")}, "near is nan"),
+        ({"first": (float("inf"), 0.0)}, "x1 is inf; expected a finite number"),
+        ({"second": (0.0, float("nan"))}, "y2 is nan"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused(where, message):
+    with pytest.raises(ValueError, match=message):
+        Geometry(**where)

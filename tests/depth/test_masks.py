@@ -155,3 +155,19 @@ def test_a_flat_map_is_all_background_and_an_empty_mask_is_refused(caplog):
     assert "flat (0.7" in caplog.text
     with pytest.raises(ValueError, match="the mask is empty"):
         split_mask(flat, Split.FOREGROUND, mask=torch.zeros_like(flat))
+
+
+@pytest.mark.parametrize("number", [-0.1, float("nan"), float("inf")])
+def test_numbers_that_make_no_sense_are_refused(number):
+    depth = torch.rand(1, 4, 4)
+    for refused in (
+        lambda: range_mask(depth, 1.0, 0.5, softness=number),
+        lambda: split_mask(depth, Split.FOREGROUND, softness=number),
+        lambda: strength_map(depth, 0.4, 1.0, softness=number),
+    ):
+        with pytest.raises(ValueError, match="softness is "):
+            refused()
+    with pytest.raises(ValueError, match=r"near is .*; expected 0 to 1"):
+        strength_map(depth, number, 1.0)
+    with pytest.raises(ValueError, match="far is nan"):
+        range_mask(depth, 1.0, float("nan"))

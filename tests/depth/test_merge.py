@@ -221,7 +221,14 @@ def test_the_border_lies_outside_where_the_patch_reaches_else_inside():
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="3 patches cannot be shared out to 2"):
         merge(torch.zeros(2, 4, 4), torch.zeros(3, 4, 4))
-    with pytest.raises(ValueError, match="lies outside"):
+    with pytest.raises(ValueError, match=r"the patch of 4 x 4 .* outside .* x from -3 to 3"):
         merged(torch.zeros(1, 4, 4), torch.zeros(1, 4, 4), x=4)
+    for share in (5.0, -0.1, float("nan")):
+        with pytest.raises(ValueError, match=r"share is .*; expected 0 to 1"):
+            merge(torch.zeros(1, 4, 4), torch.zeros(1, 4, 4), Mode.BLEND, share=share)
+    with pytest.raises(ValueError, match="offset is nan"):
+        Placement(offset=float("nan"))
+    with pytest.raises(ValueError, match="scale is inf"):
+        Placement(scale=float("inf"))
     with pytest.raises(ValueError, match="scale is 0"):
         Placement(scale=0.0)

@@ -43,6 +43,14 @@ def test_one_frame_is_enough_and_none_is_refused(move):
         camera_path(move, 0)
 
 
+def test_numbers_that_are_not_finite_are_refused():
+    picture, depth = torch.rand(4, 4, 3), torch.rand(4, 4)
+    with pytest.raises(ValueError, match="strength is nan"):
+        view(picture, depth, Camera(1.0, 0.0, 0.0), float("nan"))
+    with pytest.raises(ValueError, match="forward is inf"):
+        view(picture, depth, Camera(1.0, 0.0, float("inf")), 3.0)
+
+
 # --- known truths --------------------------------------------------------------------------------
 
 

@@ -124,6 +124,13 @@ def test_a_tolerance_of_0_is_refused():
         refine(torch.rand(1, 8, 8), torch.rand(1, 8, 8, 3), tolerance=0.0)
 
 
+@pytest.mark.parametrize("name", ["tolerance", "radius"])
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
+def test_numbers_that_make_no_sense_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name} is {value:g}"):
+        refine(torch.rand(1, 8, 8), torch.rand(1, 8, 8, 3), **{name: value})
+
+
 # --- the filters, against their definitions -------------------------------------------------------
 
 

@@ -1,14 +1,17 @@
 """Editing depth maps through the nodes: what all of them promise, and each on a real photograph."""
 
+import re
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sd2_depth2img.depth.convention import to_image
+from sd2_depth2img.depth.preview import examine
 from sd2_depth2img.nodes import NODE_DISPLAY_NAME_MAPPINGS
 from sd2_depth2img.nodes.depth_map import SD2DepthEstimate
 from sd2_depth2img.nodes.edit import (
@@ -368,6 +371,76 @@ def test_convert_refuses_to_mix_distances_with_disparity(depth, direction):
     with pytest.raises(ValueError, match=r"3 of \d+ pixels of the mask are grey.*Threshold Mask"):
         run(SD2DepthConvert, depth[:1], mask=mask, **ends)
     assert "feather" not in SD2DepthConvert.INPUT_TYPES()["optional"]
+
+
+def test_convert_takes_back_what_it_converted_under_a_mask():
+    """What lies outside of the mask need not be disparity, and keeps every bit."""
+    z = 1 + 8 * torch.rand(2, 8, 8, generator=torch.Generator().manual_seed(0))
+    z[0, 7, 7] = torch.inf
+    mask = torch.zeros(1, 8, 8)
+    mask[:, 2:6, 1:5] = 1
+    ends = {"near": 1.0, "far": 9.0, "mask": mask}
+    there = run(SD2DepthConvert, to_image(z), **ends)
+    back = run(SD2DepthConvert, there, direction="disparity to distance", **ends)[..., 0]
+    on = mask.bool().expand_as(z)
+    assert torch.allclose(back[on], z[on], atol=1e-4)
+    assert torch.equal(back[~on], z[~on])
+    there[:, 3, 1] = torch.nan  # next to distances, which must not get in
+    back = run(SD2DepthConvert, there, direction="disparity to distance", **ends)[..., 0]
+    assert (back[:, 3, 1] <= z[:, 2:6, 1:5].amax(dim=(1, 2)) + 1e-4).all()
+    with pytest.raises(ValueError, match="expected 0"):
+        run(SD2DepthConvert, to_image(z), direction="disparity to distance", near=1.0, far=9.0)
+
+
+def test_convert_keeps_what_is_near_near_where_resizing_overshot():
+    linear = torch.full((1, 1, 12, 12), 0.9)
+    linear[..., 3:9, 3:9] = 0.0
+    large = F.interpolate(linear, scale_factor=4, mode="bicubic")
+    assert large.min() < -0.01
+    result = run(SD2DepthConvert, to_image(large[0]), unit="linear 0..1", near=0.1, far=1000.0)[
+        ..., 0
+    ]
+    assert (result[large[0] <= 0] == 1).all()
+    assert (result[:, 14:34, 14:34] == 1).all()
+
+
+def test_a_raw_disparity_is_stretched_as_the_messages_say(depth):
+    raw = depth * 40 - 3
+    with pytest.raises(ValueError, match="expected 0") as refusal:
+        run(SD2DepthAdjust, raw)
+    named = re.search("Convert Depth .*'(.+)'", str(refusal.value)).group(1)
+    stretched = run(SD2DepthConvert, raw, unit=named)
+    expected = (depth - depth.min()) / (depth.max() - depth.min())
+    assert torch.allclose(stretched, expected, atol=1e-6)
+    (hint,) = [note for note in examine(raw[0, ..., 0]) if "the depths run from" in note]
+    assert f"'{named}'" in hint
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda none, mask: run(SD2DepthRefine, none, torch.rand(1, 16, 24, 3)),
+        lambda none, mask: run(SD2DepthRefine, none, torch.rand(1, 16, 24, 3), mask=mask),
+        lambda none, mask: run(SD2DepthMerge, none, torch.rand(1, 16, 24, 3), mask=mask),
+        lambda none, mask: run(SD2DepthMerge, torch.rand(1, 16, 24, 3), none, patch_mask=mask),
+        lambda none, mask: run(SD2DepthConvert, none, mask=mask),
+        lambda none, mask: run(SD2DepthFill, none, mask=mask),
+    ],
+)
+def test_an_empty_wire_is_named_whatever_else_is_connected(edit):
+    mask = torch.ones(1, 16, 24)
+    with pytest.raises(ValueError, match="there is no depth map on this wire"):
+        edit(None, mask)
+    with pytest.raises(ValueError, match=r"depth map has shape \(16, 24, 3\)"):
+        edit(torch.rand(16, 24, 3), mask)
+
+
+@pytest.mark.parametrize("size", [(16, 24), (96, 96)])
+@each_edit
+def test_load_images_empty_mask_changes_nothing_and_is_explained(edit, size, caplog):
+    depth = noise(1, *size)
+    assert torch.equal(edit(depth, mask=torch.zeros(1, 64, 64)), depth)
+    assert "nothing is painted in the mask" in caplog.text
 
 
 # --- on a photograph ------------------------------------------------------------------------------

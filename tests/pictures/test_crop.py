@@ -1,5 +1,7 @@
 """Boxes, the way to the working size and back: aligned to the pixel, bit for bit outside."""
 
+import re
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -196,6 +198,21 @@ def test_a_box_outside_of_the_picture_is_refused():
     for box in (Box(20, 0, 5, 5), Box(0, -9, 5, 9), Box(-5, 3, 5, 5)):
         with pytest.raises(ValueError, match="outside of the picture of 20 x 20"):
             crop(picture, mask, box, 64, 64)
+
+
+@given(st.builds(Box, *[st.integers(-9, 9)] * 2, *[st.integers(1, 9)] * 2))
+def test_the_message_says_where_a_box_may_go(box):
+    """The ends that it names reach into the picture, and what lies beyond them does not."""
+    try:
+        box.inside(5, 7, "patch")
+    except ValueError as error:
+        said = re.search(
+            r"the patch .* x from (-?\d+) to (-?\d+) and y from (-?\d+) to", str(error)
+        )
+        left, right, top = map(int, said.groups())
+        assert not left <= box.left <= right or box.top < top or box.top >= 5
+        box._replace(left=left, top=top).inside(5, 7)
+        box._replace(left=right, top=4).inside(5, 7)
 
 
 # --- alignment ------------------------------------------------------------------------------------

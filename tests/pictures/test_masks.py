@@ -38,9 +38,29 @@ def test_a_mask_of_another_shape_is_refused_with_both_sizes():
         fit_pictures(torch.ones(1, 48, 64), pictures())
 
 
-def test_load_images_empty_mask_is_explained():
-    with pytest.raises(ValueError, match=r"nothing is painted in the mask .*Open in Mask Editor"):
-        fit_pictures(torch.zeros(1, 64, 64), pictures())
+@pytest.mark.parametrize("size", [(20, 30), (128, 128), (32, 32)])
+def test_load_images_empty_mask_is_empty_at_every_size_and_explained(size, caplog):
+    fitted = fit_pictures(torch.zeros(2, 64, 64), pictures(4, *size))
+    assert torch.equal(fitted, torch.zeros(4, *size))
+    assert "nothing is painted in the mask" in caplog.text
+    assert "nothing will be changed" in caplog.text
+
+
+def test_only_an_empty_mask_of_load_images_size_is_one_of_its():
+    with pytest.raises(ValueError, match="64 x 64 pixels"):
+        fit_pictures(torch.eye(64), pictures())
+    with pytest.raises(ValueError, match="48 x 48 pixels"):
+        fit_pictures(torch.zeros(1, 48, 48), pictures())
+
+
+def test_an_empty_mask_of_the_pictures_own_size_is_taken_without_a_word(caplog):
+    assert not fit_pictures(torch.zeros(1, 64, 64), pictures(1, 64, 64)).any()
+    assert caplog.text == ""
+
+
+def test_resizing_is_said_with_both_sizes(caplog):
+    fit_pictures(torch.ones(1, 40, 60), pictures())
+    assert "the mask has 60 x 40 pixels, what it belongs to 30 x 20" in caplog.text
 
 
 @pytest.mark.parametrize("scale", [1, 2, 5])
@@ -89,6 +109,16 @@ def test_what_is_nearly_black_is_black_and_that_is_said(caplog):
 def test_what_is_no_mask_is_refused(mask, message):
     with pytest.raises(ValueError, match=message):
         fit_pictures(mask, pictures(2))
+
+
+@pytest.mark.parametrize("pixels", [-1.0, float("nan"), float("inf")])
+def test_pixels_that_are_no_length_are_refused_by_name(pixels):
+    mask = torch.ones(1, 4, 4)
+    with pytest.raises(ValueError, match=r"grow is .*; expected a finite number, 0 or more"):
+        spread(mask, grow=pixels)
+    for function in (spread, fade_inward):
+        with pytest.raises(ValueError, match="feather is "):
+            function(mask, feather=pixels)
 
 
 # --- spreading ------------------------------------------------------------------------------------

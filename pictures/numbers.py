@@ -1,0 +1,24 @@
+"""Numbers, checked where they come in: a NaN would otherwise come out as a picture of NaN."""
+
+import math
+
+
+def check_numbers(low: float = -math.inf, high: float = math.inf, **numbers: float) -> None:
+    """Whether numbers are finite and lie in a range, both ends included.
+
+    Args:
+        low, high: the range.
+        numbers: each under the name that the message gives it.
+
+    Raises:
+        ValueError: one is not.
+    """
+    for name, number in numbers.items():
+        if not (math.isfinite(number) and low <= number <= high):
+            raise ValueError(f"{name} is {number:.4g}; expected {_range(low, high)}")
+
+
+def _range(low: float, high: float) -> str:
+    if math.isfinite(high):
+        return f"{low:g} to {high:g}"
+    return "a finite number" + (f", {low:g} or more" if math.isfinite(low) else "")
