@@ -357,7 +357,8 @@ _HARMLESS_FUNCTIONS = frozenset(
     "datetime.datetime datetime.time datetime.timedelta datetime.timezone functools.partial "
     "re._compile time.struct_time zoneinfo.ZoneInfo._unpickle "
     "numpy.random._pickle.__randomstate_ctor numpy.random._pickle.__bit_generator_ctor "
-    "numpy.random._pickle.__generator_ctor".split()
+    "numpy.random._pickle.__generator_ctor "
+    "numpy.random.bit_generator.__pyx_unpickle_SeedSequence".split()
 )
 _STDLIB = sys.stdlib_module_names.union(  # with Python 2's own
     "commands copy_reg cPickle dummy_thread popen2 thread urllib2".split()

@@ -79,6 +79,25 @@ ASSEMBLED = {
         b"c__builtin__\ngetattr\n(c__builtin__\nobject\nV__subclasses__\ntR(tR.",
     ),
     "download": ("torch.hub.load", b"ctorch.hub\nload\n(Va/b\nVc\ntR."),
+    **{
+        f"{module}.{name}": (
+            f"{module}.{name}",
+            b"\x80\x04\x8c%c%b\x8c%c%b\x93)R."
+            % (len(module), module.encode(), len(name), name.encode()),
+        )
+        for module, name in (
+            ("pathlib", "Path.unlink"),
+            ("dataclasses", "_create_fn"),
+            ("typing", "ForwardRef._evaluate"),
+            ("torch", "save"),
+            ("torch", "load"),
+            ("torch.storage", "_load_from_bytes"),
+            ("torch.utils.model_zoo", "load_url"),
+            ("numpy", "savetxt"),
+            ("numpy", "memmap"),
+            ("sympy", "sympify"),
+        )
+    },
 }
 
 
@@ -192,6 +211,25 @@ def test_the_assembled_attacks_are_real(canary, name):
     assert canary.exists()
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"cos\n\x1b[2Jsystem\n.",
+        b"\x80\x04\x8c\x02os\x8c\x08x\nsystem\x93.",
+        b"\x80\x04\x8c\x03a b\x8c\x01c\x93.",
+        b"\x80\x04\x8c\x00\x8c\x00\x93.",
+        b"\x80\x04K\x01K\x02\x93.",
+        b"\x80\x04\x8c\x01a" + b"\x58\x2d\x01\x00\x00" + b"b" * 301 + b"\x93.",
+    ],
+)
+def test_what_is_no_name_is_not_repeated(tmp_path, content):
+    as_zip(tmp_path / "model.pt", content)
+    with pytest.raises(DamagedFile, match=r"asks for something whose name is not one") as refusal:
+        open_weights(tmp_path / "model.pt")
+    assert str(refusal.value).isprintable()
+    assert len(str(refusal.value)) < 300
+
+
 # --- programs beside the weights -----------------------------------------------------------------
 
 
@@ -202,6 +240,16 @@ def test_an_archive_with_a_program_beside_the_weights_is_refused(tmp_path):
         archive.writestr("model/setup.py", "import os")
     with pytest.raises(HostileFile, match=r"model\.pt was refused.*carries a program, model/setup"):
         open_weights(path)
+
+
+def test_the_name_of_such_a_program_cannot_write_to_a_terminal(tmp_path):
+    as_zip(tmp_path / "model.pt", pickle.dumps({}))
+    with zipfile.ZipFile(tmp_path / "model.pt", "a") as archive:
+        archive.writestr("a\n\x1b[2J" + "b" * 1000 + "/setup.py", "import os")
+    with pytest.raises(HostileFile) as refusal:
+        open_weights(tmp_path / "model.pt")
+    assert str(refusal.value).isprintable()
+    assert len(str(refusal.value)) < 500
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
