@@ -349,7 +349,7 @@ _HARMLESS_BUILTINS = frozenset(
 _HARMLESS_PACKAGES = ("__main__", "math", "numbers")
 _DATA_PACKAGES = frozenset(
     "argparse array collections dataclasses datetime decimal enum fractions ipaddress pathlib "
-    "random string types typing uuid zoneinfo".split()
+    "random re string types typing uuid zoneinfo".split()
 )
 _HARMLESS_FUNCTIONS = frozenset(
     "_codecs.encode array.array array._array_reconstructor collections.defaultdict "

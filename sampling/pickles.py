@@ -130,7 +130,8 @@ def _is_size(number: Any) -> bool:
 
 
 def _is_ours(name: Global) -> bool:
-    return name in _CALLS or name.module in _STORAGE_MODULES
+    known = name.name in _STORAGE_DTYPES or name.name in _DTYPES
+    return name in _CALLS or (known and name.module in _STORAGE_MODULES)
 
 
 def _read_zip(
@@ -397,5 +398,8 @@ _STORAGE_DTYPES = {
     "BoolStorage": torch.bool,
     "ComplexFloatStorage": torch.complex64,
     "ComplexDoubleStorage": torch.complex128,
+    "QInt8Storage": torch.int8,  # of quantised tensors, which are not read
+    "QUInt8Storage": torch.uint8,
+    "QInt32Storage": torch.int32,
     "UntypedStorage": torch.uint8,
 }

@@ -103,6 +103,7 @@ def test_what_frameworks_keep_beside_the_weights_is_no_attack(tmp_path, protocol
         decimal.Decimal("0.5"),
         functools.partial(math.cos, 1),
         re.compile("a"),
+        re.IGNORECASE,
         typing.Any,
         types.SimpleNamespace(a=1),
         uuid.uuid4(),
@@ -247,11 +248,29 @@ def test_a_legacy_file_written_by_hand(tmp_path):
 
 @FORMATS
 def test_a_tensor_of_a_type_not_known_is_left_out_and_named(tmp_path, zipped, caplog):
-    odd = torch.eye(2).to_sparse()
-    save({"w": torch.ones(2), "odd": odd}, tmp_path / "w.pt", zipped)
-    assert list(open_weights(tmp_path / "w.pt").tensors) == ["w"]
+    odd = {
+        "sparse": torch.eye(2).to_sparse(),
+        "quantised": torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8),
+    }
+    save({**odd, "w": torch.ones(2)}, tmp_path / "w.pt", zipped)
+    file = open_weights(tmp_path / "w.pt")
+    assert file.read("w").tolist() == [1, 1]
+    assert list(file.tensors) == ["w"]
     assert "not read" in caplog.text
-    assert "odd: " in caplog.text
+    assert all(f"{name}: torch._utils._rebuild_" in caplog.text for name in odd)
+
+
+def test_a_storage_of_a_type_not_known_costs_its_tensors_only(tmp_path):
+    path = tmp_path / "w.pt"
+    save({"w": torch.ones(2), "odd": torch.ones(2, dtype=torch.int16)}, path, zipped=True)
+    with zipfile.ZipFile(path) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in entries.items():
+            archive.writestr(name, data.replace(b"ShortStorage", b"FutureStorage"))
+    file = open_weights(path)
+    assert list(file.tensors) == ["w"]
+    assert file.foreign == ["torch.FutureStorage"]
 
 
 class WrittenByPython2:
