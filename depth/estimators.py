@@ -194,8 +194,9 @@ class DepthModel:
 
         Raises ValueError, with the model's name, for weights that do not fit.
         """
+        weights = self._read()  # whose errors name the file themselves
         try:
-            return self._build(self._read())
+            return self._build(weights)
         except ValueError as error:
             raise type(error)(f"{self.name}: {error}") from error
 

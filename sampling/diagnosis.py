@@ -5,11 +5,14 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .kinds import VELOCITY, Family, Kind, Part, advice
+from .kinds import DEPTH_FOLDER, VELOCITY, Family, Kind, Part, advice
 from .recognition import recognise
 from .weights import TensorInfo
 
 __all__ = ["Diagnosis", "Family", "Kind", "Part", "identify", "part_of"]
+
+
+FOLDER = "diffusers folder"
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Diagnosis:
         parts: tensors and parameters of each part that is present, by name.
         dtypes: number of tensors of each element type.
         unused: tensors that depth-to-image does not read, grouped: reason -> names.
+        foreign: names of functions and classes that a pickle asks for; it is given none.
         problem: why it cannot be read, in a sentence; "" for a file that can.
     """
 
@@ -39,6 +43,7 @@ class Diagnosis:
     parts: dict[str, tuple[int, int]] = field(default_factory=dict)
     dtypes: dict[str, int] = field(default_factory=dict)
     unused: dict[str, list[str]] = field(default_factory=dict)
+    foreign: list[str] = field(default_factory=list)
     problem: str = ""
 
     def sentence(self) -> str:
@@ -49,7 +54,7 @@ class Diagnosis:
             facts.append(f"{self.in_channels} input channels")
         if self.context_dim is not None:
             facts.append(f"context {self.context_dim}")
-        article = "an" if self.kind.value[0] in "aeiouAEIOU" else "a"
+        article = "an" if self.kind.value[0] in "aeioAEIO" else "a"  # a UNet
         whose = f" for {self.family.value}" if self.kind in _ADD_ONS and self.family else ""
         return f"This is {article} {self.kind.value}{whose}" + (
             f" ({', '.join(facts)})." if facts else "."
@@ -60,6 +65,8 @@ class Diagnosis:
         """What to do with it, in a sentence or two."""
         if self.kind is Kind.SD2 and self.variant.startswith("768-v"):
             return VELOCITY
+        if self.kind is Kind.SD2_DEPTH and self.layout == FOLDER:
+            return DEPTH_FOLDER
         return advice(self.kind, self.family)
 
 

@@ -5,20 +5,29 @@ the file names. This machine has the same instructions and builds the same lists
 but a name stays a name and a call is carried out only if it is one of a few that are given to it.
 What is left is inert: objects of a training framework become a `Foreign`, which holds nothing.
 
-Nothing here can be made to take long or to grow: every instruction does a bounded piece of work,
-their number is limited, and dictionaries take plain keys only (the hash of nested tuples, which
-are cheap to write down, takes time without end).
+Nothing here can be made to take long or to grow, whatever a file writes down:
+
+- the bytes of a pickle, its instructions and the names that it asks for are counted and limited;
+- numbers and texts too long to be a size or a name become a `Foreign`;
+- only short texts are keys, and nothing else is hashed, compared or put into a message: the hash
+  and the text of nested tuples, which are cheap to write down, take time without end;
+- a call is carried out with few arguments, and their elements count as instructions.
 
 Instructions: Python's `pickletools`, protocols 0 to 5.
 """
 
 import pickletools
+import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
 MAX_BYTES = 100_000_000  # of one pickle; a checkpoint's has about one million
-MAX_OPERATIONS = 3_000_000  # of one pickle; a checkpoint's has about fifty thousand
+MAX_OPERATIONS = 2_000_000  # of one pickle; a checkpoint's has about fifty thousand
+_MAX_NAMES = 1_000  # that one file asks for; a checkpoint for about twenty
+_MAX_TEXT = 1_000  # characters of a key or a name
+_MAX_BITS = 128  # of a number; PyTorch's magic number has 77
+_MAX_ARGUMENTS = 32  # of a call; the longest has ten
 
 
 class UnreadableFile(ValueError):  # noqa: N818 - names what the file is
@@ -31,6 +40,12 @@ class DamagedFile(UnreadableFile):
 
 class HostileFile(UnreadableFile):
     """The file wants to run a program; nothing was run."""
+
+
+def shown(text: str, length: int = 200) -> str:
+    """A text of unknown origin, fit for a message: short, on one line, without escape codes."""
+    text = text if len(text) <= length else text[: length - 4] + " ..."
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class Global(NamedTuple):
@@ -46,7 +61,7 @@ class Global(NamedTuple):
 class Foreign(NamedTuple):
     """Stands for an object that was not made; whatever is done to it is dropped."""
 
-    kind: str
+    kind: Global | str
 
 
 class InertMachine:
@@ -57,6 +72,9 @@ class InertMachine:
         calls: the calls that are carried out; they get lists, dictionaries, tuples, plain values,
             `Global`s and `Foreign`s.
         persistent: what a persistent id stands for.
+
+    Attributes:
+        names: what the pickles asked for so far, each once.
     """
 
     def __init__(
@@ -68,6 +86,7 @@ class InertMachine:
         self._file = file
         self._calls = calls
         self._persistent = persistent
+        self.names: dict[Global, Global] = {}
 
     def load(self, stream: BinaryIO) -> Any:
         """What the next pickle of a stream holds.
@@ -77,14 +96,10 @@ class InertMachine:
         self._stack: list[Any] = []
         self._marks: list[int] = []
         self._memo: dict[int, Any] = {}
+        self._operations = 0
         try:
-            operations = pickletools.genops(_Limited(stream, self._file))
-            for count, (opcode, argument, _) in enumerate(operations):
-                if count > MAX_OPERATIONS:
-                    raise DamagedFile(
-                        f"{self._file} was refused: its pickle has more than {MAX_OPERATIONS:,} "
-                        "instructions, which no checkpoint needs"
-                    )
+            for opcode, argument, _ in pickletools.genops(_Limited(stream, self._file)):
+                self._count(1)
                 self._step(opcode.name, argument)
             return self._stack.pop()
         except UnreadableFile:
@@ -96,11 +111,19 @@ class InertMachine:
                 "Copy or download it again."
             ) from error
 
+    def _count(self, operations: int) -> None:
+        self._operations += operations
+        if self._operations > MAX_OPERATIONS:
+            raise DamagedFile(
+                f"{self._file} was refused: its pickle has more than {MAX_OPERATIONS:,} "
+                "instructions, which no checkpoint needs"
+            )
+
     def _step(self, operation: str, argument: Any) -> None:
         push, pop = self._stack.append, self._stack.pop
         match operation:
             case "BINPUT" | "LONG_BINPUT" | "PUT":  # first, because every other one is it
-                self._memo[argument] = self._stack[-1]
+                self._remember(argument)
             case "MEMOIZE":
                 self._memo[len(self._memo)] = self._stack[-1]
             case "BINGET" | "LONG_BINGET" | "GET":
@@ -141,8 +164,10 @@ class InertMachine:
                 self._set(self._since_mark())
             case "POP" if self._marks and self._marks[-1] == len(self._stack):
                 self._marks.pop()
-            case "POP" | "BUILD":  # what BUILD would set is the inside of a foreign object
+            case "POP":
                 pop()
+            case "BUILD":
+                self._build(pop())
             case "POP_MARK":
                 self._since_mark()
             case "DUP":
@@ -173,7 +198,12 @@ class InertMachine:
                     f"file ({operation})"
                 )
             case _:  # all that is left are numbers and texts
-                push(argument)
+                push(_small(argument))
+
+    def _remember(self, place: int) -> None:
+        if not 0 <= place <= MAX_OPERATIONS:  # large numbers can be chosen to collide
+            raise ValueError("a place in the memo that no pickler would choose")
+        self._memo[place] = self._stack[-1]
 
     def _since_mark(self) -> list[Any]:
         mark = self._marks.pop()
@@ -188,30 +218,69 @@ class InertMachine:
     def _set(self, items: list[Any]) -> None:
         if isinstance(self._stack[-1], dict):
             pairs = zip(items[::2], items[1::2], strict=True)
-            self._stack[-1].update((k, v) for k, v in pairs if isinstance(k, str | int))
+            self._stack[-1].update((k, v) for k, v in pairs if isinstance(k, str))
 
-    def _global(self, module: str, name: str) -> Global:
+    def _build(self, state: Any) -> None:
+        """Only the parameters of a module that is read as a dictionary are of use."""
+        parameters = state.get("_parameters") if isinstance(state, dict) else None
+        if isinstance(self._stack[-1], dict) and isinstance(parameters, dict):
+            self._count(len(parameters))
+            self._stack[-1].update(parameters)
+
+    def _global(self, module: Any, name: Any) -> Global:
+        if not all(isinstance(n, str) and _NAME.fullmatch(n) for n in (module, name)):
+            raise DamagedFile(
+                f"{self._file} cannot be read: its pickle asks for something whose name is not "
+                "one. Copy or download it again, from a source you trust."
+            )
         found = Global(module, name)
+        if found not in self.names:
+            self._admit(found)
+        return self.names[found]
+
+    def _admit(self, found: Global) -> None:
+        """Take down a name that was not asked for before."""
         if _runs_code(found):
             raise HostileFile(
-                f"{self._file} was refused: on loading it would call {found}, which can run any "
-                "program. Nothing was run. Weights need no such call: delete this file and get a "
-                "safetensors copy from a source you trust."
+                f"{self._file} was refused: on loading it would call {found}, which can run "
+                "programs or write files. Nothing was run. Weights need no such call: delete this "
+                "file and get a safetensors copy from a source you trust."
             )
-        return found
+        if len(self.names) == _MAX_NAMES:
+            raise DamagedFile(
+                f"{self._file} was refused: its pickle asks for more than {_MAX_NAMES:,} names, "
+                "which no checkpoint needs"
+            )
+        self.names[found] = found
 
     def _call(self, function: Any, arguments: Any) -> Any:
         if not isinstance(function, Global):
             return Foreign(type(function).__name__)
-        if function.module in _BUILTINS and function.name == "getattr":
-            # How protocols below 4 spell a class inside of a class.
-            owner, attribute = arguments
-            if isinstance(owner, Global):
-                return self._global(owner.module, f"{owner.name}.{attribute}")
-            return self._global("an object", attribute)
-        if function in self._calls:
-            return self._calls[function](*arguments)
-        return Foreign(str(function))
+        is_getattr = function.module in _BUILTINS and function.name == "getattr"
+        if not is_getattr and function not in self._calls:
+            return Foreign(function)
+        if not isinstance(arguments, tuple | list) or len(arguments) > _MAX_ARGUMENTS:
+            raise ValueError("arguments that no pickler would write")
+        self._count(sum(len(a) for a in arguments if isinstance(a, tuple | list)))
+        return self._attribute(*arguments) if is_getattr else self._calls[function](*arguments)
+
+    def _attribute(self, owner: Any, attribute: Any) -> Global:
+        """How protocols below 4 spell a class inside of a class."""
+        if isinstance(owner, Global) and isinstance(attribute, str):
+            return self._global(owner.module, f"{owner.name}.{attribute}")
+        return self._global("an_object", attribute)
+
+
+_NAME = re.compile(r"[\w.-]{1,300}")  # "-" is in the names of files that are modules
+
+
+def _small(value: Any) -> Any:
+    """A number or a text, if it can be a size, a key or a name."""
+    if isinstance(value, str | bytes | bytearray) and len(value) > _MAX_TEXT:
+        return Foreign("long text")
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+        return Foreign("large number")
+    return value
 
 
 class _Limited:
@@ -242,8 +311,8 @@ class _Limited:
 
 # --- Which names are an attack -------------------------------------------------------------------
 #
-# The machine calls none of them in any case. Telling them apart turns a file that tries into a
-# clear refusal instead of a checkpoint with odd contents.
+# The machine calls none of them in any case. Telling apart those that are known for it turns a
+# file that tries into a clear refusal instead of a checkpoint with odd contents.
 
 
 def _runs_code(found: Global) -> bool:
@@ -251,12 +320,23 @@ def _runs_code(found: Global) -> bool:
     names = found.name.split(".")
     if found.module in _BUILTINS:
         return names[0] not in _HARMLESS_BUILTINS or len(names) > 1
+    if str(found) in _HARMLESS_FUNCTIONS:
+        return False
     if any(name.startswith("__") or name in _CODE_RUNNING_NAMES for name in names):
         return True
     if pieces[0] in _STDLIB:
-        return pieces[0] not in _HARMLESS_STDLIB
+        return not _is_stdlib_class(pieces[0], names)
+    if pieces[0] in _NUMERICS and any(_WITH_FILES.match(name) for name in names):
+        return True
     starts = {".".join(pieces[:count]) for count in range(1, len(pieces) + 1)}
     return not starts.isdisjoint(_CODE_RUNNING_PACKAGES)
+
+
+def _is_stdlib_class(package: str, names: list[str]) -> bool:
+    """Whether it is a class, not its method, of one of the packages that hold data."""
+    if package in _HARMLESS_PACKAGES:
+        return True
+    return package in _DATA_PACKAGES and len(names) == 1 and names[0].lstrip("_")[:1].isupper()
 
 
 _BUILTINS = ("builtins", "__builtin__")
@@ -266,10 +346,19 @@ _HARMLESS_BUILTINS = frozenset(
     "tuple type unicode xrange Ellipsis NotImplemented getattr".split()
 )
 # What training frameworks keep beside the weights: data, and how data is spelled.
-_HARMLESS_STDLIB = frozenset(
-    "__main__ _codecs argparse array collections copy_reg copyreg dataclasses datetime decimal "
-    "enum fractions functools ipaddress math numbers pathlib random re string time types typing "
-    "uuid zoneinfo".split()
+_HARMLESS_PACKAGES = ("__main__", "math", "numbers")
+_DATA_PACKAGES = frozenset(
+    "argparse array collections dataclasses datetime decimal enum fractions ipaddress pathlib "
+    "random re string types typing uuid zoneinfo".split()
+)
+_HARMLESS_FUNCTIONS = frozenset(
+    "_codecs.encode array.array array._array_reconstructor collections.defaultdict "
+    "collections.deque copyreg._reconstructor copy_reg._reconstructor datetime.date "
+    "datetime.datetime datetime.time datetime.timedelta datetime.timezone functools.partial "
+    "re._compile time.struct_time zoneinfo.ZoneInfo._unpickle "
+    "numpy.random._pickle.__randomstate_ctor numpy.random._pickle.__bit_generator_ctor "
+    "numpy.random._pickle.__generator_ctor "
+    "numpy.random.bit_generator.__pyx_unpickle_SeedSequence".split()
 )
 _STDLIB = sys.stdlib_module_names.union(  # with Python 2's own
     "commands copy_reg cPickle dummy_thread popen2 thread urllib2".split()
@@ -279,14 +368,18 @@ _CODE_RUNNING_NAMES = frozenset(
     "os posix nt sys subprocess builtins importlib runpy shutil socket ctypes pickle system popen "
     "eval exec execfile compile spawn getattr setattr CodeType FunctionType LambdaType".split()
 )
+_NUMERICS = ("torch", "numpy")
+_WITH_FILES = re.compile(
+    r"_?(load|save|open|download|fromfile|tofile|fromregex|genfromtxt|memmap|DataSource)"
+)
 _CODE_RUNNING_PACKAGES = frozenset(
     (
-        "torch.load torch.hub torch.jit torch.package torch.serialization.load torch.fx torch.ops "
+        "torch.hub torch.jit torch.package torch.fx torch.ops "
         "torch._dynamo torch._inductor torch.multiprocessing torch.classes "
         "torch.distributed.rpc torch.distributed.launcher torch.distributed.elastic "
-        "torch.utils.cpp_extension torch.utils._config_module torch.storage._load_from_bytes "
-        "numpy.load numpy.f2py numpy.testing numpy.distutils pandas.read_pickle dill cloudpickle "
+        "torch.utils.cpp_extension torch.utils._config_module "
+        "numpy.f2py numpy.testing numpy.distutils pandas.read_pickle dill cloudpickle "
         "joblib pip setuptools pkg_resources distutils requests urllib3 httpx IPython yaml.load "
-        "yaml.unsafe_load paramiko fabric"
+        "yaml.unsafe_load paramiko fabric sympy.sympify sympy.parsing sympy.utilities"
     ).split()
 )

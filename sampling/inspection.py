@@ -4,14 +4,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from .diagnosis import Diagnosis, Kind, count, identify
+from .diagnosis import FOLDER, Diagnosis, Kind, count, identify
 from .diffusers_folder import INDEX, open_shards, weight_files
 from .inert import DamagedFile, HostileFile, UnreadableFile
 from .pickles import TorchScriptFile
 from .refusals import IncompleteCheckpoint
-from .weights import CutOffFile, GGUFFile, WeightFile, open_weights
+from .weights import CutOffFile, GGUFFile, PickleFile, WeightFile, open_weights
 
-FOLDER = "diffusers folder"
 _SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
 
 
@@ -37,6 +36,15 @@ def diagnose(path: Path | str) -> Diagnosis:
         return Diagnosis(kind, problem=str(error))
 
 
+def loaded_from(path: Path | str) -> Path:
+    """What the loader takes of a readable place: of a folder that is no pipeline's, its file.
+
+    An index where the file is in shards.
+    """
+    path = Path(path).absolute()
+    return _only_weights(path).path if path.is_dir() and not _is_pipeline(path) else path
+
+
 _UNREADABLE = (
     (HostileFile, Kind.HOSTILE),
     (TorchScriptFile, Kind.TORCHSCRIPT),
@@ -47,7 +55,8 @@ _UNREADABLE = (
 
 
 def _told(file: WeightFile) -> Diagnosis:
-    return identify(file.tensors, file.metadata)
+    told = identify(file.tensors, file.metadata)
+    return replace(told, foreign=file.foreign) if isinstance(file, PickleFile) else told
 
 
 def _only_weights(folder: Path) -> WeightFile:

@@ -70,6 +70,9 @@ VELOCITY = (
     "neither its style can be given to that: depth-to-image needs a copy of 512-depth-ema."
 )
 
+# Of SD2_DEPTH in the layout of diffusers.
+DEPTH_FOLDER = "Put it into models/diffusers and choose it in Load SD2 Depth Checkpoint."
+
 _COPY = "Copy or download it again."
 _DEPTH_COPY = "It has no depth channel: depth-to-image needs a copy of 512-depth-ema."
 _OTHER = (
@@ -79,8 +82,7 @@ _OTHER = (
 _ADD_ONS = (Kind.LORA, Kind.CONTROLNET, Kind.T2I_ADAPTER, Kind.EMBEDDING)
 
 _ADVICE = {
-    Kind.SD2_DEPTH: "Put it into models/checkpoints (a folder: into models/diffusers) and choose "
-    "it in Load SD2 Depth Checkpoint.",
+    Kind.SD2_DEPTH: "Put it into models/checkpoints and choose it in Load SD2 Depth Checkpoint.",
     Kind.SD2_DEPTH_UNET: "Put it into models/checkpoints and choose it in Load SD2 Depth "
     "Checkpoint; VAE and text encoder come from Load VAE and Load CLIP, or from another SD2 "
     "checkpoint.",
@@ -114,10 +116,10 @@ _ADVICE = {
     Kind.MIDAS: "Put it into models/depth and choose it in Load Depth Model.",
     Kind.DEPTH_NETWORK: "Load Depth Model takes it as a folder in models/depth, with its "
     "config.json and preprocessor_config.json.",
-    Kind.UNKNOWN: "If it should be a model, get another copy.",
+    Kind.UNKNOWN: "Depth-to-image has no use for it.",
     Kind.GGUF: "It is for loaders of its own. Depth-to-image needs a copy of 512-depth-ema.",
     Kind.TORCHSCRIPT: "Get the model's plain weights, best as safetensors.",
     Kind.HOSTILE: "Do not give it to any other program.",
     Kind.DAMAGED: _COPY,
-    Kind.NOT_A_MODEL: "If it should be a model, the download failed: get it again.",
+    Kind.NOT_A_MODEL: "If it should be a model, get another copy, best as safetensors.",
 }

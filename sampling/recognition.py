@@ -80,8 +80,10 @@ def _unet_kind(unet: Tensors, first: str) -> Found:
     projection = _shape(unet, "proj_in.weight")
     kind = _UNET_KINDS.get((in_channels, context), Kind.UNKNOWN_UNET)
     variant = ""
-    if in_channels == 5 and projection is not None and len(projection) == 2:
-        kind = Kind.SD2_DEPTH
+    is_linear = projection is not None and len(projection) == 2
+    if in_channels == 5 and is_linear and context not in _CONTEXTS_OF_OTHERS:
+        is_labelled = _any_name(unet, r"^(label_emb|class_embedding|add_embedding)\.")
+        kind = Kind.UNKNOWN_UNET if is_labelled else Kind.SD2_DEPTH
     if any(mark in name for name in unet for mark in _VIDEO):
         kind, variant = Kind.OTHER_DIFFUSION, "a video model"
     if kind is Kind.SD2 and _any_name(unet, r"^(label_emb|class_embedding)\."):
@@ -100,6 +102,8 @@ _UNET_KINDS = {
     (9, 2048): Kind.SDXL_INPAINTING,
     (4, 1280): Kind.SDXL_REFINER,
 }
+# Small checkpoints for tests have any other context.
+_CONTEXTS_OF_OTHERS = {context for _, context in _UNET_KINDS} - {1024}
 _FAMILIES = {
     **dict.fromkeys((Kind.SD1, Kind.SD1_INPAINTING), Family.SD1),
     **dict.fromkeys((Kind.SDXL, Kind.SDXL_INPAINTING, Kind.SDXL_REFINER), Family.SDXL),

@@ -5,6 +5,7 @@ are read by `pickles.py`, which never runs what is pickled.
 """
 
 import json
+import reprlib
 import struct
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -15,8 +16,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from .inert import DamagedFile, HostileFile, UnreadableFile
-from .pickles import Archive
+from .inert import DamagedFile, HostileFile, UnreadableFile, shown
+from .pickles import Archive, check_name
 
 _MAX_HEADER = 100_000_000  # bytes; the limit the safetensors format sets itself
 
@@ -64,7 +65,7 @@ class SafetensorsFile(WeightFile):
     def __init__(self, path: Path) -> None:
         self.path = path
         header, self._start = _header(path)
-        self.metadata = header.pop("__metadata__", {})
+        self.metadata = _metadata(path, header.pop("__metadata__", {}))
         self.tensors = {name: _info(path, name, entry) for name, entry in header.items()}
         self._offsets = {name: tuple(entry["data_offsets"]) for name, entry in header.items()}
         try:
@@ -73,8 +74,8 @@ class SafetensorsFile(WeightFile):
         except SafetensorError as error:
             whole = self._start + max((end for _, end in self._offsets.values()), default=0)
             raise CutOffFile(
-                f"{path.name} is damaged: {error}. By its header it should have {whole:,} bytes; "
-                f"it has {path.stat().st_size:,}. Copy or download it again.",
+                f"{path.name} is damaged: {shown(str(error))}. By its header it should have "
+                f"{whole:,} bytes; it has {path.stat().st_size:,}. Copy or download it again.",
                 self,
             ) from error
 
@@ -90,12 +91,17 @@ class SafetensorsFile(WeightFile):
 
 
 class PickleFile(WeightFile):
-    """A PyTorch pickle; nothing in it is run, and tensors are memory-mapped."""
+    """A PyTorch pickle; nothing in it is run, and tensors are memory-mapped.
+
+    Attributes:
+        foreign: the names that the pickle asks for beside those that tensors need.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.metadata = {}
         self._archive = Archive(path)
+        self.foreign = self._archive.foreign
         self.tensors = {
             name: TensorInfo(stored.storage.dtype, stored.shape)
             for name, stored in self._archive.tensors.items()
@@ -215,14 +221,30 @@ _DTYPES = {
 }
 
 
-def _info(path: Path, name: str, entry: dict) -> TensorInfo:
-    try:
-        begin, end = map(int, entry["data_offsets"])
-        if not 0 <= begin <= end:
-            raise ValueError("the tensor ends before it begins")
-        return TensorInfo(_DTYPES[entry["dtype"]], tuple(entry["shape"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise UnreadableFile(
-            f"{path.name}: the header's entry for {name} is {entry!r}, which is not understood; "
-            f"known element types are {', '.join(_DTYPES)}"
-        ) from error
+def _metadata(path: Path, entries: object) -> dict[str, str]:
+    if not isinstance(entries, dict) or not all(isinstance(v, str) for v in entries.values()):
+        raise DamagedFile(
+            f"{path.name} is damaged: its metadata is {reprlib.repr(entries)}, expected texts by "
+            "name. Copy or download it again."
+        )
+    return entries
+
+
+def _info(path: Path, name: str, entry: object) -> TensorInfo:
+    check_name(path, name)
+    match entry:
+        case {
+            "dtype": str(dtype),
+            "shape": list(shape),
+            "data_offsets": [int(begin), int(end)],
+        } if 0 <= begin <= end and all(isinstance(n, int) and n >= 0 for n in shape):
+            if dtype in _DTYPES:
+                return TensorInfo(_DTYPES[dtype], tuple(shape))
+            raise UnreadableFile(
+                f"{path.name}: the element type of {name} is {shown(dtype, 20)!r}, which is not "
+                f"known here; known ones are {', '.join(_DTYPES)}"
+            )
+    raise DamagedFile(
+        f"{path.name} is damaged: the header's entry for {name} is {reprlib.repr(entry)}. Copy or "
+        "download it again."
+    )

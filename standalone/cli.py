@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if options.debug:
             raise
-        print(f"error: {_sentence(error)}", file=sys.stderr)
+        print(f"error: {_printable(_sentence(error))}", file=sys.stderr)
         return USAGE if isinstance(error, EditError) else FAILED
 
 
@@ -50,6 +50,11 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, expected):
         return text
     return f"{type(error).__name__}: {text} (--debug shows where)"
+
+
+def _printable(text: str) -> str:
+    """Without escape codes, which a name in a file could bring to the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 _REMEDY = (

@@ -240,3 +240,12 @@ def test_depth_model_without_weights_says_so_when_used():
     model = DepthModel("unet-only.safetensors", read)
     with pytest.raises(LookupError, match="no depth network"):
         _ = model.network
+
+
+def test_what_reading_says_is_not_said_twice():
+    def read():
+        raise ValueError("mini.safetensors has no MiDaS depth network inside.")
+
+    model = DepthModel("mini.safetensors", read)
+    with pytest.raises(ValueError, match=r"^mini\.safetensors has no MiDaS"):
+        _ = model.network

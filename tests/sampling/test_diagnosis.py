@@ -27,6 +27,12 @@ def midas(mark):
     return {mark: (1,), "scratch.output_conv.0.weight": (128, 256, 3, 3)}
 
 
+def five_channels(name):
+    """A UNet of another family made for depth, with linear projections as SD2's has."""
+    config = {**real.CONFIGS[name], "in_channels": 5, "use_linear_projection": True}
+    return real.of_diffusers("UNet2DConditionModel", **config)
+
+
 def text_lora(width):
     return real.kohya(real.clip(width, 12), "lora_te_")
 
@@ -346,6 +352,21 @@ LAYOUTS = {
         "",
         "diffusers",
     ),
+    "embedding as .pt": (lambda: {"*": (2, 1024)}, Kind.EMBEDDING, SD2, "", ""),
+    **{
+        f"{name} with five channels{suffix}": (
+            build,
+            Kind.UNKNOWN_UNET,
+            None,
+            "",
+            "original" if suffix else "diffusers",
+        )
+        for name in ("sd1", "sdxl", "sdxl-refiner", "sd2-unclip-h", "sd2-upscaler")
+        for suffix, build in (
+            ("", lambda name=name: five_channels(name)),
+            (", original", lambda name=name: real.original(five_channels(name))),
+        )
+    },
     "some tensors": (lambda: {"layer.weight": (3, 3)}, Kind.UNKNOWN, None, "", ""),
 }
 
@@ -463,6 +484,11 @@ def test_the_facts_of_the_real_checkpoint():
             "context 768).",
         ),
         ("MiDaS DPT-Hybrid", "This is a MiDaS depth network (MiDaS DPT-Hybrid)."),
+        (
+            "sd2-depth UNet",
+            "This is a UNet of a Stable Diffusion 2 depth model, without VAE and text encoder "
+            "(5 input channels, context 1024).",
+        ),
     ],
 )
 def test_sentences(name, sentence):
@@ -627,6 +653,8 @@ def test_a_diffusers_folder(tmp_path):
     assert told.parts.keys() == {"UNet", "VAE", "text encoder", "MiDaS depth network"}
     assert told.parts["UNet"] == (686, 865_913_604)
     assert (told.in_channels, told.context_dim, told.problem) == (5, 1024, "")
+    assert "models/diffusers" in told.advice
+    assert "models/checkpoints" not in told.advice
 
 
 @pytest.mark.parametrize(

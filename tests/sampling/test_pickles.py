@@ -1,11 +1,19 @@
 """Pickled checkpoints: both formats of PyTorch, and frameworks whose classes are not installed."""
 
 import argparse
+import collections
+import datetime
+import decimal
+import functools
+import math
 import pathlib
 import pickle
+import re
 import struct
 import sys
 import types
+import typing
+import uuid
 import zipfile
 from collections import OrderedDict, defaultdict
 
@@ -85,6 +93,41 @@ def test_lightning_checkpoints_load_without_their_classes(lightning_checkpoint):
     assert not any(name.endswith("_absent") for name in sys.modules)
 
 
+@pytest.mark.parametrize("protocol", range(1, 6))
+def test_what_frameworks_keep_beside_the_weights_is_no_attack(tmp_path, protocol):
+    beside = [
+        collections.Counter("aab"),
+        collections.deque([1]),
+        datetime.datetime(2022, 11, 24, tzinfo=datetime.timezone.utc),
+        datetime.timedelta(1),
+        decimal.Decimal("0.5"),
+        functools.partial(math.cos, 1),
+        re.compile("a"),
+        re.IGNORECASE,
+        typing.Any,
+        types.SimpleNamespace(a=1),
+        uuid.uuid4(),
+        pathlib.Path("a"),
+        np.random.RandomState(0),
+        np.random.default_rng(0),
+        np.dtype("float32"),
+        torch.float16,
+        torch.nn.functional.relu,
+        torch.nn.Linear(1, 1),
+        torch.optim.lr_scheduler.LambdaLR,
+    ]
+    content = {"state_dict": {"w": torch.ones(2)}, "beside": beside}
+    torch.save(content, tmp_path / "model.ckpt", pickle_protocol=protocol)
+    assert list(open_weights(tmp_path / "model.ckpt").tensors) == ["w"]
+
+
+def test_the_names_that_a_file_asks_for_are_told(lightning_checkpoint):
+    foreign = open_weights(lightning_checkpoint).foreign
+    assert "pytorch_lightning_absent.ModelCheckpoint" in foreign
+    assert "pytorch_lightning_absent.Trainer.Mode" in foreign
+    assert not any(name.startswith(("torch._utils", "collections.O")) for name in foreign)
+
+
 DTYPES = (
     torch.float64,
     torch.float32,
@@ -96,6 +139,8 @@ DTYPES = (
     torch.int8,
     torch.uint8,
     torch.bool,
+    torch.complex64,
+    torch.complex128,
 )
 
 
@@ -140,6 +185,92 @@ def test_a_view_of_a_storage_as_old_files_have_them(tmp_path):
     content += struct.pack("<Q6f", 6, *range(6))
     (tmp_path / "old.pth").write_bytes(content)
     assert open_weights(tmp_path / "old.pth").read("w").tolist() == [3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    "view",
+    [b"(Vview\nJ\xff\xff\xff\xffK\x04t", b"(Vview\n]K\x04t", b"(Vview\nK\x00t", b"K\x02", b"NN"],
+)
+def test_a_view_that_is_none_is_refused(tmp_path, view):
+    """Before the storage's first element, for one."""
+    tensor = (
+        b"ctorch._utils\n_rebuild_tensor_v2\n((Vstorage\nctorch\nFloatStorage\nVroot\nVcpu\nK\x06"
+        + view
+        + b"tQK\x01(K\x03t(K\x01t\x89NtR"
+    )
+    with pytest.raises(UnreadableFile, match="other than a storage"):
+        open_weights(legacy(tmp_path / "old.pth", b"\x80\x02}Vw\n" + tensor + b"s.", ["root"]))
+
+
+TENSOR = (
+    b"\x80\x02}Vw\nctorch._utils\n_rebuild_tensor_v2\n((Vstorage\nctorch\nFloatStorage\nV0\nVcpu\n"
+    b"K\x04tQK\x00K\x02\x85K\x01\x85\x89}tRs."
+)
+
+
+def legacy(path, content, keys, data=b""):
+    """A file as before 1.6, with its contents and the list of its storages."""
+    parts = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}]
+    heads = b"".join(pickle.dumps(part, 2) for part in parts)
+    path.write_bytes(heads + content + pickle.dumps(keys, 2) + data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("keys", "data"),
+    [
+        (5, b""),
+        (None, b""),
+        ([[1]], b""),
+        ([("0",)], b""),
+        ({"0": 1}, b""),
+        (["1"], struct.pack("<Q", 4) + bytes(16)),
+        ([], b""),
+        (["0"], b"\x04"),
+        (["0"], struct.pack("<Q", 2**64 - 1) + bytes(16)),
+        (["0"], struct.pack("<Q", 2**61 - 1) + bytes(16)),
+        (["0"], struct.pack("<Q", 5) + bytes(16)),
+    ],
+)
+def test_damaged_lists_of_storages(tmp_path, keys, data):
+    with pytest.raises(DamagedFile, match=r"old\.pth is (damaged|cut off)"):
+        open_weights(legacy(tmp_path / "old.pth", TENSOR, keys, data))
+
+
+def test_a_legacy_file_written_by_hand(tmp_path):
+    """That those above are damaged by their lists alone."""
+    data = struct.pack("<Q4f", 4, *range(4))
+    assert open_weights(legacy(tmp_path / "old.pth", TENSOR, ["0"], data)).read("w").tolist() == [
+        0,
+        1,
+    ]
+
+
+@FORMATS
+def test_a_tensor_of_a_type_not_known_is_left_out_and_named(tmp_path, zipped, caplog):
+    odd = {
+        "sparse": torch.eye(2).to_sparse(),
+        "quantised": torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8),
+    }
+    save({**odd, "w": torch.ones(2)}, tmp_path / "w.pt", zipped)
+    file = open_weights(tmp_path / "w.pt")
+    assert file.read("w").tolist() == [1, 1]
+    assert list(file.tensors) == ["w"]
+    assert "not read" in caplog.text
+    assert all(f"{name}: torch._utils._rebuild_" in caplog.text for name in odd)
+
+
+def test_a_storage_of_a_type_not_known_costs_its_tensors_only(tmp_path):
+    path = tmp_path / "w.pt"
+    save({"w": torch.ones(2), "odd": torch.ones(2, dtype=torch.int16)}, path, zipped=True)
+    with zipfile.ZipFile(path) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in entries.items():
+            archive.writestr(name, data.replace(b"ShortStorage", b"FutureStorage"))
+    file = open_weights(path)
+    assert list(file.tensors) == ["w"]
+    assert file.foreign == ["torch.FutureStorage"]
 
 
 class WrittenByPython2:
@@ -204,7 +335,7 @@ def test_cut_off_and_foreign_archives(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [([1, 2, 3], "holds a list"), ({"step": 5}, "without a single named tensor")],
+    [([1, 2, 3], "holds a list"), ({"step": 5}, r"no named tensors but step \(int\)")],
 )
 def test_files_without_named_tensors(tmp_path, content, words):
     path = tmp_path / "model.pt"
@@ -226,3 +357,28 @@ def test_weights_beside_an_optimizer_are_unwrapped(tmp_path):
     weights = {"a.weight": torch.arange(6.0).reshape(2, 3)}
     torch.save({"optimizer": {"state": {}}, "model": weights}, tmp_path / "midas.pt")
     assert list(open_weights(tmp_path / "midas.pt").tensors) == ["a.weight"]
+
+
+VECTOR = torch.arange(8.0).reshape(2, 4)
+
+
+@FORMATS
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"string_to_token": {"*": 265}, "string_to_param": {"*": VECTOR}, "name": "x", "step": 1},
+        {
+            "string_to_token": {"*": 265},
+            "string_to_param": torch.nn.ParameterDict({"*": torch.nn.Parameter(VECTOR)}),
+        },
+        {"params_ema": {"*": VECTOR}},
+        {"model": {"*": VECTOR}, "state_dict": {}},
+        {"state_dict": {"epoch": 1}, "*": VECTOR},
+    ],
+    ids=["textual inversion", "of modules", "upscaler", "empty state_dict", "beside"],
+)
+def test_where_else_weights_are(tmp_path, content, zipped):
+    save(content, tmp_path / "w.pt", zipped)
+    file = open_weights(tmp_path / "w.pt")
+    assert list(file.tensors) == ["*"]
+    assert torch.equal(file.read("*"), VECTOR)

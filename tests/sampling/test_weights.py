@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from sd2_depth2img.sampling.weights import (
+    DamagedFile,
     PickleFile,
     SafetensorsFile,
     TensorInfo,
@@ -71,16 +72,71 @@ def test_safetensors_cut_off_in_the_data_says_how_much_is_missing(safetensors):
         open_weights(safetensors)
 
 
+def write_header(path, header):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + bytes(8))
+    return path
+
+
+ENTRY = {"dtype": "U8", "shape": [8], "data_offsets": [0, 8]}
+
+
 @pytest.mark.parametrize(
-    "change", [{"dtype": "F4"}, {"data_offsets": "ab"}, {"data_offsets": [9, 3]}, {"shape": 2}]
+    "change",
+    [
+        {"dtype": ["U8"]},
+        {"data_offsets": "ab"},
+        {"data_offsets": [9, 3]},
+        {"data_offsets": [0, float("inf")]},
+        {"data_offsets": [0.0, 8.0]},
+        {"shape": 2},
+        {"shape": [None]},
+        {"shape": ["8"]},
+        {"shape": [-8]},
+        {"shape": [8.0]},
+        {"shape": {}},
+    ],
 )
-def test_an_entry_that_is_not_understood_is_named(tmp_path, change):
-    entry = {"dtype": "U8", "shape": [1], "data_offsets": [0, 1], **change}
-    header = json.dumps({"x": entry}).encode()
-    path = tmp_path / "odd.safetensors"
-    path.write_bytes(struct.pack("<Q", len(header)) + header + b"\0")
-    with pytest.raises(UnreadableFile, match=r"entry for x "):
+def test_an_entry_that_is_damaged_is_named(tmp_path, change):
+    path = write_header(tmp_path / "odd.safetensors", {"x": {**ENTRY, **change}})
+    with pytest.raises(DamagedFile, match=r"odd\.safetensors is damaged: .* entry for x "):
         open_weights(path)
+
+
+def test_an_entry_that_is_none_is_named_and_shortened(tmp_path):
+    nested = b"[" * 400 + b"1" * 4000 + b"]" * 400
+    path = write_header(tmp_path / "odd.safetensors", b'{"x": ' + nested + b"}")
+    with pytest.raises(DamagedFile) as refusal:
+        open_weights(path)
+    assert len(str(refusal.value)) < 300
+
+
+def test_an_element_type_that_is_not_known_is_named(tmp_path):
+    path = write_header(tmp_path / "odd.safetensors", {"x": {**ENTRY, "dtype": "F4"}})
+    with pytest.raises(UnreadableFile, match=r"the element type of x is 'F4'") as refusal:
+        open_weights(path)
+    assert not isinstance(refusal.value, DamagedFile)
+
+
+@pytest.mark.parametrize("metadata", [["x"], "x", 5, None, {"modelspec.architecture": 5}])
+def test_metadata_that_is_damaged_is_named(tmp_path, metadata):
+    path = write_header(tmp_path / "odd.safetensors", {"__metadata__": metadata, "x": ENTRY})
+    with pytest.raises(DamagedFile, match=r"odd\.safetensors is damaged: its metadata is "):
+        open_weights(path)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".ckpt"])
+@pytest.mark.parametrize("name", ["x\x1b[2J", "x\nthis file is safe", "x" * 501, "x\u202ey"])
+def test_names_that_could_write_to_a_terminal_are_refused(tmp_path, name, suffix):
+    path = tmp_path / f"odd{suffix}"
+    if suffix == ".ckpt":
+        torch.save({name: torch.ones(1)}, path)
+    else:
+        write_header(path, {name: ENTRY})
+    with pytest.raises(UnreadableFile, match="which is no name") as refusal:
+        open_weights(path)
+    assert str(refusal.value).isprintable()
+    assert len(str(refusal.value)) < 400
 
 
 @pytest.mark.parametrize(

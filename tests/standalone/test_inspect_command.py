@@ -1,6 +1,8 @@
 """`depth2img inspect`: what it says, for people and for programs, and its exit codes."""
 
 import json
+import shutil
+import zipfile
 
 import pytest
 import torch
@@ -35,8 +37,7 @@ def test_a_whole_checkpoint(mini_checkpoint, capsys):
     assert any(line.startswith("  MiDaS depth network: 368 tensors, ") for line in lines)
     assert lines[-2:] == [
         "  complete",
-        "  What to do: Put it into models/checkpoints (a folder: into models/diffusers) and choose "
-        "it in Load SD2 Depth Checkpoint.",
+        "  What to do: Put it into models/checkpoints and choose it in Load SD2 Depth Checkpoint.",
     ]
     assert facts["kind"] == "SD2_DEPTH"
     assert facts["family"] == "SD2"
@@ -91,12 +92,75 @@ def test_a_folder_of_one_file(tmp_path, capsys):
     assert facts["kind"] == "EMBEDDING"
 
 
+def test_the_folder_of_a_unet(diffusers_folder, capsys):
+    lines, facts = inspect(capsys, diffusers_folder / "unet")
+    assert ": This is a UNet of a Stable Diffusion 2 depth model" in lines[0]
+    assert facts["state"].startswith("complete, but without a VAE")
+    assert "Take diffusion_pytorch_model.safetensors out of it. Put it into" in facts["advice"]
+
+
+def test_a_folder_around_a_checkpoint(mini_checkpoint, tmp_path, capsys):
+    (tmp_path / "model-x.safetensors").symlink_to(mini_checkpoint)
+    _, facts = inspect(capsys, tmp_path)
+    assert (facts["kind"], facts["state"]) == ("SD2_DEPTH", "complete")
+    assert "Take model-x.safetensors out of it." in facts["advice"]
+
+
+def test_shards_of_a_unet_and_their_index(diffusers_folder, tmp_path, capsys):
+    weights = load_file(diffusers_folder / "unet" / "diffusion_pytorch_model.safetensors")
+    places = {}
+    for number in (1, 2):
+        name = f"diffusion_pytorch_model-0000{number}-of-00002.safetensors"
+        shard = dict(list(weights.items())[number - 1 :: 2])
+        save_file(shard, tmp_path / name)
+        places |= dict.fromkeys(shard, name)
+    index = tmp_path / "diffusion_pytorch_model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": places}))
+    for path in (tmp_path, index):
+        _, facts = inspect(capsys, path)
+        assert (facts["kind"], facts["state"]) == ("SD2_DEPTH_UNET", "in shards")
+        assert "models/diffusers" in facts["advice"]
+
+
+def test_a_pipeline_without_its_index(diffusers_folder, tmp_path, capsys):
+    (tmp_path / "unet").symlink_to(diffusers_folder / "unet")
+    lines, facts = inspect(capsys, tmp_path, cli.FAILED)
+    assert "This is a Stable Diffusion 2 depth checkpoint" in lines[0]
+    assert "there is no model_index.json" in facts["state"]
+
+
+def test_what_a_pickle_asks_for_is_listed(tmp_path, capsys):
+    torch.save({"w": torch.ones(2)}, tmp_path / "plain.pt")
+    assert inspect(capsys, tmp_path / "plain.pt")[1]["foreign"] == []
+    with zipfile.ZipFile(tmp_path / "plain.pt") as plain:
+        names = {name: plain.read(name) for name in plain.namelist()}
+    with zipfile.ZipFile(tmp_path / "odd.pt", "w") as odd:
+        for name, data in names.items():
+            asks = b"0ctransformers.utils\nrun_command\n)R0h\x00."
+            odd.writestr(name, data[:-1] + asks if name.endswith("data.pkl") else data)
+    lines, facts = inspect(capsys, tmp_path / "odd.pt")
+    assert "  asks for and is not given: transformers.utils.run_command" in lines
+    assert facts["foreign"] == ["transformers.utils.run_command"]
+
+
+def test_nothing_in_a_file_writes_to_the_terminal(diffusers_folder, tmp_path, capsys):
+    shutil.copytree(diffusers_folder, tmp_path / "f")
+    index = tmp_path / "f" / "model_index.json"
+    said = {**json.loads(index.read_text()), "_class_name": "\x1b[2J"}
+    index.write_text(json.dumps(said))
+    (tmp_path / "f" / "vae" / "config.json").write_text('{"scaling_factor": "\\u001b[2J"}')
+    inspect(capsys, tmp_path / "f", cli.FAILED)
+    cli.main(["inspect", f"{tmp_path}/\x1b[2J"])
+    assert "\x1b" not in capsys.readouterr().err
+
+
 def test_what_is_no_model(tmp_path, capsys):
     (tmp_path / "a.ckpt").write_bytes(b"nothing of the kind")
     lines, facts = inspect(capsys, tmp_path / "a.ckpt", cli.FAILED)
     assert lines[0].endswith("a.ckpt: This is a file without a model in it.")
     assert "a.ckpt is not a weight file: it begins with b'nothing '" in lines[1]
     assert lines[2].startswith("  What to do: ")
+    assert "download" not in lines[2]  # it may have been anything
     assert facts["kind"] == "NOT_A_MODEL"
 
 
