@@ -195,7 +195,7 @@ def _header(path: Path) -> tuple[dict[str, dict], int]:
 
 
 # https://github.com/huggingface/safetensors#format
-_DTYPES = {
+DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
     "F16": torch.float16,
@@ -220,9 +220,9 @@ def _info(path: Path, name: str, entry: dict) -> TensorInfo:
         begin, end = map(int, entry["data_offsets"])
         if not 0 <= begin <= end:
             raise ValueError("the tensor ends before it begins")
-        return TensorInfo(_DTYPES[entry["dtype"]], tuple(entry["shape"]))
+        return TensorInfo(DTYPES[entry["dtype"]], tuple(entry["shape"]))
     except (KeyError, TypeError, ValueError) as error:
         raise UnreadableFile(
             f"{path.name}: the header's entry for {name} is {entry!r}, which is not understood; "
-            f"known element types are {', '.join(_DTYPES)}"
+            f"known element types are {', '.join(DTYPES)}"
         ) from error
