@@ -255,14 +255,12 @@ def load_checkpoint(checkpoint: Checkpoint) -> tuple[Model, Clip | Absent, Vae |
 def _comfyui_reads(checkpoint: Checkpoint) -> bool:
     """Whether ComfyUI can read the file itself: safetensors in the original layout.
 
-    It tells safetensors by the file's name, this pack by its content, and it leaves layers of the
+    It tells safetensors by the file's name, this pack by its content, and it leaves tensors of the
     text encoder that a file lacks as they come out of the memory.
     """
     name = checkpoint.path.name.lower()
     is_safetensors = isinstance(checkpoint.file, SafetensorsFile)
-    return (
-        is_safetensors and name.endswith((".safetensors", ".sft")) and not _idle_layer(checkpoint)
-    )
+    return is_safetensors and name.endswith((".safetensors", ".sft")) and not _idle_text(checkpoint)
 
 
 def _load_weights(checkpoint: Checkpoint, **options: Any) -> tuple:
@@ -273,18 +271,19 @@ def _load_weights(checkpoint: Checkpoint, **options: Any) -> tuple:
         if is_wanted
         for name, tensor in checkpoint.read(part).items()
     }
-    return comfy.sd.load_state_dict_guess_config({**weights, **_idle_layer(checkpoint)}, **options)
+    return comfy.sd.load_state_dict_guess_config({**weights, **_idle_text(checkpoint)}, **options)
 
 
-def _idle_layer(checkpoint: Checkpoint) -> dict[str, Tensor]:
-    """Zeros for the text encoder's last layer where the file lacks it.
+def _idle_text(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """Zeros for the text encoder's last layer and projection where the file lacks them.
 
-    Nothing that SD2 uses depends on it, but ComfyUI computes it and saves it.
+    Nothing that SD2 uses depends on them, but ComfyUI computes them and saves them.
     """
     if checkpoint.text is None:
         return {}
     shapes = checkpoint.text.tensors()
-    names = {name: Part.TEXT.value + name for name in checkpoint.text.unused() if "." in name}
+    unused = checkpoint.text.unused() - {"logit_scale"}  # which ComfyUI sets itself
+    names = {name: Part.TEXT.value + name for name in unused}
     return {
         full: torch.zeros(shapes[name])
         for name, full in names.items()

@@ -18,6 +18,7 @@ from .architecture import (
 from .diagnosis import Diagnosis, Kind, Part, identify, part_of
 from .diffusers_folder import DiffusersFolder, open_source
 from .ema import with_ema
+from .midas_keymap import MIDAS_IDLE, MIDAS_KEYS
 from .recognition import predicts_velocity
 from .refusals import IncompleteCheckpoint, NotADepthCheckpoint
 from .weights import WeightFile
@@ -81,6 +82,11 @@ class Checkpoint:
         identity = identify(file.tensors)
         _check_kind(source, file, identity, depth_only)
         unet = _part(file, Part.UNET, UNetArchitecture)
+        if unet is None:  # known for a UNet by its first tensors, and not to be put in its place
+            raise IncompleteCheckpoint(
+                f"{file.path.name} is an incomplete depth checkpoint: tensors are missing by which "
+                f"the widths of its UNet are known. {_REMEDY}"
+            )
         vae = _part(file, Part.VAE, VAEArchitecture)
         text = _part(file, Part.TEXT, TextArchitecture)
         if text is not None and text.width != unet.context_dim:
@@ -92,8 +98,7 @@ class Checkpoint:
             source.check_settings(unet, text)
         for reason, names in identity.unused.items():
             _log.info("%s: %d tensors are not used: %s", file.path.name, len(names), reason)
-        has_midas = any(name.startswith(Part.MIDAS.value) for name in file.tensors)
-        return cls(file, unet, vae, text, has_midas)
+        return cls(file, unet, vae, text, _has_midas(file))
 
     def read(self, part: Part) -> dict[str, Tensor]:
         """A part's tensors by name, the prefix stripped; memory-mapped, in their stored dtype.
@@ -193,6 +198,20 @@ def _part(file: WeightFile, part: Part, architecture: type[Widths]) -> Widths | 
     unused = widths.unused() if isinstance(widths, TextArchitecture) else ()
     _check(file, part, widths.tensors(), optional=unused)
     return widths
+
+
+def _has_midas(file: WeightFile) -> bool:
+    """Whether MiDaS is there; of what is known by name no tensor that it needs may be missing."""
+    found = part_of(file.tensors, Part.MIDAS)
+    names = [entry.ldm for entry in MIDAS_KEYS.entries if not entry.ldm.startswith(MIDAS_IDLE)]
+    missing = [name for name in names if name not in found]
+    if found and missing:
+        raise IncompleteCheckpoint(
+            f"{file.path.name} is an incomplete depth checkpoint: of the {len(names)} tensors of "
+            f"MiDaS under {Part.MIDAS.value} {len(missing)} are missing{_some(missing)}. "
+            f"{_REMEDY} `depth2img convert --without-midas` writes it without MiDaS."
+        )
+    return bool(found)
 
 
 def _check(

@@ -18,11 +18,12 @@ from torch import Tensor
 from ..pictures.files import written_whole
 from .checkpoint import Checkpoint
 from .diagnosis import Part
-from .diffusers_folder import EXTRAS
-from .ema import EMA, ema_names
+from .diffusers_folder import EXTRAS, INDEX
+from .ema import EMA, ema_names, unet_names
 from .keymaps import Entry, KeyMap, text_keys, unet_keys, vae_keys
 from .midas_keymap import MIDAS_KEYS
 from .refusals import IncompleteCheckpoint, NotADepthCheckpoint
+from .rounding import rounded
 from .streamed import PlannedTensor, write_safetensors
 from .views import Origin, View
 from .weights import WeightFile
@@ -86,7 +87,7 @@ class Selection:
 def _averaged(source: WeightFile) -> dict[str, str]:
     """The EMA copy of every tensor of the UNet."""
     copies = ema_names(source.tensors)
-    unet = [name for name in source.tensors if name.startswith(Part.UNET.value)]
+    unet = unet_names(source.tensors)
     if not unet or len(copies) < len(unet):
         raise IncompleteCheckpoint(
             f"{source.path.name} has EMA copies of {len(copies)} of the UNet's {len(unet)} tensors "
@@ -193,9 +194,7 @@ _EXTRAS = {
 def _planned(file: WeightFile, name: str, dtype: torch.dtype | None) -> PlannedTensor:
     info = file.tensors[name]
     target = _target(info.dtype, dtype)
-    return PlannedTensor(
-        name, target, info.shape, lambda: _converted(file.read(name), target, name)
-    )
+    return PlannedTensor(name, target, info.shape, lambda: rounded(file.read(name), target, name))
 
 
 def _planned_pieces(
@@ -209,27 +208,13 @@ def _planned_pieces(
     for place, (name, piece) in enumerate(zip(entry.diffusers, pieces, strict=True)):
 
         def read(place: int = place) -> Tensor:
-            return _converted(entry.split(file.read(source))[place], target, source)
+            return rounded(entry.split(file.read(source))[place], target, source)
 
         yield PlannedTensor(name, target, tuple(piece.shape), read)
 
 
 def _target(stored: torch.dtype, wanted: torch.dtype | None) -> torch.dtype:
     return wanted if wanted is not None and stored.is_floating_point else stored
-
-
-def _converted(tensor: Tensor, dtype: torch.dtype, name: str) -> Tensor:
-    if tensor.dtype == dtype:
-        return tensor
-    converted = tensor.to(dtype)
-    if bool(converted.isinf().any()):
-        finite = tensor.double()[~tensor.double().isinf()].abs()
-        if len(finite) and finite.max() > torch.finfo(dtype).max:
-            raise ValueError(
-                f"{name} has values up to {finite.max():g}, and {str(dtype).removeprefix('torch.')}"
-                f" ends at {torch.finfo(dtype).max:g}; use --dtype bf16 or fp32"
-            )
-    return converted
 
 
 # --- writing -------------------------------------------------------------------------------------
@@ -260,8 +245,8 @@ def write_file(
 
     Raises FileExistsError, FileNotFoundError without the folder, OSError without the space.
     """
-    _make_sure_of(target, tensors)
-    with written_whole(target) as unfinished:
+    _check_room(target, tensors)
+    with written_whole(target, replace=False) as unfinished:
         write_safetensors(unfinished, tensors, texts, written)
 
 
@@ -283,26 +268,23 @@ def write_folder(
 
     Raises FileExistsError, FileNotFoundError without the folder above, OSError without the space.
     """
-    _make_sure_of(target, [tensor for tensors in files.values() for tensor in tensors])
-    with written_whole(target) as unfinished:
-        for name, text in settings.items():
-            path = unfinished / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-            _flush(path)
+    _check_room(target, [tensor for tensors in files.values() for tensor in tensors])
+    with written_whole(target, replace=False) as unfinished:
         for name, tensors in files.items():
             path = unfinished / name
             path.parent.mkdir(parents=True, exist_ok=True)
             write_safetensors(path, tensors, texts, written)
+        # The index last: by it a folder is taken for a model.
+        for name in sorted(settings, key=lambda name: name == INDEX):
+            path = unfinished / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(settings[name], encoding="utf-8")
+            _flush(path)
         for folder, _, _ in os.walk(unfinished):
             _flush(Path(folder))
 
 
-def _make_sure_of(target: Path, tensors: Sequence[PlannedTensor]) -> None:
-    if target.exists():
-        raise FileExistsError(
-            f"{target} exists, and nothing is overwritten; give another name, or delete it first"
-        )
+def _check_room(target: Path, tensors: Sequence[PlannedTensor]) -> None:
     if not target.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {target.parent} to write {target.name} into")
     size = sum(tensor.size for tensor in tensors)

@@ -6,8 +6,9 @@ names of the original layout.
 
 import json
 import logging
-import os
+import os.path
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from .diffusers_layout import is_unet, midas_origins, text_origins, unet_origins
 from .latents import SCALE_FACTOR
 from .pickles import UnreadableFile
 from .refusals import IncompleteCheckpoint, NotADepthCheckpoint
-from .views import Origin, View, renamed
+from .views import Origin, View, with_prefix
 from .weights import WeightFile, open_weights
 
 _log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ EXTRAS = "original_layout_extras.safetensors"
 def open_source(path: Path | str) -> WeightFile:
     """Open a weight file or a diffusers folder; its tensors have their original names.
 
-    A UNet alone, with or without its prefix or in the layout of diffusers, is read as a
+    A UNet alone, with or without a prefix or in the layout of diffusers, is read as a
     checkpoint that has nothing else. A file of another kind comes as it is.
 
     Raises FileNotFoundError, UnreadableFile, IncompleteCheckpoint.
@@ -42,13 +43,18 @@ def open_source(path: Path | str) -> WeightFile:
     if path.is_dir():
         return DiffusersFolder(path)
     file = open_weights(path)
-    if "input_blocks.0.0.weight" in file.tensors:
-        return renamed(file, lambda name: Part.UNET.value + name)
-    if is_unet(file.tensors):
-        try:
-            return View(path, unet_origins(file), file.metadata)
-        except UnknownArchitecture as error:
-            _log.info("%s keeps the names of diffusers: %s", path.name, error)
+    first = "input_blocks.0.0.weight"
+    if Part.UNET.value + first in file.tensors:
+        return file
+    for prefix in ("diffusion_model.", ""):
+        if prefix + first in file.tensors:
+            return with_prefix(file, prefix, Part.UNET.value)
+    for prefix in ("unet.", ""):
+        if is_unet(file.tensors, prefix):
+            try:
+                return View(path, unet_origins(file, prefix), file.metadata)
+            except UnknownArchitecture as error:
+                _log.info("%s keeps the names of diffusers: %s", path.name, error)
     return file
 
 
@@ -292,11 +298,34 @@ def find_folder(name: str, places: Sequence[Path]) -> Path:
     )
 
 
+_LEVELS = 6  # below a place: a cache of Hugging Face's takes three
+
+
 def _names(place: Path) -> Iterator[str]:
-    # Unlike Path.rglob this goes into linked folders, in which people keep their models.
-    for folder, subfolders, files in os.walk(place, followlinks=True):
-        if INDEX in files:
-            subfolders.clear()  # what is inside belongs to this one model
-            here = Path(folder).relative_to(place).as_posix()
-            if here != ".":
-                yield f"{here}/"
+    """Each folder once, whatever links lead to it, and by its own name if that lies here too."""
+    known: set[Path] = set()
+    waiting = deque([place])  # folders, then links, in which people keep their models
+    while waiting:
+        folder = waiting.popleft()
+        parts = folder.relative_to(place).parts
+        if (real := folder.resolve()) in known:
+            continue
+        known.add(real)
+        if os.path.isfile(folder / INDEX):  # what is inside belongs to this one model
+            if parts:
+                yield f"{'/'.join(parts)}/"
+        elif len(parts) < _LEVELS:
+            for subfolder in _subfolders(folder):
+                (waiting.append if subfolder.is_symlink() else waiting.appendleft)(subfolder)
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    """Those that are not hidden, as the unfinished ones are that a killed conversion leaves."""
+    try:
+        found = sorted(folder.iterdir(), reverse=True)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        _log.warning("no models are looked for in %s: %s", folder, error)
+        return []
+    return [path for path in found if not path.name.startswith(".") and os.path.isdir(path)]

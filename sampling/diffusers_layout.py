@@ -15,20 +15,30 @@ from .architecture import (
 from .diagnosis import Part
 from .keymaps import text_keys, unet_keys, vae_keys
 from .midas_keymap import MIDAS_KEYS
-from .views import Origin, in_original_names, renamed
+from .views import Origin, View, in_original_names, renamed
 from .weights import TensorInfo, WeightFile
 
 Tensors = Mapping[str, TensorInfo]
 
 
-def is_unet(tensors: Tensors) -> bool:
-    """Whether these are the tensors of a UNet that diffusers wrote."""
-    return {"conv_in.weight", "time_embedding.linear_1.weight"} <= tensors.keys()
+def is_unet(tensors: Tensors, prefix: str = "") -> bool:
+    """Whether there are the tensors of a UNet that diffusers wrote, behind a prefix."""
+    names = ("conv_in.weight", "time_embedding.linear_1.weight")
+    return all(prefix + name in tensors for name in names)
 
 
-def unet_origins(file: WeightFile) -> dict[str, Origin]:
-    """A UNet under its original names. Raises UnknownArchitecture."""
-    return in_original_names(file, unet_keys(_unet(file.tensors)), Part.UNET.value)
+def unet_origins(file: WeightFile, prefix: str = "") -> dict[str, Origin]:
+    """A UNet under its original names. Raises UnknownArchitecture.
+
+    Args:
+        prefix: of the UNet's names in the file; what does not begin with it keeps its name.
+    """
+    unet, others = {}, {}
+    for name in file.tensors:
+        place = unet if name.startswith(prefix) else others
+        place[name.removeprefix(prefix)] = Origin(file, (name,))
+    part = View(file.path, unet)
+    return others | in_original_names(part, unet_keys(_unet(part.tensors)), Part.UNET.value)
 
 
 def vae_origins(file: WeightFile) -> dict[str, Origin]:

@@ -8,7 +8,8 @@ parameters' names.
 import logging
 from collections.abc import Mapping
 
-from .diagnosis import Part
+from .architecture import UNetArchitecture, UnknownArchitecture
+from .diagnosis import Part, part_of
 from .views import Origin, View
 from .weights import TensorInfo, WeightFile
 
@@ -26,11 +27,19 @@ def ema_names(tensors: Mapping[str, TensorInfo]) -> dict[str, str]:
     """The averaged copies that are there, by the UNet's names."""
     return {
         name: copy
-        for name, info in tensors.items()
-        if name.startswith(Part.UNET.value)
-        and (copy := ema_name(name)) in tensors
-        and tensors[copy].shape == info.shape
+        for name in unet_names(tensors)
+        if (copy := ema_name(name)) in tensors and tensors[copy].shape == tensors[name].shape
     }
+
+
+def unet_names(tensors: Mapping[str, TensorInfo]) -> list[str]:
+    """The UNet's tensors, without what only bears its prefix and is not part of it."""
+    unet = part_of(tensors, Part.UNET.value)
+    try:
+        known = UNetArchitecture.from_tensors(unet).tensors()
+    except UnknownArchitecture:  # of another model: all of it
+        known = dict.fromkeys(unet, ())
+    return [Part.UNET.value + name for name in unet if name in known]
 
 
 def with_ema(file: WeightFile) -> WeightFile:
@@ -42,7 +51,7 @@ def with_ema(file: WeightFile) -> WeightFile:
     copies = ema_names(file.tensors)
     if not copies:
         return file
-    unet = sum(name.startswith(Part.UNET.value) for name in file.tensors)
+    unet = len(unet_names(file.tensors))
     if len(copies) < unet:
         _log.warning(
             "%s has EMA copies of %d of the UNet's %d tensors only; none of them is used",

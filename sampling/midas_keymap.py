@@ -13,13 +13,13 @@ _RESNET_BLOCKS = (3, 4, 9)  # in each stage of the ResNet
 _BLOCKS = 12  # of the transformer
 _LEVELS = 4  # of the decoder
 
+# The last norm and the first unit of the coarsest fusion have a place in both, although neither
+# implementation lets them touch the depth: a file may lack them.
+MIDAS_IDLE = ("pretrained.model.norm.", "scratch.refinenet4.resConfUnit1.")
+
 
 def _keys() -> KeyMap:
-    """Every tensor but the classifier that the backbone was trained with.
-
-    The last norm and the first unit of the coarsest fusion have a place in both, although neither
-    implementation lets them touch the depth.
-    """
+    """Every tensor but the classifier that the backbone was trained with."""
     entries = (*_resnet(), *_transformer(), *_readouts(), *_decoder())
     return KeyMap(entries, frozenset(_named("pretrained.model.head")))
 

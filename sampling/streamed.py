@@ -16,23 +16,14 @@ import torch
 from torch import Tensor
 
 from .architecture import Shape
+from .weights import DTYPES
 
-# The types' names in the format, in the order in which the library lays tensors out, from the end.
-_NAMES = {
-    torch.bool: "BOOL",
-    torch.uint8: "U8",
-    torch.int8: "I8",
-    torch.float8_e5m2: "F8_E5M2",
-    torch.float8_e4m3fn: "F8_E4M3",
-    torch.int16: "I16",
-    torch.float16: "F16",
-    torch.bfloat16: "BF16",
-    torch.int32: "I32",
-    torch.float32: "F32",
-    torch.float64: "F64",
-    torch.int64: "I64",
-}
-_ORDER = {dtype: place for place, dtype in enumerate(_NAMES)}
+# The order in which the library lays tensors out, from the end.
+_ORDER = (
+    *("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3", "I16", "U16", "F16", "BF16"),
+    *("I32", "U32", "F32", "C64", "F64", "I64", "U64"),
+)
+_NAMES = {DTYPES[name]: name for name in _ORDER}
 
 
 @dataclass(frozen=True)
@@ -90,9 +81,9 @@ def write_safetensors(
 
 
 def _place(tensor: PlannedTensor) -> int:
-    if tensor.dtype not in _ORDER:
+    if tensor.dtype not in _NAMES:
         raise ValueError(f"{tensor.name} is {tensor.dtype}, which safetensors cannot hold")
-    return _ORDER[tensor.dtype]
+    return _ORDER.index(_NAMES[tensor.dtype])
 
 
 def _header(tensors: Sequence[PlannedTensor], metadata: Mapping[str, str]) -> bytes:

@@ -17,6 +17,7 @@ from .architecture import Shape, TextArchitecture, UNetArchitecture
 from .diagnosis import Part, identify, part_of
 from .diffusers_folder import DiffusersFolder
 from .recognition import predicts_velocity
+from .rounding import rounded
 from .weights import TensorInfo, WeightFile
 
 _log = logging.getLogger(__name__)
@@ -29,17 +30,26 @@ class CannotTransplant(ValueError):  # noqa: N818 - names what is not possible
 
 
 def transplanted(depth: Tensor, fine_tune: Tensor, base: Tensor, strength: float = 1.0) -> Tensor:
-    """depth + strength · (fine_tune − base), computed in float32, in depth's dtype.
+    """depth + strength · (fine_tune − base), float32.
 
     Where fine_tune and base have fewer channels ([C, 4, 3, 3] against [C, 5, 3, 3]) the first ones
-    of depth are meant and the rest stays. Where they are equal, depth is given back as it is.
+    of depth are meant and the rest stays. Where they are equal, depth is given back as it is, in
+    its dtype.
+
+    Raises CannotTransplant when what is to be added is infinite or not a number.
     """
-    difference = fine_tune.float() - base.float()
+    difference = strength * (fine_tune.float() - base.float())
     if not difference.any():
         return depth
+    if not difference.isfinite().all():
+        raise CannotTransplant(
+            f"the difference between fine-tune and base has {(~difference.isfinite()).sum()} of "
+            f"{difference.numel()} values that are infinite or not a number (NaN); one of the two "
+            "is damaged, or was saved in a type too small for it. Use another copy."
+        )
     result = depth.to(torch.float32, copy=True)
-    result[tuple(slice(size) for size in difference.shape)] += strength * difference
-    return result.to(depth.dtype)
+    result[tuple(slice(size) for size in difference.shape)] += difference
+    return result
 
 
 class Transplanted(WeightFile):
@@ -57,6 +67,7 @@ class Transplanted(WeightFile):
         base: WeightFile,
         strength: float = 1.0,
         parts: Iterable[Part] = (Part.UNET, Part.TEXT),
+        dtype: torch.dtype | None = None,
     ) -> None:
         """Make sure that the three belong together; their tensors are read later.
 
@@ -65,6 +76,7 @@ class Transplanted(WeightFile):
             fine_tune, base: a fine-tune of SD2 and the model that it was made of.
             strength: factor of the difference.
             parts: what may be changed, of UNet and text encoder.
+            dtype: of what is changed; None for the depth file's own.
 
         Raises CannotTransplant, and UnknownArchitecture when depth's UNet is incomplete.
         """
@@ -76,19 +88,28 @@ class Transplanted(WeightFile):
         self._changed: set[str] = set()
         for part in parts:
             self._changed.update(part.value + name for name in self._shapes(part))
+        if dtype is not None:
+            self.tensors |= {n: self.tensors[n]._replace(dtype=dtype) for n in self._changed}
         for file, role in ((fine_tune, "the fine-tune"), (base, "the base")):
             check_prediction(predicts_v(file), _label(file, role))
         warn_if_equal((fine_tune.read(name), base.read(name)) for name in sorted(self._changed))
 
     def read(self, name: str) -> Tensor:
-        """One tensor on the CPU in the depth file's dtype; KeyError for an unknown name."""
+        """One tensor on the CPU, rounded once; KeyError for an unknown name.
+
+        Raises ValueError, with the name, when the sum is no number that its dtype holds.
+        """
         if name not in self.tensors:
             raise KeyError(name)
         tensor = self._depth.read(name)
         if name not in self._changed:
             return tensor
         fine_tune, base = self._fine_tune.read(name), self._base.read(name)
-        return transplanted(tensor, fine_tune, base, self._strength)
+        try:
+            result = transplanted(tensor, fine_tune, base, self._strength)
+        except CannotTransplant as error:
+            raise CannotTransplant(f"{name}: {error}") from error
+        return rounded(result, self.tensors[name].dtype, name)
 
     def _shapes(self, part: Part) -> dict[str, Shape]:
         """The tensors of a part that are changed; makes sure that both others have them."""

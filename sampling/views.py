@@ -66,6 +66,15 @@ def renamed(file: WeightFile, rename: Callable[[str], str]) -> View:
     return View(file.path, origins, file.metadata)
 
 
+def with_prefix(file: WeightFile, before: str, after: str) -> View:
+    """The same tensors, with the prefix `after` where a name begins with `before`."""
+
+    def rename(name: str) -> str:
+        return after + name.removeprefix(before) if name.startswith(before) else name
+
+    return renamed(file, rename)
+
+
 def in_original_names(file: WeightFile, keys: KeyMap, prefix: str) -> dict[str, Origin]:
     """A part in the layout of diffusers under its original names, which begin with `prefix`.
 

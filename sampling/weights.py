@@ -201,7 +201,7 @@ def _header(path: Path) -> tuple[dict[str, dict], int]:
 
 
 # https://github.com/huggingface/safetensors#format
-_DTYPES = {
+DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
     "F16": torch.float16,
@@ -238,11 +238,11 @@ def _info(path: Path, name: str, entry: object) -> TensorInfo:
             "shape": list(shape),
             "data_offsets": [int(begin), int(end)],
         } if 0 <= begin <= end and all(isinstance(n, int) and n >= 0 for n in shape):
-            if dtype in _DTYPES:
-                return TensorInfo(_DTYPES[dtype], tuple(shape))
+            if dtype in DTYPES:
+                return TensorInfo(DTYPES[dtype], tuple(shape))
             raise UnreadableFile(
                 f"{path.name}: the element type of {name} is {shown(dtype, 20)!r}, which is not "
-                f"known here; known ones are {', '.join(_DTYPES)}"
+                f"known here; known ones are {', '.join(DTYPES)}"
             )
     raise DamagedFile(
         f"{path.name} is damaged: the header's entry for {name} is {reprlib.repr(entry)}. Copy or "

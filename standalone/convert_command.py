@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 _DTYPES = {"fp16": "float16", "bf16": "bfloat16", "fp32": "float32"}
 _SMALL = 1_000_000  # bytes: names, shapes and settings
-_PICKLES = (".ckpt", ".pt", ".pth", ".bin")
+_SAFETENSORS = (".safetensors", ".sft")
+_OTHER_FILES = {
+    **dict.fromkeys((".ckpt", ".pt", ".pth", ".bin"), "a pickle, which can hold programs"),
+    ".gguf": "a quantised format for other loaders",
+}
 
 
 def add_convert(commands: Any) -> argparse.ArgumentParser:
@@ -40,7 +44,8 @@ def add_convert(commands: Any) -> argparse.ArgumentParser:
         "target",
         type=Path,
         metavar="TARGET",
-        help="a name that ends in .safetensors: one file; any other: a diffusers folder",
+        help="a name that ends in .safetensors or .sft: one file; any other: a diffusers folder, "
+        "unless --layout says otherwise",
     )
     convert.add_argument(
         "--dtype", choices=_DTYPES, help="of the weights (default: each as it is stored)"
@@ -62,7 +67,10 @@ def add_convert(commands: Any) -> argparse.ArgumentParser:
         help="the Stable Diffusion 2 that the fine-tune was made of (512-base-ema, 2.1-base)",
     )
     convert.add_argument(
-        "--layout", choices=["ldm", "diffusers"], help="what TARGET's name says, said once more"
+        "--layout",
+        choices=["ldm", "diffusers"],
+        help="one file with the original names (ldm), or a folder for diffusers (default: what "
+        "TARGET's name says)",
     )
     return convert
 
@@ -74,12 +82,12 @@ def _convert(options: argparse.Namespace) -> int:
     from ..sampling.diffusers_folder import open_source
 
     layout = _layout(options.target, options.layout)
+    dtype = getattr(torch, _DTYPES[options.dtype]) if options.dtype else None
     source = open_source(options.source)
     selection = Selection.of(source, options.ema, midas=not options.without_midas)
     if options.fine_tune is not None or options.base is not None:
-        model = _with_fine_tune(selection.model, options.fine_tune, options.base)
+        model = _with_fine_tune(selection.model, options.fine_tune, options.base, dtype)
         selection = replace(selection, model=model)
-    dtype = getattr(torch, _DTYPES[options.dtype]) if options.dtype else None
     for reason, names in selection.left_out.items():
         print(f"left out: {len(names)} tensors ({reason})")
     others = _bytes_beside_the_weights(options.source)
@@ -90,7 +98,9 @@ def _convert(options: argparse.Namespace) -> int:
     return 0
 
 
-def _with_fine_tune(model: "Checkpoint", fine_tune: Path | None, base: Path | None) -> "Checkpoint":
+def _with_fine_tune(
+    model: "Checkpoint", fine_tune: Path | None, base: Path | None, dtype: "torch.dtype | None"
+) -> "Checkpoint":
     """The depth model + (fine-tune − base). Raises ValueError unless both are given."""
     from ..sampling.diffusers_folder import open_source
     from ..sampling.ema import with_ema
@@ -102,7 +112,7 @@ def _with_fine_tune(model: "Checkpoint", fine_tune: Path | None, base: Path | No
             "fine-tune and the Stable Diffusion 2 that it was made of; give both"
         )
     others = (with_ema(open_source(path)) for path in (fine_tune, base))
-    return replace(model, file=Transplanted(model.file, *others))
+    return replace(model, file=Transplanted(model.file, *others, dtype=dtype))
 
 
 def _bytes_beside_the_weights(path: Path) -> int:
@@ -116,19 +126,23 @@ def _bytes_beside_the_weights(path: Path) -> int:
 
 
 def _layout(target: Path, wanted: str | None) -> "Layout":
-    """What the target's name says; ValueError where that is not what is wanted."""
+    """What is wanted, or what the target's name says; ValueError where the two disagree."""
     from ..sampling.convert import Layout
 
-    if target.suffix in _PICKLES:
+    ending = target.suffix.lower()
+    if target.name.lower() in (*_SAFETENSORS, *_OTHER_FILES):
+        raise ValueError(f"{target.name} is an ending without a name; put a name before it")
+    if ending in _OTHER_FILES:
         raise ValueError(
-            f"{target.name} would be a pickle, which can hold programs; one file is written as "
-            "safetensors, so let TARGET end in .safetensors"
+            f"{target.name} would be {_OTHER_FILES[ending]}; one file is written as safetensors, "
+            "so let TARGET end in .safetensors"
         )
-    named = Layout.LDM if target.suffix == ".safetensors" else Layout.DIFFUSERS
-    if wanted is not None and wanted != named.value:
-        rule = "end in .safetensors" if wanted == Layout.LDM.value else "not end in .safetensors"
-        raise ValueError(f"--layout {wanted} and TARGET {target.name} disagree; let TARGET {rule}")
-    return named
+    if wanted == Layout.DIFFUSERS.value and ending in _SAFETENSORS:
+        raise ValueError(
+            f"--layout {wanted} and TARGET {target.name} disagree: that is a folder's layout and a "
+            f"file's name; let TARGET not end in {target.suffix}"
+        )
+    return Layout(wanted or (Layout.LDM if ending in _SAFETENSORS else Layout.DIFFUSERS))
 
 
 def _write_file(

@@ -149,7 +149,8 @@ def test_the_base_alone_changes_nothing_and_says_so(comfyui, depth_graph):
     found = comfyui.latents(graph)
     assert torch.equal(found[same], found[before])
     assert torch.equal(found[none], found[before])
-    assert comfyui.log.read_text(encoding="utf-8")[logged:].count("there is nothing to add") == 1
+    said = comfyui.log.read_bytes()[logged:].decode()
+    assert said.count("there is nothing to add") == 1
 
 
 def test_it_stays_the_same_when_models_are_unloaded(comfyui, depth_graph):

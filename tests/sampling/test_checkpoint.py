@@ -7,6 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from sd2_depth2img.depth.dpt import UNUSED
+from sd2_depth2img.depth.midas import DPTHybrid
 from sd2_depth2img.sampling.architecture import FULL_UNET, FULL_VAE, TextArchitecture
 from sd2_depth2img.sampling.checkpoint import Checkpoint, IncompleteCheckpoint, NotADepthCheckpoint
 from sd2_depth2img.sampling.diagnosis import Kind, Part, identify
@@ -146,6 +148,25 @@ def test_without_midas_it_opens_and_complains_only_when_midas_is_wanted(mini_che
     assert not checkpoint.has_midas
     with pytest.raises(IncompleteCheckpoint, match=r"no MiDaS.*Load Depth Map"):
         checkpoint.read(Part.MIDAS)
+
+
+@pytest.mark.parametrize("lost", ["scratch.refinenet1.out_conv.weight", ""])
+def test_an_incomplete_midas_is_refused_like_any_other_part(mini_checkpoint, tmp_path, lost):
+    """A tensor, or all of them but one that is foreign."""
+    midas = Part.MIDAS.value
+    weights = load_file(mini_checkpoint)
+    rest = {n: t for n, t in weights.items() if not n.startswith(midas + lost)}
+    save_file(rest | {midas + "foreign": torch.ones(1)}, tmp_path / "part.safetensors")
+    with pytest.raises(IncompleteCheckpoint, match=r"part\..* MiDaS .* missing .*without-midas"):
+        Checkpoint.open(tmp_path / "part.safetensors")
+
+
+def test_what_midas_does_not_use_may_be_missing(mini_checkpoint, tmp_path):
+    unused = tuple(Part.MIDAS.value + name for name in UNUSED)
+    path = without(mini_checkpoint, tmp_path, lambda n: n.startswith(unused))
+    checkpoint = Checkpoint.open(path)
+    assert checkpoint.has_midas
+    DPTHybrid.from_state_dict(checkpoint.read(Part.MIDAS))
 
 
 @pytest.mark.parametrize("unused", ["text_projection", "logit_scale"])

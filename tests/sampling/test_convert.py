@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 import random
 import shutil
 import time
@@ -22,7 +23,7 @@ from sd2_depth2img.sampling.convert import (
     write_folder,
 )
 from sd2_depth2img.sampling.diagnosis import Part
-from sd2_depth2img.sampling.diffusers_folder import open_source
+from sd2_depth2img.sampling.diffusers_folder import INDEX, open_source
 from sd2_depth2img.sampling.ema import ema_name
 from sd2_depth2img.sampling.refusals import IncompleteCheckpoint, NotADepthCheckpoint
 from sd2_depth2img.sampling.weights import open_weights
@@ -154,6 +155,14 @@ def test_the_ema_copy_becomes_the_unet(save, weights, tmp_path):
     assert selection.left_out["counters of the EMA"] == ["model_ema.decay", "model_ema.num_updates"]
 
 
+def test_a_tensor_that_is_not_part_of_the_unet_needs_no_copy(save, weights, tmp_path):
+    foreign = {f"{UNET}extra": torch.ones(3)}
+    source = save(with_ema(weights) | foreign)
+    convert(source, tmp_path / "ema.safetensors", ema=True)
+    expected = {n: 0.5 * t if n.startswith(UNET) else t for n, t in weights.items()}
+    assert equal(load_file(tmp_path / "ema.safetensors"), expected | foreign)
+
+
 @pytest.mark.parametrize("lost", [0, 1])
 def test_an_ema_copy_that_is_not_complete_is_refused(save, weights, lost):
     tensors = with_ema(weights) if lost else dict(weights)
@@ -169,9 +178,16 @@ def test_midas_is_left_out_on_request(mini_checkpoint, weights, tmp_path):
     assert equal(load_file(tmp_path / "file.safetensors"), rest)
 
 
-def test_a_folder_needs_every_tensor_of_midas(save, weights):
-    tensors = {n: t for n, t in weights.items() if not n.endswith("scratch.layer1_rn.weight")}
-    with pytest.raises(IncompleteCheckpoint, match=r"lacks 1 of 366.*layer1_rn.*--without-midas"):
+def test_a_damaged_midas_is_refused_unless_it_is_left_out(save, weights):
+    source = save({n: t for n, t in weights.items() if not n.endswith("layer1_rn.weight")})
+    with pytest.raises(IncompleteCheckpoint, match=r"1 are missing.*layer1_rn.*--without-midas"):
+        Selection.of(source)
+    assert not Selection.of(source, midas=False).model.has_midas
+
+
+def test_a_folder_needs_the_tensors_of_midas_too_that_nothing_uses(save, weights):
+    tensors = {n: t for n, t in weights.items() if not n.endswith("pretrained.model.norm.weight")}
+    with pytest.raises(IncompleteCheckpoint, match=r"lacks 1 of 366.*norm.*--without-midas"):
         folder_files(Selection.of(save(tensors)).model)
 
 
@@ -254,6 +270,60 @@ def test_nothing_is_overwritten(mini_checkpoint, tmp_path, target):
     assert list((tmp_path / target).iterdir()) == []
     with pytest.raises(FileExistsError, match="exists, and nothing is overwritten"):
         convert(source, mini_checkpoint)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links want privileges on Windows")
+@pytest.mark.parametrize("target", ["file.safetensors", "folder"])
+def test_a_link_to_nothing_is_not_replaced(mini_checkpoint, tmp_path, target):
+    (tmp_path / target).symlink_to(tmp_path / "unplugged" / "model")
+    with pytest.raises(FileExistsError, match=f"{target} exists"):
+        convert(open_source(mini_checkpoint), tmp_path / target)
+    assert [path.name for path in tmp_path.iterdir()] == [target]
+    assert (tmp_path / target).is_symlink()
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+@pytest.mark.parametrize("target", ["file.safetensors", "folder"])
+def test_what_another_program_wrote_meanwhile_stays(
+    mini_checkpoint, tmp_path, monkeypatch, target, has_links
+):
+    def other(_):
+        (tmp_path / target).write_text("of another program")
+
+    def no_links(*_):
+        raise PermissionError("as on exFAT")
+
+    if not has_links:
+        monkeypatch.setattr(os, "link", no_links)
+    with pytest.raises(FileExistsError, match=f"{target} exists, and nothing is overwritten"):
+        convert(open_source(mini_checkpoint), tmp_path / target, written=other)
+    assert (tmp_path / target).read_text() == "of another program"
+    assert [path.name for path in tmp_path.iterdir()] == [target]
+
+
+def test_a_disk_without_links_will_do(mini_checkpoint, weights, tmp_path, monkeypatch):
+    def no_links(*_):
+        raise PermissionError("as on exFAT")
+
+    monkeypatch.setattr(os, "link", no_links)
+    convert(open_source(mini_checkpoint), tmp_path / "file.safetensors")
+    assert equal(load_file(tmp_path / "file.safetensors"), weights)
+    assert [path.name for path in tmp_path.iterdir()] == ["file.safetensors"]
+
+
+def test_the_index_of_a_folder_comes_last_so_that_no_other_program_takes_it_for_whole(
+    mini_checkpoint, tmp_path
+):
+    indexes = []
+
+    def written(_):
+        indexes.extend(tmp_path.rglob(INDEX))
+
+    files = folder_files(Selection.of(open_source(mini_checkpoint)).model)
+    settings = {INDEX: "{}", "unet/config.json": "{}"}
+    write_folder(tmp_path / "folder", files, settings, {}, written)
+    assert indexes == []
+    assert (tmp_path / "folder" / INDEX).read_text() == "{}"
 
 
 def test_a_full_disk_is_noticed_before(mini_checkpoint, tmp_path, monkeypatch):

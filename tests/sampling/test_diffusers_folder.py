@@ -1,8 +1,10 @@
 """Folders that diffusers itself wrote, in every form, against the file of the same weights."""
 
 import json
+import os
 import pickle
 import shutil
+import time
 
 import pytest
 import torch
@@ -18,6 +20,7 @@ from sd2_depth2img.sampling.diffusers_folder import (
     open_source,
 )
 from sd2_depth2img.sampling.pickles import UnreadableFile
+from sd2_depth2img.sampling.recognition import _UNETS
 from sd2_depth2img.sampling.refusals import IncompleteCheckpoint, NotADepthCheckpoint
 from sd2_depth2img.sampling.weights import open_weights
 
@@ -308,23 +311,23 @@ def test_a_folder_is_named_wherever_one_stands(folder, monkeypatch):
 # --- UNets alone ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("layout", ["diffusers", "prefixed", "bare"])
+@pytest.mark.parametrize(("prefix", "layout"), [(each[0], each[2]) for each in _UNETS])
 def test_a_unet_alone_is_a_checkpoint_without_the_rest(
-    diffusers_folder, mini_checkpoint, tmp_path, layout, caplog
+    diffusers_folder, mini_checkpoint, tmp_path, prefix, layout, caplog
 ):
-    prefix = Part.UNET.value
-    unet = {n: t for n, t in load_file(mini_checkpoint).items() if n.startswith(prefix)}
+    """Behind every prefix by which a UNet is recognised."""
+    unet = Checkpoint.open(mini_checkpoint).read(Part.UNET)
     files = {
         "diffusers": load_file(diffusers_folder / "unet/diffusion_pytorch_model.safetensors"),
-        "prefixed": unet,
-        "bare": {name.removeprefix(prefix): tensor for name, tensor in unet.items()},
+        "original": unet,
     }
-    save_file(files[layout], tmp_path / "unet.safetensors")
+    weights = {prefix + name: tensor for name, tensor in files[layout].items()}
+    save_file(weights | {"foreign": torch.ones(1)}, tmp_path / "unet.safetensors")
     checkpoint = Checkpoint.open(tmp_path / "unet.safetensors")
     assert (checkpoint.vae, checkpoint.text, checkpoint.has_midas) == (None, None, False)
     ours = checkpoint.read(Part.UNET)
-    assert {prefix + name for name in ours} == set(unet)
-    assert all(torch.equal(tensor, unet[prefix + name]) for name, tensor in ours.items())
+    assert set(unet) == set(ours) - {"foreign"}
+    assert all(torch.equal(ours[name], tensor) for name, tensor in unet.items())
     assert "unet.safetensors has no VAE inside" in caplog.text
     assert "unet.safetensors has no text encoder inside" in caplog.text
 
@@ -335,6 +338,17 @@ def test_an_incomplete_unet_of_diffusers_names_what_is_missing(diffusers_folder,
     save_file(unet, tmp_path / "unet.safetensors")
     with pytest.raises(IncompleteCheckpoint, match=r"1 are missing \(out\.0\.bias\)"):
         Checkpoint.open(tmp_path / "unet.safetensors")
+
+
+@pytest.mark.parametrize("prefix", ["", "unet."])
+def test_a_unet_of_diffusers_whose_widths_cannot_be_told_is_refused(
+    diffusers_folder, tmp_path, prefix
+):
+    unet = load_file(diffusers_folder / "unet/diffusion_pytorch_model.safetensors")
+    del unet["conv_out.weight"]
+    save_file({prefix + name: tensor for name, tensor in unet.items()}, tmp_path / "u.safetensors")
+    with pytest.raises(IncompleteCheckpoint, match=r"u\.safetensors is an incomplete depth"):
+        Checkpoint.open(tmp_path / "u.safetensors")
 
 
 # --- which there are -----------------------------------------------------------------------------
@@ -353,3 +367,33 @@ def test_folders_are_listed_with_a_slash_and_found_by_their_name_only(diffusers_
     for name in ("b", "../second/b/", "/", "no model/", str(first / "b") + "/"):
         with pytest.raises(FileNotFoundError, match="no diffusers folder"):
             find_folder(name, [first, second])
+
+
+def test_what_a_killed_conversion_left_is_not_listed(diffusers_folder, tmp_path):
+    shutil.copytree(diffusers_folder, tmp_path / ".mine.77.part")
+    shutil.copytree(diffusers_folder, tmp_path / "mine")
+    assert folder_names([tmp_path]) == ["mine/"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links want privileges on Windows")
+def test_links_that_go_round_end_and_a_model_is_listed_once(diffusers_folder, tmp_path):
+    for name in ("author/model", "other"):
+        (tmp_path / name).mkdir(parents=True)
+    shutil.copy(diffusers_folder / INDEX, tmp_path / "author/model")
+    for name in ("a", "b", "author/c", "other/d"):
+        (tmp_path / name).symlink_to(tmp_path)
+    (tmp_path / "again").symlink_to(tmp_path / "author/model")
+    (tmp_path / "lost").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "itself").symlink_to(tmp_path / "itself")
+    started = time.monotonic()
+    assert folder_names([tmp_path]) == ["author/model/"]
+    assert time.monotonic() - started < 1  # a walk along two loops doubles with every step
+
+
+def test_what_lies_very_deep_is_not_looked_for(diffusers_folder, tmp_path):
+    deep = tmp_path.joinpath(*"abcdefgh")
+    deep.mkdir(parents=True)
+    shutil.copy(diffusers_folder / INDEX, deep)
+    assert folder_names([tmp_path]) == []
+    shutil.copy(diffusers_folder / INDEX, tmp_path / "a/b/c")
+    assert folder_names([tmp_path]) == ["a/b/c/"]

@@ -62,6 +62,16 @@ def test_a_copy_of_a_part_of_the_unet_is_left_alone_with_a_warning(
         assert torch.equal(tensor, weights[Part.UNET.value + name])
 
 
+def test_what_is_not_part_of_the_unet_needs_no_copy(weights, tmp_path, caplog):
+    foreign = {Part.UNET.value + "extra": torch.ones(3)}
+    save_file({**weights, **copies(weights), **foreign}, tmp_path / "ema.safetensors")
+    checkpoint = Checkpoint.open(tmp_path / "ema.safetensors")
+    assert "none of them is used" not in caplog.text
+    found = checkpoint.read(Part.UNET)
+    for name in checkpoint.unet.tensors():
+        assert torch.equal(found[name], weights[Part.UNET.value + name] + 1)
+
+
 def test_counters_alone_are_no_copy(weights, tmp_path, caplog):
     save_file({**weights, "model_ema.decay": torch.ones(())}, tmp_path / "pruned.safetensors")
     file = open_weights(tmp_path / "pruned.safetensors")

@@ -6,8 +6,9 @@ import pytest
 import torch
 from transformers import DPTConfig, DPTForDepthEstimation
 
+from sd2_depth2img.depth.dpt import UNUSED
 from sd2_depth2img.sampling.diagnosis import Part
-from sd2_depth2img.sampling.midas_keymap import MIDAS_KEYS
+from sd2_depth2img.sampling.midas_keymap import MIDAS_IDLE, MIDAS_KEYS
 from sd2_depth2img.standalone.make_checkpoint import MINIATURE, random_weights
 
 TABLE = Path(__file__).parents[1] / "data" / "512-depth-ema.keys.tsv"
@@ -58,6 +59,10 @@ def test_transformers_network_becomes_the_real_file_but_for_the_classifier(real,
     assert classifier == MIDAS_KEYS.unused
     used = {name: shape for name, shape in real.items() if name not in classifier}
     assert shapes(MIDAS_KEYS.to_ldm(on_meta(full_size))) == used
+
+
+def test_what_nothing_uses_is_what_the_network_here_leaves_out():
+    assert {*MIDAS_IDLE, "pretrained.model.head."} == set(UNUSED)
 
 
 def test_there_and_back_is_bit_identical():

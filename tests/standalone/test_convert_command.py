@@ -305,13 +305,25 @@ def test_a_unet_alone_makes_no_pipeline_and_says_so(wide, tmp_path, capsys):
     ("target", "options", "message"),
     [
         ("model.ckpt", [], "let TARGET end in .safetensors"),
-        ("model", ["--layout", "ldm"], "let TARGET end in .safetensors"),
+        ("model.CKPT", ["--layout", "ldm"], "let TARGET end in .safetensors"),
+        ("model.gguf", [], "would be a quantised format"),
+        (".safetensors", [], "an ending without a name"),
         ("model.safetensors", ["--layout", "diffusers"], "let TARGET not end in .safetensors"),
+        ("model.SFT", ["--layout", "diffusers"], "let TARGET not end in .SFT"),
     ],
 )
 def test_a_targets_name_says_what_it_is(wide, tmp_path, fails, target, options, message):
     assert message in fails(wide, tmp_path / target, *options)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "options"),
+    [("model.SAFETENSORS", []), ("model.sft", []), ("sd2.1-depth", ["--layout", "ldm"])],
+)
+def test_a_file_by_its_ending_or_on_request(mini_checkpoint, tmp_path, target, options):
+    convert(mini_checkpoint, tmp_path / target, *options)
+    assert load_file(tmp_path / target).keys() == load_file(mini_checkpoint).keys()
 
 
 def test_the_source_is_never_overwritten(wide, folder, fails):

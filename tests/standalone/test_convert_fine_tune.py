@@ -82,6 +82,31 @@ def test_the_ema_copy_of_the_depth_model_gets_the_difference(mini_checkpoint, sd
     assert torch.equal(found, weights[MIDDLE] + 0.5 + (fine_tune[MIDDLE] - base[MIDDLE]))
 
 
+def test_an_fp8_depth_model_is_rounded_to_the_wanted_type_alone(mini_checkpoint, sd2, tmp_path):
+    small = {name: t.to(torch.float8_e4m3fn) for name, t in load_file(mini_checkpoint).items()}
+    save_file(small, tmp_path / "fp8.safetensors")
+    target = tmp_path / "out.safetensors"
+    assert convert(tmp_path / "fp8.safetensors", target, *sd2, "--dtype", "fp32") == cli.OK
+    fine_tune, base = (load_file(path) for path in sd2)
+    written = load_file(target)
+    assert {tensor.dtype for tensor in written.values()} == {torch.float32}
+    expected = small[MIDDLE].float() + (fine_tune[MIDDLE] - base[MIDDLE])
+    assert torch.equal(written[MIDDLE], expected)
+
+
+@pytest.mark.parametrize("value", [1e5, torch.nan])
+def test_a_sum_that_cannot_be_written_names_the_tensor_and_leaves_nothing(
+    mini_checkpoint, sd2, tmp_path, capsys, value
+):
+    half = tmp_path / "half.safetensors"
+    save_file({name: t.half() for name, t in load_file(mini_checkpoint).items()}, half)
+    style = tmp_path / "style.safetensors"
+    save_file({**load_file(sd2[0]), MIDDLE: torch.full((128, 128), value)}, style)
+    assert convert(half, tmp_path / "out.safetensors", style, sd2[1]) == cli.FAILED
+    assert MIDDLE in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == [half.name, style.name]
+
+
 @pytest.mark.parametrize("given", [0, 1])
 def test_one_of_the_two_alone_is_refused(mini_checkpoint, sd2, tmp_path, capsys, given):
     roles = [path if place == given else None for place, path in enumerate(sd2)]
