@@ -1,6 +1,8 @@
 """Masks: where a picture is worked on, and how much. 1 = there, 0 = not, grey = partly."""
 
 import logging
+import math
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -103,12 +105,35 @@ LEVELS = 16
 
 def _spread(mask: np.ndarray, grow: float, feather: float) -> Tensor:
     result = mask.copy()
-    for level in np.linspace(0, mask.max(), LEVELS + 1, dtype=np.float32)[1:]:
-        distance = cv2.distanceTransform((mask < level).astype(np.uint8), cv2.DIST_L2, 5)
-        ramp = np.clip(1 - (distance - grow) / (feather + 1), 0, 1)
-        ramp[distance <= grow] = 1
-        np.maximum(result, level * ramp, out=result)
+    left, top, width, height = cv2.boundingRect((mask > 0).view(np.uint8))
+    reach = math.ceil(grow + feather) + 1
+    part = (
+        slice(max(top - reach, 0), top + height + reach),
+        slice(max(left - reach, 0), left + width + reach),
+    )
+    for level, below in _levels(mask[part] if width else mask[:0]):
+        ramp = cv2.distanceTransform(below, cv2.DIST_L2, 5)
+        ramp -= grow
+        ramp *= -1 / (feather + 1)
+        ramp += 1
+        np.clip(ramp, 0, 1, out=ramp)
+        ramp *= level
+        np.maximum(result[part], ramp, out=result[part])
     return torch.from_numpy(result)
+
+
+def _levels(mask: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
+    """Values by which a mask spreads, and where it is below them; one for a black and white one."""
+    if not mask.size:
+        return
+    last = 0
+    for level in np.linspace(mask.max(), 0, LEVELS, endpoint=False, dtype=np.float32):
+        below = (mask < level).view(np.uint8)
+        count = np.count_nonzero(below)
+        # Where a higher level reaches as well, this one adds nothing.
+        if count != last:
+            yield float(level), below
+        last = count
 
 
 def fade_inward(mask: Tensor, feather: float) -> Tensor:
