@@ -202,7 +202,7 @@ def pulled_and_pushed(area: Area) -> Call:
 def outline(area: Area) -> Call:
     """Distances from a mask's border, its patches, and the widest place of each."""
     inside = np.ascontiguousarray(area.cut(area.mask)[0].numpy().astype(np.uint8))
-    distance = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) / SIDE
     return times(
         1,
         lambda: cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE),

@@ -90,7 +90,7 @@ class _Motion(NamedTuple):
     """How the move shifts points: the point at `q` with depth d comes to lie at `q + shift(q) · d`.
 
     source: from depths `[H, W]`, or one for all pixels, to where points of such depths come from,
-        `[H, W, 2]`: x, y.
+        `[H, W, 2]`: x, y, each from -1 to 1 across the picture.
     here: `[H, W, 2]`, every pixel's own place.
     shift: `[H, W, 2]` at every pixel, for depth 1.
     """
@@ -110,10 +110,13 @@ def _motion(depth: Tensor, camera: Camera, strength: float) -> _Motion:
     from_middle = here - middle
     across = here.new_tensor([-camera.right, camera.up]) * strength
     zoom = camera.forward * strength / (max(height, width) / 2)
+    # In the units of grid_sample the middle is 0, and the picture's outer edges are -1 and 1.
+    units = 2 / here.new_tensor([width, height])
+    place, step = from_middle * units, across * units
 
     def source(depths: Tensor) -> Tensor:
         depths = depths.unsqueeze(-1)
-        return (from_middle - across * depths).div_(1 + zoom * depths).add_(middle)
+        return (place - step * depths).div_(1 + zoom * depths)
 
     return _Motion(source, here, across + zoom * from_middle)
 
@@ -137,15 +140,13 @@ def _meet(depth: Tensor, source: Callable[[Tensor], Tensor], steps: int) -> Tens
         """Whether a point of such a depth would hover nearer than the surface."""
         return _sample(depth.unsqueeze(0), source(depths))[0] < depths
 
-    above = torch.ones_like(depth)  # hovers, or is the nearest there can be
-    below = torch.zeros_like(depth)
     searching = torch.ones_like(depth, dtype=torch.bool)
+    jumped = torch.zeros_like(depth)  # steps before the one that met the surface
     for index in range(steps, -1, -1):
-        depths = depth.new_tensor(index / steps)  # one for all pixels
-        hovers = is_above(depths)
-        above = torch.where(searching & hovers, depths, above)
-        below = torch.where(searching & ~hovers, depths, below)
-        searching = searching & hovers
+        searching &= is_above(depth.new_tensor(index / steps))  # one depth for all pixels
+        jumped += searching
+    below = ((steps - jumped) / steps).clamp_(min=0)
+    above = ((steps + 1 - jumped) / steps).clamp_(max=1)
     for _ in range(BISECTIONS):
         between = (above + below) / 2
         hovers = is_above(between)
@@ -246,7 +247,5 @@ def _largest_around(values: Tensor, radius: int) -> Tensor:
 
 def _sample(planes: Tensor, source: Tensor) -> Tensor:
     """Planes `[C, H, W]` at places `[H, W, 2]`, bilinearly; their edges go on outside."""
-    height, width = planes.shape[1:]
-    unit = (source + 0.5).div_(source.new_tensor([width, height])).mul_(2).sub_(1)
     options = {"mode": "bilinear", "padding_mode": "border", "align_corners": False}
-    return F.grid_sample(planes.unsqueeze(0), unit.unsqueeze(0), **options)[0]
+    return F.grid_sample(planes.unsqueeze(0), source.unsqueeze(0), **options)[0]

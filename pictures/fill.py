@@ -43,7 +43,7 @@ def _push_pull(values: Tensor, weights: Tensor) -> Tensor:
     filled = F.interpolate(filled, values.shape[-2:], mode="bilinear", align_corners=False)
     filled = values.where(known, filled)
     # Only the holes change; beside them a pixel more is seen.
-    holes = bounds(1 - known[:, 0].to(values.dtype)).grown(1).inside(*values.shape[-2:])
+    holes = bounds(~known[:, 0]).grown(1).inside(*values.shape[-2:])
     part, kept, solid = (_cut(t, holes) for t in (filled, values, known))
     for _ in range(SMOOTHING):
         part.copy_(kept.where(solid, neighbourhood(part)))

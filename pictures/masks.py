@@ -173,6 +173,9 @@ def _way_inward(inside: np.ndarray, longest: float, kind: int) -> np.ndarray:
     part = slice(max(top - 1, 0), top + height + 1), slice(max(left - 1, 0), left + width + 1)
     distance = cv2.distanceTransform(inside[part], cv2.DIST_L2, kind)
     count, patch = cv2.connectedComponents(inside[part], connectivity=8)
+    if count == 2:  # the outside, and one patch
+        np.divide(distance, min(max(distance.max(), 1), longest), out=way[part])
+        return way
     widest = np.zeros(count, np.float32)
     np.maximum.at(widest, patch.ravel(), distance.ravel())  # of one axis it is 4 times quicker
     np.divide(distance, np.clip(widest, 1, longest)[patch], out=way[part])
