@@ -174,7 +174,7 @@ def matching(area: Area) -> Call:
     return in_its_box(
         area,
         lambda: cv2.dilate(inside, window(BORDER)),
-        lambda: [np.where(rim, t, np.float32(0)) for t in maps],
+        lambda: [t * average[0] for t in maps],
         lambda: [cv2.resize(t, size, interpolation=cv2.INTER_AREA) for t in average],
         lambda: cv2.addWeighted(maps[0], -0.9, maps[1], 1, 0),
         lambda: cv2.meanStdDev(maps[0], mask=inside),

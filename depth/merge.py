@@ -222,9 +222,10 @@ def _fit(patch: Map, depth: Map, rim: np.ndarray, match: Match) -> tuple[float, 
         return 1.0, 0.0  # the mask is empty: nothing is put in
     # Cells begin where the rim does, so that it does not matter what else the maps show.
     part = slice(top, top + height), slice(left, left + width)
-    patch, depth, rim = patch[part], depth[part], rim[part]
-    weight = _cells(rim.astype(np.float32))
-    here, there = (_cells(np.where(rim, t, np.float32(0))) for t in (patch, depth))
+    patch, depth, rim = patch[part], depth[part], rim[part].astype(np.uint8)
+    counts = rim.astype(np.float32)
+    weight = _cells(counts)
+    here, there = (_cells(t * counts) for t in (patch, depth))
     mean, level = here.sum() / weight.sum(), there.sum() / weight.sum()
     if match is Match.SHIFT:
         return 1.0, level - mean
@@ -232,7 +233,7 @@ def _fit(patch: Map, depth: Map, rim: np.ndarray, match: Match) -> tuple[float, 
     there -= level * weight
     around = _surroundings(here) / np.maximum(_surroundings(weight), TINY)
     relief, common = (around * here).sum(), (around * there).sum()
-    far, near, *_ = cv2.minMaxLoc(patch, rim.astype(np.uint8))
+    far, near, *_ = cv2.minMaxLoc(patch, rim)
     if near == far or relief <= 0 or common <= 0:
         log.warning(
             "Merge Depth: along its border the patch is flat or runs against the depth map, which "
@@ -257,7 +258,7 @@ def _surroundings(cells: np.ndarray) -> np.ndarray:
 def _warn_of_noise(patch: Map, depth: Map, rim: np.ndarray, scale: float, relief: float) -> None:
     """Says so where what the scale is told by is no more than what the two maps do not share."""
     apart = cv2.addWeighted(patch, -scale, depth, 1, 0)
-    noise = cv2.meanStdDev(apart, mask=rim.astype(np.uint8))[1].item()
+    noise = cv2.meanStdDev(apart, mask=rim)[1].item()
     if scale * relief <= noise:
         log.warning(
             "Merge Depth: along its border the patch's depth varies by %.2g, and both maps differ "
