@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from enum import Enum
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..pictures.numbers import check_numbers
 from .convention import clipped
-from .filters import TINY, guided_filter, per_map
+from .filters import TINY, gaussian, guided_filter, per_map
 
 
 class ClipBy(str, Enum):
@@ -120,7 +119,7 @@ def _smoothed(depth: Tensor, how: Adjustment) -> Tensor:
     if not how.smooth:
         return depth
     if how.smoothing is Smoothing.GAUSSIAN:
-        smooth = per_map(lambda one: cv2.GaussianBlur(one, (0, 0), how.smooth), depth)
+        smooth = per_map(lambda one: gaussian(one, how.smooth), depth)
     else:
         radius = max(1, round(how.smooth))
         smooth = per_map(

@@ -33,7 +33,8 @@ class Settings:
         resolution: pixels at which the network looks, or its OWN.
         precision: of its arithmetic.
         flip: average with the mirrored picture's map.
-        tiles: parts along the shorter side that are looked at one by one; 1 = the whole only.
+        tiles: parts along the shorter side that are looked at one by one for their detail; 1 =
+            the whole only.
         scope: what shares a near and a far.
         smooth: standard deviation in frames of the average over time; 0 = none.
     """

@@ -41,6 +41,24 @@ def _bands(height: int, halo: int | None) -> list[tuple[int, int]]:
     return [(top, min(top + band, height)) for top in range(0, height, band)]
 
 
+def gaussian(t: Map, sigma: float) -> Map:
+    """A Gaussian blur of any width at a cost that does not grow with it.
+
+    From a standard deviation of 8 pixels on it is made of averages over cells, as wide as an
+    eighth of it to a quarter, and interpolated between them: a value moves by 0.005 of the map's
+    range at the most. Beyond the frame the map is mirrored.
+    """
+    height, width = t.shape
+    cell = cell_of(sigma)
+    if cell == 1:
+        return cv2.GaussianBlur(t, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+    rows, columns = (max(1, round(side / cell)) for side in (height, width))
+    cells = cv2.resize(t, (columns, rows), interpolation=cv2.INTER_AREA)
+    across, down = _rest(sigma, width / columns), _rest(sigma, height / rows)
+    cells = cv2.GaussianBlur(cells, (0, 0), across, sigmaY=down, borderType=cv2.BORDER_REFLECT)
+    return cv2.resize(cells, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
 def guided_filter(
     guide: Map, values: Map, radius: int, eps: float, weights: Map | None = None
 ) -> Map:
@@ -139,7 +157,7 @@ def joint_bilateral(guide: Map, values: Map, sigma: float, tolerance: float, wei
 
 
 def cell_of(sigma: float) -> int:
-    """Sides of the cells that a joint bilateral filter is made of, in pixels: a power of 2."""
+    """Sides of the cells that a wide blur is made of, in pixels: a power of 2."""
     return min(2 ** max(0, int(np.log2(sigma / CELLS))), LARGEST)
 
 
@@ -155,6 +173,10 @@ def _blurred(t: Map, sigma: float, cell: int) -> Map:
     if cell == 1:
         return cv2.GaussianBlur(t, (0, 0), sigma)
     cells = cv2.resize(t, None, fx=1 / cell, fy=1 / cell, interpolation=cv2.INTER_AREA)
+    return cv2.GaussianBlur(cells, (0, 0), _rest(sigma, cell), borderType=cv2.BORDER_REFLECT)
+
+
+def _rest(sigma: float, cell: float) -> float:
+    """Standard deviation, in cells, of what is left to blur."""
     # Averaging and interpolating blur as well; variances add up.
-    rest = np.sqrt(sigma**2 - (cell**2 - 1) / 12 - cell**2 / 6) / cell
-    return cv2.GaussianBlur(cells, (0, 0), rest, borderType=cv2.BORDER_REFLECT)
+    return np.sqrt(sigma**2 - (cell**2 - 1) / 12 - cell**2 / 6) / cell

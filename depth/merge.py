@@ -13,7 +13,7 @@ from ..pictures.batch import check_shares
 from ..pictures.crop import Box, bounds, resize_window
 from ..pictures.numbers import check_numbers
 from .convention import clipped
-from .fidelity import align
+from .filters import TINY, Map
 from .masks import limit
 
 log = logging.getLogger(__name__)
@@ -191,10 +191,10 @@ def match_border(
 ) -> Tensor:
     """A patch whose depth continues that of its surroundings.
 
-    Both maps are known but for a scale and a shift, which are those of least squares (see
-    `fidelity.align`) along the mask's border: over the 8 pixels outside of it where the patch
-    reaches beyond its mask, as both maps show the same there; else over the 8 pixels inside. The
-    frame of the map is no border; under a mask that covers all of it, every pixel counts.
+    Both maps are known but for a scale and a shift, found along the mask's border: over the 8
+    pixels outside of it where the patch reaches beyond its mask, as both maps show the same there;
+    else over the 8 pixels inside. The frame of the map is no border; under a mask that covers all
+    of it, every pixel counts.
 
     Args:
         patch, depth: `[B, H, W]`, finite.
@@ -203,32 +203,75 @@ def match_border(
         match: scale and shift, the shift alone, or nothing.
 
     Returns: `[B, H, W]`. A patch whose border is flat, or runs against the map's, gets a shift
-    only; a warning says so.
+    only; a warning says so, and another where noise hides the relief that the scale is told by.
     """
     if match is Match.NONE:
         return patch
-    fits = [
-        _fit(one, ground, border(on > 0, there > 0), match)
-        for one, ground, on, there in zip(patch, depth, mask, covered, strict=True)
-    ]
+    rims = [border(on > 0, there > 0) for on, there in zip(mask, covered, strict=True)]
+    maps = zip(patch, depth, rims, strict=True)
+    fits = [_fit(*(t.cpu().numpy() for t in triple), match) for triple in maps]
     scale, shift = (patch.new_tensor(values)[:, None, None] for values in zip(*fits, strict=True))
     return (patch * scale).add_(shift)
 
 
-def _fit(patch: Tensor, depth: Tensor, rim: Tensor, match: Match) -> tuple[float, float]:
-    """The scale and shift of a patch `[H, W]` that is matched over its rim."""
-    here, there = patch[rim], depth[rim]
-    if not here.numel():
+def _fit(patch: Map, depth: Map, rim: np.ndarray, match: Match) -> tuple[float, float]:
+    """The scale and shift of a patch `[H, W]` that is matched over its rim.
+
+    Least squares shrink the scale by the patch's own noise. So the rim is averaged to cells, and
+    the slope taken with the cells' surroundings as an instrumental variable: they share the
+    cells' relief but hardly their noise (Fuller 1987, "Measurement Error Models", section 1.4).
+    """
+    left, top, width, height = cv2.boundingRect(rim.view(np.uint8))
+    if not width:
         return 1.0, 0.0  # the mask is empty: nothing is put in
-    scale, shift = align(here, there)
-    if match is Match.SCALE and scale > 0:
-        return scale, shift
-    if match is Match.SCALE:
+    # Cells begin where the rim does, so that it does not matter what else the maps show.
+    part = slice(top, top + height), slice(left, left + width)
+    patch, depth, rim = patch[part], depth[part], rim[part].astype(np.uint8)
+    counts = rim.astype(np.float32)
+    weight = _cells(counts)
+    here, there = (_cells(t * counts) for t in (patch, depth))
+    mean, level = here.sum() / weight.sum(), there.sum() / weight.sum()
+    if match is Match.SHIFT:
+        return 1.0, level - mean
+    here -= mean * weight
+    there -= level * weight
+    around = _surroundings(here) / np.maximum(_surroundings(weight), TINY)
+    relief, common = (around * here).sum(), (around * there).sum()
+    far, near, *_ = cv2.minMaxLoc(patch, rim)
+    if near == far or relief <= 0 or common <= 0:
         log.warning(
             "Merge Depth: along its border the patch is flat or runs against the depth map, which "
             "says nothing of its scale; it is only shifted. Is near white in both?"
         )
-    return 1.0, float(there.mean() - here.mean())
+        return 1.0, level - mean
+    scale = common / relief
+    _warn_of_noise(patch, depth, rim, scale, np.sqrt(relief / weight.sum()))
+    return scale, level - scale * mean
+
+
+def _cells(t: Map) -> np.ndarray:
+    """Averages of cells of 8 x 8 pixels, in float64; of a small map, at least 8 along a side."""
+    height, width = (max(-(-side // BORDER), min(side, BORDER)) for side in t.shape)
+    return cv2.resize(t, (width, height), interpolation=cv2.INTER_AREA).astype(np.float64)
+
+
+def _surroundings(cells: np.ndarray) -> np.ndarray:
+    return cv2.blur(cells, (3, 3), borderType=cv2.BORDER_CONSTANT)
+
+
+def _warn_of_noise(patch: Map, depth: Map, rim: np.ndarray, scale: float, relief: float) -> None:
+    """Says so where what the scale is told by is no more than what the two maps do not share."""
+    apart = cv2.addWeighted(patch, -scale, depth, 1, 0)
+    noise = cv2.meanStdDev(apart, mask=rim)[1].item()
+    if scale * relief <= noise:
+        log.warning(
+            "Merge Depth: along its border the patch's depth varies by %.2g, and both maps differ "
+            "by %.2g there even when matched: its scale of %.3g is a guess. Use match: shift, or a "
+            "mask whose border lies where the depth varies more",
+            scale * relief,
+            noise,
+            scale,
+        )
 
 
 def border(on: Tensor, covered: Tensor) -> Tensor:

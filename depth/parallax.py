@@ -95,11 +95,13 @@ class _Motion(NamedTuple):
     """How the move shifts points: the point at `q` with depth d comes to lie at `q + shift(q) · d`.
 
     source: from depths `[H, W]`, or one for all pixels, to where points of such depths come from,
-        `[H, W, 2]`: x, y.
+        `[H, W, 2]`: x, y, each from -1 to 1 across the picture.
+    here: `[H, W, 2]`, every pixel's own place.
     shift: `[H, W, 2]` at every pixel, for depth 1.
     """
 
     source: Callable[[Tensor], Tensor]
+    here: Tensor
     shift: Tensor
 
 
@@ -113,12 +115,15 @@ def _motion(depth: Tensor, camera: Camera, strength: float) -> _Motion:
     from_middle = here - middle
     across = here.new_tensor([-camera.right, camera.up]) * strength
     zoom = camera.forward * strength / (max(height, width) / 2)
+    # In the units of grid_sample the middle is 0, and the picture's outer edges are -1 and 1.
+    units = 2 / here.new_tensor([width, height])
+    place, step = from_middle * units, across * units
 
     def source(depths: Tensor) -> Tensor:
         depths = depths.unsqueeze(-1)
-        return (from_middle - across * depths).div_(1 + zoom * depths).add_(middle)
+        return (place - step * depths).div_(1 + zoom * depths)
 
-    return _Motion(source, across + zoom * from_middle)
+    return _Motion(source, here, across + zoom * from_middle)
 
 
 def _seen(picture: Tensor, depth: Tensor, motion: _Motion, reach: float) -> Tensor:
@@ -126,7 +131,9 @@ def _seen(picture: Tensor, depth: Tensor, motion: _Motion, reach: float) -> Tens
     met = _meet(depth, motion.source, steps=max(1, math.ceil(abs(reach) * STEPS_A_PIXEL)))
     source = motion.source(met)
     seen = _sample(picture.movedim(-1, 0), source).movedim(0, -1)  # HWC -> CHW -> HWC
-    known = ~_torn(depth, motion.shift, source)
+    ends = _ends(depth, motion.shift)
+    known = ~_torn(depth, motion.shift, ends, source)
+    _put_ends(picture, depth, ends, motion, seen, met, known)
     low, high = picture.amin(), picture.amax()
     return _filled(seen, known, met, math.ceil(abs(reach))).clamp(low, high)
 
@@ -138,15 +145,13 @@ def _meet(depth: Tensor, source: Callable[[Tensor], Tensor], steps: int) -> Tens
         """Whether a point of such a depth would hover nearer than the surface."""
         return _sample(depth.unsqueeze(0), source(depths))[0] < depths
 
-    above = torch.ones_like(depth)  # hovers, or is the nearest there can be
-    below = torch.zeros_like(depth)
     searching = torch.ones_like(depth, dtype=torch.bool)
+    jumped = torch.zeros_like(depth)  # steps before the one that met the surface
     for index in range(steps, -1, -1):
-        depths = depth.new_tensor(index / steps)  # one for all pixels
-        hovers = is_above(depths)
-        above = torch.where(searching & hovers, depths, above)
-        below = torch.where(searching & ~hovers, depths, below)
-        searching = searching & hovers
+        searching &= is_above(depth.new_tensor(index / steps))  # one depth for all pixels
+        jumped += searching
+    below = ((steps - jumped) / steps).clamp_(min=0)
+    above = ((steps + 1 - jumped) / steps).clamp_(max=1)
     for _ in range(BISECTIONS):
         between = (above + below) / 2
         hovers = is_above(between)
@@ -154,9 +159,19 @@ def _meet(depth: Tensor, source: Callable[[Tensor], Tensor], steps: int) -> Tens
     return (above + below) / 2
 
 
-def _torn(depth: Tensor, shift: Tensor, source: Tensor) -> Tensor:
+def _ends(depth: Tensor, shift: Tensor) -> Tensor:
+    """The pixels that near things end with, bool `[H, W]`: torn off from what is farther.
+
+    Of a slope that is drawn out, only the near end: nothing beside it is torn off in front of it.
+    """
+    length, torn = shift.abs().amax(dim=-1), STRETCH - 1
+    is_near = (_largest(depth, 1) - depth) * length <= torn
+    return is_near & ((depth + _largest(-depth, 1)) * length > torn)
+
+
+def _torn(depth: Tensor, shift: Tensor, ends: Tensor, source: Tensor) -> Tensor:
     """Where the surface is drawn out too far, bool `[H, W]`: depth falls or rises along the shift
-    by so much that neighbours come to lie more than `STRETCH` pixels apart.
+    by so much that neighbours come to lie more than `STRETCH` pixels apart. It tears beside `ends`.
     """
     padded = F.pad(depth[None, None], (1, 1, 1, 1), mode="replicate")[0, 0]
     across = torch.maximum(
@@ -166,7 +181,36 @@ def _torn(depth: Tensor, shift: Tensor, source: Tensor) -> Tensor:
         (padded[2:, 1:-1] - depth) * shift[..., 1], (depth - padded[:-2, 1:-1]) * shift[..., 1]
     )
     stretch = 1 + across.clamp(min=0) + down.clamp(min=0)
+    stretch = stretch.masked_fill(ends, 1.0)
     return _sample(stretch.unsqueeze(0), source)[0] > STRETCH
+
+
+def _put_ends(
+    picture: Tensor,
+    depth: Tensor,
+    ends: Tensor,
+    motion: _Motion,
+    seen: Tensor,
+    met: Tensor,
+    known: Tensor,
+) -> None:
+    """Put the pixels that near things end with to where they move, into the last three.
+
+    From the middle of such a pixel on the surface is torn, and the search may step over what is one
+    pixel wide; so they are moved one by one.
+    """
+    depths = depth[ends]
+    moved = motion.here[ends] + motion.shift[ends] * depths.unsqueeze(-1)
+    column, row = (moved + 0.5).floor().long().unbind(-1)
+    height, width = depth.shape
+    place = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
+    nearest = met.flatten().scatter_reduce(0, place, depths, "amax")
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    shown = inside & (depths >= nearest[place] - 1 / 256)
+    place = place[shown]
+    seen.view(-1, 3)[place] = picture[ends][shown]
+    met.view(-1)[place] = depths[shown]
+    known.view(-1)[place] = True
 
 
 def _filled(seen: Tensor, known: Tensor, depth: Tensor, reach: int) -> Tensor:
@@ -208,7 +252,5 @@ def _largest_around(values: Tensor, radius: int) -> Tensor:
 
 def _sample(planes: Tensor, source: Tensor) -> Tensor:
     """Planes `[C, H, W]` at places `[H, W, 2]`, bilinearly; their edges go on outside."""
-    height, width = planes.shape[1:]
-    unit = (source + 0.5).div_(source.new_tensor([width, height])).mul_(2).sub_(1)
     options = {"mode": "bilinear", "padding_mode": "border", "align_corners": False}
-    return F.grid_sample(planes.unsqueeze(0), unit.unsqueeze(0), **options)[0]
+    return F.grid_sample(planes.unsqueeze(0), source.unsqueeze(0), **options)[0]

@@ -44,7 +44,7 @@ def examine(depth: Tensor) -> list[str]:
             f"The depth map has shape {tuple(depth.shape)} and {int(depth.isfinite().sum())} "
             "finite pixels; expected [height, width] with one or more."
         )
-    known = depth[depth.isfinite()]
+    known = _known(depth)
     low, high = known.min().item(), known.max().item()
     notes = _strange_values(depth, low, high)
     if low == high:
@@ -107,6 +107,12 @@ def same_height(pages: Sequence[Tensor]) -> Tensor:
 # --- hints ---------------------------------------------------------------------------------------
 
 
+def _known(depth: Tensor) -> Tensor:
+    """The values of the pixels that have one."""
+    finite = depth.isfinite()
+    return depth.flatten() if finite.all() else depth[finite]  # which is slow
+
+
 def _strange_values(depth: Tensor, low: float, high: float) -> list[str]:
     notes = []
     missing = int((~depth.isfinite()).sum())
@@ -155,7 +161,7 @@ def _inversion(depth: Tensor, low: float, high: float) -> str:
     third = len(depth) // 3
     if not third:
         return ""
-    top, bottom = (part[part.isfinite()] for part in (depth[:third], depth[-third:]))
+    top, bottom = (_known(part) for part in (depth[:third], depth[-third:]))
     if not top.numel() or not bottom.numel():
         return ""
     means = (part.mean(dtype=torch.float64).item() for part in (top, bottom))

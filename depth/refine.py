@@ -5,6 +5,7 @@ neither side; so both filters in here trust the flat parts more than the slopes,
 take the depth of those around it that look like it.
 """
 
+import logging
 from enum import Enum
 from math import ceil
 
@@ -16,6 +17,8 @@ from ..pictures.numbers import check_numbers
 from .convention import LUMA
 from .filters import Map, cell_of, guided_filter, joint_bilateral, per_map
 from .fit import fit_map
+
+log = logging.getLogger(__name__)
 
 
 class Method(str, Enum):
@@ -32,6 +35,7 @@ EDGE = 0.05  # rise from which on the filter acts fully; below it, less and less
 WINDOW = 3  # the window's radius is the filter's divided by this
 SIGMA = 2  # the Gaussian's standard deviation, likewise; OpenCV's reaches 4 of them
 BOX = 2  # the guided filter's two windows' radius, likewise
+WIDEST = 1 / 20  # of a picture's shorter side; beyond it all of these maps got worse
 
 
 def refine(
@@ -43,8 +47,9 @@ def refine(
 ) -> Tensor:
     """Move the edges of depth maps to those of their pictures, and enlarge them to their size.
 
-    Where a map has no edge within reach it stays as it is, so that the photograph's texture does
-    not get into it.
+    Where a map has no edge within reach it stays as it is. Within reach of one it takes on the
+    photograph's texture as well, so that a radius wider than the map's edges does harm; beyond a
+    twentieth of the picture's shorter side a warning says so.
 
     Args:
         depth: `[N, h, w]` in 0..1, finite, of any size with the picture's shape; N = 1 or a divisor
@@ -68,6 +73,7 @@ def refine(
     whole = fit_map(depth, picture)
     if not radius:
         return whole
+    _warn_if_wide(radius, picture)
     reach = max(1.0, radius, picture.shape[1] / depth.shape[1])
 
     def snapped(part: Map, seen: np.ndarray) -> Map:
@@ -76,6 +82,19 @@ def refine(
 
     refined = per_map(snapped, whole, picture, halo=_halo(method, reach))
     return refined.clamp_(0, 1)  # rounding may pass the ends
+
+
+def _warn_if_wide(radius: float, picture: Tensor) -> None:
+    widest = WIDEST * min(picture.shape[1:3])
+    if radius > widest:
+        log.warning(
+            "Refine Depth Edges: a radius of %g pixels is wide for a picture whose shorter side "
+            "has %d: depths run into each other and the photo's texture gets into the map. "
+            "Choose about the width of the map's blurred edges, %.0f at the most",
+            radius,
+            min(picture.shape[1:3]),
+            widest,
+        )
 
 
 def _refined(depth: Map, guide: Map, method: Method, reach: float, tolerance: float) -> Map:

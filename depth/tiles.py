@@ -3,7 +3,9 @@
 A network sees a picture at a few hundred pixels. Looking at parts as well shows finer detail, but
 every part comes back with a scale and a shift of its own; both are found by least squares against
 the whole's map, as Miangoleh et al. do ("Boosting Monocular Depth Estimation Models to
-High-Resolution via Content-Adaptive Multi-Resolution Merging", 2021, arXiv:2105.14021).
+High-Resolution via Content-Adaptive Multi-Resolution Merging", 2021, arXiv:2105.14021). A part that
+shows half a wall knows nothing of where the wall stands, whatever its scale: so only detail is
+taken from the parts, and what is wide stays the whole's.
 """
 
 import math
@@ -13,9 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .filters import gaussian, per_map
+
 OVERLAP = 0.25  # of a tile's side: what it shares with the next one, at the least
 LEAST = 16  # pixels to a side of a tile
 COARSE = 24  # fields to a side by which a part is compared with the whole
+LEVEL = 1 / 16  # of its side: where the map is smooth over more than that, a tile has no say
 CERTAIN = 1e-6  # of the whole's variance: a part with less has no depth to be fitted by
 
 
@@ -64,7 +69,7 @@ def _spans(length: int, side: int) -> list[tuple[int, int]]:
 
 
 class Mosaic:
-    """Puts the tiles of one picture together; memory does not grow with their number.
+    """Adds the detail of tiles to one look at the whole; memory does not grow with their number.
 
     Attributes:
         skipped: tiles left out, because nothing in them goes with the whole's map; there the
@@ -84,14 +89,18 @@ class Mosaic:
         target = tile.cut(self._whole)
         fit = _scale_and_shift(disparity, target, self._certain)
         self.skipped += fit is None
-        fitted = target if fit is None else fit[0] * disparity + fit[1]
         weight = _fading(tile, *self._whole.shape).to(target)
-        tile.cut(self._sum).addcmul_(weight, fitted)
         tile.cut(self._weight).add_(weight)
+        if fit is None:
+            return
+        change = fit[0] * disparity + fit[1] - target
+        wide = LEVEL * max(change.shape)
+        change -= per_map(lambda one: gaussian(one, wide), change.unsqueeze(0))[0]
+        tile.cut(self._sum).addcmul_(weight, change)
 
     def result(self) -> Tensor:
         """The disparity `[H, W]`, once all the tiles are there."""
-        return self._sum / self._weight
+        return self._whole + self._sum / self._weight
 
 
 def _scale_and_shift(found: Tensor, target: Tensor, certain: float) -> tuple[float, float] | None:

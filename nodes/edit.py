@@ -233,8 +233,9 @@ class SD2DepthRefine:
                 "radius": _number(
                     *(4.0, 0.0, 128.0),
                     "How far an edge may move, in pixels of the photo; about as wide as the map's "
-                    "edges are blurred. More mends worse edges but loses thin things. A smaller "
-                    "map's edges move by at least one of its pixels. 0 only enlarges.",
+                    "edges are blurred. More mends worse edges but loses thin things, and beyond a "
+                    "twentieth of the photo's shorter side it harms the map. A smaller map's edges "
+                    "move by at least one of its pixels. 0 only enlarges.",
                     step=0.5,
                 ),
                 "tolerance": _number(

@@ -118,7 +118,8 @@ class SD2DepthPreview:
 def _channels(condition: DepthCondition) -> Tensor:
     """The UNet's view of every map, `[B, h, w]`, for pictures of the maps' size."""
     count, height, width = condition.depth.shape
-    size = (max(1, round(side / LATENT_PIXELS)) for side in (height, width))
+    # The VAE crops a picture to whole latent pixels.
+    size = (max(1, side // LATENT_PIXELS) for side in (height, width))
     return condition.channel(count, *size)[:, 0]
 
 
@@ -201,7 +202,8 @@ class SD2DepthParallax:
                         "advanced": True,
                         "tooltip": "Pixels by which near things are widened in the depth map, so "
                         "that their outlines move with them: the edges of an estimated map are "
-                        "soft. More takes some background along; 0 for an exact map.",
+                        "soft. More takes some background along; 0 for an exact map, of which "
+                        "nothing is lost.",
                     },
                 ),
             },
@@ -216,7 +218,7 @@ class SD2DepthParallax:
         strength: float = 12.0,
         grow: int = 4,
     ) -> tuple[Tensor]:
-        """Draw one frame after the other into the batch, so that nothing else grows with it."""
+        """Draw one frame after the other into the batch; beside it, one map a picture is kept."""
         image = check_picture(image)
         maps = unit_range(repair(from_image(depth)).to(image.device))
         check_fits(maps, image)

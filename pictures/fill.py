@@ -3,6 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor
 
+from .crop import Box, bounds
+
 # Averagings of every level of a filled hole, so that it joins its border without a step.
 SMOOTHING = 4
 
@@ -39,10 +41,17 @@ def _push_pull(values: Tensor, weights: Tensor) -> Tensor:
     coarse = F.avg_pool2d(values * weights, 2, ceil_mode=True) / share.where(share > 0, 1.0)
     filled = _push_pull(coarse, (share > 0).to(weights.dtype))
     filled = F.interpolate(filled, values.shape[-2:], mode="bilinear", align_corners=False)
+    filled = values.where(known, filled)
+    # Only the holes change; beside them a pixel more is seen.
+    holes = bounds(~known[:, 0]).grown(1).inside(*values.shape[-2:])
+    part, kept, solid = (_cut(t, holes) for t in (filled, values, known))
     for _ in range(SMOOTHING):
-        filled = values.where(known, filled)
-        filled = neighbourhood(filled)
-    return values.where(known, filled)
+        part.copy_(kept.where(solid, neighbourhood(part)))
+    return filled
+
+
+def _cut(t: Tensor, box: Box) -> Tensor:
+    return t[..., box.top : box.top + box.height, box.left : box.left + box.width]
 
 
 def neighbourhood(t: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
 """Masks: where a picture is worked on, and how much. 1 = there, 0 = not, grey = partly."""
 
 import logging
+import math
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -131,12 +133,35 @@ LEVELS = 16
 
 def _spread(mask: np.ndarray, grow: float, feather: float) -> Tensor:
     result = mask.copy()
-    for level in np.linspace(0, mask.max(), LEVELS + 1, dtype=np.float32)[1:]:
-        distance = cv2.distanceTransform((mask < level).astype(np.uint8), cv2.DIST_L2, 5)
-        ramp = np.clip(1 - (distance - grow) / (feather + 1), 0, 1)
-        ramp[distance <= grow] = 1
-        np.maximum(result, level * ramp, out=result)
+    left, top, width, height = cv2.boundingRect((mask > 0).view(np.uint8))
+    reach = math.ceil(grow + feather) + 1
+    part = (
+        slice(max(top - reach, 0), top + height + reach),
+        slice(max(left - reach, 0), left + width + reach),
+    )
+    for level, below in _levels(mask[part] if width else mask[:0]):
+        ramp = cv2.distanceTransform(below, cv2.DIST_L2, 5)
+        ramp -= grow
+        ramp *= -1 / (feather + 1)
+        ramp += 1
+        np.clip(ramp, 0, 1, out=ramp)
+        ramp *= level
+        np.maximum(result[part], ramp, out=result[part])
     return torch.from_numpy(result)
+
+
+def _levels(mask: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
+    """Values by which a mask spreads, and where it is below them; one for a black and white one."""
+    if not mask.size:
+        return
+    last = 0
+    for level in np.linspace(mask.max(), 0, LEVELS, endpoint=False, dtype=np.float32):
+        below = (mask < level).view(np.uint8)
+        count = np.count_nonzero(below)
+        # Where a higher level reaches as well, this one adds nothing.
+        if count != last:
+            yield float(level), below
+        last = count
 
 
 def fade_inward(mask: Tensor, feather: float) -> Tensor:
@@ -180,6 +205,9 @@ def _way_inward(inside: np.ndarray, longest: float, kind: int) -> np.ndarray:
     part = slice(max(top - 1, 0), top + height + 1), slice(max(left - 1, 0), left + width + 1)
     distance = cv2.distanceTransform(inside[part], cv2.DIST_L2, kind)
     count, patch = cv2.connectedComponents(inside[part], connectivity=8)
+    if count == 2:  # the outside, and one patch
+        np.divide(distance, min(max(distance.max(), 1), longest), out=way[part])
+        return way
     widest = np.zeros(count, np.float32)
     np.maximum.at(widest, patch.ravel(), distance.ravel())  # of one axis it is 4 times quicker
     np.divide(distance, np.clip(widest, 1, longest)[patch], out=way[part])

@@ -1,5 +1,7 @@
 """Adjusting depth maps, against values known beforehand."""
 
+import time
+
 import cv2
 import numpy as np
 import pytest
@@ -86,9 +88,37 @@ def test_clipping_says_how_many_pixels(caplog):
     assert not caplog.records
 
 
+def opencv_gaussian(depth, sigma):
+    return np.stack(
+        [cv2.GaussianBlur(one.numpy(), (0, 0), sigma, None, 0, cv2.BORDER_REFLECT) for one in depth]
+    )
+
+
 def test_gaussian_smoothing_is_opencvs():
-    expected = [cv2.GaussianBlur(one.numpy(), (0, 0), 2.5) for one in NOISE]
-    assert np.allclose(adjusted(NOISE, smooth=2.5).numpy(), expected, atol=1e-6)
+    assert np.allclose(adjusted(NOISE, smooth=2.5).numpy(), opencv_gaussian(NOISE, 2.5), atol=1e-6)
+
+
+@pytest.mark.parametrize("sigma", [8, 15.9, 16, 100, 256])
+@pytest.mark.parametrize("size", [(301, 455), (300, 40), (9, 200)])
+def test_wide_gaussians_are_opencvs_to_half_a_hundredth(sigma, size):
+    generator = torch.Generator().manual_seed(3)
+    noise = torch.rand(*size, generator=generator)
+    step = (torch.arange(size[1]) > 0.43 * size[1]).float().expand(size)
+    box = torch.zeros(size)
+    box[: size[0] // 3, :20] = 1
+    maps = torch.stack([noise, step, box, torch.linspace(0, 1, size[1]).expand(size)])
+    found = adjusted(maps, smooth=float(sigma)).numpy()
+    assert np.abs(found - opencv_gaussian(maps, sigma)).max() < 0.005
+
+
+def test_a_wider_gaussian_takes_no_longer():
+    maps = torch.rand(1, 1024, 1024)
+    seconds = {}
+    for sigma in (8.0, 256.0):
+        start = time.process_time()
+        adjusted(maps, smooth=sigma)
+        seconds[sigma] = time.process_time() - start
+    assert seconds[256.0] < 3 * seconds[8.0]
 
 
 def test_edge_preserving_smoothing_keeps_a_step_and_loses_noise():

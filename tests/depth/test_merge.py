@@ -160,6 +160,44 @@ def test_a_cut_out_patch_finds_back_its_scale_and_shift(truth, noise):
     assert shift == pytest.approx(SHIFT, rel=0.02)
 
 
+def smooth_scene(side=400):
+    """[1, side, side] of depth without noise, and a mask of most of it."""
+    y, x = torch.meshgrid(torch.linspace(0, 1, side), torch.linspace(0, 1, side), indexing="ij")
+    mask = torch.zeros(1, side, side)
+    mask[:, side // 8 : -side // 8, side // 8 : -side // 8] = 1
+    return (0.2 + 0.6 * y * x + 0.1 * torch.sin(9 * x))[None], mask
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("noisy", ["patch", "both"])
+def test_noise_does_not_shrink_the_scale(seed, noisy, caplog):
+    """By plain least squares it is 1.8 instead of 2 here."""
+    depth, mask = smooth_scene()
+    noise = 0.02 * torch.randn(2, *depth.shape, generator=torch.Generator().manual_seed(seed))
+    patch = (depth - 0.1) * 0.5 + 0.2 + noise[0]
+    seen = depth + noise[1] if noisy == "both" else depth
+    matched = match_border(patch, seen, mask, torch.ones_like(mask), Match.SCALE)
+    scale, shift = recovered(patch, matched)
+    assert scale == pytest.approx(2, rel=0.02)
+    assert shift == pytest.approx(-0.3, rel=0.03)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(("noise", "warned"), [(0.0, False), (0.02, False), (0.15, True)])
+def test_a_border_whose_noise_hides_its_relief_is_told(noise, warned, caplog):
+    depth, mask = smooth_scene()
+    noise = noise * torch.randn(depth.shape, generator=torch.Generator().manual_seed(4))
+    merged(depth, depth * 0.5 + 0.2 + noise, mask=mask, match=Match.SCALE)
+    assert ("is a guess" in caplog.text) == warned
+
+
+@pytest.mark.parametrize("size", [(1, 12), (6, 5), (40, 40)])
+def test_small_maps_are_matched_exactly(size):
+    depth = torch.rand(1, *size, generator=torch.Generator().manual_seed(4))
+    matched = merged(depth, depth * 0.4 + 0.3, match=Match.SCALE)
+    assert torch.allclose(matched, depth, atol=1e-5)
+
+
 def test_a_patch_with_a_new_thing_in_its_middle_is_matched_by_what_surrounds_its_mask(truth):
     other = (truth * 0.5 + 0.2).clone()
     mask = torch.zeros_like(truth)

@@ -117,14 +117,32 @@ def test_a_box_before_a_wall_moves_whole_and_the_wall_behind_it_is_filled_from_t
     red = found[..., 0] > 0.5
     rows, columns = red.nonzero().unbind(1)
     assert (rows.min(), rows.max()) == (16, 31)
-    # Its edges, and the pixels that are half edge, lie 10 pixels further to the left.
-    assert abs(int(columns.min()) - 14) <= 1
-    assert abs(int(columns.max()) - 29) <= 1
-    assert 15 <= int(red.sum(dim=1).max()) <= 17
+    # All of it lies 10 pixels further to the left.
+    assert (columns.min(), columns.max()) == (14, 29)
+    assert red.sum() == 16 * 16
     hole = found[18:30, 31:37]  # behind the box before, with nothing known about it
     assert hole[..., 0].max() < 0.1
     assert hole[..., 2].min() > 0.5
     assert hole[..., 2].max() < 0.9
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 17])
+@pytest.mark.parametrize("move", [Move.SWAY, Move.CIRCLE])
+def test_of_an_exact_map_no_column_is_lost_in_any_frame(width, move):
+    picture, depth = torch.zeros(40, 72, 3), torch.zeros(40, 72)
+    picture[..., 2] = 0.5
+    columns = slice(30, 30 + width)
+    picture[10:30, columns], depth[10:30, columns] = torch.tensor([1.0, 0.0, 0.0]), 1.0
+    for camera in camera_path(move, 12):
+        red = view(picture, depth, camera, 10.0)[..., 0] > 0.6
+        whole = all(abs(10 * part - round(10 * part)) < 1e-6 for part in camera)
+        most = (20, width) if whole else (21, width + 1)  # half pixels on either side
+        rows, across = red.any(dim=1).sum(), red.any(dim=0).sum()
+        assert 20 <= rows <= most[0]
+        assert width <= across <= most[1]
+        assert red.sum() >= rows * across - 4  # no gaps; a corner may be half covered
+        left = int(red.any(dim=0).nonzero()[0])
+        assert abs(left - (30 - 10 * camera.right)) <= 1
 
 
 def test_near_hides_far_whichever_way_it_moves():

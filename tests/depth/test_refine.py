@@ -224,3 +224,16 @@ def test_bands_leave_no_seam_in_a_wide_filter(monkeypatch):
     whole = refine(depth, photo, radius=20.0)
     monkeypatch.setattr(filters, "BAND", 8)
     assert torch.allclose(refine(depth, photo, radius=20.0), whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", Method)
+def test_a_radius_that_harms_the_map_is_told(motorcycle, method, caplog):
+    photo, truth, _ = motorcycle
+    small = resize_map(truth, 83, 123)
+    errors = {}
+    for radius in (0.0, 8.0, 32.0):
+        caplog.clear()
+        errors[radius] = (refine(small, photo, method, radius) - truth).abs().mean()
+        harms = errors[radius] > 1.1 * errors[0.0]
+        assert ("is wide for a picture" in caplog.text) == harms
+    assert errors[32.0] > 1.1 * errors[0.0]

@@ -10,6 +10,7 @@ from sd2_depth2img.depth.convention import to_image
 from sd2_depth2img.depth.estimators import DepthModel, estimate
 from sd2_depth2img.nodes.depth_map import SD2DepthEstimate, estimation_inputs
 from sd2_depth2img.nodes.fidelity import SD2DepthFidelity
+from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
 from sd2_depth2img.sampling.checkpoint import Checkpoint
 from sd2_depth2img.sampling.concat import Normalize
 from sd2_depth2img.sampling.diagnosis import Part
@@ -80,3 +81,16 @@ def test_depth_fidelity_looks_at_pictures_with_the_same_inputs(model, pictures):
 def test_normalize_means_the_same_in_every_node():
     """As Encode Depth names what shares a nearest and a farthest depth."""
     assert [scope.value for scope in Scope] == [kind.value for kind in list(Normalize)[:2]]
+
+
+def test_tiles_neither_flatten_a_photograph_nor_step_where_they_meet(photo):
+    """The wall behind the astronaut; tiles overlap from column 354 to 394."""
+    depth_model = SD2DepthCheckpointLoader().execute(str(BUNDLED_CHECKPOINT))[3]
+    single, tiled = (
+        SD2DepthEstimate().execute(photo, depth_model, tiles=number)[0][0, ..., 0]
+        for number in (1, 4)
+    )
+    wall, tiled_wall = (depth[150:230, 345:405].mean(dim=0) for depth in (single, tiled))
+    assert tiled_wall[0] - tiled_wall[-1] < wall[0] - wall[-1] + 0.01
+    assert (tiled_wall - wall).abs().max() < 0.03
+    assert tiled.std() > 0.9 * single.std()

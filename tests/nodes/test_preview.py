@@ -5,8 +5,10 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
+from sd2_depth2img.nodes.load import SD2DepthCheckpointLoader
 from sd2_depth2img.nodes.preview import SD2DepthParallax, SD2DepthPreview
 from sd2_depth2img.sampling.concat import DepthCondition
 from sd2_depth2img.standalone import folders
@@ -46,15 +48,19 @@ def test_every_map_gets_a_page_a_line_and_a_picture_on_the_node(base):
         assert np.array_equal(np.asarray(file), (page.numpy() * 255).round())
 
 
-def test_it_shows_what_encode_depth_gives_the_unet():
-    depth = torch.rand(1, 64, 96, generator=torch.Generator().manual_seed(2))
-    seen = (DepthCondition(depth).channel(1, 8, 12)[0, 0] + 1) / 2
-    page = SD2DepthPreview().execute(canvas(depth), size=96)["result"][0][0]
-    expected = seen.repeat_interleave(8, 0).repeat_interleave(8, 1)
+@pytest.mark.parametrize(("height", "width"), [(64, 96), (60, 93)])
+def test_it_shows_what_encode_depth_gives_the_unet(height, width, mini_checkpoint):
+    """At the latent's size; the VAE cuts off what is no whole latent pixel."""
+    depth = torch.rand(1, height, width, generator=torch.Generator().manual_seed(2))
+    vae = SD2DepthCheckpointLoader().execute(str(mini_checkpoint))[2]
+    latent = vae.encode(canvas(depth)).shape[-2:]
+    seen = (DepthCondition(depth).channel(1, *latent) + 1) / 2
+    page = SD2DepthPreview().execute(canvas(depth), size=width)["result"][0][0]
+    expected = F.interpolate(seen, (height, width), mode="nearest")[0, 0]
     places = [
         x
-        for x in range(108, page.shape[1] - 96)
-        if (page[12:76, x : x + 96, 0] - expected).abs().max() < 3e-3
+        for x in range(width + 12, page.shape[1] - width)
+        if (page[12 : 12 + height, x : x + width, 0] - expected).abs().max() < 3e-3
     ]
     assert len(places) == 1
 

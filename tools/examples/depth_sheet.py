@@ -6,8 +6,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ...depth.colormaps import ColourMap, paint
+from ...depth.colormaps import ColourMap
 from ...depth.convention import from_image, to_image
+from ...depth.preview import examine, sheet
 from ...nodes.depth_map import SD2DepthEstimate
 from ...nodes.edit import (
     SD2DepthAdjust,
@@ -21,42 +22,132 @@ from ...nodes.inpaint import SD2DepthUnderMask
 from ...nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
 from ...nodes.picture import SD2DepthPrepare
 from ...nodes.preview import SD2DepthParallax
+from ...pictures.lettering import PAPER
 from ...pictures.sheet import contact_sheet
+from ...sampling.concat import DepthCondition
 from ...standalone.core_files import read_picture, to_picture
 
 SIZE = 256  # pixels; what the bundled checkpoint was trained at
-COLUMNS = 5
+COLUMNS = 6
 FONT_SIZE = 14
 
 
 def depth_sheet(photo: Path) -> Image.Image:
-    """Run every node once on a photo; one captioned picture for each operation."""
+    """Run every operation once on a photo; one captioned picture for each, then Preview's page."""
     image = SD2DepthPrepare().execute(read_picture(photo)[0], size=SIZE)[0]
     depth_model = SD2DepthCheckpointLoader().execute(str(BUNDLED_CHECKPOINT))[3]
     (depth,) = SD2DepthEstimate().execute(image, depth_model, resolution=SIZE)
-    cells = {"photo": image, "Estimate Depth": depth, **_edits(image, depth)}
-    pictures = [to_picture(cell[0]) for cell in cells.values()]
-    return contact_sheet(pictures, list(cells), COLUMNS, FONT_SIZE)
-
-
-def _edits(image: Tensor, depth: Tensor) -> dict[str, Tensor]:
-    (ball,) = SD2DepthFill().execute(torch.zeros_like(depth), "dome", x1=0.75, y1=0.25, y2=0.43)
-    (subject,) = SD2DepthRangeMask().execute(depth, 0.0, 1.0, "foreground")
-    hole = torch.zeros(1, SIZE, SIZE)
-    hole[:, 160:, 130:] = 1  # the helmet
-    (distance,) = SD2DepthConvert().execute(depth, "disparity to distance", near=1.0, far=8.0)
-    frames = SD2DepthParallax().execute(image, depth, frames=4, strength=16.0)[0]
-    return {
-        "Adjust Depth: gamma 0.5": SD2DepthAdjust().execute(depth, gamma=0.5)[0],
-        "Adjust Depth: contrast 2": SD2DepthAdjust().execute(depth, contrast=2.0)[0],
-        "Adjust Depth: smooth": SD2DepthAdjust().execute(depth, smooth=6.0)[0],
-        "Refine Depth Edges": SD2DepthRefine().execute(depth, image, radius=8.0)[0],
-        "Fill Depth: dome": ball,
-        "Merge Depth: the dome, nearest wins": SD2DepthMerge().execute(depth, ball)[0],
-        "Depth Under Mask: smooth fill": SD2DepthUnderMask().execute(depth, hole, "smooth fill")[0],
-        "Depth Range Mask: foreground (Otsu)": to_image(subject),
-        "Convert Depth: distance, 1 to 8": distance / distance.max(),
-        "Preview Depth: turbo": paint(from_image(depth), ColourMap.TURBO),
-        "Depth Parallax Frames: one end": frames[1:2],
-        "Depth Parallax Frames: the other": frames[3:4],
+    cells = {
+        "photo": image,
+        "Estimate Depth": depth,
+        **_adjusted(depth),
+        **_refined(image, depth),
+        **_filled(depth),
+        **_merged(depth),
+        **_masks(depth),
+        **_converted(depth),
+        **_parallax(image, depth),
     }
+    pictures = [to_picture(cell[0]) for cell in cells.values()]
+    top = contact_sheet(pictures, list(cells), COLUMNS, FONT_SIZE)
+    return _above(top, _preview(depth))
+
+
+def _adjusted(depth: Tensor) -> dict[str, Tensor]:
+    changes = {
+        "invert": {"invert": True},
+        "near 0.8, far 0.2": {"near": 0.8, "far": 0.2},
+        "gamma 0.5": {"gamma": 0.5},
+        "contrast 0.5": {"contrast": 0.5},
+        "contrast 0.5, offset 0.25": {"contrast": 0.5, "offset": 0.25},
+        "gaussian, 6": {"smooth": 6.0},
+        "edge-preserving, 12": {"smooth": 12.0, "smoothing": "edge-preserving", "edge": 0.2},
+    }
+    return {
+        f"Adjust: {name}": SD2DepthAdjust().execute(depth, **change)[0]
+        for name, change in changes.items()
+    }
+
+
+def _refined(image: Tensor, depth: Tensor) -> dict[str, Tensor]:
+    return {
+        f"Refine Edges: {method}": SD2DepthRefine().execute(depth, image, method, radius=8.0)[0]
+        for method in ("joint bilateral", "guided")
+    }
+
+
+def _filled(depth: Tensor) -> dict[str, Tensor]:
+    helmet = _helmet()
+    shapes = {
+        "flat plane": {"near": 0.6},
+        "ramp": {"near": 1.0, "far": 0.0},
+        "dome": {"near": 1.0, "far": 0.0, "x1": 0.75, "y1": 0.81, "x2": 0.75, "y2": 0.99},
+        "relief of the mask": {"near": 1.0, "far": 0.5},
+    }
+    cells = {
+        f"Fill: {shape}": SD2DepthFill().execute(depth, shape, mask=helmet, **where)[0]
+        for shape, where in shapes.items()
+    }
+    smooth = SD2DepthUnderMask().execute(depth, helmet, "smooth fill")[0]
+    return {**cells, "Fill, Under Mask: smooth fill": smooth}
+
+
+def _merged(depth: Tensor) -> dict[str, Tensor]:
+    (ball,) = SD2DepthFill().execute(
+        torch.zeros_like(depth), "dome", 0.7, 0.3, x1=0.75, y1=0.3, x2=0.43, y2=0.3
+    )
+    outline = (ball[..., 0] > 0).float()
+    cells = {
+        f"Merge a ball: {mode}": SD2DepthMerge().execute(depth, ball, mode, patch_mask=outline)[0]
+        for mode in ("nearest wins", "farthest wins", "over", "blend")
+    }
+    # Black is where a map shows nothing.
+    cells["Merge under the ball: under"] = SD2DepthMerge().execute(ball, depth, "under")[0]
+    # The same map, flatter and farther, as another estimate might be.
+    (other,) = SD2DepthAdjust().execute(depth, contrast=0.4, offset=-0.25)
+    for match in ("none", "scale and shift"):
+        (result,) = SD2DepthMerge().execute(depth, other, "over", match=match, mask=_helmet())
+        cells[f"Merge a flatter map: {match}"] = result
+    return cells
+
+
+def _masks(depth: Tensor) -> dict[str, Tensor]:
+    (between,) = SD2DepthRangeMask().execute(depth, 0.8, 0.5, softness=0.1)
+    (subject,) = SD2DepthRangeMask().execute(depth, 0.0, 1.0, "foreground")
+    (soft,) = SD2DepthRangeMask().execute(depth, 0.0, 1.0, "foreground", feather=24)
+    masks = {"0.5 to 0.8": between, "foreground": subject, "foreground, feather 24": soft}
+    return {f"Range Mask: {name}": to_image(mask) for name, mask in masks.items()}
+
+
+def _converted(depth: Tensor) -> dict[str, Tensor]:
+    (distance,) = SD2DepthConvert().execute(depth, "disparity to distance", near=1.0, far=8.0)
+    (back,) = SD2DepthConvert().execute(distance, near=1.0, far=8.0)
+    return {"Convert: to distance, 1 to 8": distance / 8, "Convert: back to disparity": back}
+
+
+def _parallax(image: Tensor, depth: Tensor) -> dict[str, Tensor]:
+    frames = SD2DepthParallax().execute(image, depth, frames=4, strength=8.0)[0]
+    return {"Parallax Frames: one end": frames[1:2], "Parallax Frames: the other": frames[3:4]}
+
+
+def _helmet() -> Tensor:
+    mask = torch.zeros(1, SIZE, SIZE)
+    mask[:, 160:, 130:] = 1
+    return mask
+
+
+def _preview(depth: Tensor) -> Image.Image:
+    """The node's page without the node, which would leave it in a folder too."""
+    (shown,) = from_image(depth)
+    channel = DepthCondition(shown[None]).channel(1, SIZE // 8, SIZE // 8)[0, 0]
+    page = to_picture(sheet(shown, channel, ColourMap.TURBO, examine(shown), SIZE))
+    caption = "Preview Depth: legend, histogram, the UNet's view"
+    return contact_sheet([page], [caption], 1, FONT_SIZE)
+
+
+def _above(top: Image.Image, bottom: Image.Image) -> Image.Image:
+    width = max(top.width, bottom.width)
+    both = Image.new("RGB", (width, top.height + bottom.height), PAPER)
+    both.paste(top, (0, 0))
+    both.paste(bottom, ((width - bottom.width) // 2, top.height))
+    return both
