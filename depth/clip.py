@@ -36,7 +36,7 @@ def steady(disparity: Tensor, frames: Tensor, sigma: float, each: Each = iter) -
     Raises:
         ValueError: a sigma that is negative or not finite, or numbers of frames that do not agree.
     """
-    check_numbers(low=0, sigma=sigma)
+    check_numbers(low=0, smooth=sigma)
     if len(frames) != len(disparity):
         raise ValueError(
             f"{tuple(disparity.shape)} depth maps and {tuple(frames.shape)} frames do not agree."

@@ -270,6 +270,8 @@ def _between(size: int, enlarged: int, start: int, count: int) -> tuple[Tensor, 
 def _resize(t: Tensor, height: int, width: int, mode: str) -> Tensor:
     if t.shape[-2:] == (height, width):
         return t
+    if t.shape[-1] == width == 1:  # PyTorch 2.11 repeats the first pixel of a single column
+        return _resize(t.mT, width, height, mode).mT
     return F.interpolate(t, (height, width), mode=mode, align_corners=False, antialias=True)
 
 

@@ -151,7 +151,7 @@ def test_whole_batch_with_tiles(photos):
     [
         ({"tiles": 0}, "0 tiles"),
         ({"tiles": 500}, "500 tiles"),
-        ({"smooth": -1.0}, "smoothing is -1"),
+        ({"smooth": -1.0}, "smooth is -1"),
     ],
 )
 def test_impossible_settings_are_refused(photos, settings, said):

@@ -84,7 +84,7 @@ def test_no_smoothing_is_none(still):
 
 def test_impossible_clips_are_refused(still):
     frames, _, maps = still
-    with pytest.raises(ValueError, match="sigma is -1"):
+    with pytest.raises(ValueError, match="smooth is -1"):
         steady(maps, frames, -1)
     with pytest.raises(ValueError, match="do not agree"):
         steady(maps, frames[:5], 1)

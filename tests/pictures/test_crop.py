@@ -387,6 +387,12 @@ def windows(draw):
     return torch.rand(shape, generator=generator), height, width, box
 
 
+def test_a_single_column_is_resized_like_a_single_row():
+    row = torch.rand(1, 1, 5)
+    for size in (2, 9):
+        assert torch.equal(resize_map(row.mT, size, 1), resize_map(row, 1, size).mT)
+
+
 @given(windows())
 def test_a_window_of_an_enlarged_map_is_cut_out_of_the_whole(case):
     depth, height, width, box = case
