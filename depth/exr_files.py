@@ -49,7 +49,7 @@ def write_exr(path: Path, values: np.ndarray) -> None:
     Raises:
         OSError: the folder is missing or cannot be written.
     """
-    library = _library(path)
+    library = _library()
     header = {"compression": library.ZIP_COMPRESSION, "type": library.scanlineimage}
     try:
         with library.File(header, {"Y": values}) as file:
@@ -58,20 +58,20 @@ def write_exr(path: Path, values: np.ndarray) -> None:
         raise OSError(f"{path} cannot be written: {error}") from error
 
 
-def _library(path: Path) -> ModuleType:
+def _library() -> ModuleType:
     try:
         import OpenEXR
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"{path} is an EXR, which takes the package OpenEXR, and that is not installed: "
-            "pip install OpenEXR, or use TIFF, NPY or PFM.",
+            "EXR files take the package OpenEXR, which is not installed: pip install OpenEXR, or "
+            "use TIFF, NPY or PFM.",
             name=error.name,
         ) from error
     return OpenEXR
 
 
 def _parts(path: Path, **how: bool) -> list[Any]:
-    library = _library(path)
+    library = _library()
     try:
         return library.File(str(path), **how).parts  # as a context it would empty them
     except UNREADABLE as error:
@@ -93,7 +93,7 @@ def _choice(parts: list[Any], path: Path) -> tuple[int, list[str]]:
             "or R, G and B. Save the depth in a file of its own."
         )
     index = chosen[0][0]
-    library = _library(path)
+    library = _library()
     if parts[index].type() in (library.deepscanline, library.deeptile):
         raise ValueError(f"{path} has deep pixels, which are not read. Flatten it first.")
     if any((channel.xSampling, channel.ySampling) != (1, 1) for _, channel in chosen):
