@@ -152,7 +152,7 @@ _ABSENT = {
         "MiDaS depth network",
         "Copies are often made without it, and ComfyUI's Save Checkpoint leaves it out. Use a "
         "depth map from a file (Load Depth Map) or another depth network (Load Depth Model, or "
-        "the DEPTH_MODEL of another checkpoint); everything else of this checkpoint works.",
+        "the DEPTH_MODEL of another checkpoint).",
     ),
 }
 

@@ -61,6 +61,9 @@ def advice(kind: Kind, family: Family | None = None) -> str:
     if kind in _ADD_ONS and not for_sd2:
         whose = f"for {family.value}" if family else "for other models"
         return f"It is {whose} and does not fit Stable Diffusion 2's depth model."
+    if kind in _ADD_ONS and family is None:
+        use = _ADVICE[kind]
+        return f"If it is for Stable Diffusion 2, which does not show: {use[0].lower()}{use[1:]}"
     return _ADVICE[kind]
 
 

@@ -178,6 +178,11 @@ def check_fit(
         wrong += [f"{tensor} is unexpected" for tensor in found if tensor not in expected]
     if not wrong:
         return
+    if part is Part.TEXT and not found:
+        raise CannotTransplant(
+            f"{name} has no text encoder, and the fine-tune has one. Give a complete base, or a "
+            "fine-tune that is a UNet alone."
+        )
     if part is Part.TEXT:
         raise CannotTransplant(
             f"{name} has another text encoder than the fine-tune or the depth model "

@@ -44,8 +44,7 @@ def add_convert(commands: Any) -> argparse.ArgumentParser:
         "target",
         type=Path,
         metavar="TARGET",
-        help="a name that ends in .safetensors or .sft: one file; any other: a diffusers folder, "
-        "unless --layout says otherwise",
+        help="a name that ends in .safetensors or .sft: one file; any other: a diffusers folder",
     )
     convert.add_argument(
         "--dtype", choices=_DTYPES, help="of the weights (default: each as it is stored)"
@@ -69,8 +68,8 @@ def add_convert(commands: Any) -> argparse.ArgumentParser:
     convert.add_argument(
         "--layout",
         choices=["ldm", "diffusers"],
-        help="one file with the original names (ldm), or a folder for diffusers (default: what "
-        "TARGET's name says)",
+        help="one file with the original names (ldm), or a folder for diffusers ; TARGET's "
+        "name says the same, or it is refused",
     )
     return convert
 
@@ -141,6 +140,11 @@ def _layout(target: Path, wanted: str | None) -> "Layout":
         raise ValueError(
             f"--layout {wanted} and TARGET {target.name} disagree: that is a folder's layout and a "
             f"file's name; let TARGET not end in {target.suffix}"
+        )
+    if wanted == Layout.LDM.value and ending not in _SAFETENSORS:
+        raise ValueError(
+            f"--layout {wanted} and TARGET {target.name} disagree: ComfyUI tells files by their "
+            "ending; let TARGET end in .safetensors"
         )
     return Layout(wanted or (Layout.LDM if ending in _SAFETENSORS else Layout.DIFFUSERS))
 

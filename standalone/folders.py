@@ -82,7 +82,8 @@ def checkpoint_names() -> list[str]:
 def checkpoint_path(name: str) -> Path:
     """A checkpoint by its name in the checkpoints folder, or by the path of a file or folder.
 
-    `NAME/` means the folder of that name in the diffusers folder.
+    `NAME/` means the folder of that name in the diffusers folder, as does `NAME` where nothing
+    else has that name.
     Raises FileNotFoundError that says where it was looked for and what to do.
     """
     folder, diffusers = current().checkpoints, current().diffusers
@@ -95,6 +96,8 @@ def checkpoint_path(name: str) -> Path:
             return path
     if name and Path(name).is_dir():
         return Path(name)
+    if f"{name}/" in folder_names([diffusers]):
+        return diffusers / name
     raise FileNotFoundError(
         f"there is no checkpoint {name!r}, neither in {folder.absolute()} nor as a path; put the "
         f"file into that folder, or a folder of diffusers into {diffusers.absolute()}, or say "

@@ -50,7 +50,8 @@ def test_diffusers_folders_are_found_by_name_and_by_path(base):
     assert host.checkpoint_path("a.ckpt/") == diffusers / "a.ckpt"
     assert host.checkpoint_path("author/b/") == diffusers / "author/b"
     assert host.checkpoint_path(str(base / "c")) == base / "c"
-    for name in ("b/", "author/b", ""):
+    assert host.checkpoint_path("author/b") == diffusers / "author/b"
+    for name in ("b/", "author", ""):
         with pytest.raises(FileNotFoundError, match="no checkpoint"):
             host.checkpoint_path(name)
 
