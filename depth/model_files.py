@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ..pictures.folders import folders_below
+
 # Below `models`: the first is this pack's, the others are ComfyUI's own and another pack's.
 FOLDERS = ("depth", "geometry_estimation", "depthanything")
 SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt")
@@ -31,11 +33,13 @@ def find_model(name: str, folders: Sequence[Path]) -> Path:
 
 
 def _names(folder: Path) -> Iterator[str]:
-    # Unlike Path.rglob this goes into linked folders, in which people keep their models.
-    for place, subfolders, files in os.walk(folder, followlinks=True):
-        here = Path(place).relative_to(folder)
-        if CONFIG in files and here.parts:
-            subfolders.clear()  # what is inside belongs to this one model
-            yield here.as_posix()
+    def is_model(place: Path) -> bool:  # what is inside belongs to this one model
+        return place != folder and os.path.isfile(place / CONFIG)
+
+    for place in folders_below(folder, is_model):
+        if is_model(place):
+            yield place.relative_to(folder).as_posix()
         else:
-            yield from ((here / f).as_posix() for f in files if f.lower().endswith(SUFFIXES))
+            names = (path.name for path in place.iterdir() if path.is_file())
+            found = (place / name for name in names if name.lower().endswith(SUFFIXES))
+            yield from (path.relative_to(folder).as_posix() for path in found)

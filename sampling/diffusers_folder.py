@@ -8,11 +8,11 @@ import json
 import logging
 import os.path
 import re
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..pictures.folders import folders_below
 from .architecture import HEAD_CHANNELS, TextArchitecture, UNetArchitecture, UnknownArchitecture
 from .diagnosis import Part
 from .diffusers_layout import is_unet, midas_origins, text_origins, unet_origins, vae_origins
@@ -298,34 +298,12 @@ def find_folder(name: str, places: Sequence[Path]) -> Path:
     )
 
 
-_LEVELS = 6  # below a place: a cache of Hugging Face's takes three
-
-
 def _names(place: Path) -> Iterator[str]:
-    """Each folder once, whatever links lead to it, and by its own name if that lies here too."""
-    known: set[Path] = set()
-    waiting = deque([place])  # folders, then links, in which people keep their models
-    while waiting:
-        folder = waiting.popleft()
-        parts = folder.relative_to(place).parts
-        if (real := folder.resolve()) in known:
-            continue
-        known.add(real)
-        if os.path.isfile(folder / INDEX):  # what is inside belongs to this one model
-            if parts:
-                yield f"{'/'.join(parts)}/"
-        elif len(parts) < _LEVELS:
-            for subfolder in _subfolders(folder):
-                (waiting.append if subfolder.is_symlink() else waiting.appendleft)(subfolder)
+    # Hidden are the unfinished ones that a killed conversion leaves.
+    for folder in folders_below(place, _is_pipeline, hidden=False):
+        if folder != place and _is_pipeline(folder):
+            yield f"{folder.relative_to(place).as_posix()}/"
 
 
-def _subfolders(folder: Path) -> list[Path]:
-    """Those that are not hidden, as the unfinished ones are that a killed conversion leaves."""
-    try:
-        found = sorted(folder.iterdir(), reverse=True)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        _log.warning("no models are looked for in %s: %s", folder, error)
-        return []
-    return [path for path in found if not path.name.startswith(".") and os.path.isdir(path)]
+def _is_pipeline(folder: Path) -> bool:
+    return os.path.isfile(folder / INDEX)

@@ -58,6 +58,13 @@ def test_linked_folders_are_followed(places, tmp_path):
     assert model_names(places) == ["link/a.pt", "link/b"]
 
 
+def test_links_that_lead_round_are_followed_once(places):
+    touch(places[0] / "a.pt")
+    for link in ("one", "two"):
+        (places[0] / link).symlink_to(places[0], target_is_directory=True)
+    assert model_names(places) == ["a.pt"]
+
+
 @pytest.mark.parametrize("name", ["c.pt", "../secret.pt", "", "sub", "notes.txt"])
 def test_what_is_not_listed_is_not_found_and_the_folders_are_named(places, name, tmp_path):
     touch(tmp_path / "secret.pt", places[0] / "sub" / "a.pt", places[0] / "notes.txt")
