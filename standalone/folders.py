@@ -166,6 +166,7 @@ def _annotated(name: str) -> tuple[str, Path]:
 
 
 def _is_picture(name: str) -> bool:
+    # Not strict: WebP and others count, too, that are no official types.
     kind, _ = mimetypes.guess_type(name, strict=False)
     return kind is not None and kind.startswith("image/")
 

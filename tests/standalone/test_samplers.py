@@ -292,6 +292,7 @@ def test_euler_ancestral_variance_follows_its_recursion():
     generator = torch.Generator().manual_seed(3)
     x = MEAN + deviation(sigmas[0]) * torch.randn(4, 4, 64, 64, generator=generator)
     variance = deviation(sigmas[0]) ** 2
+    # Not strict: the last sigma is followed by none.
     for step, sigma, following in zip(
         run("euler_ancestral", gaussian, x, sigmas), sigmas, sigmas[1:], strict=False
     ):
@@ -312,6 +313,7 @@ def nothing(x, sigma):
 def noises(name, sigmas, seed):
     """The noise that a sampler adds in each step, recovered with a model that guesses 0."""
     previous, found = torch.zeros(1, 4, 8, 8), []
+    # Not strict: the last sigma is followed by none.
     for step, sigma, following in zip(
         run(name, nothing, previous, sigmas, seed), sigmas, sigmas[1:], strict=False
     ):
