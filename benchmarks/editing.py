@@ -29,9 +29,9 @@ from sd2_depth2img.depth.parallax import BISECTIONS, STEPS_A_PIXEL, Camera, view
 from sd2_depth2img.depth.preview import examine, sheet
 from sd2_depth2img.depth.refine import SIGMA, WINDOW, Method, refine
 from sd2_depth2img.depth.tiles import COARSE, LEVEL, Mosaic, tiles_of
-from sd2_depth2img.pictures.fill import SMOOTHING, neighbourhood
-from sd2_depth2img.pictures.masks import spread
-from sd2_depth2img.sampling.concat import DepthCondition
+from sd2_depth2img.images.fill import SMOOTHING, neighbourhood
+from sd2_depth2img.images.masks import spread
+from sd2_depth2img.sampling.depth_channel import DepthCondition
 
 SIDE = 2048  # pixels
 RADIUS = 8  # of the filters, in pixels

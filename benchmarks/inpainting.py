@@ -11,13 +11,13 @@ from typing import Any
 import material
 import torch
 
+from sd2_depth2img.checkpoints.checkpoint import Checkpoint
 from sd2_depth2img.depth.convention import to_image
+from sd2_depth2img.engine import guidance, networks
 from sd2_depth2img.nodes.conditioning import SD2DepthEncode
 from sd2_depth2img.nodes.inpaint import SD2DepthInpaintEncode
 from sd2_depth2img.nodes.picture import SD2DepthCrop, SD2DepthStitch
 from sd2_depth2img.nodes.sample import SD2DepthSampler
-from sd2_depth2img.sampling.checkpoint import Checkpoint
-from sd2_depth2img.standalone import engine, guidance
 
 REGION, WHOLE = 512, 2048  # pixels
 STEPS, CFG = 4, 7.5
@@ -26,7 +26,7 @@ GOAL_INPAINTING = 1.15
 GOAL_GUIDANCE_OFF = 1.00
 NOISE = 0.02  # of the machine: what two runs of the same code may differ by
 
-Parts = tuple[engine.EngineModel, engine.EngineCLIP, engine.EngineVAE]
+Parts = tuple[networks.EngineModel, networks.EngineCLIP, networks.EngineVAE]
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def main() -> None:
     arguments = parser.parse_args()
     material.say(f"{REGION}×{REGION} of {WHOLE}×{WHOLE} pixels, {STEPS} steps of Euler, cfg {CFG}")
     with material.checkpoint(arguments) as path:
-        parts = engine.load(Checkpoint.open(path), "cpu")
+        parts = networks.load(Checkpoint.open(path), "cpu")
         cost = material.compare("inpainting", *inpainting_sides(parts), parts[0], arguments.rounds)
         material.verdict("inpainting / plain picture", cost, GOAL_INPAINTING)
         cost = material.compare(
@@ -87,7 +87,7 @@ def guidance_sides(parts: Parts) -> tuple[material.Side, material.Side]:
     return (lambda: sample(parts, depth, latent)), without
 
 
-def conditionings(clip: engine.EngineCLIP, depth: torch.Tensor) -> tuple[Any, Any]:
+def conditionings(clip: networks.EngineCLIP, depth: torch.Tensor) -> tuple[Any, Any]:
     """Positive and negative prompt with the depth map."""
     texts = ("a bronze lion in front of a library", "blurry, deformed, ugly")
     prompts = ([[clip.encode(clip.tokenize(text)), {}]] for text in texts)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from sd2_depth2img.standalone.engine import EngineModel
-from sd2_depth2img.standalone.make_checkpoint import FULL, MINIATURE, make_checkpoint
+from sd2_depth2img.engine.networks import EngineModel
+from sd2_depth2img.tools.make_checkpoint import FULL, MINIATURE, make_checkpoint
 
 Side = Callable[[], None]
 

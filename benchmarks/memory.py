@@ -19,8 +19,8 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel  # noqa: F401
 from transformers import CLIPTextModel  # noqa: F401
 
-from sd2_depth2img.sampling.checkpoint import Checkpoint
-from sd2_depth2img.standalone import engine
+from sd2_depth2img.checkpoints.checkpoint import Checkpoint
+from sd2_depth2img.engine.networks import load
 
 GOAL = 1.3
 
@@ -42,7 +42,7 @@ def main() -> None:
 def measure(path: Path) -> None:
     """Load everything in this process and print what it took."""
     before = psutil.Process().memory_info().rss
-    networks = [part.network for part in engine.load(Checkpoint.open(path), "cpu")]
+    networks = [part.network for part in load(Checkpoint.open(path), "cpu")]
     weights = [weight for network in networks for weight in network.parameters()]
     for weight in weights:
         weight.sum()

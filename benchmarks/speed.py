@@ -13,9 +13,9 @@ from diffusers import EulerDiscreteScheduler, StableDiffusionDepth2ImgPipeline
 from torch import Tensor
 from transformers import CLIPTokenizerFast
 
-from sd2_depth2img.sampling.checkpoint import Checkpoint
-from sd2_depth2img.sampling.concat import DepthCondition, attach_depth
-from sd2_depth2img.standalone import engine, guidance, prompt
+from sd2_depth2img.checkpoints.checkpoint import Checkpoint
+from sd2_depth2img.engine import guidance, networks, prompt
+from sd2_depth2img.sampling.depth_channel import DepthCondition, attach_depth
 
 PIXELS = 256
 LATENT = PIXELS // 8
@@ -40,7 +40,7 @@ def main() -> None:
         f"{torch.get_num_threads()} threads"
     )
     with material.checkpoint(arguments) as path:
-        parts = engine.load(Checkpoint.open(path), "cpu")
+        parts = networks.load(Checkpoint.open(path), "cpu")
         sampling = material.compare("sampling", *sampling_sides(*parts), parts[0], arguments.rounds)
         material.verdict("sampling / bare UNet forwards", sampling, GOAL_SAMPLING)
         whole = material.compare(
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def sampling_sides(
-    model: engine.EngineModel, clip: engine.EngineCLIP, vae: engine.EngineVAE
+    model: networks.EngineModel, clip: networks.EngineCLIP, vae: networks.EngineVAE
 ) -> tuple[material.Side, material.Side]:
     """The sampler with guidance, and as many bare forwards of the same batch."""
     positive, negative = conditionings(clip)
@@ -70,7 +70,7 @@ def sampling_sides(
 
 
 def picture_sides(
-    model: engine.EngineModel, clip: engine.EngineCLIP, vae: engine.EngineVAE
+    model: networks.EngineModel, clip: networks.EngineCLIP, vae: networks.EngineVAE
 ) -> tuple[material.Side, material.Side]:
     """From prompts and a depth map to a picture at strength 1.0, here and in diffusers."""
     model.network.register_to_config(sample_size=64)  # the pipeline asks for it
@@ -107,7 +107,7 @@ def picture_sides(
     return ours, theirs
 
 
-def conditionings(clip: engine.EngineCLIP) -> tuple[list, list]:
+def conditionings(clip: networks.EngineCLIP) -> tuple[list, list]:
     """Positive and negative prompt with the depth map."""
     positive, negative = (
         attach_depth([[clip.encode(clip.tokenize(text)), {}]], DepthCondition(DEPTH))
@@ -116,7 +116,7 @@ def conditionings(clip: engine.EngineCLIP) -> tuple[list, list]:
     return positive, negative
 
 
-def sample(model: engine.EngineModel, positive: list, negative: list) -> Tensor:
+def sample(model: networks.EngineModel, positive: list, negative: list) -> Tensor:
     """The latent after all steps; there is no source picture."""
     empty = {"samples": torch.zeros(1, 4, LATENT, LATENT)}
     return guidance.sample(

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..pictures.numbers import check_numbers
+from ..images.numbers import check_numbers
 from .convention import clipped
 from .filters import TINY, gaussian, guided_filter, per_map
 

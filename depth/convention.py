@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..pictures.fill import fill_holes
+from ..images.fill import fill_holes
 
 log = logging.getLogger(__name__)
 

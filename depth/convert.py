@@ -13,7 +13,7 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from ..pictures.numbers import check_numbers
+from ..images.numbers import check_numbers
 
 log = logging.getLogger(__name__)
 

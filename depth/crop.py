@@ -4,7 +4,7 @@ from enum import Enum
 
 from torch import Tensor
 
-from ..pictures.crop import Box, cut, resize_map
+from ..images.crop import Box, cut, resize_map
 from .convention import normalize
 from .fit import check_fits
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..pictures.batch import check_shares
-from ..pictures.masks import fit_size
-from ..pictures.sizes import same_aspect
+from ..images.batch import check_shares
+from ..images.masks import fit_size
+from ..images.sizes import same_aspect
 from .colormaps import ColourMap, paint
 from .convention import normalize, resize
 

@@ -12,8 +12,8 @@ import cv2
 import torch
 from torch import Tensor
 
-from ..pictures.masks import way_inward
-from ..pictures.numbers import check_numbers
+from ..images.masks import way_inward
+from ..images.numbers import check_numbers
 from .masks import smooth_fill
 
 

@@ -2,9 +2,9 @@
 
 from torch import Tensor
 
-from ..pictures.batch import check_shares
-from ..pictures.crop import resize_picture
-from ..pictures.sizes import same_aspect
+from ..images.batch import check_shares
+from ..images.crop import resize_picture
+from ..images.sizes import same_aspect
 
 
 def fit_map(depth: Tensor, picture: Tensor) -> Tensor:

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..pictures.batch import check_shares
-from ..pictures.fill import fill_holes
-from ..pictures.masks import fade_inward
-from ..pictures.numbers import check_numbers
+from ..images.batch import check_shares
+from ..images.fill import fill_holes
+from ..images.masks import fade_inward
+from ..images.numbers import check_numbers
 from .convention import normalize
 
 log = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..pictures.batch import check_shares
-from ..pictures.crop import Box, bounds, resize_window
-from ..pictures.numbers import check_numbers
+from ..images.batch import check_shares
+from ..images.crop import Box, bounds, resize_window
+from ..images.numbers import check_numbers
 from .convention import clipped
 from .filters import TINY, Map
 from .masks import limit

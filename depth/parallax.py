@@ -19,8 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..pictures.fill import fill_holes
-from ..pictures.numbers import check_numbers
+from ..images.fill import fill_holes
+from ..images.numbers import check_numbers
 
 STEPS_A_PIXEL = 2  # of the search, so that nothing wider than half a pixel is jumped over
 BISECTIONS = 6  # that then narrow the hit to 1/128 pixel

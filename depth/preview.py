@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from ..pictures.crop import resize_picture
-from ..pictures.lettering import INK, MARGIN, PAPER, Lettering
-from ..pictures.sheet import contact_sheet
+from ..images.crop import resize_picture
+from ..images.lettering import INK, MARGIN, PAPER, Lettering
+from ..images.sheet import contact_sheet
 from .colormaps import ColourMap, paint
 
 END_SHARE = 0.05  # pixels at exactly the nearest or farthest depth; MiDaS leaves one or a few

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from ..pictures.numbers import check_numbers
+from ..images.numbers import check_numbers
 from .convention import LUMA
 from .filters import Map, cell_of, guided_filter, joint_bilateral, per_map
 from .fit import fit_map

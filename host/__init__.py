@@ -68,7 +68,7 @@ if "comfy" in sys.modules and "folder_paths" in sys.modules:
         transplant,
     )
 else:
-    from ..standalone.host import (
+    from ..engine.host import (
         checkpoint_names,
         checkpoint_path,
         depth_model_names,

@@ -27,15 +27,15 @@ from torch import Tensor
 
 import nodes  # ComfyUI's, not this pack's
 
-from ..depth.model_files import FOLDERS, SUFFIXES, find_model, model_names
-from ..sampling.architecture import FULL_VAE, Shape, TextArchitecture, VAEArchitecture
-from ..sampling.checkpoint import Absent, Checkpoint
-from ..sampling.concat import find_depth
-from ..sampling.diagnosis import Part
-from ..sampling.diffusers_folder import find_folder, folder_names
+from ..checkpoints.add_difference import check_fit, check_prediction, unet_shapes, warn_if_equal
+from ..checkpoints.architecture import FULL_VAE, Shape, TextArchitecture, VAEArchitecture
+from ..checkpoints.checkpoint import Absent, Checkpoint
+from ..checkpoints.files.weights import SafetensorsFile, TensorInfo
+from ..checkpoints.identify.diagnosis import Part
+from ..checkpoints.source import find_folder, folder_names
+from ..depth.networks.model_files import FOLDERS, SUFFIXES, find_model, model_names
+from ..sampling.depth_channel import find_depth
 from ..sampling.latents import MaskRule, repainted_at
-from ..sampling.transplant import check_fit, check_prediction, unet_shapes, warn_if_equal
-from ..sampling.weights import SafetensorsFile, TensorInfo
 
 Model = comfy.model_patcher.ModelPatcher
 Clip = comfy.sd.CLIP

@@ -1,9 +1,9 @@
 """The nodes, in menu order. ComfyUI's two mappings are derived from this one list."""
 
+from .add_difference import SD2DepthTransplant
 from .compare import SD2DepthGrid, SD2DepthPromptList, SD2DepthStrengthSweep
 from .conditioning import SD2DepthEncode
-from .depth_map import SD2DepthEstimate, SD2DepthLoad, SD2DepthSave
-from .edit import (
+from .depth_edit import (
     SD2DepthAdjust,
     SD2DepthConvert,
     SD2DepthFill,
@@ -11,13 +11,13 @@ from .edit import (
     SD2DepthRangeMask,
     SD2DepthRefine,
 )
+from .depth_files import SD2DepthEstimate, SD2DepthLoad, SD2DepthSave
 from .fidelity import SD2DepthFidelity
 from .inpaint import SD2DepthInpaintEncode, SD2DepthStrengthMap, SD2DepthUnderMask
 from .load import SD2DepthCheckpointLoader, SD2DepthModelLoader
 from .picture import SD2DepthCrop, SD2DepthPrepare, SD2DepthStitch
 from .preview import SD2DepthParallax, SD2DepthPreview
 from .sample import SD2DepthSampler
-from .transplant import SD2DepthTransplant
 
 NODES = (
     SD2DepthCheckpointLoader,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from .. import host
-from ..pictures.batch import check_shares, gather
+from ..images.batch import check_shares, gather
 
 
 def one_by_one(description: str, edit: Callable[..., Tensor], **batches: Tensor | None) -> Tensor:

@@ -4,8 +4,8 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
-from ..pictures.grid import comparison_grid
-from ..sampling.strengths import Sweep, sweep
+from ..images.grid import comparison_grid
+from ..sampling.sweep import Sweep, sweep
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from ..depth.convention import from_image, repair
-from ..sampling.concat import Conditioning, DepthCondition, Normalize, attach_depth
+from ..sampling.depth_channel import Conditioning, DepthCondition, Normalize, attach_depth
 
 
 class SD2DepthEncode:

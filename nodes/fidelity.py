@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..depth.batch import Settings
 from ..depth.convention import from_image, repair
-from ..depth.estimators import DepthModel, Precision
+from ..depth.estimate import Settings
 from ..depth.fidelity import Score, Target, best_of, heat_map
-from ..depth.network import OWN
-from .depth_map import estimate_batch, estimation_inputs
+from ..depth.networks.estimators import DepthModel, Precision
+from ..depth.networks.network import OWN
+from .depth_files import estimate_batch, estimation_inputs
 
 
 class SD2DepthFidelity:

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from ..depth.convention import from_image, repair, to_image
 from ..depth.masks import UnderMask, put_under_mask, strength_map
-from ..pictures.crop import check_picture
-from ..pictures.fill import fill_holes
-from ..pictures.masks import fit_pictures, spread
+from ..images.crop import check_picture
+from ..images.fill import fill_holes
+from ..images.masks import fit_pictures, spread
 from ..sampling.latents import LATENT_PIXELS, MaskedContent, masked_content
 from .batch import one_by_one
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from .. import host
-from ..depth.estimators import DepthModel, UnknownDepthModel, recognise
-from ..sampling.checkpoint import Checkpoint
-from ..sampling.diagnosis import Part
-from ..sampling.weights import WeightFile, open_weights
+from ..checkpoints.checkpoint import Checkpoint
+from ..checkpoints.files.weights import WeightFile, open_weights
+from ..checkpoints.identify.diagnosis import Part
+from ..depth.networks.estimators import DepthModel, UnknownDepthModel, recognise
 
 # Ours alone to list: ComfyUI's stock loader cannot read its reduced VAE and text encoder.
 BUNDLED_CHECKPOINT = Path(__file__).parents[1] / "models" / "sd2-depth-mini.safetensors"

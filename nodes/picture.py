@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..depth.convention import from_image, repair, to_image
 from ..depth.crop import DepthRange, crop_depth
-from ..pictures.crop import (
+from ..images.crop import (
     Fit,
     Stitch,
     check_picture,
@@ -20,7 +20,7 @@ from ..pictures.crop import (
     frame_box,
     mask_box,
 )
-from ..pictures.masks import fit_pictures, resize_mask
+from ..images.masks import fit_pictures, resize_mask
 
 log = logging.getLogger(__name__)
 

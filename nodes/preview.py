@@ -10,11 +10,11 @@ from ..depth.convention import from_image, repair, unit_range
 from ..depth.fit import check_fits, fit_map
 from ..depth.parallax import Move, camera_path, view, widen
 from ..depth.preview import examine, examine_channel, same_height, sheet
-from ..pictures.batch import gather
-from ..pictures.crop import check_picture
-from ..sampling.concat import DepthCondition, Normalize
+from ..images.batch import gather
+from ..images.crop import check_picture
+from ..sampling.depth_channel import DepthCondition, Normalize
 from ..sampling.latents import LATENT_PIXELS
-from .depth_map import show
+from .depth_files import show
 
 
 class SD2DepthPreview:

@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from .. import host
-from ..sampling.concat import Conditioning
+from ..sampling.depth_channel import Conditioning
 from ..sampling.latents import MaskRule, StrengthRule, start_latent
 
 log = logging.getLogger(__name__)

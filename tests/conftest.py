@@ -5,10 +5,10 @@ import pytest
 import skimage.data
 import torch
 
-from sd2_depth2img.sampling.checkpoint import Checkpoint
-from sd2_depth2img.sampling.diagnosis import Part
-from sd2_depth2img.sampling.midas_keymap import MIDAS_KEYS
-from sd2_depth2img.standalone.make_checkpoint import MINIATURE, make_checkpoint
+from sd2_depth2img.checkpoints.checkpoint import Checkpoint
+from sd2_depth2img.checkpoints.identify.diagnosis import Part
+from sd2_depth2img.checkpoints.midas_keymap import MIDAS_KEYS
+from sd2_depth2img.tools.make_checkpoint import MINIATURE, make_checkpoint
 
 
 @pytest.fixture(scope="session")
@@ -51,10 +51,10 @@ def _pipeline(path):
     from diffusers import PNDMScheduler, StableDiffusionDepth2ImgPipeline
     from transformers import DPTImageProcessor
 
-    from sd2_depth2img.standalone import engine
+    from sd2_depth2img.engine import networks
 
     checkpoint = Checkpoint.open(path)
-    unet, text_encoder, vae = (part.network for part in engine.load(checkpoint, "cpu"))
+    unet, text_encoder, vae = (part.network for part in networks.load(checkpoint, "cpu"))
     unet.register_to_config(sample_size=64)  # the pipeline asks for it
     scheduler = PNDMScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", skip_prk_steps=True

@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 
 import sd2_depth2img
+from sd2_depth2img.engine import folders
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT
-from sd2_depth2img.standalone import folders
-from sd2_depth2img.standalone.core_files import to_picture
-from sd2_depth2img.standalone.graph import Results, Runner, Workflow, read_workflow
 from sd2_depth2img.tools.examples.quick import make_quick
+from sd2_depth2img.workflows.core_nodes.files import to_picture
+from sd2_depth2img.workflows.graph import Results, Runner, Workflow, read_workflow
 
 try:
     import tomllib

@@ -9,14 +9,27 @@ import pytest
 import sd2_depth2img
 
 ROOT = Path(sd2_depth2img.__file__).parent
-FLOORS = ("nodes", "pictures", "depth", "sampling", "host", "standalone")
+FLOORS = (
+    "nodes",
+    "images",
+    "depth",
+    "sampling",
+    "host",
+    "engine",
+    "checkpoints",
+    "workflows",
+    "cli",
+)
 MAY_IMPORT = {
-    "pictures": set(),
-    "depth": {"pictures"},
-    "sampling": {"pictures"},
-    "nodes": {"pictures", "depth", "sampling", "host"},
-    "host": {"sampling", "depth", "standalone"},
-    "standalone": {"pictures", "depth", "sampling", "host", "nodes"},
+    "images": {"disk"},
+    "depth": {"images", "disk"},
+    "sampling": {"images"},
+    "checkpoints": {"sampling", "depth", "images", "disk"},
+    "engine": {"checkpoints", "sampling", "depth", "images"},
+    "host": {"engine", "checkpoints", "sampling", "depth"},
+    "nodes": {"host", "checkpoints", "sampling", "depth", "images"},
+    "workflows": {"nodes", "engine", "checkpoints", "sampling", "depth", "images"},
+    "cli": {"workflows", "engine", "checkpoints", "depth", "images"},
 }
 HOST_MODULES = {"comfy", "folder_paths", "nodes", "latent_preview", "execution", "server"}
 ENGINE_PACKAGES = {"diffusers", "torchsde", "open_clip", "accelerate", "tqdm"}
@@ -56,11 +69,11 @@ def test_imports_only_run_downwards(path):
                 assert top not in ENGINE_PACKAGES, f"{name} is not in requirements.txt"
 
 
-def test_host_imports_the_standalone_floor_through_one_door():
+def test_host_imports_the_engine_through_one_door():
     doors = {
         path.relative_to(ROOT)
         for path in modules()
-        if floor_of(path) == "host" and any(n.startswith("standalone") for _, n in imports(path))
+        if floor_of(path) == "host" and any(n.startswith("engine") for _, n in imports(path))
     }
     assert doors <= {Path("host/__init__.py")}
 

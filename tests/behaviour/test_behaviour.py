@@ -9,8 +9,8 @@ import json
 import pytest
 from safetensors import safe_open
 
+from sd2_depth2img.checkpoints.checkpoint import Checkpoint
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT
-from sd2_depth2img.sampling.checkpoint import Checkpoint
 from sd2_depth2img.tools.train_mini import measure
 from sd2_depth2img.tools.train_mini.dataset import DATA_VERSION
 from sd2_depth2img.tools.train_mini.structure import STRUCTURE

@@ -263,9 +263,9 @@ def _furnish(base: Path, checkpoint: Path) -> None:
 
 def _furnish_depth_models(base: Path) -> None:
     """One of each make, in every folder that they may lie in."""
+    from sd2_depth2img.checkpoints.checkpoint import Checkpoint
+    from sd2_depth2img.checkpoints.identify.diagnosis import Part
     from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT
-    from sd2_depth2img.sampling.checkpoint import Checkpoint
-    from sd2_depth2img.sampling.diagnosis import Part
 
     for file in DepthGraph.DEPTH_MODELS.values():
         (base / file).parent.mkdir(parents=True, exist_ok=True)
@@ -361,7 +361,7 @@ def _seed_of_the_ancestral_noise(comfyui: ComfyUI) -> Iterator[None]:
     once more. The engine follows the newer rule; where the older one is in force it is told so.
     (Inpainting's second noise is drawn with seed + 1 in every version.)
     """
-    from sd2_depth2img.standalone import samplers
+    from sd2_depth2img.engine import samplers
 
     source = comfyui.program / "comfy" / "k_diffusion" / "sampling.py"
     with pytest.MonkeyPatch.context() as patch:
@@ -374,8 +374,8 @@ def _seed_of_the_ancestral_noise(comfyui: ComfyUI) -> Iterator[None]:
 def engine(comfyui: ComfyUI, tmp_path_factory: pytest.TempPathFactory) -> Iterator:
     """Runs a workflow in the embedded engine, on ComfyUI's files; gives its outputs by node."""
     # Here, because without the engine's packages the rest of this folder still runs.
-    from sd2_depth2img.standalone import folders
-    from sd2_depth2img.standalone.graph import Runner, parse_workflow
+    from sd2_depth2img.engine import folders
+    from sd2_depth2img.workflows.graph import Runner, parse_workflow
 
     used = folders.current()
     output = tmp_path_factory.mktemp("engine")
@@ -518,7 +518,7 @@ def depth_graph() -> type[DepthGraph]:
 def example(comfyui: ComfyUI, photo: torch.Tensor) -> tuple[dict, str]:
     """The example workflow in API format, made small and quick, and the id of its Save Image."""
     # Here, because without the engine's packages the rest of this folder still runs.
-    from sd2_depth2img.standalone.graph import read_workflow
+    from sd2_depth2img.workflows.graph import read_workflow
 
     pixels = (photo[0] * 255).round().to(torch.uint8).numpy()
     Image.fromarray(pixels).save(comfyui.folder("input") / "photo.png")

@@ -5,11 +5,11 @@ import shutil
 import pytest
 import torch
 
-from sd2_depth2img.standalone import cli
+from sd2_depth2img.cli import main
 
 
 def _convert(source, target, *options: str) -> None:
-    assert cli.main(["convert", str(source), str(target), *options]) == 0
+    assert main.main(["convert", str(source), str(target), *options]) == 0
 
 
 def _latent(comfyui, graph) -> torch.Tensor:

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from sd2_depth2img.standalone import samplers
+from sd2_depth2img.engine import samplers
 
 LIMIT = 1e-4  # relative L2 error of a latent
 STEPS = 4

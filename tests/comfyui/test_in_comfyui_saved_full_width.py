@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from sd2_depth2img.standalone.make_checkpoint import FULL, make_checkpoint
+from sd2_depth2img.tools.make_checkpoint import FULL, make_checkpoint
 
 pytestmark = pytest.mark.slow  # gigabytes
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sd2_depth2img.sampling.diagnosis import Part
-from sd2_depth2img.sampling.transplant import Transplanted
-from sd2_depth2img.sampling.weights import open_weights
-from sd2_depth2img.standalone.make_checkpoint import MINIATURE, random_weights
+from sd2_depth2img.checkpoints.add_difference import Transplanted
+from sd2_depth2img.checkpoints.files.weights import open_weights
+from sd2_depth2img.checkpoints.identify.diagnosis import Part
+from sd2_depth2img.tools.make_checkpoint import MINIATURE, random_weights
 
 LIMIT = 1e-4  # relative L2 error of a latent between the hosts
 FIRST = Part.UNET.value + "input_blocks.0.0.weight"
@@ -118,12 +118,12 @@ def test_saved_and_loaded_again_it_samples_the_same(comfyui, depth_graph):
 
 
 def test_the_converted_file_samples_the_same(comfyui, depth_graph, sd2):
-    from sd2_depth2img.standalone import cli
+    from sd2_depth2img.cli import main
 
     folder = comfyui.folder("models/checkpoints")
     files = [str(folder / depth_graph.CHECKPOINT), str(folder / "converted.safetensors")]
     options = ["--fine-tune", str(sd2[FINE_TUNE]), "--base", str(sd2[BASE])]
-    assert cli.main(["convert", *files, *options]) == cli.OK
+    assert main.main(["convert", *files, *options]) == main.OK
     graph = depth_graph()
     graph.save(graph.sample(model=_transplant(graph)))
     of_node = comfyui.latent(graph)

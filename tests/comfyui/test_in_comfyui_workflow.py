@@ -26,8 +26,8 @@ def test_the_example_workflows_are_offered_under_templates(comfyui):
 def engine_paints(tmp_path_factory):
     """The embedded engine: runs a graph, gives what its only Save Image saved."""
     pytest.importorskip("diffusers", reason="the embedded engine's packages are not installed")
-    from sd2_depth2img.standalone import folders
-    from sd2_depth2img.standalone.graph import Runner, Workflow
+    from sd2_depth2img.engine import folders
+    from sd2_depth2img.workflows.graph import Runner, Workflow
 
     runner, before = Runner(), folders.current()
 
@@ -45,8 +45,8 @@ def engine_paints(tmp_path_factory):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_example_paints_what_the_engine_paints(comfyui, photo, engine_paints, name):
     """With the bundled checkpoint, in small."""
-    from sd2_depth2img.standalone.graph import read_workflow
     from sd2_depth2img.tools.examples.quick import make_quick
+    from sd2_depth2img.workflows.graph import read_workflow
 
     file = comfyui.folder("input") / "small photo.png"
     pixels = (photo[0, ::2, ::2] * 255).round().numpy().astype(np.uint8)

@@ -8,7 +8,7 @@ import torch
 from sd2_depth2img.depth import filters
 from sd2_depth2img.depth.filters import guided_filter, joint_bilateral
 from sd2_depth2img.depth.refine import Method, fit_map, refine
-from sd2_depth2img.pictures.crop import resize_map
+from sd2_depth2img.images.crop import resize_map
 
 METHODS = list(Method)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sd2_depth2img.standalone import folders, host
+from sd2_depth2img.engine import folders, host
 
 
 @pytest.fixture

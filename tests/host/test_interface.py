@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PACK = Path(__file__).parents[2]
-HOSTS = ("host/comfyui.py", "standalone/host.py")
+HOSTS = ("host/comfyui.py", "engine/host.py")
 
 
 def _tree(file: str) -> ast.Module:
@@ -36,8 +36,8 @@ def _exported() -> set[str]:
 
 
 def test_both_hosts_define_the_same_functions_with_the_same_parameters():
-    comfyui, standalone = (_functions(file) for file in HOSTS)
-    assert comfyui == standalone
+    comfyui, engine = (_functions(file) for file in HOSTS)
+    assert comfyui == engine
 
 
 @pytest.mark.parametrize("file", HOSTS)

@@ -5,16 +5,16 @@ import pytest
 import torch
 from PIL import Image
 
+from sd2_depth2img.cli.demo import PHOTO
+from sd2_depth2img.engine import folders
 from sd2_depth2img.nodes.compare import (
     SD2DepthGrid,
     SD2DepthPromptList,
     SD2DepthStrengthSweep,
 )
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT
-from sd2_depth2img.standalone import folders
-from sd2_depth2img.standalone.demo import PHOTO
-from sd2_depth2img.standalone.graph import Runner, parse_workflow
-from sd2_depth2img.standalone.problems import WorkflowError
+from sd2_depth2img.workflows.graph import Runner, parse_workflow
+from sd2_depth2img.workflows.problems import WorkflowError
 
 SIZE = 128
 

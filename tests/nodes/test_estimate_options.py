@@ -5,15 +5,15 @@ import inspect
 import pytest
 import torch
 
-from sd2_depth2img.depth.batch import Scope, Settings, estimate_all
+from sd2_depth2img.checkpoints.checkpoint import Checkpoint
+from sd2_depth2img.checkpoints.identify.diagnosis import Part
 from sd2_depth2img.depth.convention import to_image
-from sd2_depth2img.depth.estimators import DepthModel, estimate
-from sd2_depth2img.nodes.depth_map import SD2DepthEstimate, estimation_inputs
+from sd2_depth2img.depth.estimate import Scope, Settings, estimate_all
+from sd2_depth2img.depth.networks.estimators import DepthModel, estimate
+from sd2_depth2img.nodes.depth_files import SD2DepthEstimate, estimation_inputs
 from sd2_depth2img.nodes.fidelity import SD2DepthFidelity
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
-from sd2_depth2img.sampling.checkpoint import Checkpoint
-from sd2_depth2img.sampling.concat import Normalize
-from sd2_depth2img.sampling.diagnosis import Part
+from sd2_depth2img.sampling.depth_channel import Normalize
 
 
 @pytest.fixture(scope="module")

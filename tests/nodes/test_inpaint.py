@@ -7,7 +7,7 @@ import torch
 
 from sd2_depth2img.depth.convention import to_image
 from sd2_depth2img.nodes.conditioning import SD2DepthEncode
-from sd2_depth2img.nodes.depth_map import SD2DepthEstimate
+from sd2_depth2img.nodes.depth_files import SD2DepthEstimate
 from sd2_depth2img.nodes.inpaint import (
     SD2DepthInpaintEncode,
     SD2DepthStrengthMap,
@@ -16,9 +16,9 @@ from sd2_depth2img.nodes.inpaint import (
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
 from sd2_depth2img.nodes.picture import SD2DepthCrop, SD2DepthPrepare, SD2DepthStitch
 from sd2_depth2img.nodes.sample import SD2DepthSampler
-from sd2_depth2img.sampling.concat import MissingDepthError
+from sd2_depth2img.sampling.depth_channel import MissingDepthError
 from sd2_depth2img.sampling.latents import MaskedContent, StrengthRule
-from sd2_depth2img.standalone.core_sampling import conditioning_combine
+from sd2_depth2img.workflows.core_nodes.sampling import conditioning_combine
 
 PROMPT = "a red clay statue on a blue background"
 

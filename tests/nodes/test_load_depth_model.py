@@ -5,16 +5,16 @@ import torch
 import transformers
 from safetensors.torch import save_file
 
-from sd2_depth2img.depth.estimators import UnknownDepthModel
-from sd2_depth2img.depth.midas import DPTHybrid
-from sd2_depth2img.depth.transformers_models import TransformersNetwork
+from sd2_depth2img.checkpoints.checkpoint import Checkpoint
+from sd2_depth2img.checkpoints.files.weights import open_weights
+from sd2_depth2img.checkpoints.identify.diagnosis import Part
+from sd2_depth2img.depth.networks.estimators import UnknownDepthModel
+from sd2_depth2img.depth.networks.midas_hybrid import DPTHybrid
+from sd2_depth2img.depth.networks.transformers_models import TransformersNetwork
+from sd2_depth2img.engine import folders
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS
-from sd2_depth2img.nodes.depth_map import SD2DepthEstimate
+from sd2_depth2img.nodes.depth_files import SD2DepthEstimate
 from sd2_depth2img.nodes.load import SD2DepthModelLoader
-from sd2_depth2img.sampling.checkpoint import Checkpoint
-from sd2_depth2img.sampling.diagnosis import Part
-from sd2_depth2img.sampling.weights import open_weights
-from sd2_depth2img.standalone import folders
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import pytest
 import tifffile
 import torch
 
-from sd2_depth2img.nodes.depth_map import SD2DepthLoad, SD2DepthSave
-from sd2_depth2img.nodes.edit import SD2DepthConvert
-from sd2_depth2img.standalone import folders
+from sd2_depth2img.engine import folders
+from sd2_depth2img.nodes.depth_edit import SD2DepthConvert
+from sd2_depth2img.nodes.depth_files import SD2DepthLoad, SD2DepthSave
 
 
 @pytest.fixture

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 
+from sd2_depth2img.checkpoints.checkpoint import IncompleteCheckpoint, NotADepthCheckpoint
+from sd2_depth2img.checkpoints.files.pickles import UnreadableFile
+from sd2_depth2img.engine import folders
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
 from sd2_depth2img.nodes.conditioning import SD2DepthEncode
-from sd2_depth2img.nodes.depth_map import SD2DepthEstimate, SD2DepthLoad, SD2DepthSave
+from sd2_depth2img.nodes.depth_files import SD2DepthEstimate, SD2DepthLoad, SD2DepthSave
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
 from sd2_depth2img.nodes.sample import SD2DepthSampler
-from sd2_depth2img.sampling.checkpoint import IncompleteCheckpoint, NotADepthCheckpoint
-from sd2_depth2img.sampling.concat import DEPTH_KEY, MissingDepthError
+from sd2_depth2img.sampling.depth_channel import DEPTH_KEY, MissingDepthError
 from sd2_depth2img.sampling.latents import StrengthRule
-from sd2_depth2img.sampling.pickles import UnreadableFile
-from sd2_depth2img.standalone import folders
 
 NODES = list(NODE_CLASS_MAPPINGS.values())
 

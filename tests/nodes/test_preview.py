@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from sd2_depth2img.engine import folders
 from sd2_depth2img.nodes.load import SD2DepthCheckpointLoader
 from sd2_depth2img.nodes.preview import SD2DepthParallax, SD2DepthPreview
-from sd2_depth2img.sampling.concat import DepthCondition
-from sd2_depth2img.standalone import folders
+from sd2_depth2img.sampling.depth_channel import DepthCondition
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sd2_depth2img.engine.samplers import SCHEDULERS, initial_noise, sigmas_for
 from sd2_depth2img.sampling.latents import (
     SCALE_FACTOR,
     MaskedContent,
@@ -14,7 +15,6 @@ from sd2_depth2img.sampling.latents import (
     repainted_at,
     start_latent,
 )
-from sd2_depth2img.standalone.samplers import SCHEDULERS, initial_noise, sigmas_for
 
 PURE, KSAMPLER = StrengthRule.PURE_NOISE, StrengthRule.KSAMPLER
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from time import monotonic
 
-from ...standalone.graph import Runner
+from ...workflows.graph import Runner
 from .depth_sheet import depth_sheet
 from .page import Page
 from .thumbnails import save, thumbnail

@@ -9,8 +9,9 @@ from torch import Tensor
 from ...depth.colormaps import ColourMap
 from ...depth.convention import from_image, to_image
 from ...depth.preview import examine, sheet
-from ...nodes.depth_map import SD2DepthEstimate
-from ...nodes.edit import (
+from ...images.lettering import PAPER
+from ...images.sheet import contact_sheet
+from ...nodes.depth_edit import (
     SD2DepthAdjust,
     SD2DepthConvert,
     SD2DepthFill,
@@ -18,14 +19,13 @@ from ...nodes.edit import (
     SD2DepthRangeMask,
     SD2DepthRefine,
 )
+from ...nodes.depth_files import SD2DepthEstimate
 from ...nodes.inpaint import SD2DepthUnderMask
 from ...nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
 from ...nodes.picture import SD2DepthPrepare
 from ...nodes.preview import SD2DepthParallax
-from ...pictures.lettering import PAPER
-from ...pictures.sheet import contact_sheet
-from ...sampling.concat import DepthCondition
-from ...standalone.core_files import read_picture, to_picture
+from ...sampling.depth_channel import DepthCondition
+from ...workflows.core_nodes.files import read_picture, to_picture
 
 SIZE = 256  # pixels; what the bundled checkpoint was trained at
 COLUMNS = 6

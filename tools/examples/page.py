@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ...standalone.canvas import widget_inputs
-from ...standalone.graph import all_nodes
+from ...workflows.canvas import widget_inputs
+from ...workflows.graph import all_nodes
 
 Json = dict[str, Any]
 

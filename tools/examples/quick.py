@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ...standalone.checks import is_link
+from ...workflows.checks import is_link
 
 # Inputs that count pixels.
 PIXELS = (

@@ -6,11 +6,11 @@ from tempfile import TemporaryDirectory
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ...standalone import folders
-from ...standalone.core_files import to_picture
-from ...standalone.core_pictures import mask_to_image
-from ...standalone.edits import Editor
-from ...standalone.graph import Results, Runner, parse_workflow
+from ...engine import folders
+from ...workflows.core_nodes.files import to_picture
+from ...workflows.core_nodes.images import mask_to_image
+from ...workflows.edits import Editor
+from ...workflows.graph import Results, Runner, parse_workflow
 from .page import Output, Page
 
 SIDE = 512  # pixels of the square

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
-from ...depth.midas import DPTHybrid
-from ...sampling.checkpoint import Checkpoint
-from ...sampling.diagnosis import Part
+from ...checkpoints.checkpoint import Checkpoint
+from ...checkpoints.identify.diagnosis import Part
+from ...depth.networks.midas_hybrid import DPTHybrid
+from ...engine import networks
+from ...engine.folders import written_whole
 from ...sampling.latents import SCALE_FACTOR
-from ...standalone import engine
-from ...standalone.folders import written_whole
 from .dataset import DATA_VERSION, HELD_OUT, PAINTINGS, SIZES, Dataset, prepare, sample
 from .export import export
 from .midas import MiDaSStage, new_midas
@@ -132,7 +132,7 @@ class Training:
     def vae(self) -> AutoencoderKL:
         """The autoencoder, whitened, without the blocks of full resolution."""
         if self.start:
-            network = engine.EngineVAE(self.start, self.device).network
+            network = networks.EngineVAE(self.start, self.device).network
             skip_finest(network)
             return network
         data = self.data()
@@ -168,8 +168,8 @@ class Training:
     def unet(self) -> PromptToNoise:
         """Text tower and UNet."""
         if self.start:
-            model = engine.EngineModel(self.start, torch.device("cpu"))
-            clip = engine.EngineCLIP(self.start, torch.device("cpu"))
+            model = networks.EngineModel(self.start, torch.device("cpu"))
+            clip = networks.EngineCLIP(self.start, torch.device("cpu"))
             network = PromptToNoise(model.network, clip.network)
         else:
             network = new_network(STRUCTURE.unet, STRUCTURE.text, self.seed)

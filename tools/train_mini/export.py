@@ -10,13 +10,13 @@ from diffusers import AutoencoderKL
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ...depth.dpt import UNUSED
-from ...depth.midas import DPTHybrid
-from ...sampling.diagnosis import Part
-from ...sampling.keymaps import KeyMap, text_keys, unet_keys, vae_keys
-from ...standalone.engine import text_tower
-from ...standalone.folders import written_whole
-from ...standalone.make_checkpoint import Structure
+from ...checkpoints.identify.diagnosis import Part
+from ...checkpoints.keymaps import KeyMap, text_keys, unet_keys, vae_keys
+from ...depth.networks.dpt import UNUSED
+from ...depth.networks.midas_hybrid import DPTHybrid
+from ...engine.folders import written_whole
+from ...engine.networks import text_tower
+from ..make_checkpoint import Structure
 from .unet import PromptToNoise
 
 

@@ -6,8 +6,8 @@ import torch
 from numpy.random import Generator
 from torch import Tensor, nn
 
-from ...depth.midas import DPTHybrid, Widths
-from ...depth.network import MULTIPLE
+from ...depth.networks.midas_hybrid import DPTHybrid, Widths
+from ...depth.networks.network import MULTIPLE
 from .dataset import PAINTINGS, Dataset
 from .trainer import numbers
 

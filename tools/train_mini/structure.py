@@ -1,8 +1,8 @@
 """How wide the miniature is: 512-depth-ema's structure at 10 million parameters."""
 
-from ...depth.midas import Widths
-from ...sampling.architecture import TextArchitecture, UNetArchitecture, VAEArchitecture
-from ...standalone.make_checkpoint import Structure
+from ...checkpoints.architecture import TextArchitecture, UNetArchitecture, VAEArchitecture
+from ...depth.networks.midas_hybrid import Widths
+from ..make_checkpoint import Structure
 
 # Heads have 64 channels in SD2, so every width with attention is a multiple of 64. GroupNorm has
 # 32 groups: with fewer than three channels to a group the VAE cannot keep a picture's mean colour.

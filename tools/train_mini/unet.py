@@ -13,11 +13,11 @@ from diffusers import UNet2DConditionModel
 from numpy.random import Generator
 from torch import Tensor, nn
 
-from ...sampling.architecture import TextArchitecture, UNetArchitecture
-from ...sampling.concat import DepthCondition
-from ...standalone import prompt
-from ...standalone.engine import text_network, text_tower, unet_network
-from ...standalone.samplers import sigma_at
+from ...checkpoints.architecture import TextArchitecture, UNetArchitecture
+from ...engine import prompt
+from ...engine.networks import text_network, text_tower, unet_network
+from ...engine.samplers import sigma_at
+from ...sampling.depth_channel import DepthCondition
 from .captions import random_caption, vocabulary
 from .dataset import PAINTINGS, SIZES, Dataset
 from .trainer import numbers

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
-from ...sampling.architecture import VAEArchitecture
+from ...checkpoints.architecture import VAEArchitecture
+from ...engine.networks import vae_network
 from ...sampling.latents import SCALE_FACTOR
-from ...standalone.engine import vae_network
 from .dataset import PAINTINGS, Dataset
 from .trainer import numbers
 

@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 
 import sd2_depth2img
-from sd2_depth2img.standalone.canvas import widget_inputs, widget_places
-from sd2_depth2img.standalone.graph import Runner, all_nodes
 from sd2_depth2img.tools.examples import __main__ as command
 from sd2_depth2img.tools.examples.page import BLUE, Page
 from sd2_depth2img.tools.examples.quick import make_quick
 from sd2_depth2img.tools.examples.thumbnails import lay_insets, save, square, thumbnail
 from sd2_depth2img.tools.examples.workflows import WORKFLOWS, draw
+from sd2_depth2img.workflows.canvas import widget_inputs, widget_places
+from sd2_depth2img.workflows.graph import Runner, all_nodes
 
 FOLDER = Path(sd2_depth2img.__file__).parent / "example_workflows"
 each_workflow = pytest.mark.parametrize("name", WORKFLOWS)

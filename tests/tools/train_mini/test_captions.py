@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sd2_depth2img.standalone import prompt
+from sd2_depth2img.engine import prompt
 from sd2_depth2img.tools.train_mini.captions import (
     FILLERS,
     caption,

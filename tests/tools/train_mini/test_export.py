@@ -8,11 +8,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from sd2_depth2img.depth.dpt import UNUSED
-from sd2_depth2img.depth.midas import DPTHybrid
-from sd2_depth2img.sampling.checkpoint import Checkpoint
-from sd2_depth2img.sampling.diagnosis import Part
-from sd2_depth2img.standalone import engine
+from sd2_depth2img.checkpoints.checkpoint import Checkpoint
+from sd2_depth2img.checkpoints.identify.diagnosis import Part
+from sd2_depth2img.depth.networks.dpt import UNUSED
+from sd2_depth2img.depth.networks.midas_hybrid import DPTHybrid
+from sd2_depth2img.engine.networks import load
 from sd2_depth2img.tools.train_mini.export import export
 from sd2_depth2img.tools.train_mini.midas import new_midas
 from sd2_depth2img.tools.train_mini.structure import STRUCTURE
@@ -54,7 +54,7 @@ def path(networks, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def parts(path):
-    return engine.load(Checkpoint.open(path), "cpu")
+    return load(Checkpoint.open(path), "cpu")
 
 
 def random(*shape):

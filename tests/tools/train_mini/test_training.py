@@ -12,9 +12,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 import sd2_depth2img
+from sd2_depth2img.checkpoints.checkpoint import Checkpoint
+from sd2_depth2img.checkpoints.identify.diagnosis import Part
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT
-from sd2_depth2img.sampling.checkpoint import Checkpoint
-from sd2_depth2img.sampling.diagnosis import Part
 from sd2_depth2img.tools.train_mini import __main__ as command
 from sd2_depth2img.tools.train_mini.dataset import DATA_VERSION
 from sd2_depth2img.tools.train_mini.structure import STRUCTURE

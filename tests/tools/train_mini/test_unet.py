@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from sd2_depth2img.sampling.concat import DepthCondition
-from sd2_depth2img.standalone import prompt
-from sd2_depth2img.standalone.engine import text_tower
-from sd2_depth2img.standalone.samplers import sigma_at
+from sd2_depth2img.engine import prompt
+from sd2_depth2img.engine.networks import text_tower
+from sd2_depth2img.engine.samplers import sigma_at
+from sd2_depth2img.sampling.depth_channel import DepthCondition
 from sd2_depth2img.tools.train_mini.captions import FILLERS, vocabulary
 from sd2_depth2img.tools.train_mini.dataset import PAINTINGS
 from sd2_depth2img.tools.train_mini.structure import STRUCTURE

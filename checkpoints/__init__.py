@@ -1,0 +1,1 @@
+"""Model files: loading, converting, telling apart, adding differences. Knows no nodes."""

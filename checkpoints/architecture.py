@@ -1,0 +1,369 @@
+"""The parts of a Stable Diffusion 2 checkpoint: their widths, and every tensor they consist of.
+
+Widths are read from the shapes of the tensors, never assumed, so that a miniature of the same
+structure loads through the same code as `512-depth-ema`. The other way round, `tensors()` lists
+the name and shape of every tensor a part of these widths has, which is what a complete file is
+checked against.
+
+Names and structure: Stability-AI/stablediffusion, `ldm/modules/diffusionmodules/openaimodel.py`
+(UNet), `ldm/modules/diffusionmodules/model.py` (VAE); OpenCLIP, `open_clip/transformer.py` (text).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from .files.weights import TensorInfo
+
+Shape = tuple[int, ...]
+
+# Not stored in any tensor: SD2 was trained with attention heads of 64 channels everywhere.
+HEAD_CHANNELS = 64
+
+
+class UnknownArchitecture(ValueError):  # noqa: N818 - it names what was found, like LookupError
+    """The tensors do not form the part they were taken for."""
+
+
+@dataclass(frozen=True)
+class UNetArchitecture:
+    """Widths of the UNet (tensor names without the prefix `model.diffusion_model.`)."""
+
+    in_channels: int
+    out_channels: int
+    model_channels: int
+    channel_mult: tuple[int, ...]
+    res_blocks: int
+    attention: tuple[bool, ...]  # per level
+    context_dim: int
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Channels of each resolution level, from the finest to the coarsest."""
+        return tuple(self.model_channels * mult for mult in self.channel_mult)
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, TensorInfo]) -> "UNetArchitecture":
+        """Read the widths from the shapes; raises UnknownArchitecture naming what is missing."""
+        model_channels, in_channels = _shape(tensors, "input_blocks.0.0.weight", 4)[:2]
+        levels: list[list[tuple[int, bool]]] = [[]]
+        for index in range(1, _count(tensors, "input_blocks.")):
+            block = f"input_blocks.{index}"
+            if f"{block}.0.op.weight" in tensors:
+                levels.append([])
+                continue
+            channels = _shape(tensors, f"{block}.0.in_layers.2.weight", 4)[0]
+            levels[-1].append((channels, f"{block}.1.proj_in.weight" in tensors))
+        if len({len(level) for level in levels}) != 1 or any(len(set(lvl)) != 1 for lvl in levels):
+            raise UnknownArchitecture(
+                f"the UNet's levels have unequal blocks: (channels, attention) = {levels}"
+            )
+        return cls(
+            in_channels=in_channels,
+            out_channels=_shape(tensors, "out.2.weight", 4)[0],
+            model_channels=model_channels,
+            channel_mult=tuple(level[0][0] // model_channels for level in levels),
+            res_blocks=len(levels[0]),
+            attention=tuple(level[0][1] for level in levels),
+            context_dim=_shape(tensors, "middle_block.1.transformer_blocks.0.attn2.to_k.weight", 2)[
+                1
+            ],
+        )
+
+    def tensors(self) -> dict[str, Shape]:
+        """Name and shape of every tensor."""
+        embedding = 4 * self.model_channels
+        return {
+            **_linear("time_embed.0", self.model_channels, embedding),
+            **_linear("time_embed.2", embedding, embedding),
+            **dict(self._down(embedding)),
+            **_res_block("middle_block.0", self.levels[-1], self.levels[-1], embedding),
+            **_transformer("middle_block.1", self.levels[-1], self.context_dim),
+            **_res_block("middle_block.2", self.levels[-1], self.levels[-1], embedding),
+            **dict(self._up(embedding)),
+            **_norm("out.0", self.model_channels),
+            **_conv("out.2", self.model_channels, self.out_channels),
+        }
+
+    def _down(self, embedding: int) -> Iterator[tuple[str, Shape]]:
+        yield from _conv("input_blocks.0.0", self.in_channels, self.model_channels).items()
+        index, channels = 1, self.model_channels
+        for level, width in enumerate(self.levels):
+            for _ in range(self.res_blocks):
+                block = f"input_blocks.{index}"
+                yield from _res_block(f"{block}.0", channels, width, embedding).items()
+                if self.attention[level]:
+                    yield from _transformer(f"{block}.1", width, self.context_dim).items()
+                index, channels = index + 1, width
+            if level < len(self.levels) - 1:
+                yield from _conv(f"input_blocks.{index}.0.op", width, width).items()
+                index += 1
+
+    def _up(self, embedding: int) -> Iterator[tuple[str, Shape]]:
+        skips = self._skip_channels()
+        index, channels = 0, self.levels[-1]
+        for level, width in reversed(list(enumerate(self.levels))):
+            for position in range(self.res_blocks + 1):
+                block = f"output_blocks.{index}"
+                skip = skips.pop()
+                yield from _res_block(f"{block}.0", channels + skip, width, embedding).items()
+                if self.attention[level]:
+                    yield from _transformer(f"{block}.1", width, self.context_dim).items()
+                if level > 0 and position == self.res_blocks:
+                    upsample = f"{block}.{2 if self.attention[level] else 1}.conv"
+                    yield from _conv(upsample, width, width).items()
+                index, channels = index + 1, width
+
+    def _skip_channels(self) -> list[int]:
+        """Channels of every input block's output, in order; the output blocks pop them."""
+        skips = [self.model_channels]
+        for level, width in enumerate(self.levels):
+            skips += [width] * self.res_blocks
+            if level < len(self.levels) - 1:
+                skips.append(width)
+        return skips
+
+
+@dataclass(frozen=True)
+class VAEArchitecture:
+    """Widths of the autoencoder (tensor names without the prefix `first_stage_model.`)."""
+
+    channels: int
+    channel_mult: tuple[int, ...]
+    res_blocks: int
+    latent_channels: int = 4
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Channels of each resolution level, from the finest to the coarsest."""
+        return tuple(self.channels * mult for mult in self.channel_mult)
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, TensorInfo]) -> "VAEArchitecture":
+        """Read the widths from the shapes; raises UnknownArchitecture naming what is missing."""
+        channels = _shape(tensors, "encoder.conv_in.weight", 4)[0]
+        levels = [
+            _shape(tensors, f"encoder.down.{level}.block.0.conv1.weight", 4)[0]
+            for level in range(_count(tensors, "encoder.down."))
+        ]
+        return cls(
+            channels=channels,
+            channel_mult=tuple(width // channels for width in levels),
+            res_blocks=_count(tensors, "encoder.down.0.block."),
+            latent_channels=_shape(tensors, "decoder.conv_in.weight", 4)[1],
+        )
+
+    def tensors(self) -> dict[str, Shape]:
+        """Name and shape of every tensor."""
+        z = self.latent_channels
+        return {
+            **dict(self._encoder()),
+            **dict(self._decoder()),
+            **_conv("quant_conv", 2 * z, 2 * z, kernel=1),
+            **_conv("post_quant_conv", z, z, kernel=1),
+        }
+
+    def _encoder(self) -> Iterator[tuple[str, Shape]]:
+        yield from _conv("encoder.conv_in", 3, self.channels).items()
+        channels = self.channels
+        for level, width in enumerate(self.levels):
+            for block in range(self.res_blocks):
+                name = f"encoder.down.{level}.block.{block}"
+                yield from _vae_block(name, channels, width).items()
+                channels = width
+            if level < len(self.levels) - 1:
+                yield from _conv(f"encoder.down.{level}.downsample.conv", width, width).items()
+        yield from _vae_middle("encoder.mid", channels).items()
+        yield from _norm("encoder.norm_out", channels).items()
+        yield from _conv("encoder.conv_out", channels, 2 * self.latent_channels).items()
+
+    def _decoder(self) -> Iterator[tuple[str, Shape]]:
+        channels = self.levels[-1]
+        yield from _conv("decoder.conv_in", self.latent_channels, channels).items()
+        yield from _vae_middle("decoder.mid", channels).items()
+        for level, width in reversed(list(enumerate(self.levels))):
+            for block in range(self.res_blocks + 1):
+                name = f"decoder.up.{level}.block.{block}"
+                yield from _vae_block(name, channels, width).items()
+                channels = width
+            if level > 0:
+                yield from _conv(f"decoder.up.{level}.upsample.conv", width, width).items()
+        yield from _norm("decoder.norm_out", channels).items()
+        yield from _conv("decoder.conv_out", channels, 3).items()
+
+
+@dataclass(frozen=True)
+class TextArchitecture:
+    """Widths of the OpenCLIP text tower (names without the prefix `cond_stage_model.model.`).
+
+    SD2 is conditioned on the output of the last but one layer, so the last layer, the projection
+    and the logit scale are stored but never used.
+    """
+
+    width: int
+    layers: int  # the unused last one included
+    mlp_width: int
+    vocabulary: int = 49408
+    length: int = 77
+
+    @property
+    def heads(self) -> int:
+        """Attention heads: 64 channels each, as in ViT-H."""
+        return self.width // HEAD_CHANNELS
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, TensorInfo]) -> "TextArchitecture":
+        """Read the widths from the shapes; raises UnknownArchitecture naming what is missing.
+
+        A tower without its last layer, as it comes out of a diffusers folder, is known by the
+        number of its layers at ViT-H's width; at any other by what else is missing: the
+        projection and the logit scale.
+        """
+        vocabulary, width = _shape(tensors, "token_embedding.weight", 2)
+        layers = _count(tensors, "transformer.resblocks.")
+        if width == FULL_TEXT.width:
+            is_short = layers == FULL_TEXT.layers - 1
+        else:
+            is_short = not tensors.keys() & {"text_projection", "logit_scale"}
+        if is_short:
+            layers += 1
+        return cls(
+            width=width,
+            layers=layers,
+            mlp_width=_shape(tensors, "transformer.resblocks.0.mlp.c_fc.weight", 2)[0],
+            vocabulary=vocabulary,
+            length=_shape(tensors, "positional_embedding", 2)[0],
+        )
+
+    def tensors(self) -> dict[str, Shape]:
+        """Name and shape of every tensor, the unused ones included."""
+        table: dict[str, Shape] = {
+            "token_embedding.weight": (self.vocabulary, self.width),
+            "positional_embedding": (self.length, self.width),
+            **_norm("ln_final", self.width),
+            "text_projection": (self.width, self.width),
+            "logit_scale": (),
+        }
+        for layer in range(self.layers):
+            table |= self._layer(layer)
+        return table
+
+    def unused(self) -> frozenset[str]:
+        """The stored tensors that depth-to-image never reads; a file may lack them."""
+        return frozenset(self._layer(self.layers - 1)) | {"text_projection", "logit_scale"}
+
+    def _layer(self, layer: int) -> dict[str, Shape]:
+        block = f"transformer.resblocks.{layer}"
+        return {
+            **_norm(f"{block}.ln_1", self.width),
+            f"{block}.attn.in_proj_weight": (3 * self.width, self.width),
+            f"{block}.attn.in_proj_bias": (3 * self.width,),
+            **_linear(f"{block}.attn.out_proj", self.width, self.width),
+            **_norm(f"{block}.ln_2", self.width),
+            **_linear(f"{block}.mlp.c_fc", self.width, self.mlp_width),
+            **_linear(f"{block}.mlp.c_proj", self.mlp_width, self.width),
+        }
+
+
+FULL_UNET = UNetArchitecture(
+    in_channels=5,
+    out_channels=4,
+    model_channels=320,
+    channel_mult=(1, 2, 4, 4),
+    res_blocks=2,
+    attention=(True, True, True, False),
+    context_dim=1024,
+)
+FULL_VAE = VAEArchitecture(channels=128, channel_mult=(1, 2, 4, 4), res_blocks=2)
+FULL_TEXT = TextArchitecture(width=1024, layers=24, mlp_width=4096)
+
+
+def _shape(tensors: Mapping[str, TensorInfo], name: str, rank: int) -> Shape:
+    if name not in tensors:
+        raise UnknownArchitecture(f"the tensor {name} is missing")
+    shape = tensors[name].shape
+    if len(shape) != rank:
+        raise UnknownArchitecture(
+            f"the tensor {name} has shape {shape}, expected {rank} dimensions"
+        )
+    return shape
+
+
+def _count(tensors: Mapping[str, TensorInfo], prefix: str) -> int:
+    """How many consecutive numbers follow the prefix, from 0."""
+    numbers = {name[len(prefix) :].split(".", 1)[0] for name in tensors if name.startswith(prefix)}
+    count = 0
+    while str(count) in numbers:
+        count += 1
+    return count
+
+
+def _norm(name: str, channels: int) -> dict[str, Shape]:
+    return {f"{name}.weight": (channels,), f"{name}.bias": (channels,)}
+
+
+def _linear(name: str, inputs: int, outputs: int, bias: bool = True) -> dict[str, Shape]:
+    weight = {f"{name}.weight": (outputs, inputs)}
+    return {**weight, f"{name}.bias": (outputs,)} if bias else weight
+
+
+def _conv(name: str, inputs: int, outputs: int, kernel: int = 3) -> dict[str, Shape]:
+    return {f"{name}.weight": (outputs, inputs, kernel, kernel), f"{name}.bias": (outputs,)}
+
+
+def _res_block(name: str, inputs: int, outputs: int, embedding: int) -> dict[str, Shape]:
+    skip = _conv(f"{name}.skip_connection", inputs, outputs, kernel=1) if inputs != outputs else {}
+    return {
+        **_norm(f"{name}.in_layers.0", inputs),
+        **_conv(f"{name}.in_layers.2", inputs, outputs),
+        **_linear(f"{name}.emb_layers.1", embedding, outputs),
+        **_norm(f"{name}.out_layers.0", outputs),
+        **_conv(f"{name}.out_layers.3", outputs, outputs),
+        **skip,
+    }
+
+
+def _transformer(name: str, channels: int, context: int) -> dict[str, Shape]:
+    block = f"{name}.transformer_blocks.0"
+    return {
+        **_norm(f"{name}.norm", channels),
+        **_linear(f"{name}.proj_in", channels, channels),
+        **_attention(f"{block}.attn1", channels, channels),
+        **_linear(f"{block}.ff.net.0.proj", channels, 8 * channels),
+        **_linear(f"{block}.ff.net.2", 4 * channels, channels),
+        **_attention(f"{block}.attn2", channels, context),
+        **_norm(f"{block}.norm1", channels),
+        **_norm(f"{block}.norm2", channels),
+        **_norm(f"{block}.norm3", channels),
+        **_linear(f"{name}.proj_out", channels, channels),
+    }
+
+
+def _attention(name: str, channels: int, context: int) -> dict[str, Shape]:
+    return {
+        **_linear(f"{name}.to_q", channels, channels, bias=False),
+        **_linear(f"{name}.to_k", context, channels, bias=False),
+        **_linear(f"{name}.to_v", context, channels, bias=False),
+        **_linear(f"{name}.to_out.0", channels, channels),
+    }
+
+
+def _vae_block(name: str, inputs: int, outputs: int) -> dict[str, Shape]:
+    shortcut = _conv(f"{name}.nin_shortcut", inputs, outputs, kernel=1) if inputs != outputs else {}
+    return {
+        **_norm(f"{name}.norm1", inputs),
+        **_conv(f"{name}.conv1", inputs, outputs),
+        **_norm(f"{name}.norm2", outputs),
+        **_conv(f"{name}.conv2", outputs, outputs),
+        **shortcut,
+    }
+
+
+def _vae_middle(name: str, channels: int) -> dict[str, Shape]:
+    table = {
+        **_vae_block(f"{name}.block_1", channels, channels),
+        **_norm(f"{name}.attn_1.norm", channels),
+        **_vae_block(f"{name}.block_2", channels, channels),
+    }
+    for projection in ("q", "k", "v", "proj_out"):
+        table |= _conv(f"{name}.attn_1.{projection}", channels, channels, kernel=1)
+    return table

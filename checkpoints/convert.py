@@ -1,0 +1,307 @@
+"""Converting depth checkpoints: to one file in the original layout, or to a diffusers folder.
+
+Nothing is read but headers until it is written; then one tensor after the other is read,
+converted and written, so that a checkpoint of any size takes the memory of a tensor.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..images.files import written_whole
+from .checkpoint import Checkpoint
+from .ema import EMA, ema_names, unet_names
+from .errors import IncompleteCheckpoint, NotADepthCheckpoint
+from .files.rounding import rounded
+from .files.safetensors_writer import PlannedTensor, write_safetensors
+from .files.views import Origin, View
+from .files.weights import WeightFile
+from .identify.diagnosis import Part
+from .keymaps import Entry, KeyMap, text_keys, unet_keys, vae_keys
+from .midas_keymap import MIDAS_KEYS
+from .source import EXTRAS, INDEX
+
+
+class Layout(str, Enum):
+    """The two ways in which a depth checkpoint is stored."""
+
+    LDM = "ldm"
+    DIFFUSERS = "diffusers"
+
+
+# --- which tensors -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a conversion keeps of a source.
+
+    Attributes:
+        model: the kept tensors under their original names, made sure of part by part.
+        left_out: names in the source of what is not kept, by reason.
+    """
+
+    model: Checkpoint
+    left_out: dict[str, list[str]]
+
+    @classmethod
+    def of(cls, source: WeightFile, ema: bool = False, midas: bool = True) -> "Selection":
+        """Choose from a source.
+
+        Args:
+            source: from `open_source`.
+            ema: the EMA copy becomes the UNet; otherwise the copy is left out.
+            midas: whether a depth network inside is kept.
+
+        Raises NotADepthCheckpoint for another kind of model, and IncompleteCheckpoint when
+        tensors of a part are missing or misshapen, or `ema` asks for a copy that is not there.
+        """
+        _refuse_scaled(source)
+        origins = {name: Origin(source, (name,)) for name in source.tensors}
+        copies = [name for name in source.tensors if name.startswith(EMA)]
+        if ema:
+            averaged = _averaged(source)
+            origins |= {name: Origin(source, (copy,)) for name, copy in averaged.items()}
+            counters = set(copies) - set(averaged.values())
+            left_out = {
+                "UNet, in the place of which its EMA copy is taken": list(averaged),
+                "counters of the EMA": sorted(counters),
+            }
+        else:
+            left_out = {"EMA copy of the UNet, which the nodes would use; --ema takes it": copies}
+        depth = [] if midas else [n for n in source.tensors if n.startswith(Part.MIDAS.value)]
+        left_out["MiDaS depth network"] = depth
+        for name in copies + depth:
+            del origins[name]
+        model = Checkpoint.of(View(source.path, origins, source.metadata), source)
+        return cls(model, {reason: names for reason, names in left_out.items() if names})
+
+
+def _averaged(source: WeightFile) -> dict[str, str]:
+    """The EMA copy of every tensor of the UNet."""
+    copies = ema_names(source.tensors)
+    unet = unet_names(source.tensors)
+    if not unet or len(copies) < len(unet):
+        raise IncompleteCheckpoint(
+            f"{source.path.name} has EMA copies of {len(copies)} of the UNet's {len(unet)} tensors "
+            f"(under {EMA}). Convert it without --ema; where a file was pruned, the UNet usually "
+            "is the EMA copy already."
+        )
+    return copies
+
+
+def _refuse_scaled(file: WeightFile) -> None:
+    """Weights that have to be multiplied before use would be wrong in any other program."""
+    scales = [name for name in file.tensors if name.endswith(("scale_weight", "scaled_fp8"))]
+    if scales:
+        raise NotADepthCheckpoint(
+            f"{file.path.name} holds fp8 weights with scales beside them ({len(scales)} tensors, "
+            f"{scales[0]} for example), which are not converted; use an fp16 or fp32 copy"
+        )
+
+
+# --- what is written where -----------------------------------------------------------------------
+
+# Where a part's weights lie in a diffusers folder.
+_FILES = {
+    Part.UNET: "unet/diffusion_pytorch_model.safetensors",
+    Part.VAE: "vae/diffusion_pytorch_model.safetensors",
+    Part.TEXT: "text_encoder/model.safetensors",
+    Part.MIDAS: "depth_estimator/model.safetensors",
+}
+
+
+def single_file(model: Checkpoint, dtype: torch.dtype | None = None) -> list[PlannedTensor]:
+    """The tensors of one file in the original layout.
+
+    Args:
+        model: what is kept.
+        dtype: of floating-point tensors; None keeps each one's own.
+    """
+    return [_planned(model.file, name, dtype) for name in model.file.tensors]
+
+
+def folder_files(
+    model: Checkpoint, dtype: torch.dtype | None = None
+) -> dict[str, list[PlannedTensor]]:
+    """The weight files of a diffusers folder: path in the folder -> tensors.
+
+    What has no place in that layout goes into `EXTRAS`, under its original name.
+
+    Raises IncompleteCheckpoint when tensors of the depth network are missing.
+    """
+    file = model.file
+    rest = dict.fromkeys(file.tensors)
+    files = {}
+    for part, keys in _key_maps(model).items():
+        names = [part.value + entry.ldm for entry in keys.entries]
+        missing = [name for name in names if name not in rest]
+        if missing:
+            raise IncompleteCheckpoint(
+                f"{file.path.name} lacks {len(missing)} of {len(names)} tensors under "
+                f"{part.value}, {missing[0]} for example. Use another copy, or convert it "
+                "--without-midas."
+            )
+        files[_FILES[part]] = [
+            planned
+            for entry in keys.entries
+            for planned in _planned_pieces(file, part, entry, dtype)
+        ]
+        for name in names:
+            del rest[name]
+    if rest:
+        files[EXTRAS] = [_planned(file, name, dtype) for name in rest]
+    return files
+
+
+def _key_maps(model: Checkpoint) -> dict[Part, KeyMap]:
+    """The names in the layout of diffusers of each part that is there."""
+    maps = {Part.UNET: unet_keys(model.unet)}
+    if model.vae is not None:
+        maps[Part.VAE] = vae_keys(model.vae)
+    if model.text is not None:
+        maps[Part.TEXT] = text_keys(model.text)
+    if model.has_midas:
+        maps[Part.MIDAS] = MIDAS_KEYS
+    return maps
+
+
+def extras_by_reason(names: Sequence[str]) -> dict[str, list[str]]:
+    """Why tensors have no place in the layout of diffusers."""
+    reasons: dict[str, list[str]] = {}
+    for name in names:
+        starts = ((start, why) for start, why in _EXTRAS.items() if name.startswith(start))
+        _, reason = next(starts, ("", "noise schedule and others outside of the parts"))
+        reasons.setdefault(reason, []).append(name)
+    return reasons
+
+
+_EXTRAS = {
+    Part.TEXT.value: "text encoder's last layer and projection, which SD2 does not use",
+    Part.MIDAS.value: "classifier that MiDaS's backbone was trained with",
+    Part.UNET.value: "under the UNet's name, but not part of it",
+    Part.VAE.value: "under the VAE's name, but not part of it",
+}
+
+
+def _planned(file: WeightFile, name: str, dtype: torch.dtype | None) -> PlannedTensor:
+    info = file.tensors[name]
+    target = _target(info.dtype, dtype)
+    return PlannedTensor(name, target, info.shape, lambda: rounded(file.read(name), target, name))
+
+
+def _planned_pieces(
+    file: WeightFile, part: Part, entry: Entry, dtype: torch.dtype | None
+) -> Iterator[PlannedTensor]:
+    """The tensors in the layout of diffusers that one of the original layout becomes."""
+    source = part.value + entry.ldm
+    info = file.tensors[source]
+    target = _target(info.dtype, dtype)
+    pieces = entry.split(torch.empty(info.shape, device="meta"))
+    for place, (name, piece) in enumerate(zip(entry.diffusers, pieces, strict=True)):
+
+        def read(place: int = place) -> Tensor:
+            return rounded(entry.split(file.read(source))[place], target, source)
+
+        yield PlannedTensor(name, target, tuple(piece.shape), read)
+
+
+def _target(stored: torch.dtype, wanted: torch.dtype | None) -> torch.dtype:
+    return wanted if wanted is not None and stored.is_floating_point else stored
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+def metadata(source: WeightFile, facts: Mapping[str, object]) -> dict[str, str]:
+    """Text entries of a written file: the source's own, and where it came from.
+
+    Checksums are not taken along, because they are the other file's.
+    """
+    kept = {name: text for name, text in source.metadata.items() if "hash" not in name}
+    return {**kept, "format": "pt", "depth2img.converted": json.dumps(facts)}
+
+
+def write_file(
+    target: Path,
+    tensors: Sequence[PlannedTensor],
+    texts: Mapping[str, str],
+    written: Callable[[int], None] = lambda size: None,
+) -> None:
+    """Write one file, complete or not at all.
+
+    Args:
+        target: the file; there must be none yet.
+        tensors: from `single_file`.
+        texts: from `metadata`.
+        written: called with the bytes of each tensor that was written.
+
+    Raises FileExistsError, FileNotFoundError without the folder, OSError without the space.
+    """
+    _check_room(target, tensors)
+    with written_whole(target, replace=False) as unfinished:
+        write_safetensors(unfinished, tensors, texts, written)
+
+
+def write_folder(
+    target: Path,
+    files: Mapping[str, Sequence[PlannedTensor]],
+    settings: Mapping[str, str],
+    texts: Mapping[str, str],
+    written: Callable[[int], None] = lambda size: None,
+) -> None:
+    """Write a folder, complete or not at all.
+
+    Args:
+        target: the folder; there must be none yet.
+        files: from `folder_files`.
+        settings: the text files of the folder by path.
+        texts: from `metadata`, for every weight file.
+        written: called with the bytes of each tensor that was written.
+
+    Raises FileExistsError, FileNotFoundError without the folder above, OSError without the space.
+    """
+    _check_room(target, [tensor for tensors in files.values() for tensor in tensors])
+    with written_whole(target, replace=False) as unfinished:
+        for name, tensors in files.items():
+            path = unfinished / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_safetensors(path, tensors, texts, written)
+        # The index last: by it a folder is taken for a model.
+        for name in sorted(settings, key=lambda name: name == INDEX):
+            path = unfinished / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(settings[name], encoding="utf-8")
+            _flush(path)
+        for folder, _, _ in os.walk(unfinished):
+            _flush(Path(folder))
+
+
+def _check_room(target: Path, tensors: Sequence[PlannedTensor]) -> None:
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {target.parent} to write {target.name} into")
+    size = sum(tensor.size for tensor in tensors)
+    free = shutil.disk_usage(target.parent).free
+    if free < size:
+        raise OSError(
+            f"{target.name} takes {size / 1e9:.2f} GB, and {free / 1e9:.2f} GB are free in "
+            f"{target.parent.absolute()}; make room, write elsewhere, or use --dtype fp16"
+        )
+
+
+def _flush(path: Path) -> None:
+    """Have the disk hold what was written; folders too, where the system can do that."""
+    if path.is_dir() and os.name != "posix":
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,142 @@
+"""Parts in the layout of diffusers and transformers: their widths, and their original names.
+
+Widths are read from the shapes, as for the original layout; `config.json` is not needed.
+"""
+
+from collections.abc import Mapping
+
+from .architecture import (
+    Shape,
+    TextArchitecture,
+    UNetArchitecture,
+    UnknownArchitecture,
+    VAEArchitecture,
+)
+from .files.views import Origin, View, in_original_names, renamed
+from .files.weights import TensorInfo, WeightFile
+from .identify.diagnosis import Part
+from .keymaps import text_keys, unet_keys, vae_keys
+from .midas_keymap import MIDAS_KEYS
+
+Tensors = Mapping[str, TensorInfo]
+
+
+def is_unet(tensors: Tensors, prefix: str = "") -> bool:
+    """Whether there are the tensors of a UNet that diffusers wrote, behind a prefix."""
+    names = ("conv_in.weight", "time_embedding.linear_1.weight")
+    return all(prefix + name in tensors for name in names)
+
+
+def unet_origins(file: WeightFile, prefix: str = "") -> dict[str, Origin]:
+    """A UNet under its original names. Raises UnknownArchitecture.
+
+    Args:
+        prefix: of the UNet's names in the file; what does not begin with it keeps its name.
+    """
+    unet, others = {}, {}
+    for name in file.tensors:
+        place = unet if name.startswith(prefix) else others
+        place[name.removeprefix(prefix)] = Origin(file, (name,))
+    part = View(file.path, unet)
+    return others | in_original_names(part, unet_keys(_unet(part.tensors)), Part.UNET.value)
+
+
+def vae_origins(file: WeightFile) -> dict[str, Origin]:
+    """An autoencoder under its original names. Raises UnknownArchitecture."""
+    file = renamed(file, _modern_vae_name)
+    return in_original_names(file, vae_keys(_vae(file.tensors)), Part.VAE.value)
+
+
+def text_origins(file: WeightFile) -> dict[str, Origin]:
+    """A CLIPTextModel under the names of OpenCLIP's text tower. Raises UnknownArchitecture.
+
+    Its table of positions (0, 1, 2, ...), which older versions of transformers store, is dropped.
+    """
+    file = renamed(file, _full_text_name)
+    origins = in_original_names(file, text_keys(_text(file.tensors)), Part.TEXT.value)
+    origins.pop(f"{Part.TEXT.value}text_model.embeddings.position_ids", None)
+    return origins
+
+
+def midas_origins(file: WeightFile) -> dict[str, Origin]:
+    """A DPTForDepthEstimation under MiDaS's names."""
+    return in_original_names(file, MIDAS_KEYS, Part.MIDAS.value)
+
+
+# --- widths --------------------------------------------------------------------------------------
+
+
+def _unet(tensors: Tensors) -> UNetArchitecture:
+    channels, in_channels = _shape(tensors, "conv_in.weight", 4)[:2]
+    levels = range(_count(tensors, "down_blocks."))
+    widths = [
+        _shape(tensors, f"down_blocks.{level}.resnets.0.conv1.weight", 4)[0] for level in levels
+    ]
+    attention = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight"
+    return UNetArchitecture(
+        in_channels=in_channels,
+        out_channels=_shape(tensors, "conv_out.weight", 4)[0],
+        model_channels=channels,
+        channel_mult=tuple(width // channels for width in widths),
+        res_blocks=_count(tensors, "down_blocks.0.resnets."),
+        attention=tuple(f"down_blocks.{n}.attentions.0.proj_in.weight" in tensors for n in levels),
+        context_dim=_shape(tensors, attention, 2)[1],
+    )
+
+
+def _vae(tensors: Tensors) -> VAEArchitecture:
+    channels = _shape(tensors, "encoder.conv_in.weight", 4)[0]
+    widths = [
+        _shape(tensors, f"encoder.down_blocks.{level}.resnets.0.conv1.weight", 4)[0]
+        for level in range(_count(tensors, "encoder.down_blocks."))
+    ]
+    return VAEArchitecture(
+        channels=channels,
+        channel_mult=tuple(width // channels for width in widths),
+        res_blocks=_count(tensors, "encoder.down_blocks.0.resnets."),
+        latent_channels=_shape(tensors, "decoder.conv_in.weight", 4)[1],
+    )
+
+
+def _text(tensors: Tensors) -> TextArchitecture:
+    """The last layer, which SD2 does not use, is not part of a CLIPTextModel, but counts."""
+    embeddings = "text_model.embeddings"
+    vocabulary, width = _shape(tensors, f"{embeddings}.token_embedding.weight", 2)
+    return TextArchitecture(
+        width=width,
+        layers=_count(tensors, "text_model.encoder.layers.") + 1,
+        mlp_width=_shape(tensors, "text_model.encoder.layers.0.mlp.fc1.weight", 2)[0],
+        vocabulary=vocabulary,
+        length=_shape(tensors, f"{embeddings}.position_embedding.weight", 2)[0],
+    )
+
+
+def _shape(tensors: Tensors, name: str, rank: int) -> Shape:
+    info = tensors.get(name)
+    if info is None or len(info.shape) != rank:
+        found = "is missing" if info is None else f"has shape {list(info.shape)}"
+        raise UnknownArchitecture(f"the tensor {name} {found}, expected {rank} dimensions")
+    return info.shape
+
+
+def _count(tensors: Tensors, prefix: str) -> int:
+    """How many different numbers follow the prefix."""
+    return len({n[len(prefix) :].split(".", 1)[0] for n in tensors if n.startswith(prefix)})
+
+
+# --- names of other versions ---------------------------------------------------------------------
+
+# The autoencoder's attention before diffusers 0.15; SD2's own folders have these names.
+_OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+
+
+def _modern_vae_name(name: str) -> str:
+    start, mark, rest = name.partition(".attentions.0.")
+    layer, _, kind = rest.rpartition(".")
+    return f"{start}{mark}{_OLD_ATTENTION[layer]}.{kind}" if layer in _OLD_ATTENTION else name
+
+
+def _full_text_name(name: str) -> str:
+    """Transformers 5 leaves out the module `text_model` that older versions have around it all."""
+    starts = ("embeddings.", "encoder.", "final_layer_norm.")
+    return f"text_model.{name}" if name.startswith(starts) else name

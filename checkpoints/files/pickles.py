@@ -1,0 +1,405 @@
+"""PyTorch's pickled checkpoints (`.ckpt`, `.pt`, `.pth`, `.bin`), read without running them.
+
+`inert.py` takes the pickle apart; here a tensor becomes a note of where its data lies in the file,
+and everything else (a training framework's callbacks, its configuration objects) is dropped. That
+also lets files load whose classes are not installed.
+
+File formats (PyTorch, `torch/serialization.py`): since version 1.6 a zip archive with
+`NAME/data.pkl` and one uncompressed `NAME/data/KEY` per storage; before, pickles one after the
+other (a magic number, a version, facts about the machine, the object, the storages' keys), then
+each storage's number of elements and its bytes.
+"""
+
+import logging
+import struct
+import zipfile
+from collections.abc import Mapping
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import torch
+
+from .pickle_machine import (
+    MAX_BYTES,
+    DamagedFile,
+    Foreign,
+    Global,
+    HostileFile,
+    InertMachine,
+    UnreadableFile,
+    shown,
+)
+
+_log = logging.getLogger(__name__)
+
+
+class TorchScriptFile(UnreadableFile):
+    """A TorchScript archive: a program with its weights."""
+
+
+class Storage(NamedTuple):
+    """A storage of the file: element type, key, and at which of its elements a view begins."""
+
+    dtype: torch.dtype
+    key: str
+    start: int = 0
+
+
+class StoredTensor(NamedTuple):
+    """Where a tensor's elements lie; offset and stride count elements of its storage."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+
+    def end(self) -> int:
+        """The elements its storage must have."""
+        if 0 in self.shape:
+            return 0
+        steps = zip(self.shape, self.stride, strict=True)
+        return self.offset + sum((size - 1) * stride for size, stride in steps) + 1
+
+
+class Archive:
+    """The tensors of a pickled checkpoint and the places of their data.
+
+    Raises DamagedFile, HostileFile, TorchScriptFile, or UnreadableFile without weights in it.
+
+    Attributes:
+        tensors: by name; a training framework's `state_dict` or `model` is unwrapped.
+        places: byte offset in the file and length in bytes, by storage key.
+        foreign: the names that the file asks for beside those that tensors need; none is given.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._storages: dict[str, Storage] = {}
+        machine = InertMachine(path.name, _CALLS, self._storage)
+        with path.open("rb") as file:
+            content, self.places = self._read(file, machine)
+        self.foreign = [str(name) for name in machine.names if not _is_ours(name)]
+        self.tensors = _tensors(path, content)
+        for name, tensor in self.tensors.items():
+            _check_place(path, name, tensor, self.places)
+
+    def _read(
+        self, file: BinaryIO, machine: InertMachine
+    ) -> tuple[Any, dict[str, tuple[int, int]]]:
+        try:
+            if file.read(4) == b"PK\x03\x04":
+                return _read_zip(self._path, file, machine)
+            file.seek(0)
+            return _read_legacy(self._path, file, machine, self._storages)
+        except UnreadableFile:
+            raise
+        # A garbled file can raise nearly anything, out of zipfile not least.
+        except Exception as error:
+            raise DamagedFile(
+                f"{self._path.name} is damaged or cut off: {shown(str(error))}. Copy or download "
+                "it again."
+            ) from error
+
+    def _storage(self, reference: Any) -> Storage | Global | Foreign:
+        """A persistent id: ("storage", type, key, device, elements), before 1.6 also a view."""
+        match reference:
+            case ("storage", Global() as kind, str(key), str() | None, int(), *view) if (
+                kind.module in _STORAGE_MODULES and len(view) < 2
+            ):
+                if kind.name not in _STORAGE_DTYPES:
+                    return Foreign(kind)
+                storage = Storage(_STORAGE_DTYPES[kind.name], key)
+                self._storages[key] = storage
+                match view:
+                    case [] | [None]:
+                        return storage
+                    case [(str(), start, _)] if _is_size(start):
+                        return storage._replace(start=start)
+            case ("module", Global() as kind, *_):  # with its source, which nobody needs
+                return kind
+        raise UnreadableFile(
+            f"{self._path.name} refers to something other than a storage; expected a checkpoint "
+            "written by torch.save"
+        )
+
+
+def _is_size(number: Any) -> bool:
+    return isinstance(number, int) and 0 <= number < 1 << 63
+
+
+def _is_ours(name: Global) -> bool:
+    known = name.name in _STORAGE_DTYPES or name.name in _DTYPES
+    return name in _CALLS or (known and name.module in _STORAGE_MODULES)
+
+
+def _read_zip(
+    path: Path, file: BinaryIO, machine: InertMachine
+) -> tuple[Any, dict[str, tuple[int, int]]]:
+    with zipfile.ZipFile(file) as archive:
+        entries = archive.infolist()
+        root = _root(path, [entry.filename for entry in entries])
+        pickled, start = f"{root}/data.pkl", f"{root}/data/"
+        needed = [e for e in entries if e.filename == pickled or e.filename.startswith(start)]
+        for entry in needed:
+            _check_entry(path, entry)
+        content = machine.load(BytesIO(archive.read(pickled)))
+        return content, {
+            entry.filename[len(start) :]: _place(file, entry)
+            for entry in needed
+            if entry.filename.startswith(start)
+        }
+
+
+def _check_entry(path: Path, entry: zipfile.ZipInfo) -> None:
+    """As torch.save writes it; what is compressed could unpack to any length, whatever it says."""
+    if entry.compress_type != zipfile.ZIP_STORED:
+        raise UnreadableFile(
+            f"{path.name} was packed again with compression ({shown(entry.filename)}); "
+            "expected the archive as torch.save writes it"
+        )
+    size = max(entry.file_size, entry.compress_size)
+    if entry.filename.endswith("/data.pkl") and size > MAX_BYTES:
+        raise DamagedFile(
+            f"{path.name} was refused: its pickle is {size:,} bytes long, which no checkpoint needs"
+        )
+
+
+def _root(path: Path, names: list[str]) -> str:
+    """The archive's folder. Raises for programs: torch.save writes none."""
+    if any(name.endswith("/constants.pkl") or "/code/" in name for name in names):
+        raise TorchScriptFile(
+            f"{path.name} is a TorchScript archive: a program with its weights. It is not run. "
+            "Get the model's plain weights, best as safetensors."
+        )
+    programs = [name for name in names if name.endswith((".py", ".pyc", ".so", ".dll", ".sh"))]
+    if programs:
+        raise HostileFile(
+            f"{path.name} was refused: beside the weights it carries a program, "
+            f"{shown(programs[0])}. Nothing was run. Delete this file and get a safetensors copy "
+            "from a source you trust."
+        )
+    roots = [name[: -len("/data.pkl")] for name in names if name.endswith("/data.pkl")]
+    if len(roots) != 1:
+        raise UnreadableFile(
+            f"{path.name} is a zip archive with {len(roots) or 'no'} data.pkl; expected one, as "
+            "torch.save writes it. If weights were packed into a zip, unpack it."
+        )
+    return roots[0]
+
+
+def _place(file: BinaryIO, entry: zipfile.ZipInfo) -> tuple[int, int]:
+    """Offset and length of an entry's data; the local header repeats name and extra field."""
+    file.seek(entry.header_offset + 26)
+    name_length, extra_length = struct.unpack("<HH", file.read(4))
+    return entry.header_offset + 30 + name_length + extra_length, entry.file_size
+
+
+_MAGIC = 0x1950A86A20F9469CFC6C
+
+
+def _read_legacy(
+    path: Path, file: BinaryIO, machine: InertMachine, storages: Mapping[str, Storage]
+) -> tuple[Any, dict[str, tuple[int, int]]]:
+    if machine.load(file) != _MAGIC:
+        raise UnreadableFile(
+            f"{path.name} is a pickle, but not one that PyTorch wrote; expected safetensors or a "
+            "checkpoint written by torch.save"
+        )
+    machine.load(file)  # the format's version; there has been one only
+    facts = machine.load(file)
+    if not isinstance(facts, dict) or facts.get("little_endian") is not True:
+        raise UnreadableFile(
+            f"{path.name} was written on a big-endian machine; convert it to safetensors there"
+        )
+    content = machine.load(file)
+    keys = machine.load(file)
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise DamagedFile(f"{path.name} is damaged: expected a list of its storages. {_COPY}")
+    size = path.stat().st_size
+    places = {}
+    for key in keys:
+        if key not in storages:
+            raise DamagedFile(
+                f"{path.name} is damaged: no tensor tells what storage {shown(key)} is. {_COPY}"
+            )
+        head = file.read(8)
+        length = int.from_bytes(head, "little") * storages[key].dtype.itemsize
+        if len(head) < 8 or file.tell() + length > size:
+            raise DamagedFile(f"{path.name} is cut off after {size:,} bytes: {_REMEDY}")
+        places[key] = (file.tell(), length)
+        file.seek(length, 1)
+    return content, places
+
+
+_COPY = "Copy or download it again."
+_REMEDY = f"the data of its tensors is not in it. {_COPY}"
+
+
+def _check_place(
+    path: Path, name: str, tensor: StoredTensor, places: Mapping[str, tuple[int, int]]
+) -> None:
+    offset, length = places.get(tensor.storage.key, (0, 0))
+    if tensor.end() * tensor.storage.dtype.itemsize > length:
+        raise DamagedFile(
+            f"{path.name} is damaged: {name} of shape {list(tensor.shape)} does not fit into the "
+            f"{length:,} bytes of its storage"
+        )
+    size = path.stat().st_size
+    if offset + length > size:
+        raise DamagedFile(
+            f"{path.name} is cut off after {size:,} bytes, {name} ends at {offset + length:,}: "
+            f"{_REMEDY}"
+        )
+
+
+# Where the weights are: Lightning's, MiDaS's with its optimizer beside them, a textual inversion's,
+# an upscaler's.
+_WRAPPERS = ("state_dict", "model", "string_to_param", "params_ema", "params")
+
+
+def _tensors(path: Path, content: Any) -> dict[str, StoredTensor]:
+    state = content
+    if isinstance(content, dict):
+        inside = [content.get(wrapper) for wrapper in _WRAPPERS]
+        state = next((found for found in inside if _has_tensors(found)), content)
+    if not _has_tensors(state):
+        raise UnreadableFile(
+            f"{path.name} holds {_described(content)}; expected a dictionary of named tensors, "
+            "as torch.save(model.state_dict(), ...) writes it"
+        )
+    lost = [name for name, value in state.items() if isinstance(value, Foreign)]
+    if lost:
+        _log.warning(
+            "%s: not read, of types not known here: %d beside the tensors (%s)",
+            path.name,
+            len(lost),
+            ", ".join(f"{shown(name, 80)}: {state[name].kind}" for name in lost[:3]),
+        )
+    tensors = {name: value for name, value in state.items() if isinstance(value, StoredTensor)}
+    for name in tensors:
+        check_name(path, name)
+    return tensors
+
+
+def _has_tensors(state: Any) -> bool:
+    return isinstance(state, dict) and any(isinstance(v, StoredTensor) for v in state.values())
+
+
+def _described(content: Any) -> str:
+    if not isinstance(content, dict):
+        return f"a {_kind(content)}"
+    entries = [f"{shown(n, 40)} ({_kind(v)})" for n, v in islice(content.items(), 5)]
+    return f"no named tensors but {', '.join(entries) or 'nothing'}" + ", ..." * (len(content) > 5)
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, Foreign):
+        return str(value.kind)
+    return "tensor" if isinstance(value, StoredTensor) else type(value).__name__
+
+
+def check_name(path: Path, name: str) -> None:
+    """Refuse a tensor's name that is none: names go into messages, and from there to terminals."""
+    if len(name) > _MAX_NAME or not name.isprintable():
+        raise UnreadableFile(
+            f"{path.name} names a tensor {shown(name)!r}, which is no name: expected printable "
+            f"text of at most {_MAX_NAME} characters"
+        )
+
+
+_MAX_NAME = 500
+
+
+# --- The calls that are carried out --------------------------------------------------------------
+#
+# What their arguments are is checked here; what they raise makes the file a damaged one.
+
+
+def _rebuild_tensor(
+    storage: Any, offset: Any, shape: Any, stride: Any, *_: Any
+) -> StoredTensor | Foreign:
+    if isinstance(storage, Foreign):  # a storage of a type that is not known
+        return storage
+    if not isinstance(storage, Storage) or not _is_size(offset):
+        raise ValueError("a tensor without a storage or an offset")
+    if not (_is_shape(shape) and _is_shape(stride) and len(shape) == len(stride)):
+        raise ValueError("a tensor's shape or stride is not a short row of whole numbers")
+    return StoredTensor(storage, storage.start + offset, tuple(shape), tuple(stride))
+
+
+def _is_shape(shape: Any) -> bool:
+    return isinstance(shape, tuple | list) and len(shape) <= 64 and all(map(_is_size, shape))
+
+
+def _rebuild_typed_tensor(
+    storage: Any, offset: Any, shape: Any, stride: Any, _grad: Any, _hooks: Any, dtype: Any, *_: Any
+) -> StoredTensor | Foreign:
+    if not isinstance(dtype, Global):
+        raise ValueError("a tensor without an element type")
+    if isinstance(storage, Storage):
+        if dtype.module != "torch" or dtype.name not in _DTYPES:
+            return Foreign(dtype)
+        storage = storage._replace(dtype=_DTYPES[dtype.name])
+    return _rebuild_tensor(storage, offset, shape, stride)
+
+
+def _first(value: Any, *_: Any) -> Any:
+    return value
+
+
+def _rebuild_from_type(function: Any, _kind: Any, arguments: Any, *_: Any) -> Any:
+    """A subclass of Tensor with attributes: the tensor."""
+    if not isinstance(function, Global) or not isinstance(arguments, tuple):
+        raise ValueError("a tensor that is rebuilt by no function")
+    if function not in _REBUILD or len(arguments) > 10:
+        return Foreign(function)
+    return _REBUILD[function](*arguments)
+
+
+def _dictionary(*arguments: Any) -> dict[str, Any]:
+    """OrderedDict; Python 2 gives it its items at once, Python 3 one by one later."""
+    pairs = arguments[0] if arguments and isinstance(arguments[0], list) else []
+    return {key: value for key, value in pairs if isinstance(key, str)}
+
+
+_REBUILD = {
+    Global("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
+    Global("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
+    Global("torch._utils", "_rebuild_tensor_v3"): _rebuild_typed_tensor,
+    Global("torch._utils", "_rebuild_parameter"): _first,
+    Global("torch._utils", "_rebuild_parameter_with_state"): _first,
+}
+
+_CALLS = {
+    **_REBUILD,
+    Global("torch._tensor", "_rebuild_from_type_v2"): _rebuild_from_type,
+    Global("torch", "Size"): _first,
+    Global("collections", "OrderedDict"): _dictionary,
+    Global("collections", "defaultdict"): lambda *_: {},
+    # A dictionary as well; its tensors follow as its state.
+    Global("torch.nn.modules.container", "ParameterDict"): lambda *_: {},
+}
+
+# An untyped storage's own type is bytes; the tensor that refers to it names the real one.
+_DTYPES = {name: value for name, value in vars(torch).items() if isinstance(value, torch.dtype)}
+_STORAGE_MODULES = ("torch", "torch.cuda", "torch.storage")
+_STORAGE_DTYPES = {
+    "DoubleStorage": torch.float64,
+    "FloatStorage": torch.float32,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+    "ComplexFloatStorage": torch.complex64,
+    "ComplexDoubleStorage": torch.complex128,
+    "QInt8Storage": torch.int8,  # of quantised tensors, which are not read
+    "QUInt8Storage": torch.uint8,
+    "QInt32Storage": torch.int32,
+    "UntypedStorage": torch.uint8,
+}

@@ -1,0 +1,89 @@
+"""Weight files under other names: several files, or another layout, read as one file.
+
+A view holds no data. Its header is put together from the headers of the files behind it, and a
+tensor is read, and where necessary joined, when it is asked for.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..keymaps import KeyMap
+from .weights import TensorInfo, WeightFile
+
+
+def _the_one(tensors: Sequence[Tensor]) -> Tensor:
+    (tensor,) = tensors
+    return tensor
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a tensor comes from: one or more of a file's, and how they become one."""
+
+    file: WeightFile
+    names: tuple[str, ...]
+    join: Callable[[Sequence[Tensor]], Tensor] = _the_one
+
+    def read(self) -> Tensor:
+        """The tensor, on the CPU in its stored dtype."""
+        return self.join([self.file.read(name) for name in self.names])
+
+    def info(self) -> TensorInfo:
+        """What `read` would give, from the header alone."""
+        infos = [self.file.tensors[name] for name in self.names]
+        joined = self.join([torch.empty(i.shape, dtype=i.dtype, device="meta") for i in infos])
+        return TensorInfo(joined.dtype, tuple(joined.shape))
+
+
+class View(WeightFile):
+    """A weight file whose tensors come from others; see `WeightFile` for its attributes.
+
+    Args:
+        path: the file or folder that messages name.
+        origins: where each tensor comes from, by its name here.
+    """
+
+    def __init__(
+        self, path: Path, origins: Mapping[str, Origin], metadata: Mapping[str, str] | None = None
+    ) -> None:
+        self.path = path
+        self.metadata = dict(metadata or {})
+        self.tensors = {name: origin.info() for name, origin in origins.items()}
+        self._origins = dict(origins)
+
+    def read(self, name: str) -> Tensor:
+        """One tensor on the CPU in its stored dtype; KeyError for an unknown name."""
+        return self._origins[name].read()
+
+
+def renamed(file: WeightFile, rename: Callable[[str], str]) -> View:
+    """The same tensors, each under the name that `rename` gives it."""
+    origins = {rename(name): Origin(file, (name,)) for name in file.tensors}
+    return View(file.path, origins, file.metadata)
+
+
+def with_prefix(file: WeightFile, before: str, after: str) -> View:
+    """The same tensors, with the prefix `after` where a name begins with `before`."""
+
+    def rename(name: str) -> str:
+        return after + name.removeprefix(before) if name.startswith(before) else name
+
+    return renamed(file, rename)
+
+
+def in_original_names(file: WeightFile, keys: KeyMap, prefix: str) -> dict[str, Origin]:
+    """A part in the layout of diffusers under its original names, which begin with `prefix`.
+
+    What the table does not know keeps its name behind the prefix, and an entry whose tensors are
+    not all there is left out, so that whoever checks the part against its widths finds both.
+    """
+    entries = [e for e in keys.entries if all(name in file.tensors for name in e.diffusers)]
+    known = {name for entry in entries for name in entry.diffusers}
+    return {
+        **{prefix + entry.ldm: Origin(file, entry.diffusers, entry.join) for entry in entries},
+        **{prefix + name: Origin(file, (name,)) for name in file.tensors if name not in known},
+    }

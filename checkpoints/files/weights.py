@@ -1,0 +1,250 @@
+"""Reading weight files: names, types and shapes from the header; data only when asked for.
+
+Safetensors files are read by their own library. PyTorch pickles (`.ckpt`, `.pt`, `.pth`, `.bin`)
+are read by `pickles.py`, which never runs what is pickled.
+"""
+
+import json
+import reprlib
+import struct
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from .pickle_machine import DamagedFile, HostileFile, UnreadableFile, shown
+from .pickles import Archive, check_name
+
+_MAX_HEADER = 100_000_000  # bytes; the limit the safetensors format sets itself
+
+
+class TensorInfo(NamedTuple):
+    """What a header tells about one tensor."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+
+
+class WeightFile(ABC):
+    """A file of named tensors. Opening it reads the header only.
+
+    Attributes:
+        path: where it lies.
+        tensors: dtype and shape of every tensor, by name.
+        metadata: the file's own text entries (empty for pickles).
+    """
+
+    path: Path
+    tensors: dict[str, TensorInfo]
+    metadata: dict[str, str]
+
+    @abstractmethod
+    def read(self, name: str) -> Tensor:
+        """One tensor on the CPU in its stored dtype; KeyError for an unknown name."""
+
+
+class CutOffFile(DamagedFile):
+    """The header is whole and what it promises is not there.
+
+    Attributes:
+        file: what the header tells; its tensors must not be read.
+    """
+
+    def __init__(self, message: str, file: WeightFile) -> None:
+        super().__init__(message)
+        self.file = file
+
+
+class SafetensorsFile(WeightFile):
+    """A safetensors file, checked by its own library; tensors are memory-mapped."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        header, self._start = _header(path)
+        self.metadata = _metadata(path, header.pop("__metadata__", {}))
+        self.tensors = {name: _info(path, name, entry) for name, entry in header.items()}
+        self._offsets = {name: tuple(entry["data_offsets"]) for name, entry in header.items()}
+        try:
+            with safe_open(path, framework="pt"):
+                pass  # opening checks that the header and the file's size agree
+        except SafetensorError as error:
+            whole = self._start + max((end for _, end in self._offsets.values()), default=0)
+            raise CutOffFile(
+                f"{path.name} is damaged: {shown(str(error))}. By its header it should have "
+                f"{whole:,} bytes; it has {path.stat().st_size:,}. Copy or download it again.",
+                self,
+            ) from error
+
+    def read(self, name: str) -> Tensor:
+        """One tensor on the CPU in its stored dtype; KeyError for an unknown name.
+
+        Each has a mapping of its own. The library's covers the file for as long as it is open, so
+        that what was read stays in memory beside what it was converted to.
+        """
+        info = self.tensors[name]
+        begin, end = self._offsets[name]
+        return _map(self.path, info.dtype, self._start + begin, end - begin).reshape(info.shape)
+
+
+class PickleFile(WeightFile):
+    """A PyTorch pickle; nothing in it is run, and tensors are memory-mapped.
+
+    Attributes:
+        foreign: the names that the pickle asks for beside those that tensors need.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.metadata = {}
+        self._archive = Archive(path)
+        self.foreign = self._archive.foreign
+        self.tensors = {
+            name: TensorInfo(stored.storage.dtype, stored.shape)
+            for name, stored in self._archive.tensors.items()
+        }
+
+    def read(self, name: str) -> Tensor:
+        """One tensor on the CPU in its stored dtype; KeyError for an unknown name."""
+        stored = self._archive.tensors[name]
+        if 0 in stored.shape:
+            return torch.empty(stored.shape, dtype=stored.storage.dtype)
+        place, _ = self._archive.places[stored.storage.key]
+        size = stored.storage.dtype.itemsize
+        length = (stored.end() - stored.offset) * size
+        flat = _map(self.path, stored.storage.dtype, place + stored.offset * size, length)
+        return flat.as_strided(stored.shape, stored.stride)
+
+
+def _map(path: Path, dtype: torch.dtype, offset: int, length: int) -> Tensor:
+    """`length` bytes of a file as a flat tensor; writing to it does not reach the file."""
+    if length == 0:
+        return torch.empty(0, dtype=dtype)
+    data = np.memmap(path, dtype=np.uint8, mode="c", offset=offset, shape=(length,))
+    return torch.frombuffer(data, dtype=dtype)
+
+
+class GGUFFile(UnreadableFile):
+    """A GGUF file: quantised tensors for other loaders."""
+
+
+def open_weights(path: Path | str) -> WeightFile:
+    """Open a weight file by its content, whatever its name ends in.
+
+    Raises FileNotFoundError, or UnreadableFile when it is neither safetensors nor a PyTorch
+    pickle: DamagedFile when it is cut off, HostileFile when it tries to run code, TorchScriptFile
+    and GGUFFile when it is one.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}; check the name and the folder")
+    with path.open("rb") as file:
+        start = file.read(64)
+    if start[:4] == b"GGUF":
+        raise GGUFFile(f"{path.name} is GGUF, a quantised format for other loaders.")
+    if start[8:9] == b"{" and start[:4] != _ZIP:
+        return SafetensorsFile(path)
+    try:
+        return PickleFile(path)
+    except HostileFile:
+        raise
+    except UnreadableFile as error:
+        if start[:4] == _ZIP or start[:1] == _PICKLE:
+            raise
+        # Below protocol 2 pickles have no mark to know them by, so anything else is tried as one.
+        raise UnreadableFile(
+            f"{path.name} is not a weight file: it begins with {start[:8]!r}, which is neither "
+            f"safetensors nor a PyTorch file{_hint(start)}."
+        ) from error
+
+
+_ZIP = b"PK\x03\x04"
+_PICKLE = b"\x80"
+
+
+def _hint(start: bytes) -> str:
+    if not start:
+        return " (it is empty: the download failed)"
+    if not start.strip(b"\0"):
+        return " (it begins with zeros: the download reserved its room and failed)"
+    if start.lstrip()[:1] == b"<":
+        return " (it is a web page: the download gave a login or error page, not the file)"
+    if start.startswith(b"version https://"):
+        return " (it is a Git LFS pointer: fetch the real file with `git lfs pull`)"
+    if start.lstrip()[:1] in b"{[":
+        return " (it is JSON: perhaps a configuration, or an error message in place of the file)"
+    if start.isascii():
+        return " (it is text)"
+    return ""
+
+
+def _header(path: Path) -> tuple[dict[str, dict], int]:
+    """The safetensors header and where it ends: an 8-byte little-endian length, then JSON."""
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        if length > min(_MAX_HEADER, path.stat().st_size - 8):
+            raise DamagedFile(
+                f"{path.name} is damaged: its header should take {length:,} bytes, the file has "
+                f"{path.stat().st_size:,}. Copy or download it again."
+            )
+        raw = file.read(length)
+    try:
+        header = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise DamagedFile(f"{path.name} is damaged: its header is not JSON ({error})") from error
+    if not isinstance(header, dict):
+        raise DamagedFile(f"{path.name} is damaged: its header is not a JSON object")
+    return header, 8 + length
+
+
+# https://github.com/huggingface/safetensors#format
+DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+    "C64": torch.complex64,
+    "U64": torch.uint64,
+    "U32": torch.uint32,
+    "U16": torch.uint16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+
+
+def _metadata(path: Path, entries: object) -> dict[str, str]:
+    if not isinstance(entries, dict) or not all(isinstance(v, str) for v in entries.values()):
+        raise DamagedFile(
+            f"{path.name} is damaged: its metadata is {reprlib.repr(entries)}, expected texts by "
+            "name. Copy or download it again."
+        )
+    return entries
+
+
+def _info(path: Path, name: str, entry: object) -> TensorInfo:
+    check_name(path, name)
+    match entry:
+        case {
+            "dtype": str(dtype),
+            "shape": list(shape),
+            "data_offsets": [int(begin), int(end)],
+        } if 0 <= begin <= end and all(isinstance(n, int) and n >= 0 for n in shape):
+            if dtype in DTYPES:
+                return TensorInfo(DTYPES[dtype], tuple(shape))
+            raise UnreadableFile(
+                f"{path.name}: the element type of {name} is {shown(dtype, 20)!r}, which is not "
+                f"known here; known ones are {', '.join(DTYPES)}"
+            )
+    raise DamagedFile(
+        f"{path.name} is damaged: the header's entry for {name} is {reprlib.repr(entry)}. Copy or "
+        "download it again."
+    )

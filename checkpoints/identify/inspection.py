@@ -1,0 +1,149 @@
+"""What a file or a folder on disk is, whatever it is: headers are read, and nothing is run."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from ..errors import IncompleteCheckpoint
+from ..files.pickle_machine import DamagedFile, HostileFile, UnreadableFile
+from ..files.pickles import TorchScriptFile
+from ..files.weights import CutOffFile, GGUFFile, PickleFile, WeightFile, open_weights
+from ..source import INDEX, open_shards, weight_files
+from .diagnosis import FOLDER, Diagnosis, Kind, count, identify
+
+_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
+
+
+def diagnose(path: Path | str) -> Diagnosis:
+    """Tell what a file or a folder is.
+
+    A folder is one of diffusers or transformers, or holds one weight file, or one in shards. What
+    cannot be read is a kind as well; `problem` then says why.
+
+    Raises FileNotFoundError when there is nothing, OSError when the system forbids to read it.
+    """
+    path = Path(path).absolute()
+    try:
+        if path.is_dir():
+            return _pipeline(path) if _is_pipeline(path) else _told(_only_weights(path))
+        return _told(open_shards(path) if path.name.endswith(".index.json") else open_weights(path))
+    except CutOffFile as error:
+        promised = identify(error.file.tensors, error.file.metadata)
+        variant = f"by its header: {promised.kind.value}"
+        return replace(promised, kind=Kind.DAMAGED, variant=variant, problem=str(error))
+    except (UnreadableFile, IncompleteCheckpoint) as error:
+        kind = next(kind for types, kind in _UNREADABLE if isinstance(error, types))
+        return Diagnosis(kind, problem=str(error))
+
+
+def loaded_from(path: Path | str) -> Path:
+    """What the loader takes of a readable place: of a folder that is no pipeline's, its file.
+
+    An index where the file is in shards.
+    """
+    path = Path(path).absolute()
+    return _only_weights(path).path if path.is_dir() and not _is_pipeline(path) else path
+
+
+_UNREADABLE = (
+    (HostileFile, Kind.HOSTILE),
+    (TorchScriptFile, Kind.TORCHSCRIPT),
+    (GGUFFile, Kind.GGUF),
+    ((DamagedFile, IncompleteCheckpoint), Kind.DAMAGED),
+    (UnreadableFile, Kind.NOT_A_MODEL),
+)
+
+
+def _told(file: WeightFile) -> Diagnosis:
+    told = identify(file.tensors, file.metadata)
+    return replace(told, foreign=file.foreign) if isinstance(file, PickleFile) else told
+
+
+def _only_weights(folder: Path) -> WeightFile:
+    """A folder's weights: those that diffusers or transformers would read, or the only ones."""
+    if ways := weight_files(folder):
+        return ways[0].open()
+    indexes = sorted(folder.glob("*.index.json"))
+    files = sorted(p for p in folder.iterdir() if p.suffix in _SUFFIXES and p.is_file())
+    if len(indexes) == 1:
+        return open_shards(indexes[0])
+    if len(files) == 1:
+        return open_weights(files[0])
+    found = ", ".join(file.name for file in files[:5]) + ", ..." * (len(files) > 5)
+    raise UnreadableFile(
+        f"{folder.name} holds {f'{len(files)} weight files ({found}); name one' if files else 'no'}"
+        f"{'' if files else ' weights; expected a model of diffusers or transformers'}"
+    )
+
+
+# --- folders of diffusers ------------------------------------------------------------------------
+
+_DENOISERS = ("unet", "transformer", "prior", "decoder")
+_NAMES = {"unet": "UNet", "vae": "VAE", "depth_estimator": "MiDaS depth network"}
+_NETWORKS = ("unet", "transformer", "vae", "text_encoder", "text_encoder_2", "depth_estimator")
+_OBJECTIVES = {
+    "epsilon": "base, as its scheduler says",
+    "v_prediction": "768-v, as its scheduler says",
+}
+
+
+def _place(part: Path) -> tuple[int, str]:
+    """Where a part stands in a list of them: networks as one speaks of them, then the others."""
+    known = _NETWORKS.index(part.name) if part.name in _NETWORKS else len(_NETWORKS)
+    return known, part.name
+
+
+def _is_pipeline(folder: Path) -> bool:
+    return (folder / INDEX).is_file() or any(
+        (folder / part).is_dir() and weight_files(folder / part) for part in _DENOISERS
+    )
+
+
+def _pipeline(folder: Path) -> Diagnosis:
+    files = {
+        part.name: ways[0].open()
+        for part in sorted(folder.iterdir(), key=_place)
+        if part.is_dir() and (ways := weight_files(part))
+    }
+    listed = _json(folder / INDEX)
+    missing = [n for n in _NETWORKS if any(listed.get(n) or ()) and n not in files]
+    denoiser = next((files[name] for name in _DENOISERS if name in files), None)
+    if denoiser is None:
+        raise IncompleteCheckpoint(
+            f"{folder.name} is a diffusers folder without the weights of a diffusion model"
+            + (f"; {INDEX} lists {', '.join(missing)}" if missing else "")
+        )
+    told = _told(denoiser)
+    variant = told.variant
+    if told.kind is Kind.SD2:
+        said = _json(folder / "scheduler" / "scheduler_config.json").get("prediction_type")
+        variant = _OBJECTIVES.get(said, variant)
+    return replace(
+        told,
+        kind=Kind.SD2_DEPTH if told.kind is Kind.SD2_DEPTH_UNET else told.kind,
+        variant=variant,
+        layout=FOLDER,
+        alone=False,
+        parts={_NAMES.get(n, n.replace("_", " ")): count(f.tensors) for n, f in files.items()},
+        dtypes=_total([_told(file).dtypes for file in files.values()]),
+        problem=f"{INDEX} lists {', '.join(missing)}, of which there are no weights. Copy or "
+        "download the folder again."
+        if missing
+        else "",
+    )
+
+
+def _json(path: Path) -> dict:
+    """A settings file; empty when it is missing. Raises DamagedFile."""
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DamagedFile(f"{path.parent.name}/{path.name} is damaged: it is not JSON") from error
+    return content if isinstance(content, dict) else {}
+
+
+def _total(counts: list[dict[str, int]]) -> dict[str, int]:
+    names = dict.fromkeys(name for each in counts for name in each)
+    return {name: sum(each.get(name, 0) for each in counts) for name in names}

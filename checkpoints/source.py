@@ -1,0 +1,309 @@
+"""A folder that diffusers wrote (`model_index.json`, `unet/`, `vae/`, ...), read as one file.
+
+`open_source` opens whatever holds a model, file or folder, UNet alone or all of it, under the
+names of the original layout.
+"""
+
+import json
+import logging
+import os.path
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..disk import folders_below
+from ..sampling.latents import SCALE_FACTOR
+from .architecture import HEAD_CHANNELS, TextArchitecture, UNetArchitecture, UnknownArchitecture
+from .diffusers_layout import is_unet, midas_origins, text_origins, unet_origins, vae_origins
+from .errors import IncompleteCheckpoint, NotADepthCheckpoint
+from .files.pickles import UnreadableFile
+from .files.views import Origin, View, with_prefix
+from .files.weights import WeightFile, open_weights
+from .identify.diagnosis import Part
+
+_log = logging.getLogger(__name__)
+
+INDEX = "model_index.json"
+
+# Beside a pipeline's own files, where `convert` wrote the folder: the tensors of a checkpoint that
+# have no place in the layout of diffusers, under their original names.
+EXTRAS = "original_layout_extras.safetensors"
+
+
+def open_source(path: Path | str) -> WeightFile:
+    """Open a weight file or a diffusers folder; its tensors have their original names.
+
+    A UNet alone, with or without a prefix or in the layout of diffusers, is read as a
+    checkpoint that has nothing else. A file of another kind comes as it is.
+
+    Raises FileNotFoundError, UnreadableFile, IncompleteCheckpoint.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return DiffusersFolder(path)
+    file = open_weights(path)
+    first = "input_blocks.0.0.weight"
+    if Part.UNET.value + first in file.tensors:
+        return file
+    for prefix in ("diffusion_model.", ""):
+        if prefix + first in file.tensors:
+            return with_prefix(file, prefix, Part.UNET.value)
+    for prefix in ("unet.", ""):
+        if is_unet(file.tensors, prefix):
+            try:
+                return View(path, unet_origins(file, prefix), file.metadata)
+            except UnknownArchitecture as error:
+                _log.info("%s keeps the names of diffusers: %s", path.name, error)
+    return file
+
+
+class DiffusersFolder(View):
+    """A pipeline's folder as one file in the original layout. Opening it reads headers only.
+
+    Raises FileNotFoundError without `model_index.json`, IncompleteCheckpoint when a part that it
+    lists is missing, and UnreadableFile for damaged or hostile files.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path = path.absolute()  # "." has no name that a message could give
+        if not (path / INDEX).is_file():
+            raise FileNotFoundError(
+                f"there is no {INDEX} in the folder {path}; expected a folder that diffusers "
+                "wrote, with unet, vae and the other parts below it. A UNet alone loads by the "
+                "name of its weight file"
+            )
+        self._index = _json(path / INDEX)
+        self._folder = path
+        origins: dict[str, Origin] = {}
+        for part, name_them in _PARTS.items():
+            if self._has(part):
+                origins |= _origins(path / part, name_them)
+        if (path / EXTRAS).is_file():
+            extras = open_weights(path / EXTRAS)
+            origins = {**{name: Origin(extras, (name,)) for name in extras.tensors}, **origins}
+        super().__init__(path, origins)
+
+    def _has(self, part: str) -> bool:
+        """Whether the part is there; one that is listed has to be."""
+        listed = self._index.get(part, [None])
+        if (self._folder / part).is_dir() and weight_files(self._folder / part):
+            return True
+        if isinstance(listed, list) and any(listed):
+            if part == _DEPTH:
+                _log.warning("%s lists a %s that is not there", self._folder.name, part)
+                return False
+            raise IncompleteCheckpoint(
+                f"{self._folder.name} is incomplete: {INDEX} lists {part}, and there is no weight "
+                f"file or index of shards in {self._folder / part}. Copy or download the folder "
+                "again."
+            )
+        if part == "unet":
+            raise NotADepthCheckpoint(
+                f"{self._folder.name} is a {self.pipeline} without a UNet. Depth-to-image needs "
+                "a StableDiffusionDepth2ImgPipeline."
+            )
+        return False
+
+    @property
+    def pipeline(self) -> str:
+        """The pipeline's class, as the folder names it."""
+        return str(self._index.get("_class_name", "pipeline of an unknown class"))
+
+    @property
+    def predicts_v(self) -> bool:
+        """Whether the folder's scheduler says that the UNet predicts v instead of the noise."""
+        prediction = self._setting("scheduler", "scheduler_config.json", "prediction_type")
+        return prediction == "v_prediction"
+
+    def check_settings(self, unet: UNetArchitecture, text: TextArchitecture | None) -> None:
+        """Make sure that the folder's settings are those of SD2-depth, which no tensor shows.
+
+        Raises NotADepthCheckpoint that names what is different.
+        """
+        if not (self._folder / "scheduler" / "scheduler_config.json").is_file():
+            _log.warning(
+                "%s has no scheduler/scheduler_config.json, which tells what the model predicts; "
+                "it is taken to be the noise, as in Stable Diffusion 2's depth model",
+                self._folder.name,
+            )
+        heads = {"unet": _unet_heads(unet)}
+        if text is not None:
+            heads["text_encoder"] = {"num_attention_heads": [text.heads]}
+        different = [
+            f"{key} in {part} is {found!r}, expected {' or '.join(map(repr, allowed))}"
+            for part, file, settings in _SETTINGS
+            for key, allowed in {**settings, **heads.get(part, {})}.items()
+            for found in [self._setting(part, file, key)]
+            if found is not None and found not in allowed
+        ]
+        if different:
+            raise NotADepthCheckpoint(
+                f"{self._folder.name} works in another way than Stable Diffusion 2's depth model, "
+                f"and would give wrong pictures: {'; '.join(different)}."
+            )
+
+    def _setting(self, part: str, file: str, key: str) -> Any:
+        path = self._folder / part / file
+        return _json(path).get(key) if path.is_file() else None
+
+
+# --- settings ------------------------------------------------------------------------------------
+
+# What SD2-depth's files say, where another value would change the pictures. What is not written
+# in a file is not looked at: old versions of diffusers wrote less.
+_SETTINGS: tuple[tuple[str, str, dict[str, Sequence]], ...] = (
+    (
+        "scheduler",
+        "scheduler_config.json",
+        {
+            "prediction_type": ["epsilon"],
+            "num_train_timesteps": [1000],
+            "beta_schedule": ["scaled_linear"],
+            "beta_start": [0.00085],
+            "beta_end": [0.012],
+            "rescale_betas_zero_snr": [False],
+        },
+    ),
+    ("unet", "config.json", {}),
+    ("vae", "config.json", {"scaling_factor": [SCALE_FACTOR]}),
+    ("text_encoder", "config.json", {"hidden_act": ["gelu"]}),
+)
+
+
+def _unet_heads(unet: UNetArchitecture) -> dict[str, Sequence]:
+    """In a UNet's config `attention_head_dim` is, against its name, the number of heads."""
+    heads = [width // HEAD_CHANNELS for width in unet.levels]
+    return {"attention_head_dim": [heads, heads[0] if len(set(heads)) == 1 else heads]}
+
+
+# --- weights -------------------------------------------------------------------------------------
+
+_DEPTH = "depth_estimator"
+_PARTS: dict[str, Callable[[WeightFile], dict[str, Origin]]] = {
+    "unet": unet_origins,
+    "vae": vae_origins,
+    "text_encoder": text_origins,
+    _DEPTH: midas_origins,
+}
+
+
+def _origins(
+    folder: Path, name_them: Callable[[WeightFile], dict[str, Origin]]
+) -> dict[str, Origin]:
+    """One part's tensors under their original names."""
+    taken, *others = weight_files(folder)
+    rest = f" (not {', '.join(other.path.name for other in others)})" if others else ""
+    _log.info("%s/%s: reading %s%s", folder.parent.name, folder.name, taken.path.name, rest)
+    try:
+        return name_them(taken.open())
+    except UnknownArchitecture as error:
+        raise IncompleteCheckpoint(
+            f"{folder.parent.name}/{folder.name}/{taken.path.name} does not hold this part of "
+            f"Stable Diffusion: {error}."
+        ) from error
+
+
+class _Weights(NamedTuple):
+    """One way to read a part: a weight file, or the index of one that is cut into shards."""
+
+    path: Path
+    variant: str  # "" for full precision
+    is_pickle: bool
+    is_index: bool
+
+    def open(self) -> WeightFile:
+        return open_shards(self.path) if self.is_index else open_weights(self.path)
+
+
+# NAME[.VARIANT].safetensors or NAME.safetensors.index[.VARIANT].json; likewise with .bin
+_NAME = r"(?:diffusion_pytorch_model|pytorch_model|model)"
+_FILE = re.compile(rf"{_NAME}(?:\.([\w-]+))?(?<!-of-\d{{5}})\.(safetensors|bin)")
+_SHARDS = re.compile(rf"{_NAME}\.(safetensors|bin)\.index(?:\.([\w-]+))?\.json")
+
+
+def weight_files(folder: Path) -> list[_Weights]:
+    """The ways to read a part, best first: full precision, then fp16; safetensors before .bin."""
+    found = []
+    for path in folder.iterdir():
+        if match := _FILE.fullmatch(path.name):
+            variant, suffix = match.groups()
+        elif match := _SHARDS.fullmatch(path.name):
+            suffix, variant = match.groups()
+        else:
+            continue
+        is_index = path.suffix == ".json"
+        found.append(_Weights(path, variant or "", suffix == "bin", is_index))
+    ranks = {"": 0, "fp32": 0, "fp16": 1, "bf16": 2}
+    return sorted(found, key=lambda w: (ranks.get(w.variant, 3), w.is_pickle, w.path.name))
+
+
+def open_shards(index: Path) -> WeightFile:
+    """The files that an index names, as one. They have to lie beside it."""
+    places = _json(index).get("weight_map")
+    if not isinstance(places, Mapping) or not all(isinstance(f, str) for f in places.values()):
+        raise UnreadableFile(f"{index}: expected a weight_map from tensors to files")
+    shards = {}
+    for name in sorted(set(places.values())):
+        if re.search(r"[/\\:\0]", name) or name in ("", ".", ".."):
+            raise UnreadableFile(
+                f"{index} was refused: it names the file {name!r}, and shards lie in the folder "
+                "of their index. Nothing was read from there."
+            )
+        if not (index.parent / name).is_file():
+            raise IncompleteCheckpoint(
+                f"{index.parent} is incomplete: {index.name} names {name}, which is not there. "
+                "Copy or download it again."
+            )
+        shards[name] = open_weights(index.parent / name)
+    lost = [tensor for tensor, name in places.items() if tensor not in shards[name].tensors]
+    if lost:
+        raise IncompleteCheckpoint(
+            f"{index.parent}: {len(lost)} tensors are not in the files where {index.name} says "
+            f"they are, {lost[0]} for example. The files belong to different models."
+        )
+    origins = {tensor: Origin(shards[name], (tensor,)) for tensor, name in places.items()}
+    return View(index, origins)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UnreadableFile(f"{path} is damaged: it is not JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise UnreadableFile(f"{path} is damaged: it is not a JSON object")
+    return content
+
+
+# --- which folders there are ---------------------------------------------------------------------
+
+
+def folder_names(places: Sequence[Path]) -> list[str]:
+    """The diffusers folders below some places, as `NAME/`, sorted, each name once.
+
+    The slash tells them from files, also in a workflow that is read years later.
+    """
+    return sorted({name for place in places for name in _names(place)})
+
+
+def find_folder(name: str, places: Sequence[Path]) -> Path:
+    """The first folder of that name; FileNotFoundError says where it was looked for."""
+    for place in places:
+        if name in _names(place):
+            return place / name
+    raise FileNotFoundError(
+        f"there is no diffusers folder {name!r} in {', '.join(map(str, places))}; put the folder "
+        f"with its {INDEX} there, or choose another name"
+    )
+
+
+def _names(place: Path) -> Iterator[str]:
+    # Hidden are the unfinished ones that a killed conversion leaves.
+    for folder in folders_below(place, _is_pipeline, hidden=False):
+        if folder != place and _is_pipeline(folder):
+            yield f"{folder.relative_to(place).as_posix()}/"
+
+
+def _is_pipeline(folder: Path) -> bool:
+    return os.path.isfile(folder / INDEX)

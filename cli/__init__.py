@@ -1,0 +1,1 @@
+"""The command `depth2img`."""

@@ -1,0 +1,114 @@
+"""The command `depth2img inspect`: what a file or a folder is, and what to do with it."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..checkpoints.checkpoint import Checkpoint, IncompleteCheckpoint, NotADepthCheckpoint
+from ..checkpoints.files.pickle_machine import UnreadableFile, shown
+from ..checkpoints.identify.diagnosis import Diagnosis, Kind, identify
+from ..checkpoints.identify.inspection import diagnose, loaded_from
+
+_EMA = "EMA copy of the UNet"
+_SHARDS = (
+    "Shards load as a part of the diffusers folder that they came in: put that into "
+    "models/diffusers."
+)
+_DEPTH = (Kind.SD2_DEPTH, Kind.SD2_DEPTH_UNET)
+
+
+class Report(NamedTuple):
+    """What is said about a file.
+
+    Attributes:
+        diagnosis: what it is.
+        state: of a depth model, whether it is complete, and what is missing.
+        is_sound: whether it can be read, and a depth model be loaded.
+        advice: what to do with it.
+    """
+
+    diagnosis: Diagnosis
+    state: str
+    is_sound: bool
+    advice: str
+
+    def lines(self, path: Path) -> list[str]:
+        """For people."""
+        told = self.diagnosis
+        lines = [f"{path}: {told.sentence()}"]
+        for name, (tensors, parameters) in told.parts.items():
+            lines.append(f"  {name}: {tensors} tensors, {parameters / 1e6:,.1f} million parameters")
+        if told.dtypes:
+            stored = ", ".join(f"{count} {dtype}" for dtype, count in told.dtypes.items())
+            lines.append(f"  stored as: {stored}")
+        if told.layout:
+            lines.append(f"  layout: {told.layout}")
+        for reason, names in told.unused.items():
+            lines.append(f"  not used: {len(names)} tensors ({reason})")
+        if told.foreign:
+            more = f" and {len(told.foreign) - 5} more" if len(told.foreign) > 5 else ""
+            lines.append(f"  asks for and is not given: {', '.join(told.foreign[:5])}{more}")
+        lines += [f"  {said}" for said in (told.problem, self.state) if said]
+        if (self.is_sound or not told.parts) and self.advice not in told.problem:
+            lines.append(f"  What to do: {self.advice}")
+        return [shown(line, 10_000) for line in lines]
+
+    def facts(self, path: Path) -> dict[str, Any]:
+        """For programs."""
+        told = self.diagnosis
+        return {
+            "file": str(path),
+            "kind": told.kind.name,
+            "family": told.family.name if told.family else None,
+            "variant": told.variant,
+            "layout": told.layout,
+            "in_channels": told.in_channels,
+            "context_dim": told.context_dim,
+            "parts": {
+                name: {"tensors": tensors, "parameters": parameters}
+                for name, (tensors, parameters) in told.parts.items()
+            },
+            "has_midas": "MiDaS depth network" in told.parts,
+            "has_ema": _EMA in told.parts,
+            "dtypes": told.dtypes,
+            "unused": told.unused,
+            "foreign": told.foreign,
+            "sentence": told.sentence(),
+            "problem": told.problem,
+            "state": self.state,
+            "is_sound": self.is_sound,
+            "advice": self.advice,
+        }
+
+
+def report(path: Path) -> Report:
+    """Look into a file or a folder. Raises FileNotFoundError."""
+    diagnosis = diagnose(path)
+    if diagnosis.kind not in _DEPTH or diagnosis.problem:
+        return Report(diagnosis, "", not diagnosis.problem, diagnosis.advice)
+    place = loaded_from(path)
+    if place.name.endswith(".index.json"):
+        return Report(diagnosis, "in shards", True, _SHARDS)
+    advice = f"Take {place.name} out of it. " * (place != path.absolute()) + diagnosis.advice
+    try:
+        checkpoint = Checkpoint.open(place)
+    # A folder with a UNet and without the file that makes it a pipeline's is there as well.
+    except (
+        IncompleteCheckpoint,
+        NotADepthCheckpoint,
+        UnreadableFile,
+        FileNotFoundError,
+    ) as error:
+        return Report(diagnosis, str(error), False, advice)
+    # What is left of it where the EMA copy has taken the UNet's place.
+    unused = identify(checkpoint.file.tensors).unused
+    is_averaged = _EMA in diagnosis.parts and not unused.get(_EMA)
+    diagnosis = replace(diagnosis, unused=unused)
+    parts = {
+        "VAE": checkpoint.vae is not None,
+        "text encoder": checkpoint.text is not None,
+        "depth network": checkpoint.has_midas,
+    }
+    lacking = [name for name, is_there in parts.items() if not is_there]
+    state = f"complete, but without a {' and a '.join(lacking)} inside" if lacking else "complete"
+    return Report(diagnosis, state + "; the EMA copy is used" * is_averaged, True, advice)

@@ -1,0 +1,325 @@
+"""The command `depth2img`: run workflows without ComfyUI, look into checkpoints.
+
+Heavy packages are imported when a command needs them, so that `depth2img --help` is quick.
+"""
+
+import argparse
+import importlib.util
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..workflows.problems import EditError
+from .convert_command import add_convert
+
+if TYPE_CHECKING:
+    from ..engine.folders import Folders
+    from ..workflows.edits import Editor
+    from ..workflows.graph import Results, Runner
+
+OK, FAILED, USAGE, CANCELLED = 0, 1, 2, 130  # exit codes; argparse itself exits with 2
+
+_ENGINE_PACKAGES = ("diffusers", "open_clip", "torchsde", "tqdm")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    try:
+        return options.command(options)
+    except KeyboardInterrupt:
+        print("cancelled", file=sys.stderr)
+        return CANCELLED
+    except Exception as error:
+        if options.debug:
+            raise
+        print(f"error: {_printable(_sentence(error))}", file=sys.stderr)
+        return USAGE if isinstance(error, EditError) else FAILED
+
+
+def _sentence(error: Exception) -> str:
+    """What went wrong, for a person."""
+    if isinstance(error, ModuleNotFoundError):
+        return f"the package {error.name} is not installed. {_REMEDY}"
+    expected = (ValueError, OSError, RuntimeError)
+    text = str(error) or "no further message"
+    if isinstance(error, expected):
+        return text
+    return f"{type(error).__name__}: {text} (--debug shows where)"
+
+
+def _printable(text: str) -> str:
+    """Without escape codes, which a name in a file could bring to the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
+_REMEDY = (
+    'Install the embedded engine with: pip install "sd2-depth2img[engine]" '
+    '(in a clone: pip install -e ".[engine]")'
+)
+
+
+# --- arguments -----------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="depth2img", description="Stable Diffusion 2 depth-to-image without ComfyUI."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (_add_run, _add_demo, _add_inspect, add_convert, _add_make_checkpoint):
+        add(commands).add_argument(
+            "--debug", action="store_true", help="show the traceback of an error"
+        )
+    return parser
+
+
+def _add_run(commands: Any) -> argparse.ArgumentParser:
+    run = commands.add_parser(
+        "run",
+        help="run a workflow file",
+        description="Run a ComfyUI workflow: a .json in the canvas or API format, or a PNG that "
+        "carries one. Seeds are used as they stand in the file.",
+    )
+    run.set_defaults(command=_run)
+    run.add_argument("workflow", type=Path, metavar="WORKFLOW")
+    run.add_argument("--prompt", metavar="TEXT", help="what the picture should show")
+    run.add_argument("--seed", type=int, metavar="N", help="seed of every sampler")
+    _add_edits(run)
+    run.add_argument("--output", type=Path, metavar="DIR", help="output folder")
+    return run
+
+
+def _add_demo(commands: Any) -> argparse.ArgumentParser:
+    demo = commands.add_parser(
+        "demo",
+        help="repaint a photo from four prompts, on one sheet",
+        description="Run the example workflow with four prompts and the seeds 0 to 3, and lay the "
+        "photo, its depth map and the four pictures out on one sheet: sheet.png in the output "
+        "folder, where a former one is replaced. Prompts and seeds are the demo's own, made for "
+        "the bundled miniature; another checkpoint wants --set for its size and cfg.",
+    )
+    demo.set_defaults(command=_demo, prompt=None, seed=None)
+    _add_edits(demo)
+    demo.add_argument(
+        "--output",
+        type=Path,
+        default=Path("demo"),
+        metavar="DIR",
+        help="output folder (default: demo)",
+    )
+    return demo
+
+
+def _add_edits(command: argparse.ArgumentParser) -> None:
+    """What can be changed in a workflow, whichever it is, and where its files are."""
+    command.add_argument("--image", metavar="FILE", help="picture for Load Image")
+    command.add_argument(
+        "--depth", metavar="FILE", help="depth map to use instead of estimating one"
+    )
+    command.add_argument(
+        "--mask", metavar="FILE", help="mask to use, a grey picture: white is repainted"
+    )
+    command.add_argument("--negative", metavar="TEXT", help="what the picture should not show")
+    command.add_argument("--steps", type=int, metavar="N", help="steps of every sampler")
+    command.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        help="checkpoint: a file or a diffusers folder, by its path or name",
+    )
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NODE.INPUT=VALUE",
+        help="any other value; NODE is an id, a title or a class name; may be repeated",
+    )
+    command.add_argument(
+        "--base",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="folder with input, output and models/checkpoints, as ComfyUI has them (default: the "
+        "current one)",
+    )
+    command.add_argument("--input", type=Path, metavar="DIR", help="input folder")
+
+
+def _add_inspect(commands: Any) -> argparse.ArgumentParser:
+    inspect = commands.add_parser(
+        "inspect",
+        help="say what a model file or folder is and what is in it",
+        description="Say what a weight file or a folder is, what is in it, and what to do with "
+        "it. Only headers are read, and nothing is run. The exit code is 1 when it cannot be read "
+        "or is an incomplete depth model.",
+    )
+    inspect.set_defaults(command=_inspect)
+    inspect.add_argument("path", type=Path, metavar="FILE|FOLDER")
+    inspect.add_argument("--json", action="store_true", help="as JSON, for programs")
+    return inspect
+
+
+def _add_make_checkpoint(commands: Any) -> argparse.ArgumentParser:
+    make = commands.add_parser(
+        "make-checkpoint",
+        help="write a small checkpoint with random weights",
+        description="Write a checkpoint with the structure of 512-depth-ema and random weights: "
+        "it paints noise, but every loader and workflow takes it.",
+    )
+    make.set_defaults(command=_make_checkpoint)
+    make.add_argument("path", type=Path, metavar="PATH", help="file to write, .safetensors")
+    make.add_argument("--seed", type=int, default=0, metavar="N", help="of the weights (default 0)")
+    make.add_argument("--unet-width", type=int, metavar="N", help="a multiple of 64 (real: 320)")
+    make.add_argument("--vae-width", type=int, metavar="N", help="a multiple of 32 (real: 128)")
+    make.add_argument("--text-width", type=int, metavar="N", help="a multiple of 64 (real: 1024)")
+    make.add_argument("--text-layers", type=int, metavar="N", help="of the text encoder (real: 24)")
+    make.add_argument("--no-midas", action="store_true", help="leave the depth network out")
+    make.add_argument("--full-size", action="store_true", help="the real widths, about 5 GB")
+    return make
+
+
+# --- depth2img run -------------------------------------------------------------------------------
+
+
+def _run(options: argparse.Namespace) -> int:
+    editor, runner = _prepared(options.workflow, options)
+    _show(runner.run(editor.workflow))
+    return OK
+
+
+def _prepared(path: Path, options: argparse.Namespace) -> "tuple[Editor, Runner]":
+    """A workflow with the options' changes, and what runs it in the options' folders."""
+    missing = [name for name in _ENGINE_PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ModuleNotFoundError(name=", ".join(missing))
+    from ..engine import folders
+    from ..workflows.edits import Editor
+    from ..workflows.graph import Runner, all_nodes, read_workflow
+
+    folders.use(_folders(options))
+    nodes = all_nodes()
+    editor = Editor(read_workflow(path, nodes), nodes)
+    _edit(editor, options)
+    return editor, Runner(nodes, lambda line: print(line, file=sys.stderr))
+
+
+def _folders(options: argparse.Namespace) -> "Folders":
+    from ..engine.folders import Folders
+
+    below = Folders.below(options.base)
+    for folder in (options.base, options.input):
+        if folder is not None and not folder.is_dir():
+            raise FileNotFoundError(f"there is no folder {folder}")
+    output = options.output or below.output
+    try:  # before the run, whose results would be lost
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"the output folder {output} cannot be made: {error.strerror}") from error
+    return Folders(options.input or below.input, output, below.checkpoints)
+
+
+def _edit(editor: "Editor", options: argparse.Namespace) -> None:
+    """The named options first, so that --set has the last word."""
+    from ..engine.folders import current
+
+    if options.checkpoint is not None:
+        editor.everywhere(["ckpt_name"], _as_in_a_shell(options.checkpoint, current().checkpoints))
+    if options.image is not None:
+        editor.image(_as_in_a_shell(options.image, current().input))
+    if options.depth is not None:
+        editor.depth(_as_in_a_shell(options.depth, current().input))
+    if options.mask is not None:
+        editor.mask(_as_in_a_shell(options.mask, current().input))
+    if options.prompt is not None:
+        editor.text("positive", options.prompt)
+    if options.negative is not None:
+        editor.text("negative", options.negative)
+    if options.seed is not None:
+        editor.everywhere(["seed", "noise_seed"], options.seed)
+    if options.steps is not None:
+        editor.everywhere(["steps"], options.steps)
+    for assignment in options.set:
+        editor.assign(assignment)
+
+
+def _as_in_a_shell(file: str, folder: Path) -> str:
+    """A path means that file or folder, also when one below `folder` has the same name."""
+    path = Path(file)
+    shadowed = path.is_dir() or (path.is_file() and (folder / file).is_file())
+    return str(path.absolute()) if shadowed else file
+
+
+def _show(results: "Results") -> None:
+    for shown in results.ui.values():
+        for text in shown.get("text", ()):
+            print(text)
+    for file in results.files:
+        print(file)
+
+
+# --- depth2img demo ------------------------------------------------------------------------------
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from .demo import PHOTO, WORKFLOW, paint_sheet
+
+    if options.image is None:
+        options.image = str(PHOTO)
+    for file in paint_sheet(*_prepared(WORKFLOW, options)):
+        print(file)
+    return OK
+
+
+# --- depth2img inspect ---------------------------------------------------------------------------
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from .inspect_command import report
+
+    found = report(options.path)
+    if options.json:
+        print(json.dumps(found.facts(options.path), indent=2))
+    else:
+        print("\n".join(found.lines(options.path)))
+    return OK if found.is_sound else FAILED
+
+
+# --- depth2img make-checkpoint -------------------------------------------------------------------
+
+
+def _make_checkpoint(options: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from ..tools.make_checkpoint import FULL, MINIATURE, make_checkpoint
+
+    structure = FULL if options.full_size else MINIATURE
+    unet, vae, text = structure.unet, structure.vae, structure.text
+    if options.unet_width is not None:
+        unet = replace(unet, model_channels=_width(options.unet_width, 64))
+    if options.vae_width is not None:
+        vae = replace(vae, channels=_width(options.vae_width, 32))
+    if options.text_width is not None:
+        width = _width(options.text_width, 64)
+        unet = replace(unet, context_dim=width)
+        text = replace(text, width=width, mlp_width=4 * width)
+    if options.text_layers is not None:
+        text = replace(text, layers=_width(options.text_layers, 1))
+    midas = None if options.no_midas else structure.midas
+    structure = replace(structure, unet=unet, vae=vae, text=text, midas=midas)
+    path = make_checkpoint(options.path, structure, options.seed)
+    print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+    return OK
+
+
+def _width(value: int, step: int) -> int:
+    if value < step or value % step:
+        raise ValueError(f"{value} does not work; expected a multiple of {step}, {step} or more")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,299 @@
+"""Depth maps in files: which reader a file's content asks for, which range it is in, writing."""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from ...images.files import png_info, written_whole
+from ..colormaps import TOLERANCE, ColourMap, read_back
+from ..convention import from_image
+from .exr_files import read_exr, write_exr
+from .float_files import NPZ_KEY, read_npy, read_npz, read_pfm
+from .image_files import read_picture
+
+log = logging.getLogger(__name__)
+
+# How files that are no pictures begin. A Pf or PF that is no PFM would be no picture either.
+READERS: Mapping[bytes, Callable[[Path], Tensor]] = {
+    b"\x93NUMPY": read_npy,
+    b"PK\x03\x04": read_npz,
+    b"\x76\x2f\x31\x01": read_exr,
+    b"Pf": read_pfm,
+    b"PF": read_pfm,
+}
+
+# Names that such files have, and pictures that other lists of pictures leave out.
+SUFFIXES = (".npy", ".npz", ".exr", ".pfm", ".tif", ".tiff")
+
+
+class Beyond(str, Enum):
+    """What happens to depths beyond the stated range."""
+
+    REFUSE = "refuse"
+    CLIP = "clip"  # they become the end of the range; a warning says how many
+    KEEP = "keep"  # they stay beyond 0..1, infinite ones too: distances, for `convert`
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file's values are to be understood.
+
+    Attributes:
+        far, near: the values that become 0 and 1; far may be the larger one. Integers count over
+            their type's range, 0..1.
+        beyond: what happens to values beyond that. Without a value (NaN) a pixel stays so, and
+            but for `CLIP` so does an infinite one; a warning says how many (see
+            `convention.repair`). With `KEEP`, far 0 and near 1 every value is the file's own.
+        colours: what a coloured picture was painted with. Grey: it was not, and its brightness
+            counts, by the rules of `convention.from_image`.
+        tolerance: see `colormaps.read_back`.
+        invert: 0..1 is turned round, to 1..0.
+
+    Raises:
+        ValueError: the range has no two different ends, or values beyond it are to be inverted.
+    """
+
+    far: float = 0.0
+    near: float = 1.0
+    beyond: Beyond = Beyond.REFUSE
+    colours: ColourMap = ColourMap.GREY
+    tolerance: float = TOLERANCE
+    invert: bool = False
+
+    def __post_init__(self) -> None:
+        if (
+            np.float32(self.far) == np.float32(self.near)
+            or not np.isfinite([self.far, self.near]).all()
+        ):
+            raise ValueError(
+                f"The range goes from {self.far:g} (far) to {self.near:g} (near); expected two "
+                "different numbers. State the values that the file has for far and near."
+            )
+        if self.invert and self.beyond is Beyond.KEEP:
+            raise ValueError(
+                "invert is on and values beyond the range are kept (beyond: keep): 1 minus a "
+                "distance means nothing. Turn invert off; Convert Depth makes what is near white."
+            )
+
+
+AS_IT_IS = Reading()
+
+FATES = {
+    Beyond.CLIP: "beyond the range are clipped to it",
+    Beyond.KEEP: "beyond the range are kept; Convert Depth makes a depth map of distances",
+}
+
+
+def read_depth(path: str | os.PathLike[str], reading: Reading = AS_IT_IS) -> Tensor:
+    """Read depth maps from a file: float32 `[N, H, W]`, 0..1; N is 1 but for stacks in NPY, NPZ.
+
+    PNG, TIFF, JPEG and other pictures, EXR, NPY, NPZ and PFM, told by their content, not their
+    name. All bits of 8 and 16 are kept, and all of a float. Pictures are grey, RGB or palette,
+    with or without alpha.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: a file of another kind or a damaged one, values beyond the range, or colours
+            that are not of the map. The message begins with the path.
+    """
+    path = Path(path)
+    if not path.is_file():
+        what = "that is no file" if path.exists() else "the file is missing"
+        raise FileNotFoundError(f"There is no depth map {path}: {what}.")
+    with path.open("rb") as file:
+        beginning = file.read(16)
+    found = (read for start, read in READERS.items() if beginning.startswith(start))
+    depth = _in_range(_depth_of(next(found, read_picture)(path), reading, path), reading, path)
+    return 1 - depth if reading.invert else depth
+
+
+def _depth_of(image: Tensor, reading: Reading, path: Path) -> Tensor:
+    if reading.beyond is Beyond.KEEP and image.shape[-1] == 4 and (image[..., 3] < 1).any():
+        raise ValueError(
+            f"{path} has transparent pixels, and black behind them is no distance (beyond: keep). "
+            "Save it without transparency, with what is far away as infinity."
+        )
+    if reading.colours is ColourMap.GREY:
+        return from_image(image)
+    if image.shape[-1] == 4 and (image[..., 3] == 1).all():
+        image = image[..., :3]
+    try:
+        return read_back(image, reading.colours, reading.tolerance)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _in_range(depth: Tensor, reading: Reading, path: Path) -> Tensor:
+    """Far..near to 0..1; with far 0 and near 1 every value stays bit for bit."""
+    if (reading.far, reading.near) != (0.0, 1.0):
+        # As float32, like the values, and then in float64: so the ends become 0 and 1 exactly.
+        far, near = (float(np.float32(end)) for end in (reading.far, reading.near))
+        depth = ((depth.double() - far) / (near - far)).float()
+    beyond = (depth < 0) | (depth > 1)
+    if reading.beyond is Beyond.REFUSE:
+        beyond &= depth.isfinite()
+        _check_none(beyond, depth, reading, path)
+    elif beyond.any():
+        log.warning("%s: %d values %s.", path, int(beyond.sum()), FATES[reading.beyond])
+    if reading.beyond is Beyond.CLIP:
+        depth = depth.clamp(0, 1)
+    without = int((~depth.isfinite()).sum())
+    if without:
+        log.warning("%s: %d of %d pixels are NaN or infinite.", path, without, depth.numel())
+    return depth
+
+
+def _check_none(beyond: Tensor, depth: Tensor, reading: Reading, path: Path) -> None:
+    if not beyond.any():
+        return
+    known = depth[depth.isfinite()].double() * (reading.near - reading.far) + reading.far
+    low, high = known.min().item(), known.max().item()
+    raise ValueError(
+        f"{path}: its values run from {low:g} to {high:g}, and {int(beyond.sum())} of "
+        f"{depth.numel()} are beyond the stated range of {reading.far:g} (far) to "
+        f"{reading.near:g} (near). State the range that the file is in, clip it (beyond: clip), "
+        "or keep its distances for Convert Depth (beyond: keep)."
+    )
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+class FileFormat(str, Enum):
+    """The files that depth maps are written to."""
+
+    PNG = "png"
+    TIFF_16 = "tiff 16-bit"
+    TIFF_FLOAT = "tiff float"
+    EXR = "exr"
+    NPY = "npy"
+    NPZ = "npz"
+    PFM = "pfm"
+
+    @property
+    def suffix(self) -> str:
+        """What the file's name ends in, with the dot."""
+        return ".tiff" if self in (FileFormat.TIFF_16, FileFormat.TIFF_FLOAT) else f".{self.value}"
+
+
+PIXEL_TYPES = {8: np.uint8, 16: np.uint16}  # by bits a channel
+
+
+def write_depth(
+    path: str | os.PathLike[str],
+    depth: Tensor,
+    kind: FileFormat = FileFormat.PNG,
+    bits: int = 16,
+    text: Mapping[str, str] | None = None,
+) -> None:
+    """Write depth `[H, W]` to a file, which appears complete or not at all.
+
+    Formats of 8 and 16 bits hold 0..1, to half a step (1/131070 at 16 bits); a map that came from
+    such a file is the same bit for bit. Those of floats (float32) hold every finite value exactly;
+    values outside 0..1 are warned about, because reading them takes a stated range.
+
+    Args:
+        bits: 8 or 16, of a PNG.
+        text: entries for a PNG; the other formats have no place for them.
+
+    Raises:
+        ValueError: another rank, values that the format cannot hold, or another number of bits.
+        OSError: the folder is missing or cannot be written.
+    """
+    path = Path(path)
+    if kind is FileFormat.PNG:
+        write_png(path, depth, bits, text)
+        return
+    values = _steps(depth, 16) if kind is FileFormat.TIFF_16 else _floats(depth, path)
+    with written_whole(path) as unfinished:
+        WRITERS[kind](unfinished, values)
+
+
+def write_png(
+    path: str | os.PathLike[str],
+    depth: Tensor,
+    bits: int = 16,
+    text: Mapping[str, str] | None = None,
+) -> None:
+    """Write depth `[H, W]`, 0..1, to a grey PNG of 8 or 16 bits; see `write_depth`."""
+    if bits not in PIXEL_TYPES:
+        raise ValueError(f"A depth map cannot be saved with {bits} bits; choose 8 or 16.")
+    pixels = _steps(depth, bits)
+    with written_whole(Path(path)) as unfinished:
+        Image.fromarray(pixels).save(unfinished, format="PNG", pnginfo=png_info(text))
+
+
+def _write_npy(path: Path, values: np.ndarray) -> None:
+    with path.open("wb") as file:  # to a mere name numpy would add a suffix
+        np.save(file, values)
+
+
+def _write_npz(path: Path, values: np.ndarray) -> None:
+    with path.open("wb") as file:
+        np.savez_compressed(file, **{NPZ_KEY: values})
+
+
+def _write_pfm(path: Path, values: np.ndarray) -> None:
+    """Little-endian, which the sign of the scale says; lines from bottom to top."""
+    height, width = values.shape
+    header = f"Pf\n{width} {height}\n-1.0\n".encode()
+    path.write_bytes(header + values[::-1].astype("<f4").tobytes())
+
+
+def _write_tiff(path: Path, values: np.ndarray) -> None:
+    Image.fromarray(values).save(path, format="TIFF")
+
+
+# What each format does with a name and values [H, W]: uint16 for 16-bit TIFF, else float32.
+WRITERS: Mapping[FileFormat, Callable[[Path, np.ndarray], None]] = {
+    FileFormat.TIFF_16: _write_tiff,
+    FileFormat.TIFF_FLOAT: _write_tiff,
+    FileFormat.EXR: write_exr,
+    FileFormat.NPY: _write_npy,
+    FileFormat.NPZ: _write_npz,
+    FileFormat.PFM: _write_pfm,
+}
+
+
+def _steps(depth: Tensor, bits: int) -> np.ndarray:
+    """0..1 to unsigned integers."""
+    low, high = _ends(depth)
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"The depth map's values run from {low:g} to {high:g}; a file of {bits} bits holds 0 "
+            "to 1. Bring it there with Convert Depth, or choose a format of floats."
+        )
+    highest = np.iinfo(PIXEL_TYPES[bits]).max
+    # In float64, so that multiplying does not move a value across the middle between two steps.
+    return np.rint(depth.detach().cpu().double().numpy() * highest).astype(PIXEL_TYPES[bits])
+
+
+def _floats(depth: Tensor, path: Path) -> np.ndarray:
+    low, high = _ends(depth)
+    if low < 0 or high > 1:
+        log.warning(
+            "%s: values run from %g to %g; Load Depth Map needs that range, or beyond: keep.",
+            path,
+            low,
+            high,
+        )
+    return np.ascontiguousarray(depth.detach().cpu().float().numpy())
+
+
+def _ends(depth: Tensor) -> tuple[float, float]:
+    if depth.ndim != 2 or depth.numel() == 0:
+        raise ValueError(f"The depth map has shape {tuple(depth.shape)}; expected [height, width].")
+    low, high = (value.item() for value in depth.detach().aminmax())
+    if not np.isfinite([low, high]).all():
+        raise ValueError(
+            f"The depth map's values run from {low:g} to {high:g}; expected finite ones. Repair it "
+            "first."
+        )
+    return low, high

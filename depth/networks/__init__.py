@@ -1,0 +1,1 @@
+"""Depth networks: the MiDaS family and folders of transformers."""

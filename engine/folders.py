@@ -1,0 +1,230 @@
+"""Where the embedded engine looks for files and leaves them: ComfyUI's layout under a base folder.
+
+    <base>/input                pictures that workflows name
+    <base>/output               saved pictures; <base>/output/temp holds the previews
+    <base>/models/checkpoints   checkpoints, also in subfolders
+    <base>/models/diffusers     folders that diffusers wrote, with model_index.json
+    <base>/models/depth         depth networks; so are models/geometry_estimation and
+                                models/depthanything, which others use
+
+The base is the current directory unless `use()` says otherwise.
+"""
+
+import mimetypes
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..checkpoints.source import folder_names
+from ..depth.networks.model_files import FOLDERS, find_model, model_names
+from ..images.files import written_whole as written_whole  # for whoever writes there
+
+CHECKPOINT_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")
+
+
+@dataclass(frozen=True)
+class Folders:
+    """One set of folders; relative ones count from the current directory."""
+
+    input: Path
+    output: Path
+    checkpoints: Path
+
+    @classmethod
+    def below(cls, base: Path) -> "Folders":
+        """ComfyUI's layout under a base folder."""
+        return cls(base / "input", base / "output", base / "models" / "checkpoints")
+
+    @property
+    def temp(self) -> Path:
+        """Previews; beside the results, so that `--output` moves them too."""
+        return self.output / "temp"
+
+    @property
+    def diffusers(self) -> Path:
+        """Folders that diffusers wrote; beside the checkpoints."""
+        return self.checkpoints.parent / "diffusers"
+
+    @property
+    def depth(self) -> tuple[Path, ...]:
+        """Depth networks; beside the checkpoints."""
+        return tuple(self.checkpoints.parent / name for name in FOLDERS)
+
+
+def current() -> Folders:
+    """The folders in use."""
+    return _current
+
+
+def use(folders: Folders) -> None:
+    """From now on look here."""
+    global _current
+    _current = folders
+
+
+_current = Folders.below(Path())
+
+
+# --- what is there -------------------------------------------------------------------------------
+
+
+def checkpoint_names() -> list[str]:
+    """Weight files below the checkpoints folder, as `name` or `subfolder/name`, then diffusers
+    folders, as `name/`.
+    """
+    folder = current().checkpoints
+    paths = (path for path in folder.rglob("*") if path.suffix.lower() in CHECKPOINT_SUFFIXES)
+    files = sorted(path.relative_to(folder).as_posix() for path in paths if path.is_file())
+    return [*files, *folder_names([current().diffusers])]
+
+
+def checkpoint_path(name: str) -> Path:
+    """A checkpoint by its name in the checkpoints folder, or by the path of a file or folder.
+
+    `NAME/` means the folder of that name in the diffusers folder, as does `NAME` where nothing
+    else has that name.
+    Raises FileNotFoundError that says where it was looked for and what to do.
+    """
+    folder, diffusers = current().checkpoints, current().diffusers
+    if name in folder_names([diffusers]):
+        return diffusers / name
+    # Path would drop the slash, and find a file.
+    files = () if name.endswith("/") else (folder / name, Path(name))
+    for path in files:
+        if path.is_file():
+            return path
+    if name and Path(name).is_dir():
+        return Path(name)
+    if f"{name}/" in folder_names([diffusers]):
+        return diffusers / name
+    raise FileNotFoundError(
+        f"there is no checkpoint {name!r}, neither in {folder.absolute()} nor as a path; put the "
+        f"file into that folder, or a folder of diffusers into {diffusers.absolute()}, or say "
+        "where it is (--checkpoint FILE)"
+    )
+
+
+def depth_model_names() -> list[str]:
+    """Depth models below the folders for them, as `name` or `subfolder/name`."""
+    return model_names(current().depth)
+
+
+def depth_model_path(name: str) -> Path:
+    """A depth model by its name in the folders for them, or by the path of a file or folder.
+
+    Raises FileNotFoundError that says where it was looked for and what to do.
+    """
+    try:
+        return find_model(name, [folder.absolute() for folder in current().depth])
+    except FileNotFoundError:
+        if name and Path(name).exists():
+            return Path(name)
+        raise
+
+
+def input_names(suffixes: tuple[str, ...] = (), pictures: bool = True) -> list[str]:
+    """Files in the input folder that end in one of the suffixes, and pictures unless told not."""
+    folder = current().input
+    names = [path.name for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+    return sorted(
+        name
+        for name in names
+        if name.lower().endswith(suffixes) or (pictures and _is_picture(name))
+    )
+
+
+def input_path(name: str) -> Path:
+    """A file by its name in the input folder, or by its path.
+
+    `name [output]`, `name [temp]` and `name [input]` mean that folder, as in ComfyUI.
+    Raises FileNotFoundError that says where it was looked for and what to do.
+    """
+    name, folder = _annotated(name)
+    return _find(
+        name,
+        folder,
+        f"there is no file {name!r}, neither in {folder.absolute()} nor as a path; put it into "
+        "that folder or give the path of another one",
+    )
+
+
+def _find(name: str, folder: Path, missing: str) -> Path:
+    for path in (folder / name, Path(name)):
+        if path.is_file():
+            return path
+    raise FileNotFoundError(missing)
+
+
+def _annotated(name: str) -> tuple[str, Path]:
+    folders = current()
+    marks = {"[input]": folders.input, "[output]": folders.output, "[temp]": folders.temp}
+    for mark, folder in marks.items():
+        if name.endswith(mark):
+            return name.removesuffix(mark).rstrip(), folder
+    return name, folders.input
+
+
+def _is_picture(name: str) -> bool:
+    # Not strict: WebP and others count, too, that are no official types.
+    kind, _ = mimetypes.guess_type(name, strict=False)
+    return kind is not None and kind.startswith("image/")
+
+
+# --- where results go ----------------------------------------------------------------------------
+
+
+def output_paths(
+    folder: Path, prefix: str, count: int, width: int, height: int, suffix: str
+) -> tuple[list[Path], str]:
+    """Free paths in ComfyUI's numbering: prefix_00001_.png, prefix_00002_.png, ...
+
+    Args:
+        folder: the output folder; created with the prefix's subfolder.
+        prefix: may name a subfolder (`maps/depth`) and hold %width%, %height%, %year%, %month%,
+            %day%, %hour%, %minute%, %second% and %batch_num% (0 for the first file).
+        count: number of files.
+        width, height: in pixels, for the marks.
+
+    Returns: the paths and the subfolder they lie in, "" for none.
+
+    Raises ValueError when the prefix leads out of the output folder.
+    """
+    prefix = os.path.normpath(_expand(prefix, width, height))
+    subfolder, name = os.path.split(prefix)
+    target = folder / subfolder
+    if not target.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(
+            f"the file name prefix {prefix!r} leads to {target.resolve()}, outside the output "
+            f"folder {folder.resolve()}; use a prefix without .. and without a leading /"
+        )
+    target.mkdir(parents=True, exist_ok=True)
+    names = [name.replace("%batch_num%", str(index)) for index in range(count)]
+    first = 1 + max((_last_number(target, one) for one in set(names)), default=0)
+    files = [f"{one}_{first + index:05}_{suffix}" for index, one in enumerate(names)]
+    return [target / file for file in files], subfolder
+
+
+def _expand(prefix: str, width: int, height: int) -> str:
+    now = time.localtime()
+    marks = {
+        "width": str(width),
+        "height": str(height),
+        "year": str(now.tm_year),
+        "month": f"{now.tm_mon:02}",
+        "day": f"{now.tm_mday:02}",
+        "hour": f"{now.tm_hour:02}",
+        "minute": f"{now.tm_min:02}",
+        "second": f"{now.tm_sec:02}",
+    }
+    for mark, value in marks.items():
+        prefix = prefix.replace(f"%{mark}%", value)
+    return prefix
+
+
+def _last_number(folder: Path, name: str) -> int:
+    """The highest number among files called `name_NUMBER_...`, whatever their suffix; 0: none."""
+    start = os.path.normcase(f"{name}_")
+    files = [file for file in os.listdir(folder) if os.path.normcase(file).startswith(start)]
+    numbers = [file[len(start) :].split(".")[0].split("_")[0] for file in files]
+    return max((int(number) for number in numbers if number.isdecimal()), default=0)

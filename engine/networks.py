@@ -1,0 +1,324 @@
+"""MODEL, CLIP and VAE of the embedded engine, on diffusers' and transformers' networks.
+
+The networks get their widths from the checkpoint's architectures and are built without memory of
+their own; the file's tensors, memory-mapped where their type already fits, become their weights.
+Each object reads its part of the file when it is first used.
+"""
+
+import functools
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from ..checkpoints.add_difference import Transplanted
+from ..checkpoints.architecture import (
+    TextArchitecture,
+    UNetArchitecture,
+    VAEArchitecture,
+)
+from ..checkpoints.checkpoint import Absent, Checkpoint
+from ..checkpoints.identify.diagnosis import Part
+from ..checkpoints.keymaps import KeyMap, text_keys, unet_keys, vae_keys
+from ..sampling.latents import SCALE_FACTOR
+from . import prompt
+from .diffusers_configs import text_config, unet_config, vae_config
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from transformers import CLIPTextModel
+
+logger = logging.getLogger(__name__)
+
+Device = torch.device | str
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def load(
+    checkpoint: Checkpoint, device: Device | None = None
+) -> tuple["EngineModel", "EngineCLIP | Absent", "EngineVAE | Absent"]:
+    """MODEL, CLIP and VAE of a checkpoint; no weights are read yet.
+
+    In place of a part that the checkpoint lacks stands an `Absent`.
+
+    Args:
+        checkpoint: an opened depth checkpoint.
+        device: where the networks run; CUDA if there is one, otherwise the CPU.
+
+    Raises ModuleNotFoundError when the packages of the engine are not installed, and ValueError
+    for a structure that diffusers' networks cannot have.
+    """
+    for package in ("diffusers", "open_clip"):
+        prompt.engine_package(package)
+    for name, part in (("UNet", checkpoint.unet), ("VAE", checkpoint.vae)):
+        if part is not None and part.channel_mult[0] != 1:
+            raise ValueError(
+                f"{checkpoint.path.name}: the {name}'s widths are {part.channel_mult} times its "
+                "first convolution's; the embedded engine needs the first of these to be 1, as in "
+                "every Stable Diffusion model"
+            )
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(device)
+    return (
+        EngineModel(checkpoint, device),
+        EngineCLIP(checkpoint, device) if checkpoint.text else checkpoint.stand_in(Part.TEXT),
+        EngineVAE(checkpoint, device) if checkpoint.vae else checkpoint.stand_in(Part.VAE),
+    )
+
+
+class EngineModel:
+    """The UNet. It runs in float32 on the CPU and in float16 on CUDA.
+
+    Attributes:
+        device: where it runs.
+        latent_scale: factor between a LATENT on the canvas and what the UNet was trained on.
+        in_channels: those of the latent and one for depth.
+    """
+
+    latent_scale = SCALE_FACTOR
+
+    def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
+        self.device = device
+        self.in_channels = checkpoint.unet.in_channels
+        self._checkpoint = checkpoint
+        self._dtype = torch.float16 if device.type == "cuda" else torch.float32
+
+    @functools.cached_property
+    def network(self) -> "UNet2DConditionModel":
+        """The network with its weights, read at first use."""
+        unet = self._checkpoint.unet
+        weights = _weights(self._checkpoint, Part.UNET, unet_keys(unet), self.device, self._dtype)
+        with torch.device("meta"):
+            network = unet_network(unet)
+        return _fill(network, weights)
+
+    def transplanted(
+        self, fine_tune: "EngineModel", base: "EngineModel", strength: float
+    ) -> "EngineModel":
+        """This depth model plus strength · (fine_tune − base), read at first use.
+
+        Raises CannotTransplant when the three do not belong together.
+        """
+        files = (model._checkpoint.file for model in (self, fine_tune, base))
+        file = Transplanted(*files, strength, parts=(Part.UNET,))
+        return EngineModel(replace(self._checkpoint, file=file), self.device)
+
+    @torch.no_grad()
+    def predict_noise(self, x: Tensor, timesteps: Tensor, context: Tensor) -> Tensor:
+        """The noise in x, float32 [N, in_channels - 1, h, w] on the model's device.
+
+        Args:
+            x: [N, in_channels, h, w], the latent divided by sqrt(sigma^2 + 1), then the depth
+                channel in -1..1; any h and w.
+            timesteps: int64 [N], 0..999.
+            context: [N, tokens, width], from EngineCLIP.
+
+        Raises ValueError when a shape does not fit the model.
+        """
+        if x.ndim != 4 or x.shape[1] != self.in_channels:
+            raise ValueError(
+                f"the UNet got an input of shape {list(x.shape)}, it takes "
+                f"[N, {self.in_channels}, h, w]: the latent's channels and one of depth"
+            )
+        width = self._checkpoint.unet.context_dim
+        if context.ndim != 3 or context.shape[0] != len(x) or context.shape[2] != width:
+            raise ValueError(
+                f"the UNet got a context of shape {list(context.shape)}, it takes "
+                f"[{len(x)}, tokens, {width}]; encode the prompt with the CLIP of the same "
+                "checkpoint"
+            )
+        noise = self.network(
+            x.to(self.device, self._dtype),
+            timesteps.to(self.device),
+            context.to(self.device, self._dtype),
+            return_dict=False,
+        )[0]
+        return noise.float()
+
+
+class EngineCLIP:
+    """The tokenizer and the text tower, in float32: a prompt -> the UNet's context."""
+
+    def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
+        self.device = device
+        self._checkpoint = checkpoint
+
+    @functools.cached_property
+    def network(self) -> "CLIPTextModel":
+        """The text tower with its weights, read at first use."""
+        text = self._checkpoint.text
+        with torch.device("meta"):
+            model = text_network(text)
+        tower = text_tower(model)
+        weights = _weights(self._checkpoint, Part.TEXT, text_keys(text), self.device)
+        _fill(tower, ((name.removeprefix("text_model."), tensor) for name, tensor in weights))
+        # A table of 0, 1, 2, ..., which is in no file.
+        tower.embeddings.position_ids = torch.arange(text.length, device=self.device)[None]
+        return model.eval()
+
+    def tokenize(self, text: str) -> list[prompt.Chunk]:
+        """A prompt as chunks of 77 (token, weight) pairs; see `prompt.tokenize`."""
+        return prompt.tokenize(text)
+
+    @torch.no_grad()
+    def encode(self, tokens: list[prompt.Chunk]) -> Tensor:
+        """The context of tokenised text, float32 [1, 77 * chunks, width] on the CPU."""
+        return prompt.encode(tokens, self._contexts).cpu()
+
+    def _contexts(self, tokens: Tensor) -> Tensor:
+        return self.network(tokens.to(self.device)).last_hidden_state
+
+
+class EngineVAE:
+    """The autoencoder, in float32: pictures <-> latents, one picture of a batch at a time."""
+
+    def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
+        self.device = device
+        self._checkpoint = checkpoint
+
+    @functools.cached_property
+    def network(self) -> "AutoencoderKL":
+        """The network with its weights, read at first use."""
+        vae = self._checkpoint.vae
+        weights = _weights(self._checkpoint, Part.VAE, vae_keys(vae), self.device)
+        with torch.device("meta"):
+            network = vae_network(vae)
+        return _fill(network, weights)
+
+    @property
+    def factor(self) -> int:
+        """Pixels per latent pixel, in each direction: 8."""
+        return 2 ** (len(self._checkpoint.vae.levels) - 1)
+
+    @torch.no_grad()
+    def encode(self, pixels: Tensor) -> Tensor:
+        """The mean of the latent's distribution, unscaled, float32 [B, 4, h, w] on the CPU.
+
+        Sides that are not multiples of 8 lose their outermost pixels, as in ComfyUI, and a fourth
+        channel (transparency) is left out; a warning tells of both.
+
+        Args:
+            pixels: [B, H, W, 3] in 0..1.
+
+        Raises ValueError for another layout and for pictures of less than 8×8 pixels.
+        """
+        pictures = self._cropped(_rgb(pixels)).movedim(-1, 1) * 2 - 1  # BHWC -> BCHW
+        # PyTorch normalises groups less exactly when the channels lie together in memory.
+        pictures = pictures.contiguous()
+        return torch.cat([self._encode(picture[None]) for picture in pictures])
+
+    @torch.no_grad()
+    def decode(self, latent: Tensor) -> Tensor:
+        """The pictures of latents, float32 [B, H, W, 3] in 0..1 on the CPU.
+
+        Args:
+            latent: [B, 4, h, w], unscaled.
+
+        Raises ValueError for another layout.
+        """
+        channels = self._checkpoint.vae.latent_channels
+        if latent.ndim != 4 or latent.shape[1] != channels or latent.numel() == 0:
+            raise ValueError(
+                f"the VAE got a latent of shape {list(latent.shape)}, it decodes "
+                f"[B, {channels}, h, w]; this latent comes from another kind of model"
+            )
+        pictures = torch.cat([self._decode(item[None]) for item in latent])
+        return ((pictures + 1) / 2).clamp(0, 1).movedim(1, -1)  # BCHW -> BHWC
+
+    def _encode(self, picture: Tensor) -> Tensor:
+        return self.network.encode(picture.to(self.device, torch.float32)).latent_dist.mean.cpu()
+
+    def _decode(self, latent: Tensor) -> Tensor:
+        picture = self.network.decode(latent.to(self.device, torch.float32), return_dict=False)[0]
+        return picture.cpu()
+
+    def _cropped(self, pixels: Tensor) -> Tensor:
+        """The middle of the pictures, with sides that are multiples of the factor."""
+        height, width = pixels.shape[1:3]
+        top, left = height % self.factor // 2, width % self.factor // 2
+        rows, columns = (side // self.factor * self.factor for side in (height, width))
+        if rows == 0 or columns == 0 or len(pixels) == 0:
+            raise ValueError(
+                f"the VAE got {len(pixels)} pictures of {width}×{height} pixels; it encodes one or "
+                f"more of at least {self.factor}×{self.factor}"
+            )
+        if (rows, columns) != (height, width):
+            logger.warning(
+                "VAE encode: %d×%d pixels are not multiples of %d; encoding the middle %d×%d",
+                width,
+                height,
+                self.factor,
+                columns,
+                rows,
+            )
+        return pixels[:, top : top + rows, left : left + columns]
+
+
+def _rgb(pixels: Tensor) -> Tensor:
+    if pixels.ndim != 4 or pixels.shape[3] not in (3, 4):
+        raise ValueError(
+            f"the VAE got pictures of shape {list(pixels.shape)}, it encodes [B, H, W, 3]"
+        )
+    if pixels.shape[3] == 4:
+        logger.warning("VAE encode: the pictures' fourth channel (transparency) is left out")
+    return pixels[..., :3]
+
+
+# --- Weights -------------------------------------------------------------------------------------
+
+
+def _weights(
+    checkpoint: Checkpoint,
+    part: Part,
+    keys: KeyMap,
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+) -> Iterable[tuple[str, Tensor]]:
+    """A part's tensors under diffusers' names, one at a time, on the device.
+
+    On the CPU a tensor of the right type stays memory-mapped and takes no memory of its own.
+    """
+    for name, tensor in keys.to_diffusers(lambda name: checkpoint.file.read(part.value + name)):
+        yield name, tensor.to(device, dtype)
+
+
+def _fill(network: Network, weights: Iterable[tuple[str, Tensor]]) -> Network:
+    """Make exactly these tensors the weights of a network that was built on the meta device."""
+    network.load_state_dict(dict(weights), strict=True, assign=True)
+    return network.eval().requires_grad_(False)
+
+
+# --- Networks ------------------------------------------------------------------------------------
+
+
+def unet_network(unet: UNetArchitecture) -> "UNet2DConditionModel":
+    """As in Stable Diffusion 2's `unet/config.json`, with this checkpoint's widths."""
+    from diffusers import UNet2DConditionModel
+
+    return UNet2DConditionModel(**unet_config(unet))
+
+
+def vae_network(vae: VAEArchitecture) -> "AutoencoderKL":
+    """As in Stable Diffusion 2's `vae/config.json`, with this checkpoint's widths."""
+    from diffusers import AutoencoderKL
+
+    return AutoencoderKL(**vae_config(vae))
+
+
+def text_tower(model: nn.Module) -> nn.Module:
+    """The tower itself: transformers 4 wraps it in a module of its own, transformers 5 does not."""
+    return getattr(model, "text_model", model)
+
+
+def text_network(text: TextArchitecture) -> "CLIPTextModel":
+    """As in Stable Diffusion 2's `text_encoder/config.json`, with this checkpoint's widths.
+
+    It ends with the last but one stored layer and the final normalisation.
+    """
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    return CLIPTextModel(CLIPTextConfig(**text_config(text)))

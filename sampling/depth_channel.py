@@ -1,0 +1,174 @@
+"""The fifth input channel: from a depth map to what the UNet sees beside the noisy latent.
+
+A depth map travels inside the conditioning at its full size and is fitted to the latent only
+while sampling, so that one conditioning serves passes of different sizes.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..images.sizes import same_aspect
+
+DEPTH_KEY = "sd2_depth"
+
+_log = logging.getLogger(__name__)
+
+Conditioning = Sequence[Sequence[Any]]  # of [context [1, tokens, width], values by name]
+
+
+class MissingDepthError(ValueError):
+    """The conditioning carries no depth map; the message names the node to add."""
+
+
+class Normalize(str, Enum):
+    """Which depth becomes -1 (far) and which +1 (near)."""
+
+    PER_IMAGE = "per image"  # each map's own minimum and maximum, as the model was trained
+    WHOLE_BATCH = "whole batch"  # those of all maps together: steady for video frames
+    FIXED_RANGE = "fixed range"  # the given low and high
+    NONE = "none"  # 0 and 1, the range of a depth map on the canvas
+
+
+@dataclass(frozen=True, eq=False)
+class DepthCondition:
+    """A depth map and how it becomes the UNet's fifth input channel.
+
+    Attributes:
+        depth: float32 [B, H, W], finite; larger is nearer.
+        normalize: which depths become -1 and +1.
+        strength: factor on the finished channel; 0 leaves a channel of zeros (no depth at all),
+            1 is what the model was trained with.
+        low, high: depths that become -1 and +1 with `Normalize.FIXED_RANGE`. Depths beyond them
+            go beyond -1 and +1; nothing is clipped.
+    """
+
+    depth: Tensor
+    normalize: Normalize = Normalize.PER_IMAGE
+    strength: float = 1.0
+    low: float = 0.0
+    high: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.depth.ndim != 3 or self.depth.numel() == 0:
+            raise ValueError(f"a depth map has shape [B, H, W], found {list(self.depth.shape)}")
+        if not torch.isfinite(self.depth).all():
+            bad = int((~torch.isfinite(self.depth)).sum())
+            raise ValueError(f"the depth map has {bad} NaN or infinite pixels; repair it first")
+        if self.normalize is Normalize.FIXED_RANGE and not self.low < self.high:
+            raise ValueError(
+                f"the fixed range goes from {self.low} to {self.high}; "
+                "low (far) must be less than high (near)"
+            )
+        flat = int((self.depth.amin((1, 2)) == self.depth.amax((1, 2))).sum())
+        if flat:
+            _log.warning(
+                "%d of %d depth maps are flat (one depth everywhere): the model sees no depth in "
+                "them",
+                flat,
+                self.depth.shape[0],
+            )
+
+    def channel(self, batch: int, height: int, width: int) -> Tensor:
+        """The fifth channel for a latent of this size.
+
+        Fitted bicubically (align_corners=False), then normalised, then scaled by `strength`:
+        that order is the training's (Stability-AI/stablediffusion,
+        `ldm/models/diffusion/ddpm.py`, LatentDepth2ImageDiffusion). A flat map gives -1.
+
+        Returns: float32 [batch, 1, height, width]. A batch of maps repeats as a whole.
+        Raises ValueError when `batch` is not a multiple of the number of maps.
+        """
+        maps = self.depth.shape[0]
+        if batch % maps:
+            raise ValueError(
+                f"{maps} depth maps cannot be shared out to a latent batch of {batch}; give one "
+                "map, as many maps as latents, or a number of maps that divides the batch"
+            )
+        self._warn_if_squeezed(height, width)
+        depth = self.depth.float().unsqueeze(1)  # BHW -> B1HW
+        low, high = self._range(depth)
+        flat = low == high  # told before fitting, whose rounding would be stretched into noise
+        if depth.shape[-2:] != (height, width):
+            depth = F.interpolate(depth, size=(height, width), mode="bicubic", align_corners=False)
+            low, high = self._range(depth)
+        span = torch.where(flat | (low == high), 1.0, high - low)
+        unit = torch.where(flat, 0.0, (depth - low) / span)
+        channel = (2.0 * unit - 1.0) * self.strength
+        return channel.repeat(batch // maps, 1, 1, 1)
+
+    def _warn_if_squeezed(self, height: int, width: int) -> None:
+        rows, columns = self.depth.shape[1:]
+        if not same_aspect(rows, columns, height, width):
+            _log.warning(
+                "the depth map is %d x %d pixels, the latent %d x %d: it is squeezed to fit and "
+                "does not match a cropped picture; crop it like the picture (Upscale Image)",
+                columns,
+                rows,
+                width,
+                height,
+            )
+
+    def _range(self, depth: Tensor) -> tuple[Tensor, Tensor]:
+        if self.normalize is Normalize.PER_IMAGE:
+            return depth.amin((1, 2, 3), keepdim=True), depth.amax((1, 2, 3), keepdim=True)
+        if self.normalize is Normalize.WHOLE_BATCH:
+            return depth.amin(), depth.amax()
+        if self.normalize is Normalize.FIXED_RANGE:
+            return torch.tensor(self.low), torch.tensor(self.high)
+        return torch.tensor(0.0), torch.tensor(1.0)
+
+
+def attach_depth(
+    conditioning: Conditioning, condition: DepthCondition, start: float = 0.0, end: float = 1.0
+) -> list[list[Any]]:
+    """A copy of the conditioning that carries the depth map; the original is left as it was.
+
+    Args:
+        start, end: the part of the way from noise to picture, 0..1, in which the model sees the
+            map. For the rest the copy has entries of its own, without depth.
+
+    Raises ValueError when that part is empty.
+    """
+    if not 0.0 <= start < end <= 1.0:
+        raise ValueError(
+            f"the depth map is to be seen from {start} to {end} of the way; expected two numbers "
+            "from 0 to 1, the first one smaller"
+        )
+    if (start, end) == (0.0, 1.0):
+        return [[context, {**values, DEPTH_KEY: condition}] for context, values in conditioning]
+    without = replace(condition, strength=0.0)
+    spans = [(start, end, condition), (0.0, start, without), (end, 1.0, without)]
+    return [
+        [context, {**values, **times, DEPTH_KEY: depth}]
+        for context, values in conditioning
+        for from_, to, depth in spans
+        if (times := _times(values, from_, to)) is not None
+    ]
+
+
+def _times(values: Mapping[str, Any], start: float, end: float) -> dict[str, float] | None:
+    """When an entry holds, cut to a span; None when never."""
+    start = max(start, values.get("start_percent", 0.0))
+    end = min(end, values.get("end_percent", 1.0))
+    return {"start_percent": start, "end_percent": end} if start < end else None
+
+
+def find_depth(values: Mapping[str, Any], which: str) -> DepthCondition:
+    """The depth map of one conditioning entry; `which` is "positive" or "negative".
+
+    Raises MissingDepthError when there is none.
+    """
+    condition = values.get(DEPTH_KEY)
+    if condition is None:
+        raise MissingDepthError(
+            f"The {which} conditioning has no depth map, which this SD2 depth model needs: put "
+            'the node "Encode Depth" between the text prompts and the sampler.'
+        )
+    return condition

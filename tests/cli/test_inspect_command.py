@@ -1,0 +1,180 @@
+"""`depth2img inspect`: what it says, for people and for programs, and its exit codes."""
+
+import json
+import shutil
+import zipfile
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from sd2_depth2img.checkpoints.ema import ema_name
+from sd2_depth2img.checkpoints.files.pickles import UnreadableFile
+from sd2_depth2img.checkpoints.files.weights import open_weights
+from sd2_depth2img.cli import main
+
+
+def inspect(capsys, path, code=main.OK):
+    """What it prints; it has to end with that exit code, for people and for programs."""
+    assert main.main(["inspect", str(path)]) == code
+    lines = capsys.readouterr().out.splitlines()
+    assert main.main(["inspect", str(path), "--json"]) == code
+    return lines, json.loads(capsys.readouterr().out)
+
+
+def without(mini_checkpoint, folder, *starts):
+    weights = {n: t for n, t in load_file(mini_checkpoint).items() if not n.startswith(starts)}
+    save_file(weights, folder / "part.safetensors")
+    return folder / "part.safetensors"
+
+
+def test_a_whole_checkpoint(mini_checkpoint, capsys):
+    lines, facts = inspect(capsys, mini_checkpoint)
+    assert lines[0] == (
+        f"{mini_checkpoint}: This is a Stable Diffusion 2 depth checkpoint (5 input channels, "
+        "context 64)."
+    )
+    assert any(line.startswith("  MiDaS depth network: 368 tensors, ") for line in lines)
+    assert lines[-2:] == [
+        "  complete",
+        "  What to do: Put it into models/checkpoints and choose it in Load SD2 Depth Checkpoint.",
+    ]
+    assert facts["kind"] == "SD2_DEPTH"
+    assert facts["family"] == "SD2"
+    assert facts["parts"]["MiDaS depth network"]["tensors"] == 368
+    assert (facts["has_midas"], facts["has_ema"], facts["is_sound"]) == (True, False, True)
+
+
+@pytest.mark.parametrize(
+    ("starts", "state"),
+    [
+        (["depth_model."], "complete, but without a depth network inside"),
+        (
+            ["first_stage_model.", "cond_stage_model."],
+            "complete, but without a VAE and a text encoder inside",
+        ),
+    ],
+)
+def test_what_a_usable_copy_lacks_is_said(mini_checkpoint, tmp_path, capsys, starts, state):
+    lines, facts = inspect(capsys, without(mini_checkpoint, tmp_path, *starts))
+    assert f"  {state}" in lines
+    assert facts["state"] == state
+
+
+def test_an_incomplete_copy_fails(mini_checkpoint, tmp_path, capsys):
+    path = without(mini_checkpoint, tmp_path, "first_stage_model.quant_conv.bias")
+    lines, facts = inspect(capsys, path, main.FAILED)
+    assert "first_stage_model. 1 are missing (quant_conv.bias)" in lines[-1]
+    assert not facts["is_sound"]
+
+
+def test_the_averaged_copy_is_used_and_said_to_be(mini_checkpoint, tmp_path, capsys):
+    weights = load_file(mini_checkpoint)
+    unet = {n: t for n, t in weights.items() if n.startswith("model.diffusion_model.")}
+    save_file({**weights, **{ema_name(n): t.clone() for n, t in unet.items()}}, tmp_path / "e.pt")
+    lines, facts = inspect(capsys, tmp_path / "e.pt")
+    assert "  complete; the EMA copy is used" in lines
+    assert facts["has_ema"]
+    assert facts["unused"] == {}
+
+
+def test_a_folder_that_diffusers_wrote(diffusers_folder, capsys):
+    lines, facts = inspect(capsys, diffusers_folder)
+    assert "This is a Stable Diffusion 2 depth checkpoint (5 input channels" in lines[0]
+    assert "  layout: diffusers folder" in lines
+    assert (facts["state"], facts["has_midas"]) == ("complete", True)
+
+
+def test_a_folder_of_one_file(tmp_path, capsys):
+    save_file({"emb_params": torch.zeros(2, 1024)}, tmp_path / "learned_embeds.safetensors")
+    lines, facts = inspect(capsys, tmp_path)
+    assert "This is a textual inversion embedding for Stable Diffusion 2." in lines[0]
+    assert facts["kind"] == "EMBEDDING"
+
+
+def test_the_folder_of_a_unet(diffusers_folder, capsys):
+    lines, facts = inspect(capsys, diffusers_folder / "unet")
+    assert ": This is a UNet of a Stable Diffusion 2 depth model" in lines[0]
+    assert facts["state"].startswith("complete, but without a VAE")
+    assert "Take diffusion_pytorch_model.safetensors out of it. Put it into" in facts["advice"]
+
+
+def test_a_folder_around_a_checkpoint(mini_checkpoint, tmp_path, capsys):
+    (tmp_path / "model-x.safetensors").symlink_to(mini_checkpoint)
+    _, facts = inspect(capsys, tmp_path)
+    assert (facts["kind"], facts["state"]) == ("SD2_DEPTH", "complete")
+    assert "Take model-x.safetensors out of it." in facts["advice"]
+
+
+def test_shards_of_a_unet_and_their_index(diffusers_folder, tmp_path, capsys):
+    weights = load_file(diffusers_folder / "unet" / "diffusion_pytorch_model.safetensors")
+    places = {}
+    for number in (1, 2):
+        name = f"diffusion_pytorch_model-0000{number}-of-00002.safetensors"
+        shard = dict(list(weights.items())[number - 1 :: 2])
+        save_file(shard, tmp_path / name)
+        places |= dict.fromkeys(shard, name)
+    index = tmp_path / "diffusion_pytorch_model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": places}))
+    for path in (tmp_path, index):
+        _, facts = inspect(capsys, path)
+        assert (facts["kind"], facts["state"]) == ("SD2_DEPTH_UNET", "in shards")
+        assert "models/diffusers" in facts["advice"]
+
+
+def test_a_pipeline_without_its_index(diffusers_folder, tmp_path, capsys):
+    (tmp_path / "unet").symlink_to(diffusers_folder / "unet")
+    lines, facts = inspect(capsys, tmp_path, main.FAILED)
+    assert "This is a Stable Diffusion 2 depth checkpoint" in lines[0]
+    assert "there is no model_index.json" in facts["state"]
+
+
+def test_what_a_pickle_asks_for_is_listed(tmp_path, capsys):
+    torch.save({"w": torch.ones(2)}, tmp_path / "plain.pt")
+    assert inspect(capsys, tmp_path / "plain.pt")[1]["foreign"] == []
+    with zipfile.ZipFile(tmp_path / "plain.pt") as plain:
+        names = {name: plain.read(name) for name in plain.namelist()}
+    with zipfile.ZipFile(tmp_path / "odd.pt", "w") as odd:
+        for name, data in names.items():
+            asks = b"0ctransformers.utils\nrun_command\n)R0h\x00."
+            odd.writestr(name, data[:-1] + asks if name.endswith("data.pkl") else data)
+    lines, facts = inspect(capsys, tmp_path / "odd.pt")
+    assert "  asks for and is not given: transformers.utils.run_command" in lines
+    assert facts["foreign"] == ["transformers.utils.run_command"]
+
+
+def test_nothing_in_a_file_writes_to_the_terminal(diffusers_folder, tmp_path, capsys):
+    shutil.copytree(diffusers_folder, tmp_path / "f")
+    index = tmp_path / "f" / "model_index.json"
+    said = {**json.loads(index.read_text()), "_class_name": "\x1b[2J"}
+    index.write_text(json.dumps(said))
+    (tmp_path / "f" / "vae" / "config.json").write_text('{"scaling_factor": "\\u001b[2J"}')
+    inspect(capsys, tmp_path / "f", main.FAILED)
+    main.main(["inspect", f"{tmp_path}/\x1b[2J"])
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_what_is_no_model(tmp_path, capsys):
+    (tmp_path / "a.ckpt").write_bytes(b"nothing of the kind")
+    lines, facts = inspect(capsys, tmp_path / "a.ckpt", main.FAILED)
+    assert lines[0].endswith("a.ckpt: This is a file without a model in it.")
+    assert "a.ckpt is not a weight file: it begins with b'nothing '" in lines[1]
+    assert lines[2].startswith("  What to do: ")
+    assert "download" not in lines[2]  # it may have been anything
+    assert facts["kind"] == "NOT_A_MODEL"
+
+
+def test_a_hostile_file_is_named_and_not_run(tmp_path, capsys):
+    path = tmp_path / "a.ckpt"
+    path.write_bytes(f"cos\nsystem\n(S'touch {tmp_path}/canary'\ntR.".encode())
+    lines, facts = inspect(capsys, path, main.FAILED)
+    assert "would call os.system" in lines[1]
+    assert facts["kind"] == "HOSTILE"
+    assert not (tmp_path / "canary").exists()
+    with pytest.raises(UnreadableFile):
+        open_weights(path)
+
+
+def test_nothing_there(tmp_path, capsys):
+    assert main.main(["inspect", str(tmp_path / "missing.ckpt")]) == main.FAILED
+    assert capsys.readouterr().err.startswith("error: there is no file ")

@@ -1,0 +1,366 @@
+"""Depth maps in files of numbers: exact round trips, other writers and readers, damage, ranges."""
+
+import io
+import struct
+import zipfile
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+
+from sd2_depth2img.depth.colormaps import ColourMap, palette
+from sd2_depth2img.depth.files.depth_files import (
+    Beyond,
+    FileFormat,
+    Reading,
+    read_depth,
+    write_depth,
+)
+
+FLOATS = [kind for kind in FileFormat if kind not in (FileFormat.PNG, FileFormat.TIFF_16)]
+
+UNIT = st.floats(0, 1, width=32)
+SIDES = hnp.array_shapes(min_dims=2, max_dims=2, max_side=40)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "Tiefe 深度.map"  # the name tells nothing
+
+
+@pytest.fixture(scope="module")
+def values():
+    """Slopes and noise, float32 [37, 23]."""
+    rows, columns = np.mgrid[:37, :23]
+    noise = np.random.default_rng(7).random((37, 23))
+    return np.where(rows < 18, (rows + columns) / 60, noise).astype(np.float32)
+
+
+def bits(array):
+    """-0.0 and 0.0 are equal, and not the same."""
+    return np.ascontiguousarray(array, np.float32).view(np.uint32)
+
+
+def assert_reads_as(path, expected, reading=None):
+    depth = read_depth(path, reading or Reading())
+    assert depth.dtype == torch.float32
+    assert np.array_equal(bits(depth[0].numpy()), bits(expected))
+
+
+# --- round trips ---------------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@example(np.float32([[0.5]]), FileFormat.PFM)
+@given(hnp.arrays(np.float32, SIDES, elements=UNIT), st.sampled_from(FLOATS))
+def test_floats_survive_bit_for_bit(tmp_path_factory, array, kind):
+    path = tmp_path_factory.getbasetemp() / "floats"
+    write_depth(path, torch.from_numpy(array), kind)
+    assert_reads_as(path, array)
+
+
+@settings(deadline=None)
+@given(hnp.arrays(np.uint16, SIDES), st.sampled_from([FileFormat.PNG, FileFormat.TIFF_16]))
+def test_16_bits_survive_bit_for_bit(tmp_path_factory, array, kind):
+    path = tmp_path_factory.getbasetemp() / "integers"
+    write_depth(path, torch.from_numpy(array.astype(np.float32) / 65535), kind)
+    assert np.array_equal(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), array)
+    assert_reads_as(path, array.astype(np.float32) / 65535)
+
+
+@pytest.mark.parametrize("kind", FLOATS)
+def test_values_outside_0_to_1_are_kept_with_a_warning_and_read_by_their_range(path, kind, caplog):
+    metres = np.float32([[2.5, 40.1], [7.3, 10]])
+    write_depth(path, torch.from_numpy(metres), kind)
+    assert "from 2.5 to 40.1" in caplog.text
+    with pytest.raises(ValueError, match=r"run from 2\.5 to 40\.1, and 4 of 4 are beyond"):
+        read_depth(path)
+    depth = read_depth(path, Reading(far=40.1, near=2.5))
+    assert depth[0, 0].tolist() == [1, 0]
+    assert depth[0, 1].tolist() == pytest.approx([(40.1 - 7.3) / 37.6, (40.1 - 10) / 37.6])
+
+
+@pytest.mark.parametrize("kind", FileFormat)
+def test_nothing_is_left_of_a_failed_write(path, kind):
+    path.mkdir()
+    with pytest.raises(OSError, match=path.name):
+        write_depth(path, torch.ones(2, 2), kind)
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("kind", FileFormat)
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_a_map_without_all_its_values_is_not_written(path, kind, value):
+    with pytest.raises(ValueError, match="expected finite ones"):
+        write_depth(path, torch.tensor([[0.5, value]]), kind)
+    assert not list(path.parent.iterdir())
+
+
+def test_16_bits_hold_0_to_1_only(path):
+    with pytest.raises(ValueError, match=r"to 1\.5; a file of 16 bits holds 0 to 1"):
+        write_depth(path, torch.tensor([[0.5, 1.5]]), FileFormat.TIFF_16)
+
+
+# --- other programs' files, and other programs on ours -------------------------------------------
+
+
+@pytest.mark.parametrize("writer", ["opencv", "pillow", "tifffile"])
+def test_float_tiff_of_others(path, values, writer):
+    write = {
+        "opencv": lambda: path.write_bytes(cv2.imencode(".tiff", values)[1].tobytes()),
+        "pillow": lambda: Image.fromarray(values).save(path, "TIFF", compression="tiff_lzw"),
+        "tifffile": lambda: tifffile.imwrite(path, values, byteorder=">"),
+    }
+    write[writer]()
+    assert_reads_as(path, values)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.uint8, np.uint16])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("layout", ["C", "F"])
+def test_npy_of_any_type_and_order(path, values, dtype, order, layout):
+    scale = np.iinfo(dtype).max if np.issubdtype(dtype, np.integer) else 1
+    array = np.asarray(values * scale, np.dtype(dtype).newbyteorder(order), layout)
+    with path.open("wb") as file:
+        np.save(file, array)
+    assert_reads_as(path, array.astype(np.float32) / np.float32(scale))
+
+
+def test_npz_by_name_or_alone_and_a_stack_of_maps(path, values):
+    for arrays in ({"depth": values, "other": 1 - values}, {"arr_0": values}):
+        with path.open("wb") as file:
+            np.savez(file, **arrays)
+        assert_reads_as(path, values)
+    with path.open("wb") as file:
+        np.savez_compressed(file, depth=np.stack([values, 1 - values]))
+    assert torch.equal(read_depth(path), torch.from_numpy(np.stack([values, 1 - values])))
+
+
+@pytest.mark.parametrize(("order", "scale"), [("<", "-1.0"), (">", "1"), (">", "1.000000e+00")])
+def test_pfm_of_both_byte_orders_runs_from_bottom_to_top(path, order, scale, caplog):
+    pixels = struct.pack(f"{order}6f", 0.5, 0.6, 0.7, 0.1, 0.2, 0.3)  # the lower line first
+    path.write_bytes(f"Pf\n3 2\n{scale}\n".encode() + pixels)
+    assert_reads_as(path, np.float32([[0.1, 0.2, 0.3], [0.5, 0.6, 0.7]]))
+    assert not caplog.records
+
+
+def test_pfm_in_colour_and_with_a_scale(path, caplog):
+    path.write_bytes(b"PF 1 1 -2.5\n" + struct.pack("<3f", 0.25, 0.25, 0.25))
+    assert_reads_as(path, np.float32([[0.25]]))
+    assert "scale factor of 2.5, which is not applied" in caplog.text
+
+
+def test_others_read_ours(path, values):
+    depth = torch.from_numpy(values)
+    readers = {
+        FileFormat.TIFF_FLOAT: [tifffile.imread, Image.open],
+        FileFormat.PFM: [Image.open, lambda path: cv2.imread(str(path), cv2.IMREAD_UNCHANGED)],
+        FileFormat.NPY: [np.load],
+        FileFormat.NPZ: [lambda path: np.load(path)["depth"]],
+    }
+    for kind, ways in readers.items():
+        write_depth(path, depth, kind)
+        for read in ways:
+            assert np.array_equal(np.asarray(read(path)), values), kind
+    write_depth(path, depth, FileFormat.TIFF_16)
+    assert np.array_equal(tifffile.imread(path), np.rint(values.astype(np.float64) * 65535))
+
+
+# --- ranges --------------------------------------------------------------------------------------
+
+
+def write_npy(path, array):
+    with path.open("wb") as file:
+        np.save(file, np.float32(array))
+
+
+def test_the_range_is_never_guessed_from_the_maximum(path):
+    write_npy(path, [[0.2, 0.4]])
+    assert_reads_as(path, np.float32([[0.2, 0.4]]))
+
+
+@given(
+    hnp.arrays(np.float32, (2, 3), elements=st.floats(-100, 100, width=32)),
+    st.floats(-100, 100, width=32),
+    st.floats(-100, 100, width=32),
+)
+def test_the_stated_range_becomes_0_to_1(tmp_path_factory, array, far, near):
+    path = tmp_path_factory.getbasetemp() / "range.npy"
+    if abs(far - near) < 1e-3:
+        return
+    array = np.clip(array, min(far, near), max(far, near))
+    array[0, :2] = far, near
+    write_npy(path, array)
+    depth = read_depth(path, Reading(far, near))[0].double().numpy()
+    assert depth[0, :2].tolist() == [0, 1]
+    expected = (array.astype(np.float64) - far) / (near - far)
+    assert np.abs(depth - expected).max() < 1e-6
+
+
+def test_ends_that_float32_rounds_are_inside(path):
+    write_npy(path, [[0.1, 7.3]])
+    assert_reads_as(path, np.float32([[0, 1]]), Reading(far=0.1, near=7.3))
+
+
+def test_clipping_says_how_much_and_takes_infinity_with_it(path, caplog):
+    write_npy(path, [[1, 5, 50], [np.inf, 3, np.nan]])
+    depth = read_depth(path, Reading(far=10, near=1, beyond=Beyond.CLIP))
+    assert depth[0, :, :2].tolist() == [[1, pytest.approx(5 / 9)], [0, pytest.approx(7 / 9)]]
+    assert depth[0, 0, 2] == 0
+    assert depth[0, 1, 2].isnan()
+    assert "2 values beyond the range are clipped" in caplog.text
+    assert "1 of 6 pixels are NaN" in caplog.text
+
+
+def test_kept_values_are_the_files_own_or_go_on_beyond_the_range(path, caplog):
+    metres = np.float32([[1.5, 5, -np.inf], [np.inf, 3e8, np.nan]])
+    write_npy(path, metres)
+    assert_reads_as(path, metres, Reading(beyond=Beyond.KEEP))
+    assert "5 values beyond the range are kept" in caplog.text
+    assert_reads_as(path, metres / 1000, Reading(near=1000, beyond=Beyond.KEEP))
+
+
+def test_inverting_is_exact_and_not_for_kept_values(path):
+    write_npy(path, [[0, 0.25, 1]])
+    assert_reads_as(path, np.float32([[1, 0.75, 0]]), Reading(invert=True))
+    with pytest.raises(ValueError, match="invert is on and values beyond the range are kept"):
+        Reading(invert=True, beyond=Beyond.KEEP)
+
+
+def test_pixels_without_a_value_stay_without_one(path, caplog):
+    write_npy(path, [[0, np.nan, np.inf, 1]])
+    assert_reads_as(path, np.float32([[0, np.nan, np.inf, 1]]))
+    assert "2 of 4 pixels are NaN or infinite" in caplog.text
+
+
+@pytest.mark.parametrize(("far", "near"), [(1, 1), (0, np.nan), (np.inf, 0)])
+def test_a_range_that_is_none_is_refused(far, near):
+    with pytest.raises(ValueError, match="two different numbers"):
+        Reading(far, near)
+
+
+# --- what is not read ----------------------------------------------------------------------------
+
+
+def saved(write, *args, **options):
+    file = io.BytesIO()
+    write(file, *args, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (saved(np.save, np.zeros((2, 2), np.int32)), "values of type int32"),
+        (saved(np.save, np.zeros((2, 2), complex)), "values of type complex128"),
+        (saved(np.save, np.zeros(4, np.float32)), r"shape \[4\]; expected \[height, width\]"),
+        (saved(np.save, np.zeros((8, 8, 3), np.float32)), r"shape \[8, 8, 3\]"),
+        (saved(np.save, np.zeros((0, 8), np.float32)), r"shape \[0, 8\]"),
+        (saved(np.save, np.array([[{}]]), allow_pickle=True), "Python objects"),
+        (saved(np.save, np.zeros((2, 2))) + b"more", "36 bytes of values, expected 32"),
+        (saved(np.savez, a=np.zeros((2, 2)), b=np.zeros((2, 2))), "these arrays: a, b; expected"),
+        (saved(np.savez, depth=np.zeros((2, 2), int)), "values of type int64"),
+        (b"Pf\n4 4\n0\n" + bytes(64), "PFM header is incomplete"),
+        (b"Pf\n0 4\n-1\n", "0 bytes of pixels"),
+        (b"Pf\n4 4\n-1\n" + bytes(68), "68 bytes of pixels, expected 64"),
+        (b"Pf of something else", "PFM header is incomplete"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_by_name(path, data, said):
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=said) as caught:
+        read_depth(path)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_a_header_that_claims_more_than_any_memory_is_refused(path, values):
+    data = saved(np.save, values).replace(b"(37, 23), }", b"(37000000000, 23), }")
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="is damaged"):
+        read_depth(path)
+
+
+def test_an_archive_that_unpacks_to_more_than_is_read_is_refused(path):
+    """It claims 2.4 GB, and is not unpacked to see whether that is true."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("depth.npy", bytes(77_777))
+    data = path.read_bytes()
+    path.write_bytes(data.replace(struct.pack("<I", 77_777), struct.pack("<I", 0x90000000)))
+    with pytest.raises(ValueError, match="too large: it claims 603,979,776 values") as told:
+        read_depth(path)
+    assert str(told.value).startswith(str(path))
+
+
+def test_larger_numbers_than_float32_holds_become_infinite_with_a_warning(path, caplog):
+    with path.open("wb") as file:
+        np.save(file, np.float64([[0.5, 1.7e308]]))
+    assert_reads_as(path, np.float32([[0.5, np.inf]]), Reading(beyond=Beyond.KEEP))
+    assert "1 of 2 pixels are NaN or infinite" in caplog.text
+
+
+def read_or_be_told(path):
+    """The depth, or None where one sentence names the file."""
+    try:
+        return read_depth(path)
+    except ValueError as error:
+        message = str(error)
+    assert str(path) in message
+    assert "\n" not in message
+    return None
+
+
+@pytest.mark.filterwarnings("ignore::Warning:PIL")
+@pytest.mark.parametrize("kind", FileFormat)
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_a_truncated_file_is_refused_in_one_sentence(tmp_path_factory, kind, data):
+    path = tmp_path_factory.getbasetemp() / "whole"
+    noise = np.random.default_rng(3).random((37, 23), np.float32)
+    write_depth(path, torch.from_numpy(noise), kind)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
+    depth = read_or_be_told(path)
+    # A file may end in what nobody needs: then its pixels are all there.
+    assert depth is None or np.abs(depth[0].numpy() - noise).max() < 1e-5
+
+
+@pytest.mark.filterwarnings("ignore::Warning:PIL")
+@pytest.mark.parametrize("kind", FileFormat)
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_a_damaged_file_gives_depth_or_one_sentence(tmp_path_factory, kind, data):
+    path = tmp_path_factory.getbasetemp() / "damaged"
+    write_depth(path, torch.linspace(0, 1, 400).view(20, 20), kind)
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content)
+    depth = read_or_be_told(path)
+    assert depth is None or depth.ndim == 3
+
+
+# --- colours -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("colours", [ColourMap.TURBO, ColourMap.INFERNO])
+def test_a_painted_png_becomes_depth_again(path, colours):
+    steps = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    rgb = (palette(colours).numpy()[steps] * 255).round().astype(np.uint8)
+    Image.fromarray(rgb).save(path, "PNG")
+    assert_reads_as(path, steps.astype(np.float32) / 255, Reading(colours=colours))
+    opaque = np.dstack([rgb, np.full((16, 16), 255, np.uint8)])
+    Image.fromarray(opaque).save(path, "PNG")
+    assert_reads_as(path, steps.astype(np.float32) / 255, Reading(colours=colours))
+
+
+def test_a_photograph_is_no_painted_depth(path, photo):
+    Image.fromarray((photo[0].numpy() * 255).astype(np.uint8)).save(path, "PNG")
+    with pytest.raises(ValueError, match="are of no colour of the map turbo: the worst is") as told:
+        read_depth(path, Reading(colours=ColourMap.TURBO))
+    assert str(told.value).startswith(str(path))

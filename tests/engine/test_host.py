@@ -1,0 +1,185 @@
+"""The host functions outside ComfyUI, and the folders they look in."""
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sd2_depth2img.engine import folders, host
+
+
+@pytest.fixture
+def base(tmp_path):
+    """An empty ComfyUI layout in use."""
+    before = folders.current()
+    folders.use(folders.Folders.below(tmp_path))
+    (tmp_path / "input").mkdir()
+    (tmp_path / "models" / "checkpoints" / "sd2").mkdir(parents=True)
+    yield tmp_path
+    folders.use(before)
+
+
+def touch(*paths):
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+# --- finding files -------------------------------------------------------------------------------
+
+
+def test_checkpoints_are_found_by_name_and_by_path(base):
+    place = base / "models" / "checkpoints"
+    touch(place / "b.ckpt", place / "sd2" / "a.safetensors", place / "notes.txt", base / "c.ckpt")
+    assert host.checkpoint_names() == ["b.ckpt", "sd2/a.safetensors"]
+    assert host.checkpoint_path("sd2/a.safetensors") == place / "sd2" / "a.safetensors"
+    assert host.checkpoint_path(str(base / "c.ckpt")) == base / "c.ckpt"
+
+
+def test_diffusers_folders_are_found_by_name_and_by_path(base):
+    files, diffusers = base / "models/checkpoints", base / "models/diffusers"
+    touch(files / "a.ckpt", files / "b", diffusers / "a.ckpt/model_index.json")
+    touch(diffusers / "author/b/model_index.json", diffusers / "author/b/unet/config.json")
+    touch(base / "c/model_index.json")
+    assert host.checkpoint_names() == ["a.ckpt", "a.ckpt/", "author/b/"]
+    assert host.checkpoint_path("a.ckpt") == files / "a.ckpt"
+    assert host.checkpoint_path("a.ckpt/") == diffusers / "a.ckpt"
+    assert host.checkpoint_path("author/b/") == diffusers / "author/b"
+    assert host.checkpoint_path(str(base / "c")) == base / "c"
+    assert host.checkpoint_path("author/b") == diffusers / "author/b"
+    for name in ("b/", "author", ""):
+        with pytest.raises(FileNotFoundError, match="no checkpoint"):
+            host.checkpoint_path(name)
+
+
+def test_a_missing_checkpoint_says_where_it_was_looked_for(base):
+    place = re.escape(str(base / "models" / "checkpoints"))
+    with pytest.raises(FileNotFoundError, match=f"no checkpoint 'x.ckpt', neither in {place} nor"):
+        host.checkpoint_path("x.ckpt")
+
+
+def test_pictures_are_found_by_name_by_path_and_by_folder(base):
+    touch(base / "input" / "b.PNG", base / "input" / "a.jpg", base / "input" / "x.latent")
+    touch(base / "output" / "sub" / "o.png", base / "output" / "temp" / "t.png", base / "p.png")
+    assert host.input_names() == ["a.jpg", "b.PNG"]
+    assert folders.input_names((".latent",), pictures=False) == ["x.latent"]
+    assert host.input_path("a.jpg") == base / "input" / "a.jpg"
+    assert host.input_path(str(base / "p.png")) == base / "p.png"
+    assert host.input_path("sub/o.png [output]") == base / "output" / "sub" / "o.png"
+    assert host.input_path("t.png [temp]") == base / "output" / "temp" / "t.png"
+    assert host.input_path("a.jpg [input]") == base / "input" / "a.jpg"
+    with pytest.raises(FileNotFoundError, match=r"no file 'z\.png', neither in"):
+        host.input_path("z.png")
+
+
+def test_no_folders_no_files(tmp_path):
+    before = folders.current()
+    folders.use(folders.Folders.below(tmp_path / "nowhere"))
+    assert host.input_names() == host.checkpoint_names() == []
+    folders.use(before)
+
+
+# --- names for results ---------------------------------------------------------------------------
+
+
+def test_numbers_go_on_where_they_stopped(base):
+    touch(
+        base / "output" / "pic_00007_.png",
+        base / "output" / "pic_00009_.jpg",  # counts as well, as in ComfyUI
+        base / "output" / "pic_abc_.png",
+        base / "output" / "picture_00050_.png",
+    )
+    paths, subfolder = host.output_paths("pic", 2, 64, 64)
+    assert [path.name for path in paths] == ["pic_00010_.png", "pic_00011_.png"]
+    assert subfolder == ""
+    assert host.output_paths("new", 1, 64, 64, ".latent")[0][0].name == "new_00001_.latent"
+
+
+def test_prefixes_with_marks_and_subfolders(base):
+    paths, subfolder = host.output_paths("%year%/%width%x%height%_%batch_num%", 2, 640, 48)
+    year = time.strftime("%Y")
+    assert subfolder == year
+    assert paths == [base / "output" / year / f"640x48_{n}_0000{n + 1}_.png" for n in (0, 1)]
+    assert paths[0].parent.is_dir()
+
+
+@pytest.mark.parametrize("prefix", ["../out", "a/../../b", "/tmp/x"])
+def test_prefixes_do_not_lead_out_of_the_output_folder(base, prefix):
+    with pytest.raises(ValueError, match="outside the output folder"):
+        host.output_paths(prefix, 1, 1, 1)
+    assert sorted(path.name for path in base.iterdir()) == ["input", "models"]
+
+
+@given(st.lists(st.integers(0, 99999), max_size=5), st.integers(1, 3))
+def test_paths_are_always_free(tmp_path_factory, taken, count):
+    folder = tmp_path_factory.mktemp("out")
+    for number in taken:
+        (folder / f"p_{number:05}_.png").touch()
+    paths, _ = folders.output_paths(folder, "p", count, 1, 1, ".png")
+    assert len(set(paths)) == count
+    assert not any(path.exists() for path in paths)
+
+
+def test_a_file_is_there_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "a.txt"
+    with folders.written_whole(path) as unfinished:
+        unfinished.write_text("new")
+        assert not path.exists()
+    assert path.read_text() == "new"
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way(path)
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a.txt", "new")]
+
+
+def fail_half_way(path):
+    with folders.written_whole(path) as unfinished:
+        unfinished.write_text("half")
+        raise ZeroDivisionError
+
+
+def test_png_text():
+    assert host.png_text(None, None) == {}
+    text = host.png_text({"1": {}}, {"workflow": {"nodes": []}})
+    assert text == {"prompt": '{"1": {}}', "workflow": '{"nodes": []}'}
+
+
+# --- models and sampling -------------------------------------------------------------------------
+
+
+def test_on_device_moves_the_network_where_it_says():
+    network = torch.nn.Linear(2, 2)
+    device = host.on_device(network)
+    assert network.weight.device.type == device.type
+
+
+def test_names_of_samplers_and_schedulers_are_comfyuis():
+    assert {"euler", "euler_ancestral", "heun", "dpmpp_2m", "ddim"} <= set(host.sampler_names())
+    assert {"normal", "karras", "exponential", "simple"} <= set(host.scheduler_names())
+
+
+class FourChannels:
+    in_channels = 4
+
+
+def test_sample_refuses_a_model_that_takes_no_depth():
+    with pytest.raises(ValueError, match="4 input channels and takes no depth map"):
+        host.sample(FourChannels(), 0, 1, 1.0, "euler", "normal", [], [], {}, 1.0)
+
+
+def test_progress_gives_every_item_and_lets_an_interrupt_through():
+    assert list(host.progress(["a", "b"], "letters")) == ["a", "b"]
+    seen = []
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - the loop is what is interrupted
+        for item in host.progress(range(5), "numbers"):
+            seen.append(item)
+            if item == 2:
+                raise KeyboardInterrupt
+    assert seen == [0, 1, 2]
+
+
+def test_relative_folders_count_from_the_current_directory():
+    assert folders.Folders.below(Path()).input == Path("input")

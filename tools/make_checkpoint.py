@@ -1,0 +1,160 @@
+"""Writes a checkpoint with exactly the structure of `512-depth-ema` and random weights.
+
+It knows nothing and paints noise, but every loader, node and workflow takes it like the real
+file, which makes it the material of the tests and of a first try without a 5 GB download.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..checkpoints.architecture import (
+    FULL_TEXT,
+    FULL_UNET,
+    FULL_VAE,
+    TextArchitecture,
+    UNetArchitecture,
+    VAEArchitecture,
+)
+from ..checkpoints.identify.diagnosis import Part
+from ..depth.networks.midas_hybrid import DPTHybrid, Widths
+from ..engine.folders import written_whole
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The widths of a checkpoint's parts; without `midas` the depth network is left out."""
+
+    unet: UNetArchitecture
+    vae: VAEArchitecture
+    text: TextArchitecture
+    midas: Widths | None
+
+    def tensors(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of every tensor of the file."""
+        parts = {
+            Part.UNET: self.unet.tensors(),
+            Part.VAE: self.vae.tensors(),
+            Part.TEXT: self.text.tensors(),
+            Part.MIDAS: {} if self.midas is None else _midas_tensors(self.midas),
+        }
+        return {
+            part.value + name: shape
+            for part, tensors in parts.items()
+            for name, shape in tensors.items()
+        }
+
+
+def _midas_tensors(widths: Widths) -> dict[str, tuple[int, ...]]:
+    """The depth network's tensors, with those that lie in the real file without being used."""
+    with torch.device("meta"):
+        network = DPTHybrid(widths)
+    classifier = {
+        "pretrained.model.norm.weight": (widths.tokens,),
+        "pretrained.model.norm.bias": (widths.tokens,),
+        "pretrained.model.head.weight": (1000, widths.tokens),
+        "pretrained.model.head.bias": (1000,),
+    }
+    idle = {
+        f"scratch.refinenet4.resConfUnit1.{conv}.{kind}": shape
+        for conv in ("conv1", "conv2")
+        for kind, shape in (
+            ("weight", (widths.fusion, widths.fusion, 3, 3)),
+            ("bias", (widths.fusion,)),
+        )
+    }
+    used = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    return {**used, **classifier, **idle}
+
+
+FULL = Structure(
+    FULL_UNET,
+    FULL_VAE,
+    FULL_TEXT,
+    Widths(
+        stem=64,
+        stages=(256, 512, 1024),
+        tokens=768,
+        mlp=3072,
+        grid=24,
+        neck=(768, 768),
+        fusion=256,
+        head=(128, 32),
+    ),
+)
+
+# The head size of 64 is fixed in SD2 and cannot be read from a file, so widths are multiples of 64
+# wherever there is attention with heads.
+MINIATURE = Structure(
+    unet=UNetArchitecture(
+        in_channels=5,
+        out_channels=4,
+        model_channels=64,
+        channel_mult=(1, 2),
+        res_blocks=1,
+        attention=(True, True),
+        context_dim=64,
+    ),
+    vae=VAEArchitecture(channels=32, channel_mult=(1, 1, 2, 2), res_blocks=1),
+    text=TextArchitecture(width=64, layers=3, mlp_width=256),
+    midas=Widths(
+        stem=32,
+        stages=(128, 128, 128),
+        tokens=64,
+        mlp=128,
+        grid=12,
+        neck=(32, 32),
+        fusion=32,
+        head=(16, 32),  # the second is fixed in transformers' DPT
+    ),
+)
+
+
+def make_checkpoint(
+    path: Path | str,
+    structure: Structure = MINIATURE,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float32,
+) -> Path:
+    """Write a random checkpoint as safetensors: the same seed gives the same file.
+
+    It is written under a temporary name and renamed when complete. Raises FileNotFoundError when
+    the folder does not exist.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} into")
+    weights = random_weights(structure.tensors(), seed, dtype)
+    facts = {"title": "random weights", "seed": seed, "structure": asdict(structure)}
+    # One entry, because the library writes several in an order that changes from run to run.
+    metadata = {"depth2img": json.dumps(facts)}
+    with written_whole(path) as unfinished:
+        save_file(weights, unfinished, metadata)
+    return path
+
+
+def random_weights(
+    shapes: Mapping[str, tuple[int, ...]], seed: int, dtype: torch.dtype = torch.float32
+) -> dict[str, Tensor]:
+    """Random tensors whose layers keep the variance of what passes through them."""
+    generator = torch.Generator().manual_seed(seed)
+    return {name: _random(name, shape, generator).to(dtype) for name, shape in shapes.items()}
+
+
+def _random(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    noise = torch.randn(shape, generator=generator)
+    if name.endswith("bias"):
+        return 0.02 * noise
+    if len(shape) <= 1:  # the scale of a normalisation
+        return 1.0 + 0.02 * noise
+    if "embedding" in name or name.endswith(("pos_embed", "cls_token")):
+        return 0.5 * noise
+    if name.endswith("scratch.output_conv.4.weight"):
+        noise = noise.abs()  # what follows cuts off below zero, which would leave a flat map
+    return noise / math.sqrt(math.prod(shape[1:]))

@@ -1,0 +1,1 @@
+"""Reads, checks and runs workflow files on the embedded engine."""

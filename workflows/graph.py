@@ -1,0 +1,348 @@
+"""Read, check and run a workflow file, in the canvas format or in the API format.
+
+    runner = Runner()
+    results = runner.run(read_workflow("Depth to Image.json"))
+    results.files  # what was saved
+
+A `Runner` keeps what the nodes gave. When a workflow is run again, only nodes whose inputs, or
+whose files on disk, have changed since run again, as in ComfyUI. Seeds are used as they stand in
+the file: `control_after_generate` is about the run after this one.
+"""
+
+import hashlib
+import itertools
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..engine import folders
+from . import canvas
+from .checks import check, is_link, needed, output_nodes, unwrapped
+from .problems import Problem, WorkflowError, describe, title_of
+
+Json = dict[str, Any]
+Nodes = Mapping[str, type]
+
+_log = logging.getLogger(__name__)
+
+
+class NodeError(RuntimeError):
+    """A node failed while it ran; the cause is the node's own exception."""
+
+
+@dataclass(eq=False)
+class Workflow:
+    """A workflow, ready to be checked and run.
+
+    Attributes:
+        prompt: the API format: {node id: {"class_type", "inputs", "_meta"}}.
+        canvas: the canvas it was drawn on, which saved pictures carry along; None without one.
+        problems: what was found to be wrong with the canvas.
+    """
+
+    prompt: Json
+    canvas: Json | None = None
+    problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a run gave.
+
+    Attributes:
+        outputs: node id -> for each output a list of values (one, unless a node gives lists).
+        ui: id of an output node -> what it shows: "images", "latents" or "text".
+        executed: ids of the nodes that ran, in order; the others' results were known.
+    """
+
+    outputs: dict[str, list[list[Any]]]
+    ui: dict[str, Json]
+    executed: list[str]
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that output nodes saved, previews included."""
+        places = {"output": folders.current().output, "temp": folders.current().temp}
+        entries = (one for shown in self.ui.values() for ones in shown.values() for one in ones)
+        return [
+            places[entry["type"]] / entry["subfolder"] / entry["filename"]
+            for entry in entries
+            if isinstance(entry, dict) and "filename" in entry
+        ]
+
+
+def all_nodes() -> dict[str, type]:
+    """Every node the engine has: ComfyUI's that it knows, and this pack's."""
+    from ..nodes import NODE_CLASS_MAPPINGS
+    from .core_nodes.values import CORE_NODES
+
+    return {**CORE_NODES, **NODE_CLASS_MAPPINGS}
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def read_workflow(path: Path | str, nodes: Nodes | None = None) -> Workflow:
+    """Read a workflow from a JSON file, or from a PNG that ComfyUI or this engine saved.
+
+    Raises FileNotFoundError, and WorkflowError when the file holds no workflow.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no workflow {path}; give the path of a .json or .png")
+    if path.suffix.lower() == ".png":
+        return _from_picture(path, nodes)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise WorkflowError([Problem(f"{path} is not JSON ({error}); save it again")]) from error
+    return parse_workflow(data, nodes)
+
+
+def parse_workflow(data: Any, nodes: Nodes | None = None) -> Workflow:
+    """A workflow from a JSON document in either format. Raises WorkflowError."""
+    if canvas.is_canvas(data):
+        damage = canvas.malformed(data)
+        if damage:
+            raise WorkflowError(damage)
+        prompt, problems = canvas.to_prompt(data, all_nodes() if nodes is None else nodes)
+        return Workflow(prompt, data, problems)
+    if isinstance(data, dict) and data and all(map(_is_api_node, data.values())):
+        return Workflow(data)
+    raise WorkflowError(
+        [
+            Problem(
+                "this is no workflow: expected the canvas format (with nodes and links) or the "
+                "API format (node id: class_type and inputs); save or export it in ComfyUI"
+            )
+        ]
+    )
+
+
+def _is_api_node(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("class_type"), str)
+        and isinstance(entry.get("inputs"), dict)
+    )
+
+
+def _from_picture(path: Path, nodes: Nodes | None) -> Workflow:
+    """ "prompt" is what ran, "workflow" the canvas; pictures from other programs have neither."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            picture.load()  # text entries may follow the pixels
+            entries = {
+                key: json.loads(picture.info[key])
+                for key in ("prompt", "workflow")
+                if key in picture.info
+            }
+    except (OSError, ValueError) as error:
+        reason = f"{path} cannot be read ({error}); expected a PNG saved by ComfyUI"
+        raise WorkflowError([Problem(reason)]) from error
+    if "prompt" in entries:
+        workflow = parse_workflow(entries["prompt"], nodes)
+        workflow.canvas = entries.get("workflow")
+        return workflow
+    if "workflow" in entries:
+        return parse_workflow(entries["workflow"], nodes)
+    raise WorkflowError([Problem(f"{path} carries no workflow; expected a PNG saved by ComfyUI")])
+
+
+# --- running -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What a node gave."""
+
+    outputs: list[list[Any]]
+    ui: Json
+
+
+class Runner:
+    """Runs workflows; keeps results and node objects from one run to the next.
+
+    Args:
+        nodes: class name -> V1 class; all that the engine has by default.
+        report: called with a line of text before each node that runs.
+    """
+
+    def __init__(
+        self, nodes: Nodes | None = None, report: Callable[[str], None] = _log.info
+    ) -> None:
+        self.nodes = all_nodes() if nodes is None else nodes
+        self.report = report
+        self._done: dict[str, _Done] = {}  # by signature
+        self._objects: dict[tuple[str, str], Any] = {}  # by node id and class
+
+    def run(self, workflow: Workflow) -> Results:
+        """Run what the output nodes need.
+
+        Raises WorkflowError before anything runs when something is wrong, NodeError when a node
+        fails, KeyboardInterrupt on Ctrl-C; finished nodes' results are kept in any case.
+        """
+        import torch
+
+        problems = check(workflow.prompt, self.nodes, workflow.problems)
+        if problems:
+            raise WorkflowError(problems)
+        run = _Run(workflow, self.nodes)
+        self._done = {sign: done for sign, done in self._done.items() if sign in run.known}
+        todo = run.unknown(self._done)
+        with torch.inference_mode():
+            for number, node in enumerate(todo, start=1):
+                self.report(f"[{number}/{len(todo)}] {run.describe(node)}")
+                done = self._execute(run, node)
+                self._done[run.signatures[node]] = done
+        done = {node: self._done.get(sign) for node, sign in run.signatures.items()}
+        return Results(
+            outputs={node: one.outputs for node, one in done.items() if one is not None},
+            ui={node: done[node].ui for node in output_nodes(workflow.prompt, self.nodes)},
+            executed=todo,
+        )
+
+    def _execute(self, run: "_Run", node: str) -> _Done:
+        kind = run.kind(node)
+        key = (node, kind.__name__)
+        if key not in self._objects:
+            self._objects[key] = kind()
+        inputs = run.inputs(node, self._done)
+        try:
+            return _call(self._objects[key], kind, inputs)
+        except Exception as error:
+            reason = str(error) or type(error).__name__
+            raise NodeError(f"{run.describe(node)} failed: {reason}") from error
+
+
+class _Run:
+    """One run's view of a workflow: which nodes it takes, and what identifies their results."""
+
+    def __init__(self, workflow: Workflow, nodes: Nodes) -> None:
+        self.workflow, self.nodes = workflow, nodes
+        self.prompt = workflow.prompt
+        self.signatures: dict[str, str] = {}
+        for node in needed(self.prompt, nodes):  # sources first
+            self.signatures[node] = self._signature(node)
+        self.known = set(self.signatures.values())
+
+    def kind(self, node: str) -> type:
+        return self.nodes[self.prompt[node]["class_type"]]
+
+    def describe(self, node: str) -> str:
+        entry = self.prompt[node]
+        return describe(node, title_of(entry), entry["class_type"])
+
+    def unknown(self, done: Mapping[str, _Done]) -> list[str]:
+        """The nodes that have to run, in order: not done, and needed by one that has to run."""
+        wanted: set[str] = set()
+        for node in reversed(self.signatures):
+            output = getattr(self.kind(node), "OUTPUT_NODE", False)
+            if self.signatures[node] not in done and (output or node in wanted):
+                wanted.add(node)
+                wanted.update(source for source, _ in self._links(node).values())
+        todo = [n for n in self.signatures if n in wanted and self.signatures[n] not in done]
+        first = {self.signatures[node]: node for node in reversed(todo)}
+        return [node for node in todo if first[self.signatures[node]] == node]
+
+    def inputs(self, node: str, done: Mapping[str, _Done]) -> dict[str, list[Any]]:
+        """Every input as a list of values, hidden ones included."""
+        links = self._links(node)
+        values = {
+            name: done[self.signatures[links[name][0]]].outputs[links[name][1]]
+            if name in links
+            else [unwrapped(self.prompt[node]["inputs"][name])]
+            for name in self._declared(node)
+        }
+        return values | {name: [value] for name, value in self._hidden(node).items()}
+
+    def _links(self, node: str) -> dict[str, tuple[str, int]]:
+        inputs = self.prompt[node]["inputs"]
+        return {n: (str(v[0]), v[1]) for n, v in inputs.items() if is_link(v)}
+
+    def _declared(self, node: str) -> list[str]:
+        declared = self.kind(node).INPUT_TYPES()
+        names = {**declared.get("required", {}), **declared.get("optional", {})}
+        return [name for name in self.prompt[node]["inputs"] if name in names]
+
+    def _hidden(self, node: str) -> Json:
+        drawn = self.workflow.canvas
+        values = {
+            "PROMPT": self.prompt,
+            "EXTRA_PNGINFO": None if drawn is None else {"workflow": drawn},
+            "UNIQUE_ID": node,
+        }
+        hidden = self.kind(node).INPUT_TYPES().get("hidden", {})
+        return {name: values[kind] for name, kind in hidden.items() if kind in values}
+
+    def _signature(self, node: str) -> str:
+        """The same for two nodes, or two runs, that must give the same result."""
+        kind, links = self.kind(node), self._links(node)
+        inputs = {
+            name: [self.signatures[links[name][0]], links[name][1]]
+            if name in links
+            else {"value": self.prompt[node]["inputs"][name]}
+            for name in sorted(self._declared(node))
+        }
+        its_own = getattr(kind, "NOT_IDEMPOTENT", False) or (
+            "UNIQUE_ID" in kind.INPUT_TYPES().get("hidden", {}).values()
+        )
+        parts = [kind.__name__, self._changed(node), node if its_own else "", inputs]
+        return hashlib.sha256(json.dumps(parts, default=repr).encode()).hexdigest()
+
+    def _changed(self, node: str) -> Any:
+        """What the node's IS_CHANGED says; it sees constants only, None for what is linked."""
+        is_changed = getattr(self.kind(node), "IS_CHANGED", None)
+        if is_changed is None:
+            return None
+        links = self._links(node)
+        inputs = {
+            name: None if name in links else unwrapped(self.prompt[node]["inputs"][name])
+            for name in self._declared(node)
+        }
+        try:
+            answer = is_changed(**inputs, **self._hidden(node))
+        except Exception as error:
+            _log.info("%s runs anew: IS_CHANGED failed: %s", self.describe(node), error)
+            answer = float("nan")
+        # NaN is a node's way to say "always"; it must never equal the last run's.
+        return f"run {next(_NUMBERS)}" if answer != answer else answer
+
+
+_NUMBERS = itertools.count()
+
+
+def _call(instance: Any, kind: type, inputs: dict[str, list[Any]]) -> _Done:
+    """Call a node once, or once for each value when an input is a list of values."""
+    function = getattr(instance, kind.FUNCTION)
+    if getattr(kind, "INPUT_IS_LIST", False):
+        answers = [function(**inputs)]
+    else:
+        count = max(map(len, inputs.values()), default=1)
+        answers = [
+            function(**{name: values[min(i, len(values) - 1)] for name, values in inputs.items()})
+            for i in range(count)
+        ]
+    return _merged(answers, kind)
+
+
+def _merged(answers: list[Any], kind: type) -> _Done:
+    shown: dict[str, list[Any]] = {}
+    results = []
+    for answer in answers:
+        if isinstance(answer, dict):
+            for key, entries in answer.get("ui", {}).items():
+                shown.setdefault(key, []).extend(entries)
+            answer = answer.get("result", ())
+        results.append(answer or ())
+    lists = getattr(kind, "OUTPUT_IS_LIST", (False,) * len(kind.RETURN_TYPES))
+    outputs = [
+        [value for result in results for value in (result[slot] if lists[slot] else [result[slot]])]
+        for slot in range(min(len(result) for result in results))
+    ]
+    return _Done(outputs, shown)
