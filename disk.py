@@ -1,14 +1,67 @@
-"""Looking through folders in which people keep models, links and all."""
+"""Files that appear complete or not at all, and walking folders in which people keep models."""
 
 import logging
 import os
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _log = logging.getLogger(__name__)
 
 LEVELS = 6  # below a place: a cache of Hugging Face's takes three
+
+
+@contextmanager
+def written_whole(path: Path, replace: bool = True) -> Iterator[Path]:
+    """A name to write to that becomes `path` when all went well; otherwise nothing is left.
+
+    It may become a folder as well, where `path` is none yet. Who may read a file is what the
+    user's umask says, whatever the writer makes of it: safetensors' are for their owner alone.
+
+    Args:
+        replace: False raises FileExistsError where `path` is taken, also by a link to nothing,
+            or was taken by another program meanwhile.
+    """
+    if not replace:
+        _refuse_taken(path)
+    # The number keeps two programs that write the same file apart.
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        unfinished.touch()
+        mode = unfinished.stat().st_mode
+        unfinished.unlink()  # the writer makes it, as a file or a folder
+        yield unfinished
+        if unfinished.is_file():
+            unfinished.chmod(mode)
+        if replace:
+            os.replace(unfinished, path)
+        else:
+            _put(unfinished, path)
+    finally:
+        if unfinished.is_dir():
+            shutil.rmtree(unfinished)
+        unfinished.unlink(missing_ok=True)
+
+
+def _put(unfinished: Path, path: Path) -> None:
+    """Rename, but onto nothing that is there."""
+    if unfinished.is_file():
+        try:
+            os.link(unfinished, path)  # of one step, so that no other program comes between
+            return  # the first name goes with what is left over
+        except OSError:
+            pass  # the name is taken, or the disk has no links
+    _refuse_taken(path)
+    os.rename(unfinished, path)
+
+
+def _refuse_taken(path: Path) -> None:
+    if os.path.lexists(path):
+        raise FileExistsError(
+            f"{path} exists, and nothing is overwritten; give another name, or delete it first"
+        )
 
 
 def folders_below(

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..images.files import written_whole
+from ..disk import written_whole
 from .checkpoint import Checkpoint
 from .ema import EMA, ema_names, unet_names
 from .errors import IncompleteCheckpoint, NotADepthCheckpoint

@@ -7,6 +7,7 @@ person at the canvas would not compute with the same nodes.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..disk import written_whole
 from ..engine import folders
 from ..workflows.edits import Editor
 from ..workflows.graph import Results, Runner
@@ -55,7 +56,7 @@ def paint_sheet(editor: Editor, runner: Runner) -> list[Path]:
         [photo, depth, *pictures], ["photo", "depth map: white is near", *captions], COLUMNS
     )
     path = folders.current().output / SHEET
-    with folders.written_whole(path) as unfinished:
+    with written_whole(path) as unfinished:
         sheet.save(unfinished, format="PNG")
     return [*dict.fromkeys(files), path]
 

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from ..checkpoints.source import folder_names
 from ..depth.networks.model_files import FOLDERS, find_model, model_names
-from ..images.files import written_whole as written_whole  # for whoever writes there
 
 CHECKPOINT_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")
 

@@ -1,7 +1,9 @@
-"""The floors of the house: which folder may import which, and what the pack promises to others."""
+"""The floors of the house: what may import what, and what the pack asks of those who install it."""
 
 import ast
 import re
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -9,93 +11,93 @@ import pytest
 import sd2_depth2img
 
 ROOT = Path(sd2_depth2img.__file__).parent
+
+# From the top: a floor may import what stands behind it here, and nothing before it.
 FLOORS = (
-    "nodes",
-    "images",
-    "depth",
-    "sampling",
-    "host",
-    "engine",
-    "checkpoints",
-    "workflows",
-    "cli",
+    *("cli", "workflows", "nodes", "host", "engine"),
+    *("checkpoints", "sampling", "depth", "images", "disk"),
 )
-MAY_IMPORT = {
-    "images": {"disk"},
-    "depth": {"images", "disk"},
-    "sampling": {"images"},
-    "checkpoints": {"sampling", "depth", "images", "disk"},
-    "engine": {"checkpoints", "sampling", "depth", "images"},
-    "host": {"engine", "checkpoints", "sampling", "depth"},
-    "nodes": {"host", "checkpoints", "sampling", "depth", "images"},
-    "workflows": {"nodes", "engine", "checkpoints", "sampling", "depth", "images"},
-    "cli": {"workflows", "engine", "checkpoints", "depth", "images"},
+REQUIREMENTS = {
+    *("torch", "torchvision", "transformers", "safetensors", "timm", "numpy"),
+    *("opencv-python-headless", "pillow", "OpenEXR"),
 }
 HOST_MODULES = {"comfy", "folder_paths", "nodes", "latent_preview", "execution", "server"}
 ENGINE_PACKAGES = {"diffusers", "torchsde", "open_clip", "accelerate", "tqdm"}
+WITH_ENGINE = ("cli", "workflows", "engine")
 
 
-def modules():
-    return [path for floor in FLOORS for path in sorted((ROOT / floor).rglob("*.py"))]
+def modules() -> list[Path]:
+    folders = (path for floor in FLOORS for path in sorted((ROOT / floor).rglob("*.py")))
+    return [*folders, ROOT / "disk.py"]
 
 
-def imports(path):
-    """(level, dotted name) of every import of a file, wherever in the file it stands."""
-    for node in ast.walk(ast.parse(path.read_text())):
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {dotted(path): path for path in modules()}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Absolute imports of other packages, wherever in the file they stand."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from ((0, alias.name) for alias in node.names)
-        if isinstance(node, ast.ImportFrom):
-            if node.module:
-                yield node.level, node.module
-            else:
-                yield from ((node.level, alias.name) for alias in node.names)
+            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module
 
 
-def floor_of(path):
-    return path.relative_to(ROOT).parts[0]
+def neighbours(path: Path) -> set[str]:
+    """The modules of the pack that a file imports; a package counts only for its own names."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = path.relative_to(ROOT).parts[: -node.level]
+            start = ".".join((*base, *(node.module or "").split("."))).strip(".")
+            names = [f"{start}.{alias.name}".strip(".") for alias in node.names]
+            found |= {name if name in MODULES else start for name in names}
+    return (found & MODULES.keys()) - {dotted(path)}
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_only_run_downwards(path):
-    floor = floor_of(path)
-    for level, name in imports(path):
-        top = name.split(".")[0]
-        if level == 2 and top in FLOORS:
-            assert top in MAY_IMPORT[floor], f"{floor} must not import {name}"
-        if level == 0:
-            assert top != "sd2_depth2img", f"{name}: imports inside the package are relative"
-            assert top not in HOST_MODULES or path == ROOT / "host" / "comfyui.py", name
-            if floor in ("nodes", "pictures", "depth", "sampling", "host"):
-                assert top not in ENGINE_PACKAGES, f"{name} is not in requirements.txt"
+def circles(graph: dict[str, set[str]]) -> None:
+    """Raises graphlib.CycleError, which names one."""
+    TopologicalSorter(graph).prepare()
 
 
-def test_host_imports_the_engine_through_one_door():
-    doors = {
-        path.relative_to(ROOT)
-        for path in modules()
-        if floor_of(path) == "host" and any(n.startswith("engine") for _, n in imports(path))
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_only_run_downwards(name):
+    floor = FLOORS.index(name.split(".")[0])
+    above = {
+        other for other in neighbours(MODULES[name]) if FLOORS.index(other.split(".")[0]) < floor
     }
-    assert doors <= {Path("host/__init__.py")}
+    assert not above
+
+
+def test_no_circle_between_files():
+    circles({name: neighbours(path) for name, path in MODULES.items()})
+
+
+def test_no_circle_between_folders():
+    """A folder's files are one room, and so are those of each folder in it."""
+
+    def room(name: str) -> str:
+        parent = MODULES[name].parent
+        return str(parent.relative_to(ROOT)) if parent != ROOT else name
+
+    graph: dict[str, set[str]] = {}
+    for name, path in MODULES.items():
+        graph.setdefault(room(name), set()).update(map(room, neighbours(path)))
+    circles({name: others - {name} for name, others in graph.items()})
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_other_packages_are_imported_only_where_they_are_there(name):
+    tops = {other.split(".")[0] for other in imports(MODULES[name])}
+    assert "sd2_depth2img" not in tops, "imports inside the package are relative"
+    assert name == "host.comfyui" or not tops & HOST_MODULES
+    assert name.startswith(WITH_ENGINE) or not tops & ENGINE_PACKAGES, "not in requirements.txt"
 
 
 def test_requirements_are_what_a_comfyui_user_is_asked_to_install():
-    lines = (ROOT / "requirements.txt").read_text().split()
-    names = {re.split(r"[<>=]", line)[0] for line in lines}
-    assert names == {
-        "torch",
-        "torchvision",
-        "transformers",
-        "safetensors",
-        "timm",
-        "numpy",
-        "opencv-python-headless",
-        "pillow",
-        "OpenEXR",
-    }
-
-
-def test_no_file_names_a_machine_path_or_a_package_registry():
-    forbidden = re.compile(r"/(?:work|root|farm|opt)/|pypi\.org|registry\.npmjs|deb\.debian")
-    texts = [p for s in ("*.py", "*.md", "*.toml", "*.txt") for p in ROOT.rglob(s)]
-    here = [p for p in texts if ".venv" not in p.parts and p != Path(__file__).resolve()]
-    assert [str(p) for p in here if forbidden.search(p.read_text())] == []
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").split()
+    assert {re.split(r"[<>=]", line)[0] for line in lines} == REQUIREMENTS

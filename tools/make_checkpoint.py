@@ -24,7 +24,7 @@ from ..checkpoints.architecture import (
 )
 from ..checkpoints.identify.diagnosis import Part
 from ..depth.networks.midas_hybrid import DPTHybrid, Widths
-from ..engine.folders import written_whole
+from ..disk import written_whole
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from ...images.files import png_info, written_whole
+from ...disk import written_whole
+from ...images.files import png_info
 from ..colormaps import TOLERANCE, ColourMap, read_back
 from ..convention import from_image
 from .exr_files import read_exr, write_exr

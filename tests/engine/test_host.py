@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sd2_depth2img.disk import written_whole
 from sd2_depth2img.engine import folders, host
 
 
@@ -126,7 +127,7 @@ def test_paths_are_always_free(tmp_path_factory, taken, count):
 
 def test_a_file_is_there_whole_or_not_at_all(tmp_path):
     path = tmp_path / "a.txt"
-    with folders.written_whole(path) as unfinished:
+    with written_whole(path) as unfinished:
         unfinished.write_text("new")
         assert not path.exists()
     assert path.read_text() == "new"
@@ -136,7 +137,7 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path):
 
 
 def fail_half_way(path):
-    with folders.written_whole(path) as unfinished:
+    with written_whole(path) as unfinished:
         unfinished.write_text("half")
         raise ZeroDivisionError
 

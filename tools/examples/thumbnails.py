@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from ...disk import written_whole
 from ...engine import folders
 from ...workflows.core_nodes.files import to_picture
 from ...workflows.core_nodes.images import mask_to_image
@@ -67,7 +68,7 @@ def lay_insets(paper: Image.Image, pictures: list[Image.Image]) -> None:
 
 def save(picture: Image.Image, path: Path) -> None:
     """As JPEG; nothing half-written is left."""
-    with folders.written_whole(path) as unfinished:
+    with written_whole(path) as unfinished:
         picture.save(unfinished, format="JPEG", quality=QUALITY, optimize=True)
 
 

@@ -17,8 +17,8 @@ from diffusers import AutoencoderKL
 from ...checkpoints.checkpoint import Checkpoint
 from ...checkpoints.identify.diagnosis import Part
 from ...depth.networks.midas_hybrid import DPTHybrid
+from ...disk import written_whole
 from ...engine import networks
-from ...engine.folders import written_whole
 from ...sampling.latents import SCALE_FACTOR
 from .dataset import DATA_VERSION, HELD_OUT, PAINTINGS, SIZES, Dataset, prepare, sample
 from .export import export

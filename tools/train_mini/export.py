@@ -14,7 +14,7 @@ from ...checkpoints.identify.diagnosis import Part
 from ...checkpoints.keymaps import KeyMap, text_keys, unet_keys, vae_keys
 from ...depth.networks.dpt import UNUSED
 from ...depth.networks.midas_hybrid import DPTHybrid
-from ...engine.folders import written_whole
+from ...disk import written_whole
 from ...engine.networks import text_tower
 from ..make_checkpoint import Structure
 from .unet import PromptToNoise

@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from ...engine.folders import written_whole
+from ...disk import written_whole
 
 _log = logging.getLogger(__name__)
 

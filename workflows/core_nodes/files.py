@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ...checkpoints.checkpoint import Checkpoint
+from ...disk import written_whole
 from ...engine import folders, host
 from ...sampling.latents import SCALE_FACTOR
 from . import v1
@@ -268,7 +269,7 @@ def _save_pictures(
     count, height, width = images.shape[:3]
     paths, subfolder = folders.output_paths(folder, prefix, count, width, height, ".png")
     for path, picture in zip(paths, images, strict=True):
-        with folders.written_whole(path) as unfinished:
+        with written_whole(path) as unfinished:
             file = to_picture(picture)
             file.save(unfinished, format="PNG", pnginfo=_png_info(text), compress_level=4)
     return [{"filename": path.name, "subfolder": subfolder, "type": kind} for path in paths]
@@ -304,7 +305,7 @@ def save_latent(
     """A latent to a .latent file (safetensors) in the output folder, with the workflow inside."""
     paths, subfolder = host.output_paths(filename_prefix, 1, 0, 0, ".latent")
     tensors = {"latent_tensor": samples["samples"].contiguous(), LoadLatent.MARK: torch.tensor([])}
-    with folders.written_whole(paths[0]) as unfinished:
+    with written_whole(paths[0]) as unfinished:
         save_file(tensors, unfinished, metadata=host.png_text(prompt, extra_pnginfo))
     saved = {"filename": paths[0].name, "subfolder": subfolder, "type": "output"}
     return {"ui": {"latents": [saved]}, "result": (samples,)}
