@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 LEVELS = 6  # below a place: a cache of Hugging Face's takes three
 
@@ -95,6 +95,6 @@ def _subfolders(folder: Path, hidden: bool) -> list[Path] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        _log.warning("no models are looked for in %s: %s", folder, error)
+        log.warning("no models are looked for in %s: %s", folder, error)
         return None
     return [p for p in found if (hidden or not p.name.startswith(".")) and os.path.isdir(p)]

@@ -46,7 +46,7 @@ Call = Callable[[], object]
 across = torch.linspace(0.1, 0.9, SIDE).expand(SIDE, SIDE)
 DEPTH = (across + across.T)[None] / 2 + (torch.rand(1, SIDE, SIDE) - 0.5) / 50  # BHW
 OTHER = 1 - DEPTH
-PICTURE = torch.rand(1, SIDE, SIDE, 3)
+PHOTO = torch.rand(1, SIDE, SIDE, 3)
 WEIGHTS = torch.tensor(LUMA)
 DISTANCE = 1 + 9 * DEPTH
 SMALL = DEPTH[:, ::4, ::4].contiguous()
@@ -142,7 +142,7 @@ def slopes() -> Call:
 def bilateral() -> Call:
     """Two blurs for every level of brightness."""
     levels = int(np.ceil(1 / TOLERANCE)) + 1
-    return times(1, lambda: PICTURE @ WEIGHTS, slopes(), blurs(2 * levels, RADIUS / SIGMA))
+    return times(1, lambda: PHOTO @ WEIGHTS, slopes(), blurs(2 * levels, RADIUS / SIGMA))
 
 
 def mixture(area: Area, cut: bool) -> Call:
@@ -236,7 +236,7 @@ def spread_out(reach: int) -> Call:
 
 
 def searched() -> Call:
-    """Looks along the way on which a point must lie, the picture seen there, and holes filled."""
+    """Looks along the way on which a point must lie, the image seen there, and holes filled."""
     steps = math.ceil(STRENGTH * STEPS_A_PIXEL) + 1
     places = torch.rand(1, SIDE, SIDE, 2) / 100 + F.affine_grid(
         torch.eye(2, 3)[None], (1, 1, SIDE, SIDE), align_corners=False
@@ -249,7 +249,7 @@ def searched() -> Call:
     return times(
         1,
         *(steps + BISECTIONS) * [look],
-        lambda: F.grid_sample(PICTURE.movedim(-1, 1), places, **options),
+        lambda: F.grid_sample(PHOTO.movedim(-1, 1), places, **options),
         lambda: F.grid_sample(DEPTH[None], places, **options),
         *3 * [pulled_and_pushed(AREAS["full mask"])],
     )
@@ -263,7 +263,7 @@ def page() -> Call:
         lambda: torch.histc(DEPTH, 128, 0, 1),
         lambda: DEPTH.isfinite(),
         lambda: cv2.applyColorMap((MAP * 255).astype(np.uint8), cv2.COLORMAP_TURBO),
-        lambda: cv2.resize(PICTURE[0].numpy(), (384, 384), interpolation=cv2.INTER_AREA),
+        lambda: cv2.resize(PHOTO[0].numpy(), (384, 384), interpolation=cv2.INTER_AREA),
         lambda: DepthCondition(DEPTH).channel(1, SIDE // 8, SIDE // 8),
     )
 
@@ -310,7 +310,7 @@ def filled(shape: Shape, area: Area | None = None) -> Call:
 def parallax() -> Call:
     """A frame of Depth Parallax Frames: a near square before a slope."""
     depth = widen(torch.where(AREAS["quarter mask"].mask > 0, 1.0, DEPTH * 0.5)[0], 4)
-    return lambda: view(PICTURE[0], depth, Camera(1.0, 0.0, 0.0), STRENGTH)
+    return lambda: view(PHOTO[0], depth, Camera(1.0, 0.0, 0.0), STRENGTH)
 
 
 def previewed() -> None:
@@ -362,18 +362,18 @@ OPERATIONS: dict[str, tuple[Call, Call]] = {
         adjusted(smooth=float(RADIUS), smoothing=Smoothing.EDGES),
         box(4, RADIUS),
     ),
-    "refine: joint bilateral": (lambda: refine(DEPTH, PICTURE, radius=RADIUS), bilateral()),
+    "refine: joint bilateral": (lambda: refine(DEPTH, PHOTO, radius=RADIUS), bilateral()),
     "refine: joint bilateral, 8 times the radius": (
-        lambda: refine(DEPTH, PICTURE, radius=8 * RADIUS),
+        lambda: refine(DEPTH, PHOTO, radius=8 * RADIUS),
         bilateral(),
     ),
     "refine: joint bilateral, 512 to 2048": (
-        lambda: refine(SMALL, PICTURE, radius=RADIUS),
+        lambda: refine(SMALL, PHOTO, radius=RADIUS),
         bilateral(),
     ),
     "refine: guided": (
-        lambda: refine(DEPTH, PICTURE, Method.GUIDED, RADIUS),
-        times(1, lambda: PICTURE @ WEIGHTS, slopes(), box(7, RADIUS // 2)),
+        lambda: refine(DEPTH, PHOTO, Method.GUIDED, RADIUS),
+        times(1, lambda: PHOTO @ WEIGHTS, slopes(), box(7, RADIUS // 2)),
     ),
     "merge: nearest wins": (merged(Mode.NEAREST), lambda: torch.maximum(DEPTH, PATCH)),
     "merge: farthest wins": (merged(Mode.FARTHEST), lambda: torch.minimum(DEPTH, PATCH)),

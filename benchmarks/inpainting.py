@@ -1,8 +1,8 @@
-"""What inpainting a part of a large picture costs beside a plain picture of the model's size.
+"""What inpainting a part of a large image costs beside a plain image of the model's size.
 
-Float32 on the CPU, random weights. A region of 512×512 pixels of a 2048×2048 picture goes through
+Float32 on the CPU, random weights. A region of 512×512 pixels of a 2048×2048 image goes through
 the nodes: crop, encode, sample, decode, stitch. The other side encodes, samples and decodes one
-picture of 512×512 with as many steps. Depth guidance that is switched off is compared with a
+image of 512×512 with as many steps. Depth guidance that is switched off is compared with a
 sampler that has never heard of it.
 """
 
@@ -15,8 +15,8 @@ from sd2_depth2img.checkpoints.checkpoint import Checkpoint
 from sd2_depth2img.depth.convention import to_image
 from sd2_depth2img.engine import guidance, networks
 from sd2_depth2img.nodes.conditioning import SD2DepthEncode
+from sd2_depth2img.nodes.image import SD2DepthCrop, SD2DepthStitch
 from sd2_depth2img.nodes.inpaint import SD2DepthInpaintEncode
-from sd2_depth2img.nodes.picture import SD2DepthCrop, SD2DepthStitch
 from sd2_depth2img.nodes.sample import SD2DepthSampler
 
 REGION, WHOLE = 512, 2048  # pixels
@@ -38,7 +38,7 @@ def main() -> None:
     with material.checkpoint(arguments) as path:
         parts = networks.load(Checkpoint.open(path), "cpu")
         cost = material.compare("inpainting", *inpainting_sides(parts), parts[0], arguments.rounds)
-        material.verdict("inpainting / plain picture", cost, GOAL_INPAINTING)
+        material.verdict("inpainting / plain image", cost, GOAL_INPAINTING)
         cost = material.compare(
             "depth guidance", *guidance_sides(parts), parts[0], arguments.rounds
         )
@@ -48,19 +48,19 @@ def main() -> None:
 
 
 def inpainting_sides(parts: Parts) -> tuple[material.Side, material.Side]:
-    """A region of a large picture through all nodes, and a plain picture of its size."""
+    """A region of a large image through all nodes, and a plain image of its size."""
     _, _, vae = parts
     corner = (WHOLE - REGION) // 2
-    picture = torch.rand(1, WHOLE, WHOLE, 3)
+    image = torch.rand(1, WHOLE, WHOLE, 3)
     depth = to_image(torch.linspace(0, 1, WHOLE).expand(1, WHOLE, WHOLE))
     mask = torch.zeros(1, WHOLE, WHOLE)
     mask[:, corner : corner + REGION, corner : corner + REGION] = 1
-    plain, plain_depth = picture[:, :REGION, :REGION], depth[:, :REGION, :REGION]
+    plain, plain_depth = image[:, :REGION, :REGION], depth[:, :REGION, :REGION]
 
     @torch.inference_mode()
     def inpaint() -> None:
         part, part_mask, part_depth, stitch = SD2DepthCrop().execute(
-            picture, mask, depth, REGION, padding=0
+            image, mask, depth, REGION, padding=0
         )
         (latent,) = SD2DepthInpaintEncode().execute(part, part_mask, vae)
         result = vae.decode(sample(parts, part_depth, latent)["samples"])

@@ -44,9 +44,9 @@ def main() -> None:
         sampling = material.compare("sampling", *sampling_sides(*parts), parts[0], arguments.rounds)
         material.verdict("sampling / bare UNet forwards", sampling, GOAL_SAMPLING)
         whole = material.compare(
-            "prompt to picture", *picture_sides(*parts), parts[0], arguments.rounds
+            "prompt to image", *image_sides(*parts), parts[0], arguments.rounds
         )
-        material.verdict("prompt to picture / diffusers", whole, GOAL_END_TO_END)
+        material.verdict("prompt to image / diffusers", whole, GOAL_END_TO_END)
 
 
 # --- The sides -----------------------------------------------------------------------------------
@@ -69,10 +69,10 @@ def sampling_sides(
     return (lambda: sample(model, positive, negative)), bare
 
 
-def picture_sides(
+def image_sides(
     model: networks.EngineModel, clip: networks.EngineCLIP, vae: networks.EngineVAE
 ) -> tuple[material.Side, material.Side]:
-    """From prompts and a depth map to a picture at strength 1.0, here and in diffusers."""
+    """From prompts and a depth map to an image at strength 1.0, here and in diffusers."""
     model.network.register_to_config(sample_size=64)  # the pipeline asks for it
     pipeline = StableDiffusionDepth2ImgPipeline(
         vae=vae.network,
@@ -117,7 +117,7 @@ def conditionings(clip: networks.EngineCLIP) -> tuple[list, list]:
 
 
 def sample(model: networks.EngineModel, positive: list, negative: list) -> Tensor:
-    """The latent after all steps; there is no source picture."""
+    """The latent after all steps; there is no source image."""
     empty = {"samples": torch.zeros(1, 4, LATENT, LATENT)}
     return guidance.sample(
         model, 0, STEPS, CFG, "euler", "normal", positive, negative, empty, denoise=1.0

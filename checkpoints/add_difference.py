@@ -20,29 +20,31 @@ from .identify.diagnosis import Part, identify, part_of
 from .identify.recognition import predicts_velocity
 from .source import DiffusersFolder
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 _DEPTH_CHANNELS = 5  # four of the latent, then one of depth
 
 
-class CannotTransplant(ValueError):  # noqa: N818 - names what is not possible
+class CannotAddDifference(ValueError):  # noqa: N818 - names what is not possible
     """The three models do not belong together; the message says which tensor shows it."""
 
 
-def transplanted(depth: Tensor, fine_tune: Tensor, base: Tensor, strength: float = 1.0) -> Tensor:
+def with_difference(
+    depth: Tensor, fine_tune: Tensor, base: Tensor, strength: float = 1.0
+) -> Tensor:
     """depth + strength · (fine_tune − base), float32.
 
     Where fine_tune and base have fewer channels ([C, 4, 3, 3] against [C, 5, 3, 3]) the first ones
     of depth are meant and the rest stays. Where they are equal, depth is given back as it is, in
     its dtype.
 
-    Raises CannotTransplant when what is to be added is infinite or not a number.
+    Raises CannotAddDifference when what is to be added is infinite or not a number.
     """
     difference = strength * (fine_tune.float() - base.float())
     if not difference.any():
         return depth
     if not difference.isfinite().all():
-        raise CannotTransplant(
+        raise CannotAddDifference(
             f"the difference between fine-tune and base has {(~difference.isfinite()).sum()} of "
             f"{difference.numel()} values that are infinite or not a number (NaN); one of the two "
             "is damaged, or was saved in a type too small for it. Use another copy."
@@ -52,7 +54,7 @@ def transplanted(depth: Tensor, fine_tune: Tensor, base: Tensor, strength: float
     return result
 
 
-class Transplanted(WeightFile):
+class AddedDifference(WeightFile):
     """A depth file with the difference added to its UNet and text encoder as they are read.
 
     VAE and MiDaS are the depth file's. So is a text encoder when the fine-tune has none, and of
@@ -78,7 +80,7 @@ class Transplanted(WeightFile):
             parts: what may be changed, of UNet and text encoder.
             dtype: of what is changed; None for the depth file's own.
 
-        Raises CannotTransplant, and UnknownArchitecture when depth's UNet is incomplete.
+        Raises CannotAddDifference, and UnknownArchitecture when depth's UNet is incomplete.
         """
         self.path = depth.path
         self.metadata = dict(depth.metadata)
@@ -106,9 +108,9 @@ class Transplanted(WeightFile):
             return tensor
         fine_tune, base = self._fine_tune.read(name), self._base.read(name)
         try:
-            result = transplanted(tensor, fine_tune, base, self._strength)
-        except CannotTransplant as error:
-            raise CannotTransplant(f"{name}: {error}") from error
+            result = with_difference(tensor, fine_tune, base, self._strength)
+        except CannotAddDifference as error:
+            raise CannotAddDifference(f"{name}: {error}") from error
         return rounded(result, self.tensors[name].dtype, name)
 
     def _shapes(self, part: Part) -> dict[str, Shape]:
@@ -135,11 +137,11 @@ def unet_shapes(depth: Mapping[str, TensorInfo], name: str) -> dict[str, Shape]:
         depth: the depth model's UNet, names without the prefix.
         name: the depth model's, for the message.
 
-    Raises CannotTransplant when it is no depth model, UnknownArchitecture when it is incomplete.
+    Raises CannotAddDifference when it is no depth model, UnknownArchitecture when it is incomplete.
     """
     unet = UNetArchitecture.from_tensors(depth)
     if unet.in_channels != _DEPTH_CHANNELS:
-        raise CannotTransplant(
+        raise CannotAddDifference(
             f"{name} is not a depth model: {_sentence(depth)} The model that the difference is "
             f"added to must be a Stable Diffusion 2 depth model, with {_DEPTH_CHANNELS} channels."
         )
@@ -166,7 +168,7 @@ def check_fit(
         name: the model's, for the message.
         part: which one this is.
 
-    Raises CannotTransplant with the first tensors that do not fit.
+    Raises CannotAddDifference with the first tensors that do not fit.
     """
     wrong = [
         f"{tensor} is {list(found[tensor].shape) if tensor in found else 'missing'} instead of "
@@ -179,17 +181,17 @@ def check_fit(
     if not wrong:
         return
     if part is Part.TEXT and not found:
-        raise CannotTransplant(
+        raise CannotAddDifference(
             f"{name} has no text encoder, and the fine-tune has one. Give a complete base, or a "
             "fine-tune that is a UNet alone."
         )
     if part is Part.TEXT:
-        raise CannotTransplant(
+        raise CannotAddDifference(
             f"{name} has another text encoder than the fine-tune or the depth model "
             f"({_some(wrong)}). Give a complete fine-tune with a complete base, or a fine-tune "
             "that is a UNet alone."
         )
-    raise CannotTransplant(
+    raise CannotAddDifference(
         f"{name} does not fit the depth model. {_sentence(found)} In {len(wrong)} tensors it "
         f"differs from Stable Diffusion 2 with 4 input channels: {_some(wrong)}. Give a fine-tune "
         "of SD2-base (512-base-ema or 2.1-base) and the base that it was made of."
@@ -205,9 +207,9 @@ def _some(items: list[str]) -> str:
 
 
 def check_prediction(is_v: bool, name: str) -> None:
-    """Refuse a model that predicts v. Raises CannotTransplant."""
+    """Refuse a model that predicts v. Raises CannotAddDifference."""
     if is_v:
-        raise CannotTransplant(
+        raise CannotAddDifference(
             f"{name} predicts v, as 768-v-ema and its fine-tunes do; the depth model predicts the "
             "noise (eps), and what was learnt for the one means nothing for the other. Give a "
             "fine-tune of SD2-base (512-base-ema or 2.1-base) and that base."
@@ -234,7 +236,7 @@ def predicts_v(file: WeightFile) -> bool:
 def warn_if_equal(pairs: Iterable[tuple[Tensor, Tensor]]) -> None:
     """Warn when fine-tune and base are the same in every pair; reads up to the first difference."""
     if all(fine.dtype == base.dtype and torch.equal(fine, base) for fine, base in pairs):
-        _log.warning(
+        log.warning(
             "the fine-tune and its base are the same model: there is nothing to add, and the depth "
             "model stays as it is. Is the right file chosen for each?"
         )

@@ -23,7 +23,7 @@ from .identify.recognition import predicts_velocity
 from .midas_keymap import MIDAS_IDLE, MIDAS_KEYS
 from .source import DiffusersFolder, open_source
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Checkpoint:
         checkpoint = cls.of(with_ema(source), source, depth_only)
         for part, widths in ((Part.VAE, checkpoint.vae), (Part.TEXT, checkpoint.text)):
             if widths is None:
-                _log.warning("%s", checkpoint._lack(part))
+                log.warning("%s", checkpoint._lack(part))
         return checkpoint
 
     @classmethod
@@ -97,7 +97,7 @@ class Checkpoint:
         if isinstance(source, DiffusersFolder):
             source.check_settings(unet, text)
         for reason, names in identity.unused.items():
-            _log.info("%s: %d tensors are not used: %s", file.path.name, len(names), reason)
+            log.info("%s: %d tensors are not used: %s", file.path.name, len(names), reason)
         return cls(file, unet, vae, text, _has_midas(file))
 
     def read(self, part: Part) -> dict[str, Tensor]:
@@ -172,7 +172,7 @@ def _check_kind(
     if predicts_velocity(file.tensors, file.metadata):
         raise NotADepthCheckpoint(
             f"{file.path.name} was trained to predict v, the velocity; Stable Diffusion 2's "
-            "depth model predicts the noise, and this file would paint wrong pictures"
+            "depth model predicts the noise, and this file would paint wrong images"
         )
 
 
@@ -233,7 +233,7 @@ def _check(
         )
     extra = [name for name in found if name not in expected]
     if extra:
-        _log.warning(
+        log.warning(
             "%s: %d tensors under %s are not part of the model and are not used%s",
             file.path.name,
             len(extra),

@@ -13,7 +13,7 @@ from .files.views import Origin, View
 from .files.weights import TensorInfo, WeightFile
 from .identify.diagnosis import Part, part_of
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 EMA = "model_ema."
 
@@ -53,14 +53,14 @@ def with_ema(file: WeightFile) -> WeightFile:
         return file
     unet = len(unet_names(file.tensors))
     if len(copies) < unet:
-        _log.warning(
+        log.warning(
             "%s has EMA copies of %d of the UNet's %d tensors only; none of them is used",
             file.path.name,
             len(copies),
             unet,
         )
         return file
-    _log.info("%s: the EMA copy of the UNet is used (%d tensors)", file.path.name, unet)
+    log.info("%s: the EMA copy of the UNet is used (%d tensors)", file.path.name, unet)
     origins = {
         name: Origin(file, (copies.get(name, name),))
         for name in file.tensors

@@ -22,7 +22,7 @@ from .files.views import Origin, View, with_prefix
 from .files.weights import WeightFile, open_weights
 from .identify.diagnosis import Part
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 INDEX = "model_index.json"
 
@@ -54,7 +54,7 @@ def open_source(path: Path | str) -> WeightFile:
             try:
                 return View(path, unet_origins(file, prefix), file.metadata)
             except UnknownArchitecture as error:
-                _log.info("%s keeps the names of diffusers: %s", path.name, error)
+                log.info("%s keeps the names of diffusers: %s", path.name, error)
     return file
 
 
@@ -91,7 +91,7 @@ class DiffusersFolder(View):
             return True
         if isinstance(listed, list) and any(listed):
             if part == _DEPTH:
-                _log.warning("%s lists a %s that is not there", self._folder.name, part)
+                log.warning("%s lists a %s that is not there", self._folder.name, part)
                 return False
             raise IncompleteCheckpoint(
                 f"{self._folder.name} is incomplete: {INDEX} lists {part}, and there is no weight "
@@ -122,7 +122,7 @@ class DiffusersFolder(View):
         Raises NotADepthCheckpoint that names what is different.
         """
         if not (self._folder / "scheduler" / "scheduler_config.json").is_file():
-            _log.warning(
+            log.warning(
                 "%s has no scheduler/scheduler_config.json, which tells what the model predicts; "
                 "it is taken to be the noise, as in Stable Diffusion 2's depth model",
                 self._folder.name,
@@ -140,7 +140,7 @@ class DiffusersFolder(View):
         if different:
             raise NotADepthCheckpoint(
                 f"{self._folder.name} works in another way than Stable Diffusion 2's depth model, "
-                f"and would give wrong pictures: {'; '.join(different)}."
+                f"and would give wrong images: {'; '.join(different)}."
             )
 
     def _setting(self, part: str, file: str, key: str) -> Any:
@@ -150,7 +150,7 @@ class DiffusersFolder(View):
 
 # --- settings ------------------------------------------------------------------------------------
 
-# What SD2-depth's files say, where another value would change the pictures. What is not written
+# What SD2-depth's files say, where another value would change the images. What is not written
 # in a file is not looked at: old versions of diffusers wrote less.
 _SETTINGS: tuple[tuple[str, str, dict[str, Sequence]], ...] = (
     (
@@ -194,7 +194,7 @@ def _origins(
     """One part's tensors under their original names."""
     taken, *others = weight_files(folder)
     rest = f" (not {', '.join(other.path.name for other in others)})" if others else ""
-    _log.info("%s/%s: reading %s%s", folder.parent.name, folder.name, taken.path.name, rest)
+    log.info("%s/%s: reading %s%s", folder.parent.name, folder.name, taken.path.name, rest)
     try:
         return name_them(taken.open())
     except UnknownArchitecture as error:

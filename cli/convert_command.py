@@ -101,7 +101,7 @@ def _with_fine_tune(
     model: "Checkpoint", fine_tune: Path | None, base: Path | None, dtype: "torch.dtype | None"
 ) -> "Checkpoint":
     """The depth model + (fine-tune − base). Raises ValueError unless both are given."""
-    from ..checkpoints.add_difference import Transplanted
+    from ..checkpoints.add_difference import AddedDifference
     from ..checkpoints.ema import with_ema
     from ..checkpoints.source import open_source
 
@@ -111,7 +111,7 @@ def _with_fine_tune(
             "fine-tune and the Stable Diffusion 2 that it was made of; give both"
         )
     others = (with_ema(open_source(path)) for path in (fine_tune, base))
-    return replace(model, file=Transplanted(model.file, *others, dtype=dtype))
+    return replace(model, file=AddedDifference(model.file, *others, dtype=dtype))
 
 
 def _bytes_beside_the_weights(path: Path) -> int:

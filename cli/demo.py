@@ -35,25 +35,25 @@ def paint_sheet(editor: Editor, runner: Runner) -> list[Path]:
     once. A depth map of another size than the photo is shown at the photo's, as the model sees it.
 
     Returns: the files in the output folder, the sheet last. A former sheet is replaced, single
-    pictures are numbered on.
+    images are numbered on.
 
     Raises what Runner.run and Editor raise.
     """
     from ..images.sheet import contact_sheet
 
     files: list[Path] = []
-    pictures, captions = [], []
+    images, captions = [], []
     for seed, prompt in enumerate(PROMPTS):
         editor.text("positive", prompt)
         editor.everywhere(["seed"], seed)
         results = runner.run(editor.workflow)
         files += results.files
-        pictures.append(_received(editor, results, "SaveImage", "images"))
+        images.append(_received(editor, results, "SaveImage", "images"))
         captions.append(f"{prompt}\nseed {seed}, denoise {_denoise(editor)}")
     photo = _received(editor, results, "VAEEncode", "pixels")
     depth = _received(editor, results, "SD2DepthEncode", "depth").resize(photo.size)
     sheet = contact_sheet(
-        [photo, depth, *pictures], ["photo", "depth map: white is near", *captions], COLUMNS
+        [photo, depth, *images], ["photo", "depth map: white is near", *captions], COLUMNS
     )
     path = folders.current().output / SHEET
     with written_whole(path) as unfinished:
@@ -62,11 +62,11 @@ def paint_sheet(editor: Editor, runner: Runner) -> list[Path]:
 
 
 def _received(editor: Editor, results: Results, node: str, name: str) -> "Image":
-    """The picture that came into an input of a node."""
-    from ..workflows.core_nodes.files import to_picture
+    """The image that came into an input of a node."""
+    from ..workflows.core_nodes.files import to_pil
 
     source, output = editor.prompt[editor.find(node)]["inputs"][name]
-    return to_picture(results.outputs[source][output][0][0])
+    return to_pil(results.outputs[source][output][0][0])
 
 
 def _denoise(editor: Editor) -> float:

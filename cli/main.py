@@ -87,7 +87,7 @@ def _add_run(commands: Any) -> argparse.ArgumentParser:
     )
     run.set_defaults(command=_run)
     run.add_argument("workflow", type=Path, metavar="WORKFLOW")
-    run.add_argument("--prompt", metavar="TEXT", help="what the picture should show")
+    run.add_argument("--prompt", metavar="TEXT", help="what the image should show")
     run.add_argument("--seed", type=int, metavar="N", help="seed of every sampler")
     _add_edits(run)
     run.add_argument("--output", type=Path, metavar="DIR", help="output folder")
@@ -99,7 +99,7 @@ def _add_demo(commands: Any) -> argparse.ArgumentParser:
         "demo",
         help="repaint a photo from four prompts, on one sheet",
         description="Run the example workflow with four prompts and the seeds 0 to 3, and lay the "
-        "photo, its depth map and the four pictures out on one sheet: sheet.png in the output "
+        "photo, its depth map and the four images out on one sheet: sheet.png in the output "
         "folder, where a former one is replaced. Prompts and seeds are the demo's own, made for "
         "the bundled miniature; another checkpoint wants --set for its size and cfg.",
     )
@@ -117,14 +117,14 @@ def _add_demo(commands: Any) -> argparse.ArgumentParser:
 
 def _add_edits(command: argparse.ArgumentParser) -> None:
     """What can be changed in a workflow, whichever it is, and where its files are."""
-    command.add_argument("--image", metavar="FILE", help="picture for Load Image")
+    command.add_argument("--image", metavar="FILE", help="image for Load Image")
     command.add_argument(
         "--depth", metavar="FILE", help="depth map to use instead of estimating one"
     )
     command.add_argument(
-        "--mask", metavar="FILE", help="mask to use, a grey picture: white is repainted"
+        "--mask", metavar="FILE", help="mask to use, a grey image: white is repainted"
     )
-    command.add_argument("--negative", metavar="TEXT", help="what the picture should not show")
+    command.add_argument("--negative", metavar="TEXT", help="what the image should not show")
     command.add_argument("--steps", type=int, metavar="N", help="steps of every sampler")
     command.add_argument(
         "--checkpoint",

@@ -1,4 +1,4 @@
-"""Depth in colours: painted for the eye, and read back from pictures that others have painted."""
+"""Depth in colours: painted for the eye, and read back from images that others have painted."""
 
 from enum import Enum
 from functools import cache
@@ -53,14 +53,14 @@ def paint(depth: Tensor, colours: ColourMap) -> Tensor:
     return palette(colours).to(depth.device)[steps]
 
 
-def read_back(picture: Tensor, colours: ColourMap, tolerance: float = TOLERANCE) -> Tensor:
-    """Depths from a picture that was painted with a map: the place of the nearest colour in it.
+def read_back(image: Tensor, colours: ColourMap, tolerance: float = TOLERANCE) -> Tensor:
+    """Depths from an image that was painted with a map: the place of the nearest colour in it.
 
     Exact to half a step of 1/255. Viridis has two colours twice in a row in 8 bits: there, the
     middle between both is given, and the error may be a whole step.
 
     Args:
-        picture: IMAGE `[B, H, W, 3]`, 0..1.
+        image: IMAGE `[B, H, W, 3]`, 0..1.
         colours: the map; with `GREY` the three channels must agree to within the tolerance.
         tolerance: how far (Euclidean, RGB 0..1) a pixel may lie from the nearest colour.
 
@@ -69,15 +69,15 @@ def read_back(picture: Tensor, colours: ColourMap, tolerance: float = TOLERANCE)
     Raises:
         ValueError: another shape, or colours that are not of the map.
     """
-    if picture.ndim != 4 or picture.shape[-1] != 3 or picture.numel() == 0:
+    if image.ndim != 4 or image.shape[-1] != 3 or image.numel() == 0:
         raise ValueError(
-            f"The colour-mapped picture has shape {tuple(picture.shape)}; expected RGB, [batch, "
+            f"The colour-mapped image has shape {tuple(image.shape)}; expected RGB, [batch, "
             "height, width, 3]. Save it without transparency."
         )
-    parts = [_nearest(part, colours) for part in picture.reshape(-1, 3).split(PIXELS_AT_ONCE)]
+    parts = [_nearest(part, colours) for part in image.reshape(-1, 3).split(PIXELS_AT_ONCE)]
     depth, distance = (torch.cat(both) for both in zip(*parts, strict=True))
     _check_near(distance, colours, tolerance)
-    return depth.reshape(picture.shape[:3])
+    return depth.reshape(image.shape[:3])
 
 
 def _nearest(pixels: Tensor, colours: ColourMap) -> tuple[Tensor, Tensor]:
@@ -104,6 +104,6 @@ def _check_near(distance: Tensor, colours: ColourMap, tolerance: float) -> None:
         raise ValueError(
             f"{off} of {distance.numel()} pixels are of no colour of the map {colours.value}: the "
             f"worst is {distance.max():.3f} away from it (RGB 0..1), allowed are {tolerance:g}. "
-            "Choose the map that the picture was painted with, cut off legends and margins, or "
+            "Choose the map that the image was painted with, cut off legends and margins, or "
             "allow more for a JPEG."
         )

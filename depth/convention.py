@@ -25,13 +25,13 @@ OVERSHOOT = 0.25
 def from_image(image: Tensor | None) -> Tensor:
     """Canvas to depth: IMAGE `[B, H, W, C]`, C = 1, 3 or 4, to float32 `[B, H, W]`.
 
-    A grey picture gives its value unchanged, bit for bit. A coloured one gives its Rec. 709 luma,
+    A grey image gives its value unchanged, bit for bit. A coloured one gives its Rec. 709 luma,
     and transparency shows black (= far) behind it; both are warned about. Values are not clipped,
     and non-finite ones stay as they are (see `repair`).
 
     Raises:
         ValueError: nothing at all (None, as Prepare Image gives without a depth map), another rank
-            or number of channels, an empty picture, or integers.
+            or number of channels, an empty image, or integers.
     """
     _check_image(image)
     image = image.float()
@@ -45,7 +45,7 @@ def from_image(image: Tensor | None) -> Tensor:
         return grey
     log.warning(
         "%d of %d depth maps are coloured; their brightness (Rec. 709 luma) is used as depth. "
-        "A depth map is a grey picture, white = near: is this perhaps the photograph?",
+        "A depth map is a grey image, white = near: is this perhaps the photograph?",
         int(coloured.sum()),
         len(coloured),
     )
@@ -53,10 +53,10 @@ def from_image(image: Tensor | None) -> Tensor:
     return torch.where(coloured[:, None, None], luma, grey)
 
 
-def _is_coloured(picture: Tensor) -> Tensor:
+def _is_coloured(image: Tensor) -> Tensor:
     """Whether the channels of `[H, W, C]` differ anywhere."""
-    grey = picture[..., :1]
-    return ~torch.isclose(picture, grey, rtol=0, atol=0, equal_nan=True).all()
+    grey = image[..., :1]
+    return ~torch.isclose(image, grey, rtol=0, atol=0, equal_nan=True).all()
 
 
 def to_image(depth: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ def repair(depth: Tensor, inside: Tensor | None = None) -> Tensor:
     """Fill the pixels of `[B, H, W]` that are NaN or infinite from their nearest finite neighbours.
 
     Finite pixels are untouched, the others stay within the finite minimum and maximum of their map.
-    A warning says how many were filled. See `pictures.fill.fill_holes`.
+    A warning says how many were filled. See `images.fill.fill_holes`.
 
     Args:
         depth: `[B, H, W]`.
@@ -204,7 +204,7 @@ def _check_image(image: Tensor | None) -> None:
     if image is None:
         raise ValueError(
             "there is no depth map on this wire: Prepare Image passes one on only when its input "
-            "`depth` is connected. Use Estimate Depth on its picture instead"
+            "`depth` is connected. Use Estimate Depth on its image instead"
         )
     if image.ndim != 4 or image.shape[-1] not in (1, 3, 4) or image.numel() == 0:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""A part of a depth map, as a part of its picture is cut out."""
+"""A part of a depth map, as a part of its image is cut out."""
 
 from enum import Enum
 
@@ -19,28 +19,28 @@ class DepthRange(str, Enum):
 
 def crop_depth(
     depth: Tensor,
-    picture: Tensor,
+    image: Tensor,
     box: Box,
     height: int,
     width: int,
     kind: DepthRange = DepthRange.AS_IT_IS,
 ) -> Tensor:
-    """The box of a picture, out of the picture's depth map.
+    """The box of an image, out of the image's depth map.
 
     Args:
-        depth: `[N, h, w]`, finite, of any size with the picture's shape; N = 1 or as many as
-            divide the pictures.
-        picture: `[B, H, W, C]`, in whose pixels the box counts.
+        depth: `[N, h, w]`, finite, of any size with the image's shape; N = 1 or as many as
+            divide the images.
+        image: `[B, H, W, C]`, in whose pixels the box counts.
         box, height, width: what to cut out, and the size to bring it to.
         kind: which depths become 0 and 1.
 
     Returns: `[N, height, width]`.
 
     Raises:
-        ValueError: the map has another shape than the picture, or their numbers do not fit.
+        ValueError: the map has another shape than the image, or their numbers do not fit.
     """
-    check_fits(depth, picture)
-    rows, columns = picture.shape[1:3]
+    check_fits(depth, image)
+    rows, columns = image.shape[1:3]
     if kind is DepthRange.WHOLE:
         depth = normalize(depth)
     part = resize_map(cut(resize_map(depth, rows, columns), box), height, width)

@@ -1,4 +1,4 @@
-"""Depth of a batch of pictures: part by part, mirrored, steady over time, as one likes."""
+"""Depth of a batch of images: part by part, mirrored, steady over time, as one likes."""
 
 import logging
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 class Scope(str, Enum):
     """What is stretched to 0..1 by one near and one far; named as Encode Depth's normalize."""
 
-    PICTURE = "per image"
+    IMAGE = "per image"
     BATCH = "whole batch"
 
 
@@ -32,7 +32,7 @@ class Settings:
     Attributes:
         resolution: pixels at which the network looks, or its OWN.
         precision: of its arithmetic.
-        flip: average with the mirrored picture's map.
+        flip: average with the mirrored image's map.
         tiles: parts along the shorter side that are looked at one by one for their detail; 1 =
             the whole only.
         scope: what shares a near and a far.
@@ -43,23 +43,23 @@ class Settings:
     precision: Precision = Precision.FLOAT32
     flip: bool = False
     tiles: int = 1
-    scope: Scope = Scope.PICTURE
+    scope: Scope = Scope.IMAGE
     smooth: float = 0.0
 
 
-Job = tuple[int, Tile | None]  # one look: number of the picture, and its part or all of it
+Job = tuple[int, Tile | None]  # one look: number of the image, and its part or all of it
 
 
 def estimate_all(
     network: DepthNetwork,
-    pictures: Tensor,
+    images: Tensor,
     settings: Settings,
     device: torch.device | str = "cpu",
     each: Each = iter,
 ) -> Tensor:
     """Depth float32 `[B, H, W]` in 0..1 of IMAGE `[B, H, W, 3]` in 0..1, one look at a time.
 
-    Memory beside the result: one look; with `tiles` three maps of a picture's size; with `scope`
+    Memory beside the result: one look; with `tiles` three maps of an image's size; with `scope`
     BATCH or `smooth` all maps at the network's size, which with tiles are the result itself; with
     `smooth` see `clip.steady`.
 
@@ -69,17 +69,17 @@ def estimate_all(
             progress and cancelling.
 
     Raises:
-        ValueError: pictures of another shape, type or range, or impossible settings.
+        ValueError: images of another shape, type or range, or impossible settings.
         FloatingPointError: the network's numbers overflowed, as they may at float16.
     """
-    for one in pictures.split(1):
-        to_pixels(one)  # refuses what is no picture before anything is looked at
-    count, size = len(pictures), pictures.shape[1:3]
-    maps = _disparities(network, pictures, settings, device, each)
-    if settings.scope is Scope.PICTURE and settings.smooth == 0:
-        return gather((stretched(one, *size).to(pictures.device) for one in maps), count)
-    disparity = gather((one.to(pictures.device) for one in maps), count)
-    steady(disparity, pictures.movedim(-1, 1), settings.smooth, each)
+    for one in images.split(1):
+        to_pixels(one)  # refuses what is no image before anything is looked at
+    count, size = len(images), images.shape[1:3]
+    maps = _disparities(network, images, settings, device, each)
+    if settings.scope is Scope.IMAGE and settings.smooth == 0:
+        return gather((stretched(one, *size).to(images.device) for one in maps), count)
+    disparity = gather((one.to(images.device) for one in maps), count)
+    steady(disparity, images.movedim(-1, 1), settings.smooth, each)
     if settings.scope is Scope.BATCH:
         return on_one_scale(disparity, *size, each)
     depth = disparity if disparity.shape[1:] == size else disparity.new_empty(count, *size)
@@ -90,18 +90,18 @@ def estimate_all(
 
 def _disparities(
     network: DepthNetwork,
-    pictures: Tensor,
+    images: Tensor,
     settings: Settings,
     device: torch.device | str,
     each: Each,
 ) -> Iterator[Tensor]:
-    """The pictures' disparities `[1, h, w]`: at the network's size, or with tiles their own."""
-    parts = [] if settings.tiles == 1 else tiles_of(*pictures.shape[1:3], settings.tiles)
+    """The images' disparities `[1, h, w]`: at the network's size, or with tiles their own."""
+    parts = [] if settings.tiles == 1 else tiles_of(*images.shape[1:3], settings.tiles)
     last = parts[-1] if parts else None
-    jobs = [(index, part) for index in range(len(pictures)) for part in (None, *parts)]
+    jobs = [(index, part) for index in range(len(images)) for part in (None, *parts)]
     for index, part in each(jobs):
-        if part is None:  # the first look at every picture
-            pixels = to_pixels(pictures[index : index + 1])  # BHWC -> BCHW
+        if part is None:  # the first look at every image
+            pixels = to_pixels(images[index : index + 1])  # BHWC -> BCHW
         seen = pixels if part is None else part.cut(pixels)
         options = settings.resolution, settings.precision, device, settings.flip
         disparity = see(network, seen, *options)
@@ -120,7 +120,7 @@ def _disparities(
 def _finished(mosaic: Mosaic, number: int) -> Tensor:
     if mosaic.skipped:
         log.info(
-            "%d of %d tiles show no depth that goes with the whole picture's; its own stays there.",
+            "%d of %d tiles show no depth that goes with the whole image's; its own stays there.",
             mosaic.skipped,
             number,
         )

@@ -1,6 +1,6 @@
-"""How well a picture keeps the depth that was asked for.
+"""How well an image keeps the depth that was asked for.
 
-The depth of the finished picture is estimated again and compared with the map that it was made
+The depth of the finished image is estimated again and compared with the map that it was made
 from. Both are relative inverse depth, known but for a scale and a shift, so the estimate is fitted
 to the map before their difference means anything.
 
@@ -23,7 +23,7 @@ from .convention import normalize, resize
 log = logging.getLogger(__name__)
 
 # Our own choices. With 100,000 pairs the accuracy of another draw differs by about 0.002; 0.05 is
-# well above the steps of an 8-bit map (0.004) and well below the height of a thing in a picture.
+# well above the steps of an 8-bit map (0.004) and well below the height of a thing in an image.
 PAIRS = 100_000
 THRESHOLD = 0.05
 SEED = 0
@@ -39,12 +39,12 @@ HEAT_OUTSIDE = 0.5  # grey of what a heat map leaves out; the palette has no gre
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """How far the depth of one picture is from the depth that was asked for.
+    """How far the depth of one image is from the depth that was asked for.
 
     Attributes:
         error: mean absolute error after alignment (`align`), over the pixels that count. It does
             not change when the estimate is scaled by a positive number or shifted.
-        flat_error: the error of a picture that shows no depth at all: what `error` is to be
+        flat_error: the error of an image that shows no depth at all: what `error` is to be
             measured by. An estimate that is the wrong way round scores the same.
         ordinal_accuracy: 0..1, see `ordinal_accuracy`.
         error_map: float32 [H, W], the absolute error of every pixel, also of those that do not
@@ -62,7 +62,7 @@ class Target:
     """What estimates are scored against.
 
     Attributes:
-        depth: float32 [B, H, W], 0..1 over every map; one for every picture.
+        depth: float32 [B, H, W], 0..1 over every map; one for every image.
         on: bool [B, H, W], the pixels that count.
 
     Raises:
@@ -77,8 +77,8 @@ class Target:
             _check_target(depth[on], f"{index} of {len(self.depth)} (counted from 0)")
 
     @classmethod
-    def fitted(cls, depth: Tensor, pictures: Sequence[int], mask: Tensor | None = None) -> "Target":
-        """Fit maps and masks to pictures; a map or mask of another size is warned about.
+    def fitted(cls, depth: Tensor, images: Sequence[int], mask: Tensor | None = None) -> "Target":
+        """Fit maps and masks to images; a map or mask of another size is warned about.
 
         Maps are resized as the model sees them (`convention.resize`), then stretched to 0..1, over
         the whole map whatever the mask. Masks are fitted as everywhere (`masks.fit_size`). A batch
@@ -86,19 +86,18 @@ class Target:
 
         Args:
             depth: [N, h, w], finite, larger is nearer.
-            pictures: the shape of the pictures, [B, H, W, channels].
+            images: the shape of the images, [B, H, W, channels].
             mask: [h, w], [N, h, w] or [N, 1, h, w], 0..1; from 0.5 on a pixel counts. None: all do.
 
         Raises:
             ValueError: another shape, depths that are not finite, a mask beyond 0..1, a number of
                 maps or masks that does not divide B, or what the class refuses.
         """
-        if len(pictures) != 4:
+        if len(images) != 4:
             raise ValueError(
-                f"The pictures have shape {tuple(pictures)}; expected [batch, height, width, "
-                "channels]."
+                f"The images have shape {tuple(images)}; expected [batch, height, width, channels]."
             )
-        size = tuple(pictures[:3])
+        size = tuple(images[:3])
         depth = _fitted_depth(depth, *size)
         on = torch.ones_like(depth) if mask is None else fit_size(mask.cpu(), *size)
         return cls(depth, on >= ON)
@@ -112,7 +111,7 @@ class Target:
         if estimates.shape != self.depth.shape:
             raise ValueError(
                 f"The estimates have shape {tuple(estimates.shape)}, the target "
-                f"{tuple(self.depth.shape)}; they must agree. Fit the target to the pictures."
+                f"{tuple(self.depth.shape)}; they must agree. Fit the target to the images."
             )
         _check_finite(estimates, "estimated depth maps")
         triples = zip(estimates.cpu(), self.depth, self.on, strict=True)
@@ -180,7 +179,7 @@ def best_of(scores: Sequence[Score]) -> int:
 def heat_map(errors: Tensor, on: Tensor) -> Tensor:
     """Colour errors: black is 0, then purple and orange, pale yellow `HEAT_END` or more.
 
-    Always on this one scale, so that pictures can be compared. The palette is OpenCV's inferno,
+    Always on this one scale, so that images can be compared. The palette is OpenCV's inferno,
     whose lightness rises evenly.
 
     Args:
@@ -194,7 +193,7 @@ def heat_map(errors: Tensor, on: Tensor) -> Tensor:
 
 
 def _score(estimate: Tensor, asked: Tensor, on: Tensor) -> Score:
-    """One picture's; all `[H, W]`."""
+    """One image's; all `[H, W]`."""
     estimate, asked = estimate.double(), asked.double()
     scale, shift = align(estimate[on], asked[on])
     error_map = (scale * estimate + shift - asked).abs()
@@ -209,7 +208,7 @@ def _score(estimate: Tensor, asked: Tensor, on: Tensor) -> Score:
 def _fitted_depth(depth: Tensor, batch: int, height: int, width: int) -> Tensor:
     # Before resizing too, so that a flat map stays exactly flat (see `estimators.estimate`).
     depth = normalize(depth.cpu().float())
-    check_shares(len(depth), "depth maps", batch, "pictures")
+    check_shares(len(depth), "depth maps", batch, "images")
     if depth.shape[1:] != (height, width):
         _check_size(depth, height, width)
         depth = normalize(resize(depth, height, width))
@@ -219,12 +218,12 @@ def _fitted_depth(depth: Tensor, batch: int, height: int, width: int) -> Tensor:
 def _check_size(maps: Tensor, height: int, width: int) -> None:
     if not same_aspect(*maps.shape[1:], height, width):
         raise ValueError(
-            f"The depth map has {maps.shape[2]} x {maps.shape[1]} pixels, the pictures {width} x "
+            f"The depth map has {maps.shape[2]} x {maps.shape[1]} pixels, the images {width} x "
             f"{height}: they have different shapes and cannot show the same section. Crop the "
-            "depth map as the picture was cropped (Prepare Image, Crop for Inpainting)."
+            "depth map as the image was cropped (Prepare Image, Crop for Inpainting)."
         )
     log.warning(
-        "The depth map is %d × %d pixels, the pictures %d × %d: it is resized to fit. Both must "
+        "The depth map is %d × %d pixels, the images %d × %d: it is resized to fit. Both must "
         "show the same section.",
         *(maps.shape[2], maps.shape[1], width, height),
     )
@@ -243,13 +242,13 @@ def _check_target(depth: Tensor, which: str) -> None:
     """`depth`: the pixels that count of one map."""
     if depth.numel() == 0:
         raise ValueError(
-            f"The mask is off everywhere (below {ON}) for picture {which}: nothing is left to "
+            f"The mask is off everywhere (below {ON}) for image {which}: nothing is left to "
             "score. Paint the mask where the depth matters, or disconnect it."
         )
     low, high = depth.amin().item(), depth.amax().item()
     if high - low < FLAT:
         raise ValueError(
-            f"The depth map for picture {which} is flat: where it counts, it runs from {low:g} to "
-            f"{high:g} of its range, so every picture would fit it. Connect the depth map that the "
-            "pictures were made from, or a larger mask."
+            f"The depth map for image {which} is flat: where it counts, it runs from {low:g} to "
+            f"{high:g} of its range, so every image would fit it. Connect the depth map that the "
+            "images were made from, or a larger mask."
         )

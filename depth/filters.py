@@ -114,7 +114,7 @@ def guided_filter(
 
 
 def joint_bilateral(guide: Map, values: Map, sigma: float, tolerance: float, weights: Map) -> Map:
-    """Averages of what is near in the picture and alike in the guide.
+    """Averages of what is near in the image and alike in the guide.
 
     The joint bilateral filter (Petschnigg et al. 2004, "Digital Photography with Flash and No-Flash
     Image Pairs", section 4.1), as Yang, Tan and Ahuja 2009, "Real-Time O(1) Bilateral Filtering",

@@ -184,7 +184,7 @@ def split_threshold(depth: Tensor, mask: Tensor | None = None) -> Tensor:
     Raises:
         ValueError: a mask is empty.
     """
-    counted = [  # as pictures of any shape, which OpenCV wants
+    counted = [  # as images of any shape, which OpenCV wants
         one if mask is None else one[mask[index] > 0][None] for index, one in enumerate(depth)
     ]
     if any(values.numel() == 0 for values in counted):

@@ -1,13 +1,13 @@
-"""A small move of the camera, from one picture and its depth map.
+"""A small move of the camera, from one image and its depth map.
 
-A point of depth d (disparity) moves across the picture in proportion to d when the camera moves
+A point of depth d (disparity) moves across the image in proportion to d when the camera moves
 sideways, and away from the middle when it moves forward. The far (0) stands still.
 
 Every pixel of a new view looks for the point that it sees as relief mapping does: along the line on
 which that point must lie, from near to far, until it meets the surface (Policarpo et al. 2005,
 "Real-Time Relief Mapping on Arbitrary Polygonal Surfaces", section 4). The first hit is the nearest
 one, so it hides what is behind it. Where the surface would be drawn out like rubber, between a near
-thing and what it hid, is a hole, filled from the farther side. Beyond the picture its edge goes on.
+thing and what it hid, is a hole, filled from the farther side. Beyond the image its edge goes on.
 """
 
 import math
@@ -63,39 +63,39 @@ def camera_path(move: Move, frames: int) -> list[Camera]:
 def widen(depth: Tensor, pixels: int) -> Tensor:
     """Near things widened by that many pixels on every side, `[H, W]`.
 
-    The soft edges of an estimated map run inside of the outlines in the picture; widened, the
+    The soft edges of an estimated map run inside of the outlines in the image; widened, the
     outline moves with its thing, and nothing of it stays behind to be smeared into the hole.
     """
     return _largest(depth, pixels) if pixels else depth
 
 
-def view(picture: Tensor, depth: Tensor, camera: Camera, strength: float) -> Tensor:
+def view(image: Tensor, depth: Tensor, camera: Camera, strength: float) -> Tensor:
     """What the moved camera sees.
 
     Args:
-        picture: float32 `[H, W, 3]`.
+        image: float32 `[H, W, 3]`.
         depth: `[H, W]` in 0..1.
-        camera: where it is; at (0, 0, 0), as with strength 0, the picture comes back bit for bit.
+        camera: where it is; at (0, 0, 0), as with strength 0, the image comes back bit for bit.
         strength: pixels by which a point of depth 1 moves for a camera at 1; forward, that is at
             the middle of the longer sides' ends.
 
-    Returns: float32 `[H, W, 3]`, within the picture's own values.
+    Returns: float32 `[H, W, 3]`, within the image's own values.
 
     Raises:
         ValueError: the strength or a coordinate of the camera is not finite.
     """
     check_numbers(strength=strength, **camera._asdict())
     if not strength or not any(camera):
-        return picture.clone()
+        return image.clone()
     motion = _motion(depth, camera, strength)
-    return _seen(picture, depth.to(picture), motion, strength * math.hypot(*camera))
+    return _seen(image, depth.to(image), motion, strength * math.hypot(*camera))
 
 
 class _Motion(NamedTuple):
     """How the move shifts points: the point at `q` with depth d comes to lie at `q + shift(q) · d`.
 
     source: from depths `[H, W]`, or one for all pixels, to where points of such depths come from,
-        `[H, W, 2]`: x, y, each from -1 to 1 across the picture.
+        `[H, W, 2]`: x, y, each from -1 to 1 across the image.
     here: `[H, W, 2]`, every pixel's own place.
     shift: `[H, W, 2]` at every pixel, for depth 1.
     """
@@ -115,7 +115,7 @@ def _motion(depth: Tensor, camera: Camera, strength: float) -> _Motion:
     from_middle = here - middle
     across = here.new_tensor([-camera.right, camera.up]) * strength
     zoom = camera.forward * strength / (max(height, width) / 2)
-    # In the units of grid_sample the middle is 0, and the picture's outer edges are -1 and 1.
+    # In the units of grid_sample the middle is 0, and the image's outer edges are -1 and 1.
     units = 2 / here.new_tensor([width, height])
     place, step = from_middle * units, across * units
 
@@ -126,15 +126,15 @@ def _motion(depth: Tensor, camera: Camera, strength: float) -> _Motion:
     return _Motion(source, here, across + zoom * from_middle)
 
 
-def _seen(picture: Tensor, depth: Tensor, motion: _Motion, reach: float) -> Tensor:
+def _seen(image: Tensor, depth: Tensor, motion: _Motion, reach: float) -> Tensor:
     """The view; `reach` is how far anything moves, in pixels."""
     met = _meet(depth, motion.source, steps=max(1, math.ceil(abs(reach) * STEPS_A_PIXEL)))
     source = motion.source(met)
-    seen = _sample(picture.movedim(-1, 0), source).movedim(0, -1)  # HWC -> CHW -> HWC
+    seen = _sample(image.movedim(-1, 0), source).movedim(0, -1)  # HWC -> CHW -> HWC
     ends = _ends(depth, motion.shift)
     known = ~_torn(depth, motion.shift, ends, source)
-    _put_ends(picture, depth, ends, motion, seen, met, known)
-    low, high = picture.amin(), picture.amax()
+    _put_ends(image, depth, ends, motion, seen, met, known)
+    low, high = image.amin(), image.amax()
     return _filled(seen, known, met, math.ceil(abs(reach))).clamp(low, high)
 
 
@@ -186,7 +186,7 @@ def _torn(depth: Tensor, shift: Tensor, ends: Tensor, source: Tensor) -> Tensor:
 
 
 def _put_ends(
-    picture: Tensor,
+    image: Tensor,
     depth: Tensor,
     ends: Tensor,
     motion: _Motion,
@@ -208,7 +208,7 @@ def _put_ends(
     inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
     shown = inside & (depths >= nearest[place] - 1 / 256)
     place = place[shown]
-    seen.view(-1, 3)[place] = picture[ends][shown]
+    seen.view(-1, 3)[place] = image[ends][shown]
     met.view(-1)[place] = depths[shown]
     known.view(-1)[place] = True
 

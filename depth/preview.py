@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from ..images.crop import resize_picture
+from ..images.crop import resize_image
 from ..images.lettering import INK, MARGIN, PAPER, Lettering
 from ..images.sheet import contact_sheet
 from .colormaps import ColourMap, paint
@@ -77,13 +77,13 @@ def sheet(
         channel: `[h, w]`, the UNet's fifth channel, -1..1; shown from black to white.
         colours: how the map is painted.
         notes: written below.
-        size: of the longer side of both pictures, in pixels.
+        size: of the longer side of both images, in pixels.
 
     Returns: float32 `[H', W', 3]`, 0..1; its width depends on the map's shape and on `size` only.
     """
     factor = size / max(depth.shape)
     height, width = (max(1, round(side * factor)) for side in depth.shape)
-    pictures = [
+    images = [
         _fitted(paint(depth, colours), height, width),
         _fitted(paint((channel + 1) / 2, ColourMap.GREY), height, width),
     ]
@@ -92,7 +92,7 @@ def sheet(
         f"what the UNet sees: {channel.shape[1]} x {channel.shape[0]} pixels, "
         f"{channel.min():.2f} to {channel.max():.2f}",
     ]
-    top = contact_sheet([_pillow(picture) for picture in pictures], captions, 2, FONT_SIZE)
+    top = contact_sheet([_pillow(image) for image in images], captions, 2, FONT_SIZE)
     page = _below(top, _histogram(depth, colours, top.width - 2 * MARGIN), notes)
     return torch.from_numpy(np.array(page)).float() / 255
 
@@ -170,44 +170,44 @@ def _inversion(depth: Tensor, low: float, high: float) -> str:
         return ""
     return (
         f"the bottom third is farther ({bottom:.2f}) than the top third ({top:.2f}); in most "
-        "pictures it is nearer. If nearer parts are the darker ones here, invert the map."
+        "images it is nearer. If nearer parts are the darker ones here, invert the map."
     )
 
 
 # --- drawing -------------------------------------------------------------------------------------
 
 
-def _fitted(picture: Tensor, height: int, width: int) -> Tensor:
+def _fitted(image: Tensor, height: int, width: int) -> Tensor:
     """`[H, W, 3]` to another size: averaged when it shrinks; pixels stay pixels when it grows."""
-    if height < picture.shape[0]:
-        return resize_picture(picture.unsqueeze(0), height, width)[0]
-    enlarged = F.interpolate(picture.movedim(-1, 0).unsqueeze(0), (height, width), mode="nearest")
+    if height < image.shape[0]:
+        return resize_image(image.unsqueeze(0), height, width)[0]
+    enlarged = F.interpolate(image.movedim(-1, 0).unsqueeze(0), (height, width), mode="nearest")
     return enlarged[0].movedim(0, -1)
 
 
-def _pillow(picture: Tensor) -> Image.Image:
-    return Image.fromarray((picture * 255).round().to(torch.uint8).cpu().numpy())
+def _pillow(image: Tensor) -> Image.Image:
+    return Image.fromarray((image * 255).round().to(torch.uint8).cpu().numpy())
 
 
 def _histogram(depth: Tensor, colours: ColourMap, width: int) -> Image.Image:
     """Bars for the depths 0..1, over the map's colours as their axis."""
     counts = torch.histc(depth.float().cpu().clamp(0, 1), BINS, 0, 1)
     heights = (counts / counts.max()).sqrt() * HISTOGRAM_HEIGHT
-    picture = Image.new("RGB", (width, HISTOGRAM_HEIGHT + LEGEND_HEIGHT), PAPER)
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (width, HISTOGRAM_HEIGHT + LEGEND_HEIGHT), PAPER)
+    draw = ImageDraw.Draw(image)
     for index, tall in enumerate(heights.ceil().int().tolist()):
         left = index * width // BINS
         right = max(left, (index + 1) * width // BINS - 1)  # a page may be narrower than BINS
         if tall:
             draw.rectangle((left, HISTOGRAM_HEIGHT - tall, right, HISTOGRAM_HEIGHT - 1), BAR)
     legend = paint(torch.linspace(0, 1, width).expand(LEGEND_HEIGHT, width), colours)
-    picture.paste(_pillow(legend), (0, HISTOGRAM_HEIGHT))
-    draw.rectangle((0, HISTOGRAM_HEIGHT, width - 1, picture.height - 1), outline=INK)
-    return picture
+    image.paste(_pillow(legend), (0, HISTOGRAM_HEIGHT))
+    draw.rectangle((0, HISTOGRAM_HEIGHT, width - 1, image.height - 1), outline=INK)
+    return image
 
 
 def _below(top: Image.Image, histogram: Image.Image, notes: Sequence[str]) -> Image.Image:
-    """The page: both pictures, the histogram with its two ends named, and the notes."""
+    """The page: both images, the histogram with its two ends named, and the notes."""
     letters = Lettering(FONT_SIZE)
     far, near = (letters.label(text, histogram.width) for text in ("0 far", "near 1"))
     axis = letters.label("pixels of each depth (square root)", histogram.width)

@@ -35,64 +35,64 @@ EDGE = 0.05  # rise from which on the filter acts fully; below it, less and less
 WINDOW = 3  # the window's radius is the filter's divided by this
 SIGMA = 2  # the Gaussian's standard deviation, likewise; OpenCV's reaches 4 of them
 BOX = 2  # the guided filter's two windows' radius, likewise
-WIDEST = 1 / 20  # of a picture's shorter side; beyond it all of these maps got worse
+WIDEST = 1 / 20  # of an image's shorter side; beyond it all of these maps got worse
 
 
 def refine(
     depth: Tensor,
-    picture: Tensor,
+    image: Tensor,
     method: Method = Method.BILATERAL,
     radius: float = 4.0,
     tolerance: float = 0.05,
 ) -> Tensor:
-    """Move the edges of depth maps to those of their pictures, and enlarge them to their size.
+    """Move the edges of depth maps to those of their images, and enlarge them to their size.
 
     Where a map has no edge within reach it stays as it is. Within reach of one it takes on the
     photograph's texture as well, so that a radius wider than the map's edges does harm; beyond a
-    twentieth of the picture's shorter side a warning says so.
+    twentieth of the image's shorter side a warning says so.
 
     Args:
-        depth: `[N, h, w]` in 0..1, finite, of any size with the picture's shape; N = 1 or a divisor
+        depth: `[N, h, w]` in 0..1, finite, of any size with the image's shape; N = 1 or a divisor
             of B.
-        picture: `[B, H, W, 3]` in 0..1.
+        image: `[B, H, W, 3]` in 0..1.
         method: which filter.
-        radius: how far edges may move, in pixels of the picture, but at least one pixel of the
+        radius: how far edges may move, in pixels of the image, but at least one pixel of the
             map as it comes; 0: they do not move.
         tolerance: difference of brightness, 0..1, that counts as an edge of the photograph; > 0.
 
     Returns: `[B, H, W]` in 0..1.
 
     Raises:
-        ValueError: the map has another shape than the picture, their numbers do not fit, the
+        ValueError: the map has another shape than the image, their numbers do not fit, the
             radius is below 0 or the tolerance not above it, or one of them is not finite.
     """
     check_numbers(tolerance=tolerance)
     check_numbers(low=0, radius=radius)
     if tolerance <= 0:
         raise ValueError(f"the tolerance is {tolerance:.4g}; expected more than 0")
-    whole = fit_map(depth, picture)
+    whole = fit_map(depth, image)
     if not radius:
         return whole
-    _warn_if_wide(radius, picture)
-    reach = max(1.0, radius, picture.shape[1] / depth.shape[1])
+    _warn_if_wide(radius, image)
+    reach = max(1.0, radius, image.shape[1] / depth.shape[1])
 
     def snapped(part: Map, seen: np.ndarray) -> Map:
         brightness = cv2.transform(seen, np.float32([LUMA]))
         return _refined(part, brightness, method, reach, tolerance)
 
-    refined = per_map(snapped, whole, picture, halo=_halo(method, reach))
+    refined = per_map(snapped, whole, image, halo=_halo(method, reach))
     return refined.clamp_(0, 1)  # rounding may pass the ends
 
 
-def _warn_if_wide(radius: float, picture: Tensor) -> None:
-    widest = WIDEST * min(picture.shape[1:3])
+def _warn_if_wide(radius: float, image: Tensor) -> None:
+    widest = WIDEST * min(image.shape[1:3])
     if radius > widest:
         log.warning(
-            "Refine Depth Edges: a radius of %g pixels is wide for a picture whose shorter side "
+            "Refine Depth Edges: a radius of %g pixels is wide for an image whose shorter side "
             "has %d: depths run into each other and the photo's texture gets into the map. "
             "Choose about the width of the map's blurred edges, %.0f at the most",
             radius,
-            min(picture.shape[1:3]),
+            min(image.shape[1:3]),
             widest,
         )
 

@@ -1,6 +1,6 @@
-"""Depth of a large picture from overlapping parts, each fitted to one look at the whole.
+"""Depth of a large image from overlapping parts, each fitted to one look at the whole.
 
-A network sees a picture at a few hundred pixels. Looking at parts as well shows finer detail, but
+A network sees an image at a few hundred pixels. Looking at parts as well shows finer detail, but
 every part comes back with a scale and a shift of its own; both are found by least squares against
 the whole's map, as Miangoleh et al. do ("Boosting Monocular Depth Estimation Models to
 High-Resolution via Content-Adaptive Multi-Resolution Merging", 2021, arXiv:2105.14021). A part that
@@ -25,7 +25,7 @@ CERTAIN = 1e-6  # of the whole's variance: a part with less has no depth to be f
 
 
 class Tile(NamedTuple):
-    """A part of a picture, in pixels; the ends are not in it."""
+    """A part of an image, in pixels; the ends are not in it."""
 
     top: int
     bottom: int
@@ -38,7 +38,7 @@ class Tile(NamedTuple):
 
 
 def tiles_of(height: int, width: int, number: int) -> list[Tile]:
-    """Overlapping squares that cover a picture, `number` of them along its shorter side.
+    """Overlapping squares that cover an image, `number` of them along its shorter side.
 
     The longer side gets as many as it takes for them to overlap as much.
 
@@ -77,7 +77,7 @@ class Mosaic:
     """
 
     def __init__(self, whole: Tensor) -> None:
-        """`whole` is the disparity `[H, W]` of one look at the whole picture."""
+        """`whole` is the disparity `[H, W]` of one look at the whole image."""
         self.skipped = 0
         self._whole = whole
         self._certain = CERTAIN * whole.var().item()

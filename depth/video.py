@@ -20,16 +20,16 @@ SAME_COLOUR = 0.1  # of the range 0..1; where a pixel changes by more, something
 
 
 def steady(disparity: Tensor, frames: Tensor, sigma: float, each: Each = iter) -> None:
-    """Average every frame's map with its neighbours in time, where the picture stays the same.
+    """Average every frame's map with its neighbours in time, where the image stays the same.
 
     A bilateral filter over time (Tomasi and Manduchi, "Bilateral Filtering for Gray and Color
     Images", 1998): Gaussian weights in the distance of frames and in the distance of colours, so
-    that flicker goes and things that move leave no trail. Memory: the maps, and the pictures at
+    that flicker goes and things that move leave no trail. Memory: the maps, and the images at
     their size, of three sigma before and after.
 
     Args:
         disparity: `[B, h, w]`, a frame after the other; changed in place.
-        frames: the pictures, `[B, 3, H, W]` in 0..1, of any size.
+        frames: the images, `[B, 3, H, W]` in 0..1, of any size.
         sigma: of the time, in frames; 0 changes nothing.
         each: wraps the frames' indices.
 
@@ -46,9 +46,9 @@ def steady(disparity: Tensor, frames: Tensor, sigma: float, each: Each = iter) -
     count, reach = len(disparity), math.ceil(3 * sigma)
 
     def moment(index: int) -> tuple[Tensor, Tensor]:
-        picture = frames[index : index + 1].float()
-        picture = F.interpolate(picture, disparity.shape[1:], mode="area")[0]
-        return disparity[index].clone(), picture
+        image = frames[index : index + 1].float()
+        image = F.interpolate(image, disparity.shape[1:], mode="area")[0]
+        return disparity[index].clone(), image
 
     window = {index: moment(index) for index in range(min(reach, count))}
     for at in each(range(count)):
@@ -59,10 +59,10 @@ def steady(disparity: Tensor, frames: Tensor, sigma: float, each: Each = iter) -
 
 
 def _average(window: dict[int, tuple[Tensor, Tensor]], at: int, sigma: float) -> Tensor:
-    """The steady map of one frame, of the maps `[h, w]` and pictures `[3, h, w]` around it."""
+    """The steady map of one frame, of the maps `[h, w]` and images `[3, h, w]` around it."""
     total = weights = torch.zeros(())
-    for index, (disparity, picture) in window.items():
-        change = (picture - window[at][1]).square().mean(dim=0)  # CHW -> HW
+    for index, (disparity, image) in window.items():
+        change = (image - window[at][1]).square().mean(dim=0)  # CHW -> HW
         weight = torch.exp(-0.5 * (change / SAME_COLOUR**2 + ((index - at) / sigma) ** 2))
         total, weights = total + weight * disparity, weights + weight
     return total / weights

@@ -21,7 +21,7 @@ from .prompt import CHUNK, END, PAD, START
 
 Config = dict[str, Any]
 
-_PIXELS = 512  # side of the pictures that SD2-depth was trained with
+_PIXELS = 512  # side of the images that SD2-depth was trained with
 _HEAD = 32  # channels between the last convolutions, which transformers does not let vary
 
 # The oldest version that the engine works with; diffusers adapts what older ones wrote.
@@ -151,7 +151,7 @@ def folder_settings(
     if midas is not None:
         config = _transformers("DPTForDepthEstimation", "dpt", midas_config(midas))
         settings["depth_estimator/config.json"] = config
-        settings["feature_extractor/preprocessor_config.json"] = _picture_processor(midas)
+        settings["feature_extractor/preprocessor_config.json"] = _image_processor(midas)
     if unet and vae and text:
         settings["scheduler/scheduler_config.json"] = _diffusers("PNDMScheduler", _SCHEDULER)
         settings["model_index.json"] = _index(midas is not None)
@@ -173,7 +173,7 @@ def _transformers(name: str, kind: str, config: Config) -> Config:
     return {"architectures": [name], "model_type": kind, **config}
 
 
-def _picture_processor(midas: Widths) -> Config:
+def _image_processor(midas: Widths) -> Config:
     side = midas.grid * PATCH
     return {
         "image_processor_type": "DPTImageProcessor",

@@ -1,7 +1,7 @@
 """Where the embedded engine looks for files and leaves them: ComfyUI's layout under a base folder.
 
-    <base>/input                pictures that workflows name
-    <base>/output               saved pictures; <base>/output/temp holds the previews
+    <base>/input                images that workflows name
+    <base>/output               saved images; <base>/output/temp holds the previews
     <base>/models/checkpoints   checkpoints, also in subfolders
     <base>/models/diffusers     folders that diffusers wrote, with model_index.json
     <base>/models/depth         depth networks; so are models/geometry_estimation and
@@ -122,14 +122,12 @@ def depth_model_path(name: str) -> Path:
         raise
 
 
-def input_names(suffixes: tuple[str, ...] = (), pictures: bool = True) -> list[str]:
-    """Files in the input folder that end in one of the suffixes, and pictures unless told not."""
+def input_names(suffixes: tuple[str, ...] = (), images: bool = True) -> list[str]:
+    """Files in the input folder that end in one of the suffixes, and images unless told not."""
     folder = current().input
     names = [path.name for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
     return sorted(
-        name
-        for name in names
-        if name.lower().endswith(suffixes) or (pictures and _is_picture(name))
+        name for name in names if name.lower().endswith(suffixes) or (images and _is_image(name))
     )
 
 
@@ -164,7 +162,7 @@ def _annotated(name: str) -> tuple[str, Path]:
     return name, folders.input
 
 
-def _is_picture(name: str) -> bool:
+def _is_image(name: str) -> bool:
     # Not strict: WebP and others count, too, that are no official types.
     kind, _ = mimetypes.guess_type(name, strict=False)
     return kind is not None and kind.startswith("image/")

@@ -1,6 +1,6 @@
 """KSampler for the embedded engine: a model, prompts and a latent in, a latent out.
 
-The rules are those of ComfyUI's KSampler, so that one workflow gives one picture in both hosts:
+The rules are those of ComfyUI's KSampler, so that one workflow gives one image in both hosts:
 classifier-free guidance, prompts that hold only in an area, under a mask or for a part of the
 steps, and repainting under a noise mask. Prompts of one size share one call of the UNet.
 """
@@ -28,7 +28,7 @@ from .samplers import (
     timestep_of,
 )
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 Progress = Callable[[Sequence[int], str], Iterable[int]]
 Channel = Callable[[DepthCondition], Tensor]
@@ -140,7 +140,7 @@ def _check(
     if samples.ndim != 4 or samples.shape[1] != channels or samples.numel() == 0:
         raise ValueError(
             f"the latent has shape {list(samples.shape)}, this model needs [B, {channels}, h, w]; "
-            "encode the picture with the VAE of the same checkpoint, or use Empty Latent Image"
+            "encode the image with the VAE of the same checkpoint, or use Empty Latent Image"
         )
     if not torch.isfinite(samples).all():
         bad = int((~torch.isfinite(samples)).sum())
@@ -192,7 +192,7 @@ def _repainting(
 class _Guide:
     """Classifier-free guidance (Ho & Salimans 2022, arXiv:2207.12598) as a `Denoise`.
 
-    The depth map's scale beside the prompts' is InstructPix2Pix's for its picture (Brooks et al.
+    The depth map's scale beside the prompts' is InstructPix2Pix's for its image (Brooks et al.
     2023, arXiv:2211.09800, eq. 3): the guess from the prompts that cfg starts from moves away
     from the one that the same prompts give without depth.
     """
@@ -293,8 +293,8 @@ def _shares(prompts: Sequence["_Prompt"], which: str, sigma: float, x: Tensor) -
         prompt.box.of(total).add_(prompt.weight)
     bare = (total == 0).float().mean().item()
     if bare:
-        logger.warning(
-            "no %s prompt holds in %.0f %% of the picture at noise level %.2f, which leaves it "
+        log.warning(
+            "no %s prompt holds in %.0f %% of the image at noise level %.2f, which leaves it "
             "empty there; add a prompt without area, mask and time range",
             which,
             100 * bare,
@@ -461,7 +461,7 @@ def _area(values: Mapping[str, Any], mask: Tensor | None, height: int, width: in
         )
     area = Area(*area)
     if area.within(height, width) != area:
-        logger.warning("%s reaches beyond the latent of %d x %d", area, height, width)
+        log.warning("%s reaches beyond the latent of %d x %d", area, height, width)
     return area
 
 

@@ -49,12 +49,12 @@ def depth_model_path(name: str) -> Path:
 
 
 def input_names(suffixes: tuple[str, ...] = ()) -> list[str]:
-    """Names of the pictures in the input folder, and of the files with one of the suffixes."""
+    """Names of the images in the input folder, and of the files with one of the suffixes."""
     return folders.input_names(suffixes)
 
 
 def input_path(name: str) -> Path:
-    """A picture by name or path; FileNotFoundError says where it was looked for."""
+    """An image by name or path; FileNotFoundError says where it was looked for."""
     return folders.input_path(name)
 
 
@@ -90,14 +90,14 @@ def load_checkpoint(
     return load(checkpoint)
 
 
-def transplant(
+def add_difference(
     model: "EngineModel", fine_tune: "EngineModel", base: "EngineModel", strength: float
 ) -> "EngineModel":
     """The depth MODEL plus strength · (fine-tune − base), worked out when it is first used.
 
-    Raises CannotTransplant when the three do not belong together.
+    Raises CannotAddDifference when the three do not belong together.
     """
-    return model.transplanted(fine_tune, base, strength)
+    return model.with_difference(fine_tune, base, strength)
 
 
 def on_device(network: torch.nn.Module) -> torch.device:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ..checkpoints.add_difference import Transplanted
+from ..checkpoints.add_difference import AddedDifference
 from ..checkpoints.architecture import (
     TextArchitecture,
     UNetArchitecture,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextModel
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 Device = torch.device | str
 Network = TypeVar("Network", bound=nn.Module)
@@ -96,15 +96,15 @@ class EngineModel:
             network = unet_network(unet)
         return _fill(network, weights)
 
-    def transplanted(
+    def with_difference(
         self, fine_tune: "EngineModel", base: "EngineModel", strength: float
     ) -> "EngineModel":
         """This depth model plus strength · (fine_tune − base), read at first use.
 
-        Raises CannotTransplant when the three do not belong together.
+        Raises CannotAddDifference when the three do not belong together.
         """
         files = (model._checkpoint.file for model in (self, fine_tune, base))
-        file = Transplanted(*files, strength, parts=(Part.UNET,))
+        file = AddedDifference(*files, strength, parts=(Part.UNET,))
         return EngineModel(replace(self._checkpoint, file=file), self.device)
 
     @torch.no_grad()
@@ -174,7 +174,7 @@ class EngineCLIP:
 
 
 class EngineVAE:
-    """The autoencoder, in float32: pictures <-> latents, one picture of a batch at a time."""
+    """The autoencoder, in float32: images <-> latents, one image of a batch at a time."""
 
     def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
         self.device = device
@@ -204,16 +204,16 @@ class EngineVAE:
         Args:
             pixels: [B, H, W, 3] in 0..1.
 
-        Raises ValueError for another layout and for pictures of less than 8×8 pixels.
+        Raises ValueError for another layout and for images of less than 8×8 pixels.
         """
-        pictures = self._cropped(_rgb(pixels)).movedim(-1, 1) * 2 - 1  # BHWC -> BCHW
+        images = self._cropped(_rgb(pixels)).movedim(-1, 1) * 2 - 1  # BHWC -> BCHW
         # PyTorch normalises groups less exactly when the channels lie together in memory.
-        pictures = pictures.contiguous()
-        return torch.cat([self._encode(picture[None]) for picture in pictures])
+        images = images.contiguous()
+        return torch.cat([self._encode(image[None]) for image in images])
 
     @torch.no_grad()
     def decode(self, latent: Tensor) -> Tensor:
-        """The pictures of latents, float32 [B, H, W, 3] in 0..1 on the CPU.
+        """The images of latents, float32 [B, H, W, 3] in 0..1 on the CPU.
 
         Args:
             latent: [B, 4, h, w], unscaled.
@@ -226,28 +226,28 @@ class EngineVAE:
                 f"the VAE got a latent of shape {list(latent.shape)}, it decodes "
                 f"[B, {channels}, h, w]; this latent comes from another kind of model"
             )
-        pictures = torch.cat([self._decode(item[None]) for item in latent])
-        return ((pictures + 1) / 2).clamp(0, 1).movedim(1, -1)  # BCHW -> BHWC
+        images = torch.cat([self._decode(item[None]) for item in latent])
+        return ((images + 1) / 2).clamp(0, 1).movedim(1, -1)  # BCHW -> BHWC
 
-    def _encode(self, picture: Tensor) -> Tensor:
-        return self.network.encode(picture.to(self.device, torch.float32)).latent_dist.mean.cpu()
+    def _encode(self, image: Tensor) -> Tensor:
+        return self.network.encode(image.to(self.device, torch.float32)).latent_dist.mean.cpu()
 
     def _decode(self, latent: Tensor) -> Tensor:
-        picture = self.network.decode(latent.to(self.device, torch.float32), return_dict=False)[0]
-        return picture.cpu()
+        image = self.network.decode(latent.to(self.device, torch.float32), return_dict=False)[0]
+        return image.cpu()
 
     def _cropped(self, pixels: Tensor) -> Tensor:
-        """The middle of the pictures, with sides that are multiples of the factor."""
+        """The middle of the images, with sides that are multiples of the factor."""
         height, width = pixels.shape[1:3]
         top, left = height % self.factor // 2, width % self.factor // 2
         rows, columns = (side // self.factor * self.factor for side in (height, width))
         if rows == 0 or columns == 0 or len(pixels) == 0:
             raise ValueError(
-                f"the VAE got {len(pixels)} pictures of {width}×{height} pixels; it encodes one or "
+                f"the VAE got {len(pixels)} images of {width}×{height} pixels; it encodes one or "
                 f"more of at least {self.factor}×{self.factor}"
             )
         if (rows, columns) != (height, width):
-            logger.warning(
+            log.warning(
                 "VAE encode: %d×%d pixels are not multiples of %d; encoding the middle %d×%d",
                 width,
                 height,
@@ -261,10 +261,10 @@ class EngineVAE:
 def _rgb(pixels: Tensor) -> Tensor:
     if pixels.ndim != 4 or pixels.shape[3] not in (3, 4):
         raise ValueError(
-            f"the VAE got pictures of shape {list(pixels.shape)}, it encodes [B, H, W, 3]"
+            f"the VAE got images of shape {list(pixels.shape)}, it encodes [B, H, W, 3]"
         )
     if pixels.shape[3] == 4:
-        logger.warning("VAE encode: the pictures' fourth channel (transparency) is left out")
+        log.warning("VAE encode: the images' fourth channel (transparency) is left out")
     return pixels[..., :3]
 
 

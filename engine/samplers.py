@@ -1,6 +1,6 @@
 """Noise schedules and samplers, under the names and with the numbers of ComfyUI's KSampler.
 
-Everything is written in the picture of Karras et al. 2022 (arXiv:2206.00364): a noisy latent is
+Everything is written in the image of Karras et al. 2022 (arXiv:2206.00364): a noisy latent is
 `x = clean + sigma * noise`, and `denoise(x, sigma)` is the model's guess of the clean latent.
 A sampler walks down a list of noise levels; it is a generator, so the caller owns progress and
 cancelling. A schedule makes that list for a number of steps.
@@ -71,19 +71,19 @@ def initial_noise(
 ) -> Tensor:
     """The noise that ComfyUI draws for a latent: on the CPU, whatever samples later.
 
-    With `batch_index`, picture i gets the noise that the picture of that index would have had if
-    the whole batch had been drawn one by one, so a picture out of a batch can be made again.
+    With `batch_index`, image i gets the noise that the image of that index would have had if
+    the whole batch had been drawn one by one, so an image out of a batch can be made again.
 
     Returns: float32, `shape` = [B, C, h, w], standard normal.
-    Raises ValueError when `batch_index` has not one entry (0 or more) for each picture.
+    Raises ValueError when `batch_index` has not one entry (0 or more) for each image.
     """
     generator = torch.Generator().manual_seed(seed)
     if batch_index is None:
         return torch.randn(*shape, generator=generator)
     if len(batch_index) != shape[0] or min(batch_index) < 0:
         raise ValueError(
-            f"the latent's batch_index is {list(batch_index)} for {shape[0]} pictures; "
-            "it takes one index, 0 or more, for each picture"
+            f"the latent's batch_index is {list(batch_index)} for {shape[0]} images; "
+            "it takes one index, 0 or more, for each image"
         )
     drawn = [torch.randn(1, *shape[1:], generator=generator) for _ in range(max(batch_index) + 1)]
     return torch.cat([drawn[index] for index in batch_index])
@@ -113,7 +113,7 @@ def sigma_at(timesteps: Tensor) -> Tensor:
 
 
 def sigma_at_percent(percent: float) -> float:
-    """The noise level at a fraction 0..1 of the whole way from noise to picture.
+    """The noise level at a fraction 0..1 of the whole way from noise to image.
 
     The ends are open: 0 is above every noise level, 1 below.
     """

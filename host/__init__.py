@@ -13,9 +13,9 @@ Files:
     depth_model_names() -> list[str], depth_model_path(name) -> Path
         Depth networks: weight files, and folders that transformers wrote. As above.
     input_names(suffixes=()) -> list[str]
-        Names of the pictures in the input folder, and of the files with one of the suffixes.
+        Names of the images in the input folder, and of the files with one of the suffixes.
     input_path(name) -> Path
-        The engine also takes a path. FileNotFoundError when there is no such picture.
+        The engine also takes a path. FileNotFoundError when there is no such image.
     output_paths(prefix, count, width, height, suffix=".png") -> (list[Path], str)
         Free paths numbered as ComfyUI does, and the subfolder of the output folder they lie in.
     preview_paths(prefix, count, width, height, suffix=".png") -> (list[Path], str)
@@ -28,9 +28,9 @@ Models:
     load_checkpoint(checkpoint) -> (MODEL, CLIP, VAE)
         Of a sampling.checkpoint.Checkpoint. In place of a CLIP or VAE that it lacks stands a
         sampling.checkpoint.Absent, which says so when it is used.
-    transplant(model, fine_tune, base, strength) -> MODEL
+    add_difference(model, fine_tune, base, strength) -> MODEL
         model + strength * (fine_tune - base), for a depth MODEL and two of SD2 without depth.
-        CannotTransplant (a ValueError) when they do not belong together.
+        CannotAddDifference (a ValueError) when they do not belong together.
     on_device(network) -> torch.device
         Makes a depth network ready to run and says where its input belongs.
 
@@ -50,6 +50,7 @@ import sys
 
 if "comfy" in sys.modules and "folder_paths" in sys.modules:
     from .comfyui import (
+        add_difference,
         checkpoint_names,
         checkpoint_path,
         depth_model_names,
@@ -65,10 +66,10 @@ if "comfy" in sys.modules and "folder_paths" in sys.modules:
         sample,
         sampler_names,
         scheduler_names,
-        transplant,
     )
 else:
     from ..engine.host import (
+        add_difference,
         checkpoint_names,
         checkpoint_path,
         depth_model_names,
@@ -84,10 +85,10 @@ else:
         sample,
         sampler_names,
         scheduler_names,
-        transplant,
     )
 
 __all__ = [
+    "add_difference",
     "checkpoint_names",
     "checkpoint_path",
     "depth_model_names",
@@ -103,5 +104,4 @@ __all__ = [
     "sample",
     "sampler_names",
     "scheduler_names",
-    "transplant",
 ]

@@ -158,22 +158,22 @@ def _depth_folders() -> list[Path]:
 
 
 def input_names(suffixes: tuple[str, ...] = ()) -> list[str]:
-    """Pictures, and files with one of the suffixes, in ComfyUI's input folder, for a dropdown."""
+    """Images, and files with one of the suffixes, in ComfyUI's input folder, for a dropdown."""
     folder = Path(folder_paths.get_input_directory())
     names = [path.name for path in folder.iterdir() if path.is_file()]
-    pictures = folder_paths.filter_files_content_types(names, ["image"])
-    return sorted({*pictures, *(name for name in names if name.lower().endswith(suffixes))})
+    images = folder_paths.filter_files_content_types(names, ["image"])
+    return sorted({*images, *(name for name in names if name.lower().endswith(suffixes))})
 
 
 def input_path(name: str) -> Path:
-    """Where a picture lies; `name [output]` and `name [temp]` mean ComfyUI's other folders.
+    """Where an image lies; `name [output]` and `name [temp]` mean ComfyUI's other folders.
 
     Raises FileNotFoundError.
     """
     path = Path(folder_paths.get_annotated_filepath(name))
     if not path.is_file():
         raise FileNotFoundError(
-            f"there is no picture {name!r} in {path.parent}; upload it or choose another one"
+            f"there is no image {name!r} in {path.parent}; upload it or choose another one"
         )
     return path
 
@@ -350,15 +350,15 @@ def _patcher(network: torch.nn.Module) -> Model:
     return getattr(network, _PATCHER)
 
 
-def transplant(model: Model, fine_tune: Model, base: Model, strength: float) -> Model:
+def add_difference(model: Model, fine_tune: Model, base: Model, strength: float) -> Model:
     """The depth MODEL plus strength · (fine-tune − base), with the LoRAs that are on each.
 
     No weights are copied: the clone's patches refer to those of the two others, and ComfyUI works
     them out where and when it loads the model. Each difference is one nested patch, so that it is
     taken before it is added: what is equal cancels out exactly, in half precision too.
 
-    Raises ValueError when the first MODEL takes no depth map, CannotTransplant when the others do
-    not fit it.
+    Raises ValueError when the first MODEL takes no depth map, CannotAddDifference when the others
+    do not fit it.
     """
     _require_depth(model)
     shapes = unet_shapes(_infos(_key_patches(model)), "the MODEL at model")

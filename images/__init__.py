@@ -1,1 +1,1 @@
-"""Pictures and masks as such: filling, cropping, stitching, sheets; no depth, no diffusion."""
+"""Images and masks as such: filling, cropping, stitching, sheets; no depth, no diffusion."""

@@ -1,6 +1,6 @@
-"""A part of a picture at the model's size, and the way back into the picture.
+"""A part of an image at the model's size, and the way back into the image.
 
-A box cuts the same place out of picture, mask and depth map and brings it to the working size; a
+A box cuts the same place out of image, mask and depth map and brings it to the working size; a
 `Stitch` remembers where it was, to put the result back. Coordinates are whole source pixels, and
 pixel centres map as with `align_corners=False`, both ways.
 """
@@ -18,14 +18,14 @@ from torch import Tensor
 from .masks import fade_inward
 from .sizes import same_aspect
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
-MULTIPLE = 64  # of the working size: the UNet's coarsest level is 1/64 of the picture
+MULTIPLE = 64  # of the working size: the UNet's coarsest level is 1/64 of the image
 LONGEST = 2  # times the short side: beyond it the model repeats itself
 
 
 class Fit(str, Enum):
-    """How a picture of any shape becomes one whose sides are multiples of 64."""
+    """How an image of any shape becomes one whose sides are multiples of 64."""
 
     CROP = "crop"  # the middle; what does not fit is left out
     PAD = "pad"  # all of it, with its edges continued
@@ -33,7 +33,7 @@ class Fit(str, Enum):
 
 
 class Box(NamedTuple):
-    """A rectangle of a picture, in its pixels; it may reach beyond the picture."""
+    """A rectangle of an image, in its pixels; it may reach beyond the image."""
 
     top: int
     left: int
@@ -41,7 +41,7 @@ class Box(NamedTuple):
     width: int
 
     def inside(self, height: int, width: int, what: str = "box") -> "Box":
-        """What of it lies in a picture of this size; `what` it is, for the message.
+        """What of it lies in an image of this size; `what` it is, for the message.
 
         Raises ValueError when nothing does.
         """
@@ -49,9 +49,9 @@ class Box(NamedTuple):
         if part is None:
             raise ValueError(
                 f"the {what} of {self.width} x {self.height} pixels at x {self.left}, y {self.top} "
-                f"lies outside of the picture of {width} x {height}: nothing of it can be seen. "
+                f"lies outside of the image of {width} x {height}: nothing of it can be seen. "
                 f"Move it: x from {1 - self.width} to {width - 1} and y from {1 - self.height} to "
-                f"{height - 1} reach into the picture"
+                f"{height - 1} reach into the image"
             )
         return part
 
@@ -80,10 +80,10 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Stitch:
-    """What the SD2DEPTH_STITCH socket carries: where a cropped picture came from.
+    """What the SD2DEPTH_STITCH socket carries: where a cropped image came from.
 
     Attributes:
-        source: [B, H, W, C], the picture as it was.
+        source: [B, H, W, C], the image as it was.
         mask: [B, H, W] in 0..1, 0 where the source stays as it is.
         box: the part that was cut out.
         cropped: [B, h, w, C], what was cut out, at the working size.
@@ -95,7 +95,7 @@ class Stitch:
     cropped: Tensor
 
     def paste(self, result: Tensor, feather: float = 0.0) -> Tensor:
-        """Put results back into their pictures.
+        """Put results back into their images.
 
         Outside of the mask, and wherever the result is still what was cut out, every pixel of the
         source stays bit for bit. Inside, over `feather` pixels from the mask's border, the source
@@ -115,11 +115,11 @@ class Stitch:
         repeats = len(result) // len(self.source)
         whole = self.source.repeat(repeats, 1, 1, 1)
         if not self.mask.any():
-            _log.warning("Stitch: the mask is empty, the source picture comes back unchanged")
+            log.warning("Stitch: the mask is empty, the source image comes back unchanged")
             return whole
         place = self.box.inside(*whole.shape[1:3])
         window = place.seen_from(self.box)
-        painted = window.of(resize_picture(result, self.box.height, self.box.width))
+        painted = window.of(resize_image(result, self.box.height, self.box.width))
         # How much grey changes is the sampler's doing; here it is inside the mask like white.
         alpha = place.of(fade_inward((self.mask > 0).to(whole), feather)).repeat(repeats, 1, 1)
         worked_on = (alpha > 0) & window.of(self._changed(result))
@@ -133,7 +133,7 @@ class Stitch:
         if result.ndim != 4 or result.shape[3] != channels or result.numel() == 0:
             raise ValueError(
                 f"the result has shape {list(result.shape)}; expected [batch, {height}, {width}, "
-                f"{channels}], the picture that Crop for Inpainting or Prepare Image gave"
+                f"{channels}], the image that Crop for Inpainting or Prepare Image gave"
             )
         if not same_aspect(*result.shape[1:3], height, width):
             raise ValueError(
@@ -145,7 +145,7 @@ class Stitch:
         if len(result) % len(self.source):
             raise ValueError(
                 f"{len(result)} results cannot be shared out to {len(self.source)} source "
-                "pictures; give one for each, or a multiple of that"
+                "images; give one for each, or a multiple of that"
             )
 
     def _changed(self, result: Tensor) -> Tensor:
@@ -161,23 +161,23 @@ class Stitch:
         return _resize(differs, *size, "bilinear")[:, 0] > 0
 
 
-def crop(picture: Tensor, mask: Tensor, box: Box, height: int, width: int) -> tuple[Tensor, Stitch]:
-    """Cut a box out of pictures at a working size; where it reaches beyond, edges go on.
+def crop(image: Tensor, mask: Tensor, box: Box, height: int, width: int) -> tuple[Tensor, Stitch]:
+    """Cut a box out of images at a working size; where it reaches beyond, edges go on.
 
     Args:
-        picture: [B, H, W, C]. mask: [B, H, W]; only what of it lies in the box counts.
+        image: [B, H, W, C]. mask: [B, H, W]; only what of it lies in the box counts.
         box: what to cut out.
         height, width: the working size in pixels.
 
     Returns: [B, height, width, C], and the way back.
 
-    Raises ValueError when the box lies outside of the picture.
+    Raises ValueError when the box lies outside of the image.
     """
-    cropped = resize_picture(cut(picture, box), height, width)
-    place = box.inside(*picture.shape[1:3])
+    cropped = resize_image(cut(image, box), height, width)
+    place = box.inside(*image.shape[1:3])
     only_here = torch.zeros_like(mask)
     place.of(only_here)[...] = place.of(mask)
-    return cropped, Stitch(picture, only_here, box, cropped)
+    return cropped, Stitch(image, only_here, box, cropped)
 
 
 def cut(t: Tensor, box: Box) -> Tensor:
@@ -190,40 +190,40 @@ def cut(t: Tensor, box: Box) -> Tensor:
     return t[:, rows][:, :, columns]
 
 
-def check_picture(picture: Tensor) -> Tensor:
-    """The pictures in float32, as ComfyUI's IMAGE is.
+def check_image(image: Tensor) -> Tensor:
+    """The images in float32, as ComfyUI's IMAGE is.
 
     Raises ValueError for another layout than [B, H, W, 3].
     """
-    if picture.ndim != 4 or picture.shape[3] != 3 or picture.numel() == 0:
-        is_rgba = picture.ndim == 4 and picture.shape[3] == 4
+    if image.ndim != 4 or image.shape[3] != 3 or image.numel() == 0:
+        is_rgba = image.ndim == 4 and image.shape[3] == 4
         remedy = ". Take its alpha channel off first (Split Image with Alpha)" if is_rgba else ""
         raise ValueError(
-            f"the picture has shape {list(picture.shape)}; expected RGB, [batch, height, width, "
+            f"the image has shape {list(image.shape)}; expected RGB, [batch, height, width, "
             f"3]{remedy}"
         )
-    if not picture.is_floating_point():
-        raise ValueError(f"the picture has type {picture.dtype}; expected floats from 0 to 1")
-    check_finite(picture)
-    return picture.float()
+    if not image.is_floating_point():
+        raise ValueError(f"the image has type {image.dtype}; expected floats from 0 to 1")
+    check_finite(image)
+    return image.float()
 
 
-def check_finite(picture: Tensor) -> None:
-    """Raises ValueError for pictures with NaN or infinite pixels."""
-    bad = int((~picture.isfinite()).sum())
+def check_finite(image: Tensor) -> None:
+    """Raises ValueError for images with NaN or infinite pixels."""
+    bad = int((~image.isfinite()).sum())
     if bad:
         raise ValueError(
-            f"the picture holds {bad} NaN or infinite values; look at what made it, e.g. a VAE or "
+            f"the image holds {bad} NaN or infinite values; look at what made it, e.g. a VAE or "
             "a model that ran in half precision"
         )
 
 
-def resize_picture(picture: Tensor, height: int, width: int) -> Tensor:
-    """[B, H, W, C] to another size: bicubic, antialiased, within each picture's own values."""
-    if picture.shape[1:3] == (height, width):
-        return picture
-    resized = _resize(picture.movedim(-1, 1), height, width, "bicubic").movedim(1, -1)
-    low, high = (end(dim=(1, 2, 3), keepdim=True) for end in (picture.amin, picture.amax))
+def resize_image(image: Tensor, height: int, width: int) -> Tensor:
+    """[B, H, W, C] to another size: bicubic, antialiased, within each image's own values."""
+    if image.shape[1:3] == (height, width):
+        return image
+    resized = _resize(image.movedim(-1, 1), height, width, "bicubic").movedim(1, -1)
+    low, high = (end(dim=(1, 2, 3), keepdim=True) for end in (image.amin, image.amax))
     return resized.clamp(low, high)
 
 
@@ -291,15 +291,15 @@ def working_size(height: int, width: int, short: int) -> tuple[int, int]:
 
 
 def mask_box(mask: Tensor, padding: int, short: int) -> tuple[Box, int, int]:
-    """The box around what a mask covers in any picture of a batch, and its working size.
+    """The box around what a mask covers in any image of a batch, and its working size.
 
     The box gets `padding` pixels on every side, and more in one direction until its shape is that
-    of the working size. It stays inside the picture where it can. An empty mask gives the whole
-    picture; a warning says so.
+    of the working size. It stays inside the image where it can. An empty mask gives the whole
+    image; a warning says so.
 
     Args:
         mask: [B, H, W].
-        padding: pixels of the picture.
+        padding: pixels of the image.
         short: the working size's short side, a multiple of 64.
 
     Returns: box, height and width of the working size.
@@ -307,7 +307,7 @@ def mask_box(mask: Tensor, padding: int, short: int) -> tuple[Box, int, int]:
     height, width = mask.shape[1:]
     part = bounds(mask)
     if part is None:
-        _log.warning("the mask is empty: nothing will be repainted")
+        log.warning("the mask is empty: nothing will be repainted")
         part = Box(0, 0, height, width)
     part = part.grown(padding).inside(height, width)
     work = working_size(part.height, part.width, short)
@@ -325,12 +325,12 @@ def bounds(mask: Tensor) -> Box | None:
 
 
 def frame_box(height: int, width: int, short: int, fit: Fit) -> tuple[Box, int, int]:
-    """The box that makes a whole picture the model's size, and that size.
+    """The box that makes a whole image the model's size, and that size.
 
     Args:
-        height, width: of the picture.
+        height, width: of the image.
         short: the working size's short side, a multiple of 64.
-        fit: what happens to the rest of the picture.
+        fit: what happens to the rest of the image.
     """
     work = working_size(height, width, short)
     _warn_if_long(height, width, *work)
@@ -346,7 +346,7 @@ def frame_box(height: int, width: int, short: int, fit: Fit) -> tuple[Box, int, 
 
 def _warn_if_long(height: int, width: int, rows: int, columns: int) -> None:
     if max(height, width) > LONGEST * min(height, width):
-        _log.warning(
+        log.warning(
             "a part of %d x %d pixels becomes %d x %d: the long side is at most %d times the "
             "short one",
             *(width, height, columns, rows),
@@ -363,7 +363,7 @@ def _grown(box: Box, height: int, width: int) -> Box:
 
 
 def _moved_inside(box: Box, height: int, width: int) -> Box:
-    """Moved as little as possible; a box larger than the picture hangs over on both sides."""
+    """Moved as little as possible; a box larger than the image hangs over on both sides."""
 
     def moved(start: int, length: int, limit: int) -> int:
         if length > limit:

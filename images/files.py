@@ -11,21 +11,19 @@ from torch import Tensor
 from ..disk import written_whole
 
 
-def write_picture(path: Path, picture: Tensor, text: Mapping[str, str] | None = None) -> None:
+def write_image(path: Path, image: Tensor, text: Mapping[str, str] | None = None) -> None:
     """Write `[H, W, 3]`, 0..1, to an RGB PNG of 8 bits, with `text` entries inside.
 
     Raises:
         ValueError: another shape, or values outside 0..1.
         OSError: the folder is missing or cannot be written.
     """
-    if picture.ndim != 3 or picture.shape[-1] != 3 or picture.numel() == 0:
-        raise ValueError(
-            f"the picture has shape {list(picture.shape)}; expected [height, width, 3]"
-        )
-    low, high = (end.item() for end in picture.aminmax())
+    if image.ndim != 3 or image.shape[-1] != 3 or image.numel() == 0:
+        raise ValueError(f"the image has shape {list(image.shape)}; expected [height, width, 3]")
+    low, high = (end.item() for end in image.aminmax())
     if not (low >= 0 and high <= 1):  # put this way round, NaN is refused as well
-        raise ValueError(f"the picture's values run from {low:g} to {high:g}; expected 0 to 1")
-    pixels = (picture.detach().cpu().double() * 255).round().to(torch.uint8).numpy()
+        raise ValueError(f"the image's values run from {low:g} to {high:g}; expected 0 to 1")
+    pixels = (image.detach().cpu().double() * 255).round().to(torch.uint8).numpy()
     with written_whole(path) as unfinished:
         Image.fromarray(pixels).save(unfinished, format="PNG", pnginfo=png_info(text))
 

@@ -17,17 +17,17 @@ def fill_holes(values: Tensor, known: Tensor) -> Tensor:
 
     Args:
         values: float `[B, C, H, W]`; finite, also in the holes.
-        known: bool `[B, 1, H, W]`, with a known pixel in every picture of the batch.
+        known: bool `[B, 1, H, W]`, with a known pixel in every image of the batch.
 
     Returns: `[B, C, H, W]`.
 
     Raises:
-        ValueError: a picture has no known pixel at all.
+        ValueError: an image has no known pixel at all.
     """
     empty = (~known.flatten(1).any(dim=1)).nonzero().flatten().tolist()
     if empty:
         raise ValueError(
-            f"picture {empty[0]} of {len(known)} (counted from 0) is one hole: there is nothing "
+            f"image {empty[0]} of {len(known)} (counted from 0) is one hole: there is nothing "
             "to fill it from"
         )
     return _push_pull(values, known.to(values.dtype))

@@ -1,4 +1,4 @@
-"""Pictures side by side in rows and columns, with labels above and at the left."""
+"""Images side by side in rows and columns, with labels above and at the left."""
 
 from collections.abc import Sequence
 
@@ -64,19 +64,19 @@ def comparison_grid(
 def _common_size(cells: Sequence[Tensor]) -> tuple[int, int]:
     """Height and width."""
     if not cells:
-        raise ValueError("there are no pictures to compare; found none, expected one or more")
+        raise ValueError("there are no images to compare; found none, expected one or more")
     for index, cell in enumerate(cells):
         if cell.ndim != 3 or cell.shape[-1] != 3:
             alpha = " (RGBA: take its alpha channel off first)" if cell.shape[-1] == 4 else ""
             raise ValueError(
-                f"picture {index} of {len(cells)} (counted from 0) has the shape "
+                f"image {index} of {len(cells)} (counted from 0) has the shape "
                 f"{list(cell.shape)}{alpha}; expected RGB, [height, width, 3]"
             )
     sizes = sorted({tuple(cell.shape[:2]) for cell in cells})
     if len(sizes) > 1:
         found = ", ".join(f"{width} x {height}" for height, width in sizes)
         raise ValueError(
-            f"pictures of several sizes cannot be compared: found {found} (width x height); "
+            f"images of several sizes cannot be compared: found {found} (width x height); "
             "scale or crop them to one size"
         )
     return sizes[0]
@@ -85,13 +85,13 @@ def _common_size(cells: Sequence[Tensor]) -> tuple[int, int]:
 def _whole_rows(cells: int, columns: int) -> int:
     if columns < 1:
         raise ValueError(
-            f"{columns} columns have no place for a picture; expected 1 or more, or 0 for as many "
+            f"{columns} columns have no place for an image; expected 1 or more, or 0 for as many "
             "as there are column labels"
         )
     rows, rest = divmod(cells, columns)
     if rest:
         raise ValueError(
-            f"{cells} pictures do not fill rows of {columns} columns: {rest} would stand in the "
+            f"{cells} images do not fill rows of {columns} columns: {rest} would stand in the "
             "last row; set the number of columns, or that of the column labels, so that it does"
         )
     return rows

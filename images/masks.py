@@ -1,4 +1,4 @@
-"""Masks: where a picture is worked on, and how much. 1 = there, 0 = not, grey = partly."""
+"""Masks: where an image is worked on, and how much. 1 = there, 0 = not, grey = partly."""
 
 import logging
 import math
@@ -14,18 +14,18 @@ from .batch import check_shares
 from .numbers import check_numbers
 from .sizes import same_aspect
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 # Below a hundredth a denoising strength changes nothing: what an editor or JPEG leaves of black.
 BLACK = 0.01
 
-UNPAINTED = (64, 64)  # pixels of the empty mask that Load Image gives for any picture without one
+UNPAINTED = (64, 64)  # pixels of the empty mask that Load Image gives for any image without one
 
 
-def fit_pictures(mask: Tensor, picture: Tensor) -> Tensor:
-    """A mask as `[B, H, W]` for pictures `[B, H, W, C]`, on their device; see `fit_size`."""
-    return fit_size(mask.to(picture.device), *picture.shape[:3])
+def fit_images(mask: Tensor, image: Tensor) -> Tensor:
+    """A mask as `[B, H, W]` for images `[B, H, W, C]`, on their device; see `fit_size`."""
+    return fit_size(mask.to(image.device), *image.shape[:3])
 
 
 def fit_size(mask: Tensor, batch: int, height: int, width: int) -> Tensor:
@@ -37,26 +37,26 @@ def fit_size(mask: Tensor, batch: int, height: int, width: int) -> Tensor:
 
     Args:
         mask: `[h, w]`, `[M, h, w]` or `[M, 1, h, w]` in 0..1, M = 1 or a divisor of the batch.
-        batch, height, width: of the pictures that it belongs to.
+        batch, height, width: of the images that it belongs to.
 
     Raises:
-        ValueError: another shape or batch than the pictures', or values outside 0..1.
+        ValueError: another shape or batch than the images', or values outside 0..1.
     """
     if mask.ndim not in (2, 3, 4) or (mask.ndim == 4 and mask.shape[1] != 1) or not mask.numel():
         raise ValueError(f"the mask has shape {list(mask.shape)}; expected [batch, height, width]")
     mask = mask.float().reshape(-1, *mask.shape[-2:])
-    check_shares(len(mask), "masks", batch, "pictures")
+    check_shares(len(mask), "masks", batch, "images")
     if mask.shape[1:] == (height, width):
         fitted = _checked(mask)
     elif mask.shape[1:] == UNPAINTED and not mask.any():
-        _log.warning(
-            "nothing is painted in the mask (right-click the picture, Open in Mask Editor): it is "
+        log.warning(
+            "nothing is painted in the mask (right-click the image, Open in Mask Editor): it is "
             "black everywhere, and nothing will be changed"
         )
         fitted = mask.new_zeros(len(mask), height, width)
     else:
         _check_same_shape(mask, height, width)
-        _log.warning(
+        log.warning(
             "the mask has %d x %d pixels, what it belongs to %d x %d: it is resized",
             *(mask.shape[2], mask.shape[1], width, height),
         )
@@ -68,8 +68,8 @@ def _check_same_shape(mask: Tensor, height: int, width: int) -> None:
     if not same_aspect(*mask.shape[1:], height, width):
         raise ValueError(
             f"the mask has {mask.shape[2]} x {mask.shape[1]} pixels, what it belongs to {width} x "
-            f"{height}: they have different shapes. Paint the mask on this very picture, or take "
-            "the mask output of the node that this picture comes from"
+            f"{height}: they have different shapes. Paint the mask on this very image, or take "
+            "the mask output of the node that this image comes from"
         )
 
 
@@ -87,7 +87,7 @@ def _with_black(mask: Tensor) -> Tensor:
     nearly = (mask > 0) & (mask < BLACK)
     if not nearly.any():
         return mask
-    _log.warning(
+    log.warning(
         "%.1f %% of the mask are nearly black (below %s) and count as black",
         100 * float(nearly.float().mean()),
         BLACK,
@@ -167,7 +167,7 @@ def _levels(mask: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
 def fade_inward(mask: Tensor, feather: float) -> Tensor:
     """A mask `[B, H, W]` that rises from its border over `feather` pixels: 0 stays 0.
 
-    The border of the picture is no border of the mask. In a patch that is too small for the ramp
+    The border of the image is no border of the mask. In a patch that is too small for the ramp
     it is shorter, so that every patch reaches its full value somewhere.
 
     Raises:
@@ -184,7 +184,7 @@ def way_inward(mask: Tensor, longest: float, kind: int) -> Tensor:
 
     The way goes from the border of a patch (pixels that are not 0 and touch) to where it is
     widest, or `longest` pixels far if that is less; at its end the value is 1. The frame of the
-    picture is no border.
+    image is no border.
 
     Args:
         longest: in pixels, ≥ 1.

@@ -1,4 +1,4 @@
-"""Numbers, checked where they come in: a NaN would otherwise come out as a picture of NaN."""
+"""Numbers, checked where they come in: a NaN would otherwise come out as an image of NaN."""
 
 import math
 

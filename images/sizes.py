@@ -1,6 +1,6 @@
-"""Sizes and numbers of pictures, compared."""
+"""Sizes and numbers of images, compared."""
 
-ASPECT_TOLERANCE = 0.02  # what rounding sides to multiples of 8 can do to a small picture
+ASPECT_TOLERANCE = 0.02  # what rounding sides to multiples of 8 can do to a small image
 
 
 def same_aspect(height: int, width: int, other_height: int, other_width: int) -> bool:

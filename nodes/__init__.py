@@ -13,9 +13,9 @@ from .depth_edit import (
 )
 from .depth_files import SD2DepthEstimate, SD2DepthLoad, SD2DepthSave
 from .fidelity import SD2DepthFidelity
+from .image import SD2DepthCrop, SD2DepthPrepare, SD2DepthStitch
 from .inpaint import SD2DepthInpaintEncode, SD2DepthStrengthMap, SD2DepthUnderMask
 from .load import SD2DepthCheckpointLoader, SD2DepthModelLoader
-from .picture import SD2DepthCrop, SD2DepthPrepare, SD2DepthStitch
 from .preview import SD2DepthParallax, SD2DepthPreview
 from .sample import SD2DepthSampler
 

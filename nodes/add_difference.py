@@ -69,4 +69,4 @@ class SD2DepthTransplant:
 
     def execute(self, model: Any, fine_tune: Any, base: Any, strength: float = 1.0) -> tuple[Any]:
         """Add the difference."""
-        return (host.transplant(model, fine_tune, base, strength),)
+        return (host.add_difference(model, fine_tune, base, strength),)

@@ -1,4 +1,4 @@
-"""Nodes that make and show many pictures at once, to compare them."""
+"""Nodes that make and show many images at once, to compare them."""
 
 from typing import Any, TypeVar
 
@@ -17,14 +17,14 @@ a white marble statue on a black background, light from the right"""
 
 
 class SD2DepthStrengthSweep:
-    """Strength Sweep: two texts -> lists of strengths, for a picture of every pair."""
+    """Strength Sweep: two texts -> lists of strengths, for an image of every pair."""
 
     DISPLAY_NAME = "Strength Sweep"
     CATEGORY = "SD2 Depth/compare"
     DESCRIPTION = (
         "Runs the nodes behind it once for every pair of a denoising strength and a depth "
         "strength. Wire denoise to the sampler and depth_strength to the strength of Encode "
-        "Depth, the pictures and the labels to Comparison Grid. With depth strengths 0, 1 it "
+        "Depth, the images and the labels to Comparison Grid. With depth strengths 0, 1 it "
         "shows image-to-image above depth-to-image."
     )
     SEARCH_ALIASES = ["xy plot", "strength comparison", "denoise sweep", "img2img vs depth2img"]
@@ -51,7 +51,7 @@ class SD2DepthStrengthSweep:
                         "default": STRENGTHS,
                         "tooltip": "Denoising strengths, 0 to 1, the columns: a list such as "
                         "0.4, 0.6, 0.8, 1.0 or evenly spaced ones such as 0.4 to 1.0 in 4. Each "
-                        "is one more picture a row.",
+                        "is one more image a row.",
                     },
                 ),
                 "depth_strengths": (
@@ -60,7 +60,7 @@ class SD2DepthStrengthSweep:
                         "default": DEPTH_STRENGTHS,
                         "tooltip": "Factors on the depth channel, 0 to 2, the rows, written like "
                         "the strengths: 0 is no depth at all (plain image-to-image), 1 what the "
-                        "model was trained with. Each is one more row of pictures.",
+                        "model was trained with. Each is one more row of images.",
                     },
                 ),
             },
@@ -83,13 +83,13 @@ class SD2DepthStrengthSweep:
 
 
 class SD2DepthGrid:
-    """Comparison Grid: many pictures and their labels -> one picture."""
+    """Comparison Grid: many images and their labels -> one image."""
 
     DISPLAY_NAME = "Comparison Grid"
     CATEGORY = "SD2 Depth/compare"
     DESCRIPTION = (
-        "Lays pictures out in rows and columns on white paper, with labels above and at the left. "
-        "Lists and batches are taken apart and laid out row by row. Every picture keeps its size "
+        "Lays images out in rows and columns on white paper, with labels above and at the left. "
+        "Lists and batches are taken apart and laid out row by row. Every image keeps its size "
         "and its pixels."
     )
     SEARCH_ALIASES = ["xy plot", "image grid", "contact sheet", "compare images"]
@@ -97,7 +97,7 @@ class SD2DepthGrid:
     INPUT_IS_LIST = True
     RETURN_TYPES = ("IMAGE",)
     RETURN_NAMES = ("image",)
-    OUTPUT_TOOLTIPS = ("All pictures and labels on one picture.",)
+    OUTPUT_TOOLTIPS = ("All images and labels on one image.",)
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class SD2DepthGrid:
             "required": {
                 "images": (
                     "IMAGE",
-                    {"tooltip": "Pictures of one size, as a list or in batches, row by row."},
+                    {"tooltip": "Images of one size, as a list or in batches, row by row."},
                 ),
             },
             "optional": {
@@ -116,7 +116,7 @@ class SD2DepthGrid:
                         "default": 0,
                         "min": 0,
                         "max": 1000,
-                        "tooltip": "Pictures in a row. 0: as many as there are column labels or, "
+                        "tooltip": "Images in a row. 0: as many as there are column labels or, "
                         "without these, all in one row. The rows must come out full.",
                     },
                 ),
@@ -146,7 +146,7 @@ class SD2DepthGrid:
                         "min": 6,
                         "max": 256,
                         "tooltip": "Size of the labels in pixels. Larger ones are wrapped into "
-                        "more lines; the pictures keep their size, the paper grows.",
+                        "more lines; the images keep their size, the paper grows.",
                     },
                 ),
             },
@@ -162,7 +162,7 @@ class SD2DepthGrid:
     ) -> tuple[Tensor]:
         """Take the lists apart. Whatever is given comes as a list, what is left out does not."""
         grid = comparison_grid(
-            [picture for batch in images for picture in batch],  # BHWC -> HWC
+            [image for batch in images for image in batch],  # BHWC -> HWC
             _only(columns, "columns"),
             _labels(column_labels),
             _labels(row_labels),
@@ -172,7 +172,7 @@ class SD2DepthGrid:
 
 
 class SD2DepthPromptList:
-    """Prompt List: lines of text -> a list of prompts, a picture for each."""
+    """Prompt List: lines of text -> a list of prompts, an image for each."""
 
     DISPLAY_NAME = "Prompt List"
     CATEGORY = "SD2 Depth/compare"
@@ -198,7 +198,7 @@ class SD2DepthPromptList:
                     {
                         "default": PROMPTS,
                         "multiline": True,
-                        "tooltip": "One prompt a line, a picture for each; empty lines are left "
+                        "tooltip": "One prompt a line, an image for each; empty lines are left "
                         "out.",
                     },
                 ),

@@ -32,7 +32,7 @@ class SD2DepthEncode:
         """Inputs as ComfyUI asks for them."""
         return {
             "required": {
-                "positive": ("CONDITIONING", {"tooltip": "What the picture should show."}),
+                "positive": ("CONDITIONING", {"tooltip": "What the image should show."}),
                 "negative": (
                     "CONDITIONING",
                     {"tooltip": "What it should not show. SD2 gains much from a negative prompt."},
@@ -97,7 +97,7 @@ class SD2DepthEncode:
                         "max": 1.0,
                         "step": 0.01,
                         "advanced": True,
-                        "tooltip": "Part of the way from noise to picture, 0..1, before which the "
+                        "tooltip": "Part of the way from noise to image, 0..1, before which the "
                         "model does not see the depth map. Later than about 0.2 the composition "
                         "no longer follows it.",
                     },

@@ -25,8 +25,8 @@ from ..depth.fit import check_fits, fit_map
 from ..depth.masks import Split, limit, range_mask, split_mask
 from ..depth.merge import Match, Mode, Placement, merge
 from ..depth.refine import Method, refine
-from ..images.crop import check_picture
-from ..images.masks import fit_pictures, spread
+from ..images.crop import check_image
+from ..images.masks import fit_images, spread
 from .batch import one_by_one
 
 Input = tuple[Any, dict[str, Any]]
@@ -78,8 +78,8 @@ def _maps(depth: Tensor) -> Tensor:
     return unit_range(repair(from_image(depth)))  # BHWC -> BHW
 
 
-def _fitted(mask: Tensor | None, picture: Tensor) -> Tensor | None:
-    return None if mask is None else fit_pictures(mask, picture)
+def _fitted(mask: Tensor | None, image: Tensor) -> Tensor | None:
+    return None if mask is None else fit_images(mask, image)
 
 
 class SD2DepthAdjust:
@@ -265,7 +265,7 @@ class SD2DepthRefine:
             before = refined if mask is None else fit_map(depth, image)
             return to_image(limit(before, refined, mask, feather))
 
-        image = check_picture(image)
+        image = check_image(image)
         maps, mask = _maps(depth).to(image.device), _fitted(mask, image)
         check_fits(maps, image)
         return (one_by_one(self.DISPLAY_NAME, edit, image=image, depth=maps, mask=mask),)
@@ -489,7 +489,7 @@ class SD2DepthRangeMask:
                         "min": 0,
                         "max": 512,
                         "tooltip": "Pixels around the part over which the mask fades out in the "
-                        "picture; what is in the range stays 1.",
+                        "image; what is in the range stays 1.",
                     },
                 ),
                 "mask": (
@@ -614,7 +614,7 @@ class SD2DepthConvert:
     ) -> tuple[Tensor]:
         """The ends are the whole batch's; infinite distances are sky, so holes wait until then."""
         ends, maps = Range(near, far, sky, Unit(unit)), from_image(depth)
-        mask = None if mask is None else check_black_and_white(fit_pictures(mask, depth)) > 0
+        mask = None if mask is None else check_black_and_white(fit_images(mask, depth)) > 0
         if Direction(direction) is Direction.TO_DISPARITY:
             converted = to_disparity(maps, ends)
             check_repairable(converted, mask)

@@ -17,13 +17,13 @@ from ..depth.estimate import Scope, Settings, estimate_all
 from ..depth.files.depth_files import SUFFIXES, Beyond, FileFormat, Reading, read_depth, write_depth
 from ..depth.networks.estimators import DepthModel, Precision
 from ..depth.networks.network import OWN
-from ..images.files import write_picture
+from ..images.files import write_image
 
 Input = tuple[Any, dict[str, Any]]
 
 
 def estimation_inputs() -> dict[str, Input]:
-    """How a network looks at pictures; for every node that estimates their depth."""
+    """How a network looks at images; for every node that estimates their depth."""
     return {
         "resolution": (
             "INT",
@@ -32,7 +32,7 @@ def estimation_inputs() -> dict[str, Input]:
                 "min": 0,
                 "max": 2048,
                 "step": 32,
-                "tooltip": "Size in pixels at which the network looks at the picture. 0: the one "
+                "tooltip": "Size in pixels at which the network looks at the image. 0: the one "
                 "it was trained with (384 for the MiDaS in the checkpoint). More shows finer "
                 "detail but can lose the overall depth, and takes longer. MiDaS needs multiples "
                 "of 32; networks that know one size only say so.",
@@ -53,10 +53,10 @@ def estimation_inputs() -> dict[str, Input]:
                 "default": 1,
                 "min": 1,
                 "max": 8,
-                "tooltip": "1: the network looks at the whole picture only. More: also at "
+                "tooltip": "1: the network looks at the whole image only. More: also at "
                 "overlapping parts, so many along the shorter side, which are fitted to the whole "
-                "and blended. Finer detail in large pictures; 2 takes five times as long, 4 "
-                "seventeen times (square pictures).",
+                "and blended. Finer detail in large images; 2 takes five times as long, 4 "
+                "seventeen times (square images).",
             },
         ),
         "flip": (
@@ -64,7 +64,7 @@ def estimation_inputs() -> dict[str, Input]:
             {
                 "default": False,
                 "advanced": True,
-                "tooltip": "On: the mean of two looks, one at the mirrored picture. A little more "
+                "tooltip": "On: the mean of two looks, one at the mirrored image. A little more "
                 "accurate, twice as long.",
             },
         ),
@@ -72,12 +72,12 @@ def estimation_inputs() -> dict[str, Input]:
 
 
 class SD2DepthEstimate:
-    """Estimate Depth: pictures -> depth maps of the same size."""
+    """Estimate Depth: images -> depth maps of the same size."""
 
     DISPLAY_NAME = "Estimate Depth"
     CATEGORY = "SD2 Depth/depth map"
     DESCRIPTION = (
-        "Estimates the depth of every picture of a batch. The result is a grey IMAGE "
+        "Estimates the depth of every image of a batch. The result is a grey IMAGE "
         "of the same size, white = near, black = far, stretched to the full range: each map by "
         "itself, or all of a batch together."
     )
@@ -85,14 +85,14 @@ class SD2DepthEstimate:
     FUNCTION = "execute"
     RETURN_TYPES = ("IMAGE",)
     RETURN_NAMES = ("depth",)
-    OUTPUT_TOOLTIPS = ("Depth map, the picture's size: white = near, black = far.",)
+    OUTPUT_TOOLTIPS = ("Depth map, the image's size: white = near, black = far.",)
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Inputs as ComfyUI asks for them."""
         return {
             "required": {
-                "image": ("IMAGE", {"tooltip": "One picture or a batch, any size."}),
+                "image": ("IMAGE", {"tooltip": "One image or a batch, any size."}),
                 "depth_model": (
                     "DEPTH_MODEL",
                     {
@@ -106,7 +106,7 @@ class SD2DepthEstimate:
                 "normalize": (
                     [scope.value for scope in Scope],
                     {
-                        "default": Scope.PICTURE.value,
+                        "default": Scope.IMAGE.value,
                         "advanced": True,
                         "tooltip": "What shares a nearest (white) and a farthest (black) depth. "
                         "whole batch: for the frames of a video, which would flicker otherwise. "
@@ -124,7 +124,7 @@ class SD2DepthEstimate:
                         "advanced": True,
                         "tooltip": "For the frames of a video: every map is averaged with its "
                         "neighbours, over about this many frames before and after, where the "
-                        "picture stays the same. 0: off. Best with normalize: whole batch.",
+                        "image stays the same. 0: off. Best with normalize: whole batch.",
                     },
                 ),
             },
@@ -138,10 +138,10 @@ class SD2DepthEstimate:
         precision: str = Precision.FLOAT32.value,
         tiles: int = 1,
         flip: bool = False,
-        normalize: str = Scope.PICTURE.value,
+        normalize: str = Scope.IMAGE.value,
         smooth: float = 0.0,
     ) -> tuple[Tensor]:
-        """Estimate one picture, or one part of it, after the other."""
+        """Estimate one image, or one part of it, after the other."""
         settings = Settings(resolution, Precision(precision), flip, tiles, Scope(normalize), smooth)
         return (to_image(estimate_batch(image, depth_model, settings)),)
 
@@ -152,7 +152,7 @@ class SD2DepthLoad:
     DISPLAY_NAME = "Load Depth Map"
     CATEGORY = "SD2 Depth/depth map"
     DESCRIPTION = (
-        "Reads a depth map from ComfyUI's input folder: 8- or 16-bit PNG, TIFF and other pictures, "
+        "Reads a depth map from ComfyUI's input folder: 8- or 16-bit PNG, TIFF and other images, "
         "grey or colour, and the floats of TIFF, EXR, NPY, NPZ and PFM. Every bit is kept, unlike "
         "with Load Image. White = near, black = far. Moving one wire to this node replaces an "
         "estimated map by a hand-edited one."
@@ -194,7 +194,7 @@ class SD2DepthLoad:
                     [colours.value for colours in ColourMap],
                     {
                         "default": ColourMap.GREY.value,
-                        "tooltip": "What a coloured depth picture was painted with: its colours "
+                        "tooltip": "What a coloured depth image was painted with: its colours "
                         "become depths again, in 256 steps. With grey the brightness is the depth.",
                     },
                 ),
@@ -225,7 +225,7 @@ class SD2DepthLoad:
                         "step": 0.001,
                         "advanced": True,
                         "tooltip": "How far a pixel may be from the nearest colour of the map (RGB "
-                        "0 to 1) before the picture is refused. More for a JPEG; then legends and "
+                        "0 to 1) before the image is refused. More for a JPEG; then legends and "
                         "edges become wrong depths.",
                     },
                 ),
@@ -310,7 +310,7 @@ class SD2DepthSave:
                     [kind.value for kind in FileFormat],
                     {
                         "default": FileFormat.PNG.value,
-                        "tooltip": "png, tiff 16-bit: for picture editors. tiff float, exr, npy, "
+                        "tooltip": "png, tiff 16-bit: for image editors. tiff float, exr, npy, "
                         "npz, pfm: exact float32, for 3D, compositing and Python; they hold values "
                         "outside 0..1 too. Only png carries the workflow.",
                     },
@@ -338,16 +338,16 @@ class SD2DepthSave:
         saved = [{"filename": p.name, "subfolder": subfolder, "type": "output"} for p in paths]
         if kind is FileFormat.PNG:
             return {"ui": {"images": saved}}
-        # A web page shows none of the others, so it gets pictures of them.
+        # A web page shows none of the others, so it gets images of them.
         return {"ui": {"images": show(to_image(maps.clamp(0, 1))), "files": saved}}
 
 
-def show(pictures: Tensor, prefix: str = "depth_preview") -> list[dict[str, str]]:
+def show(images: Tensor, prefix: str = "depth_preview") -> list[dict[str, str]]:
     """Write IMAGE `[B, H, W, 3]`, 0..1, to the folder of previews: what `ui.images` takes."""
-    count, height, width = pictures.shape[:3]
+    count, height, width = images.shape[:3]
     paths, subfolder = host.preview_paths(prefix, count, width, height)
-    for path, picture in zip(paths, pictures, strict=True):
-        write_picture(path, picture)
+    for path, image in zip(paths, images, strict=True):
+        write_image(path, image)
     return [{"filename": path.name, "subfolder": subfolder, "type": "temp"} for path in paths]
 
 

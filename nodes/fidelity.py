@@ -20,7 +20,7 @@ class SD2DepthFidelity:
     DISPLAY_NAME = "Depth Fidelity"
     CATEGORY = "SD2 Depth/compare"
     DESCRIPTION = (
-        "Measures how well pictures keep the depth map they were made from: estimates their depth "
+        "Measures how well images keep the depth map they were made from: estimates their depth "
         "again, fits it to the map (by a scale and a shift, which no estimate knows) and compares. "
         "Picks the best of a batch and shows where each is wrong."
     )
@@ -29,15 +29,15 @@ class SD2DepthFidelity:
     RETURN_TYPES = ("IMAGE", "IMAGE", "STRING", "INT")
     RETURN_NAMES = ("best", "heat_map", "report", "best_index")
     OUTPUT_TOOLTIPS = (
-        "The picture with the smallest error, unchanged.",
-        "Error of every pixel, a map for every picture. Black: the depth asked for; through purple "
+        "The image with the smallest error, unchanged.",
+        "Error of every pixel, a map for every image. Black: the depth asked for; through purple "
         "and orange to pale yellow: wrong by half of the depth map's range or more; grey: outside "
-        "the mask. The scale is the same for all pictures.",
-        "A line for every picture. error: mean absolute error of the fitted depth, in parts of the "
-        "depth map's range; 0 is perfect, the number beside it is what a picture without any depth "
+        "the mask. The scale is the same for all images.",
+        "A line for every image. error: mean absolute error of the fitted depth, in parts of the "
+        "depth map's range; 0 is perfect, the number beside it is what an image without any depth "
         "would get. order: percentage of pixel pairs clearly apart in depth of which the right one "
         "is nearer; 50 is chance.",
-        "Number of the best picture in the batch, counted from 0, as Get Image from Batch counts.",
+        "Number of the best image in the batch, counted from 0, as Get Image from Batch counts.",
     )
 
     @classmethod
@@ -48,15 +48,15 @@ class SD2DepthFidelity:
             "required": {
                 "image": (
                     "IMAGE",
-                    {"tooltip": "The results: one picture or a batch to pick the best from."},
+                    {"tooltip": "The results: one image or a batch to pick the best from."},
                 ),
                 "depth": (
                     "IMAGE",
                     {
                         "tooltip": "The depth map they were made from, white = near. One for all, "
-                        "or a number that divides the pictures. One of another size is resized "
+                        "or a number that divides the images. One of another size is resized "
                         "as the model sees it; it must show the same section. A flat one is "
-                        "refused: every picture would fit it."
+                        "refused: every image would fit it."
                     },
                 ),
                 "depth_model": (
@@ -65,7 +65,7 @@ class SD2DepthFidelity:
                         "tooltip": "Estimates the results' depth. Its own mistakes count as "
                         "theirs, so compare scores only if they come from the same one. Best the "
                         "one that the depth map was estimated with, with the same settings: "
-                        "others find other depths in the same picture."
+                        "others find other depths in the same image."
                     },
                 ),
             },
@@ -76,7 +76,7 @@ class SD2DepthFidelity:
                     {
                         "tooltip": "Score only where the mask is on (0.5 or more), for example "
                         "inside the inpainted region. Without it every pixel counts. One for all, "
-                        "or a number that divides the pictures."
+                        "or a number that divides the images."
                     },
                 ),
                 **looks,
@@ -104,7 +104,7 @@ class SD2DepthFidelity:
 
 
 def _report(scores: list[Score], best: int) -> str:
-    lines = [f"picture {index}: {_in_words(score)}" for index, score in enumerate(scores)]
+    lines = [f"image {index}: {_in_words(score)}" for index, score in enumerate(scores)]
     lines[best] += ", best"
     return "\n".join(lines)
 

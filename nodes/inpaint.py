@@ -8,28 +8,28 @@ from torch import Tensor
 
 from ..depth.convention import from_image, repair, to_image
 from ..depth.masks import UnderMask, put_under_mask, strength_map
-from ..images.crop import check_picture
+from ..images.crop import check_image
 from ..images.fill import fill_holes
-from ..images.masks import fit_pictures, spread
+from ..images.masks import fit_images, spread
 from ..sampling.latents import LATENT_PIXELS, MaskedContent, masked_content
 from .batch import one_by_one
 
 
 class SD2DepthInpaintEncode:
-    """Encode for Inpainting: picture + mask -> latent that is sampled under the mask only."""
+    """Encode for Inpainting: image + mask -> latent that is sampled under the mask only."""
 
     DISPLAY_NAME = "Encode for Inpainting"
     CATEGORY = "SD2 Depth/inpainting"
     DESCRIPTION = (
-        "Encodes a picture and gives the latent a noise mask. Grey in the mask means less change: "
-        "0.4 is a denoising strength of 0.4 in that place. Estimate the depth on this picture as "
+        "Encodes an image and gives the latent a noise mask. Grey in the mask means less change: "
+        "0.4 is a denoising strength of 0.4 in that place. Estimate the depth on this image as "
         "it is, before anything is filled. Stitch brings every pixel outside of the mask back."
     )
     SEARCH_ALIASES = ["inpaint", "masked content", "vae encode for inpainting", "noise mask"]
     FUNCTION = "execute"
     RETURN_TYPES = ("LATENT",)
     RETURN_NAMES = ("latent",)
-    OUTPUT_TOOLTIPS = ("The picture's latent with its noise mask, for Depth2Img Sampler.",)
+    OUTPUT_TOOLTIPS = ("The image's latent with its noise mask, for Depth2Img Sampler.",)
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
@@ -39,14 +39,14 @@ class SD2DepthInpaintEncode:
                 "image": (
                     "IMAGE",
                     {
-                        "tooltip": "The picture; sides are multiples of 8 pixels, best from "
+                        "tooltip": "The image; sides are multiples of 8 pixels, best from "
                         "Prepare Image or Crop for Inpainting."
                     },
                 ),
                 "mask": (
                     "MASK",
                     {
-                        "tooltip": "Of the picture's size. White is repainted, black stays, grey "
+                        "tooltip": "Of the image's size. White is repainted, black stays, grey "
                         "is repainted that much."
                     },
                 ),
@@ -58,9 +58,9 @@ class SD2DepthInpaintEncode:
                     {
                         "default": MaskedContent.ORIGINAL.value,
                         "tooltip": "What the sampler finds under the mask below denoise 1.0 (at "
-                        "1.0 it starts from noise in any case). original: the picture. fill: "
+                        "1.0 it starts from noise in any case). original: the image. fill: "
                         "colours that run in from the border, to remove something. noise, empty: "
-                        "nothing of the picture.",
+                        "nothing of the image.",
                     },
                 ),
                 "grow": (
@@ -81,7 +81,7 @@ class SD2DepthInpaintEncode:
                         "min": 0,
                         "max": 512,
                         "tooltip": "Pixels over which the mask fades out beyond that: there the "
-                        "picture is changed less and less.",
+                        "image is changed less and less.",
                     },
                 ),
                 "noise_seed": (
@@ -107,14 +107,14 @@ class SD2DepthInpaintEncode:
         feather: int = 0,
         noise_seed: int = 0,
     ) -> tuple[dict[str, Any]]:
-        """Widen the mask, fill the picture if asked to, encode it."""
-        image = check_picture(image)
+        """Widen the mask, fill the image if asked to, encode it."""
+        image = check_image(image)
         _check_size(image)
 
         def widen(mask: Tensor) -> Tensor:
             return spread(mask, grow, feather)
 
-        wide = one_by_one(self.DISPLAY_NAME, widen, mask=fit_pictures(mask, image))
+        wide = one_by_one(self.DISPLAY_NAME, widen, mask=fit_images(mask, image))
         kind = MaskedContent(content)
         if kind is MaskedContent.FILL:
             image = one_by_one(self.DISPLAY_NAME, _filled, image=image, mask=wide)
@@ -129,8 +129,8 @@ def _check_size(image: Tensor) -> None:
     height, width = image.shape[1:3]
     if height % LATENT_PIXELS or width % LATENT_PIXELS:
         raise ValueError(
-            f"the picture has {width} x {height} pixels; the latent needs multiples of "
-            f"{LATENT_PIXELS}, or mask and picture would no longer match. Put Prepare Image or "
+            f"the image has {width} x {height} pixels; the latent needs multiples of "
+            f"{LATENT_PIXELS}, or mask and image would no longer match. Put Prepare Image or "
             "Crop for Inpainting before this node"
         )
 
@@ -139,7 +139,7 @@ def _filled(image: Tensor, mask: Tensor) -> Tensor:
     """The border's colours under the mask, `[B, H, W, C]`; where it is grey, a mixture."""
     if (mask > 0).flatten(1).all(dim=1).any():
         raise ValueError(
-            "the mask covers the whole picture, so there is no border whose colours could fill "
+            "the mask covers the whole image, so there is no border whose colours could fill "
             "it; choose content = original, noise or empty, or a smaller mask"
         )
     filled = fill_holes(image.movedim(-1, 1), (mask == 0).unsqueeze(1)).movedim(1, -1)
@@ -147,12 +147,12 @@ def _filled(image: Tensor, mask: Tensor) -> Tensor:
 
 
 class SD2DepthUnderMask:
-    """Depth Under Mask: keep, fill or replace the depth where a picture is repainted."""
+    """Depth Under Mask: keep, fill or replace the depth where an image is repainted."""
 
     DISPLAY_NAME = "Depth Under Mask"
     CATEGORY = "SD2 Depth/inpainting"
     DESCRIPTION = (
-        "Decides what shape the repainted part will have. keep: that of the picture, to change "
+        "Decides what shape the repainted part will have. keep: that of the image, to change "
         "only its looks. smooth fill: the surroundings go on, to remove an object. other map: "
         "the shape of another depth map, to insert an object."
     )
@@ -169,16 +169,16 @@ class SD2DepthUnderMask:
             "required": {
                 "depth": (
                     "IMAGE",
-                    {"tooltip": "Depth map of the picture as it is: white = near, black = far."},
+                    {"tooltip": "Depth map of the image as it is: white = near, black = far."},
                 ),
-                "mask": ("MASK", {"tooltip": "Of the map's size: where the picture is repainted."}),
+                "mask": ("MASK", {"tooltip": "Of the map's size: where the image is repainted."}),
             },
             "optional": {
                 "under_mask": (
                     [kind.value for kind in UnderMask],
                     {
                         "default": UnderMask.KEEP.value,
-                        "tooltip": "keep: the picture's own depth. smooth fill: the depth of the "
+                        "tooltip": "keep: the image's own depth. smooth fill: the depth of the "
                         "mask's border runs in, the object is gone. other map: the depth of the "
                         "input `other`.",
                     },
@@ -215,7 +215,7 @@ class SD2DepthUnderMask:
             wide = mask if kind is UnderMask.KEEP else spread(mask, grow)
             return to_image(put_under_mask(depth, wide, kind, other))
 
-        maps, mask = repair(from_image(depth)), fit_pictures(mask, depth)
+        maps, mask = repair(from_image(depth)), fit_images(mask, depth)
         if other is not None:
             other = repair(from_image(other)) if kind is UnderMask.OTHER_MAP else None
         return (one_by_one(self.DISPLAY_NAME, edit, depth=maps, mask=mask, other=other),)
@@ -227,7 +227,7 @@ class SD2DepthStrengthMap:
     DISPLAY_NAME = "Strength Map"
     CATEGORY = "SD2 Depth/inpainting"
     DESCRIPTION = (
-        "Gives near and far parts of a picture a denoising strength of their own, as a mask for "
+        "Gives near and far parts of an image a denoising strength of their own, as a mask for "
         "Encode for Inpainting: e.g. 0.4 for the subject, 1.0 for the background. With 1 and 0 it "
         "is a mask of the subject, with 0 and 1 one of the background, e.g. for prompts of their "
         "own."

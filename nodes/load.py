@@ -41,7 +41,7 @@ class SD2DepthCheckpointLoader:
         "The 5-channel UNet. Works with KSampler, LoRA loaders and everything else for SD2.",
         "The OpenCLIP ViT-H text encoder, for CLIP Text Encode. A file without one still loads; "
         "then connect the CLIP of Load CLIP (type stable_diffusion) instead.",
-        "The autoencoder between pictures and latents (8x smaller). A file without one still "
+        "The autoencoder between images and latents (8x smaller). A file without one still "
         "loads; then connect the VAE of Load VAE instead.",
         "The MiDaS depth network inside the file, for Estimate Depth. Read when first used; "
         "a checkpoint without it still loads.",

@@ -11,7 +11,7 @@ from ..depth.fit import check_fits, fit_map
 from ..depth.parallax import Move, camera_path, view, widen
 from ..depth.preview import examine, examine_channel, same_height, sheet
 from ..images.batch import gather
-from ..images.crop import check_picture
+from ..images.crop import check_image
 from ..sampling.depth_channel import DepthCondition, Normalize
 from ..sampling.latents import LATENT_PIXELS
 from .depth_files import show
@@ -61,7 +61,7 @@ class SD2DepthPreview:
                         "min": 64,
                         "max": 2048,
                         "step": 8,
-                        "tooltip": "Longer side of the pictures on the page, in pixels. A larger "
+                        "tooltip": "Longer side of the images on the page, in pixels. A larger "
                         "map is scaled down to it for this page only.",
                     },
                 ),
@@ -116,9 +116,9 @@ class SD2DepthPreview:
 
 
 def _channels(condition: DepthCondition) -> Tensor:
-    """The UNet's view of every map, `[B, h, w]`, for pictures of the maps' size."""
+    """The UNet's view of every map, `[B, h, w]`, for images of the maps' size."""
     count, height, width = condition.depth.shape
-    # The VAE crops a picture to whole latent pixels.
+    # The VAE crops an image to whole latent pixels.
     size = (max(1, side // LATENT_PIXELS) for side in (height, width))
     return condition.channel(count, *size)[:, 0]
 
@@ -133,32 +133,32 @@ def _report(notes: list[list[str]]) -> str:
 
 
 class SD2DepthParallax:
-    """Depth Parallax Frames: picture + depth map -> frames of a small move of the camera."""
+    """Depth Parallax Frames: image + depth map -> frames of a small move of the camera."""
 
     DISPLAY_NAME = "Depth Parallax Frames"
     CATEGORY = "SD2 Depth/depth map"
     DESCRIPTION = (
         "Moves the camera a little: near things shift against far ones, and what comes out from "
         "behind them is filled with its surroundings. The frames are a batch for any video node. "
-        "It also shows quickly whether a depth map fits its picture."
+        "It also shows quickly whether a depth map fits its image."
     )
     SEARCH_ALIASES = ["parallax", "ken burns", "2.5d", "depth animation", "camera motion"]
     FUNCTION = "execute"
     RETURN_TYPES = ("IMAGE",)
     RETURN_NAMES = ("frames",)
-    OUTPUT_TOOLTIPS = ("The frames, of the picture's size; those of the first picture come first.",)
+    OUTPUT_TOOLTIPS = ("The frames, of the image's size; those of the first image come first.",)
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Inputs as ComfyUI asks for them."""
         return {
             "required": {
-                "image": ("IMAGE", {"tooltip": "One picture or a batch; each gets all frames."}),
+                "image": ("IMAGE", {"tooltip": "One image or a batch; each gets all frames."}),
                 "depth": (
                     "IMAGE",
                     {
                         "tooltip": "Its depth map, white = near, of any size with its shape. One "
-                        "for all pictures, or a number that divides them."
+                        "for all images, or a number that divides them."
                     },
                 ),
             },
@@ -178,7 +178,7 @@ class SD2DepthParallax:
                         "min": 1,
                         "max": 1000,
                         "tooltip": "Frames of the whole move; 24 are a second of film. Each takes "
-                        "as much memory as the picture.",
+                        "as much memory as the image.",
                     },
                 ),
                 "strength": (
@@ -190,7 +190,7 @@ class SD2DepthParallax:
                         "step": 0.5,
                         "tooltip": "Pixels by which white in the depth map moves to either side; "
                         "black stands still. More shows more of what has to be invented behind "
-                        "near things. 0 repeats the picture.",
+                        "near things. 0 repeats the image.",
                     },
                 ),
                 "grow": (
@@ -218,8 +218,8 @@ class SD2DepthParallax:
         strength: float = 12.0,
         grow: int = 4,
     ) -> tuple[Tensor]:
-        """Draw one frame after the other into the batch; beside it, one map a picture is kept."""
-        image = check_picture(image)
+        """Draw one frame after the other into the batch; beside it, one map an image is kept."""
+        image = check_image(image)
         maps = unit_range(repair(from_image(depth)).to(image.device))
         check_fits(maps, image)
         one_map = host.progress(maps.split(1), self.DISPLAY_NAME)

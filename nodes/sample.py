@@ -17,7 +17,7 @@ class SD2DepthSampler:
     CATEGORY = "SD2 Depth/sampling"
     DESCRIPTION = (
         "KSampler for depth-to-image. At denoise 1.0 it starts from pure noise, as the original "
-        "program does: nothing of the source picture's colours is left, only its depth. Below 1.0 "
+        "program does: nothing of the source image's colours is left, only its depth. Below 1.0 "
         "it is KSampler, but that grey in a noise mask is a denoising strength of its own."
     )
     SEARCH_ALIASES = ["ksampler", "depth2img", "depth to image", "denoising strength"]
@@ -39,7 +39,7 @@ class SD2DepthSampler:
                         "min": 0,
                         "max": 0xFFFFFFFFFFFFFFFF,
                         "control_after_generate": True,
-                        "tooltip": "Number that the noise is drawn from: same seed, same picture.",
+                        "tooltip": "Number that the noise is drawn from: same seed, same image.",
                     },
                 ),
                 "steps": (
@@ -91,7 +91,7 @@ class SD2DepthSampler:
                 "latent_image": (
                     "LATENT",
                     {
-                        "tooltip": "The encoded source picture, or an Empty Latent Image at "
+                        "tooltip": "The encoded source image, or an Empty Latent Image at "
                         "denoise 1.0. Its size is the result's, its noise mask is obeyed."
                     },
                 ),
@@ -102,7 +102,7 @@ class SD2DepthSampler:
                         "min": 0.0,
                         "max": 1.0,
                         "step": 0.01,
-                        "tooltip": "Denoising strength. 1.0 paints the picture anew and keeps "
+                        "tooltip": "Denoising strength. 1.0 paints the image anew and keeps "
                         "only its depth; lower values keep more of its colours; 0 changes nothing.",
                     },
                 ),

@@ -18,7 +18,7 @@ from ..images.sizes import same_aspect
 
 DEPTH_KEY = "sd2_depth"
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 Conditioning = Sequence[Sequence[Any]]  # of [context [1, tokens, width], values by name]
 
@@ -68,7 +68,7 @@ class DepthCondition:
             )
         flat = int((self.depth.amin((1, 2)) == self.depth.amax((1, 2))).sum())
         if flat:
-            _log.warning(
+            log.warning(
                 "%d of %d depth maps are flat (one depth everywhere): the model sees no depth in "
                 "them",
                 flat,
@@ -106,9 +106,9 @@ class DepthCondition:
     def _warn_if_squeezed(self, height: int, width: int) -> None:
         rows, columns = self.depth.shape[1:]
         if not same_aspect(rows, columns, height, width):
-            _log.warning(
+            log.warning(
                 "the depth map is %d x %d pixels, the latent %d x %d: it is squeezed to fit and "
-                "does not match a cropped picture; crop it like the picture (Upscale Image)",
+                "does not match a cropped image; crop it like the image (Upscale Image)",
                 columns,
                 rows,
                 width,
@@ -131,7 +131,7 @@ def attach_depth(
     """A copy of the conditioning that carries the depth map; the original is left as it was.
 
     Args:
-        start, end: the part of the way from noise to picture, 0..1, in which the model sees the
+        start, end: the part of the way from noise to image, 0..1, in which the model sees the
             map. For the rest the copy has entries of its own, without depth.
 
     Raises ValueError when that part is empty.

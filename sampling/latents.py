@@ -13,7 +13,7 @@ from torch import Tensor
 # configuration's scale_factor (Stability-AI/stablediffusion, v2-midas-inference.yaml).
 SCALE_FACTOR = 0.18215
 
-LATENT_PIXELS = 8  # of a picture's side to one of the latent's
+LATENT_PIXELS = 8  # of an image's side to one of the latent's
 
 # ComfyUI takes every denoise above this for "all of it" (comfy/samplers.py, KSampler.set_steps).
 FULL_STRENGTH = 0.9999
@@ -41,7 +41,7 @@ class MaskRule(str, Enum):
 class MaskedContent(str, Enum):
     """What a sampler finds under the mask below strength 1.0."""
 
-    ORIGINAL = "original"  # the picture as it is
+    ORIGINAL = "original"  # the image as it is
     FILL = "fill"  # colours that run in from the mask's border
     NOISE = "noise"
     EMPTY = "empty"  # zeros, which decode to a brownish grey
@@ -50,10 +50,10 @@ class MaskedContent(str, Enum):
 def masked_content(
     samples: Tensor, noise_mask: Tensor, content: MaskedContent, seed: int = 0
 ) -> Tensor:
-    """A picture's latent with something else under the mask.
+    """An image's latent with something else under the mask.
 
     Args:
-        samples: [B, 4, h, w], in the VAE's units; of the filled picture with FILL.
+        samples: [B, 4, h, w], in the VAE's units; of the filled image with FILL.
         noise_mask: [H, W], [B, H, W] or [B, 1, H, W] of any size; grey mixes.
         content: NOISE and EMPTY replace; the others leave the latent as it is.
         seed: of the noise, which has the spread of latents.
@@ -100,7 +100,7 @@ def start_latent(
 
     At strength 1.0 the original script starts from noise alone (Stability-AI/stablediffusion,
     `scripts/gradio/depth2img.py`: `z_enc = torch.randn_like(z)`), so nothing of the source
-    picture's colours is left. KSampler adds its noise to the latent, through which the source
+    image's colours is left. KSampler adds its noise to the latent, through which the source
     shines even at 1.0. An empty latent makes KSampler start from noise alone, so that is what
     takes the source's place; with a mask, only where the mask is fully on. Where it is partly on,
     the source is meant to remain partly.

@@ -46,7 +46,7 @@ def sweep(strengths: str, depth_strengths: str) -> Sweep:
     if not any(columns):
         raise ValueError(
             f"strengths: nothing would be painted with {strengths.strip()!r}: a denoising strength "
-            "of 0 leaves the picture as it is; give one above 0 at least"
+            "of 0 leaves the image as it is; give one above 0 at least"
         )
     runs = len(rows) * len(columns)
     if runs > MOST_RUNS:

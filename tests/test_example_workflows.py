@@ -15,7 +15,7 @@ from sd2_depth2img.engine import folders
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT
 from sd2_depth2img.tools.examples.quick import make_quick
-from sd2_depth2img.workflows.core_nodes.files import to_picture
+from sd2_depth2img.workflows.core_nodes.files import to_pil
 from sd2_depth2img.workflows.graph import Results, Runner, Workflow, read_workflow
 
 try:
@@ -94,8 +94,8 @@ def test_boxes_do_not_overlap_and_groups_hold_whole_nodes(path):
 
 @each_workflow
 def test_has_a_square_thumbnail_and_notes(path):
-    with Image.open(path.with_suffix(".jpg")) as picture:
-        assert picture.width == picture.height >= 256
+    with Image.open(path.with_suffix(".jpg")) as image:
+        assert image.width == image.height >= 256
     notes = [n for n in read(path)["nodes"] if n["type"] in NOTES]
     assert all(len(note["widgets_values"][0]) > 80 for note in notes)
     assert notes
@@ -105,9 +105,9 @@ def test_has_a_square_thumbnail_and_notes(path):
 def test_the_thumbnail_is_small(path):
     thumbnail = path.with_suffix(".jpg")
     assert thumbnail.stat().st_size < 120_000
-    with Image.open(thumbnail) as picture:
-        assert picture.format == "JPEG"
-        assert picture.size == (512, 512)
+    with Image.open(thumbnail) as image:
+        assert image.format == "JPEG"
+        assert image.size == (512, 512)
 
 
 @each_workflow
@@ -149,7 +149,7 @@ class Ran:
     photo: np.ndarray
 
     @property
-    def picture(self):
+    def image(self):
         return np.asarray(Image.open(self.file).convert("RGB"))
 
     def node(self, name):
@@ -198,10 +198,10 @@ def run(tmp_path_factory):
 def test_runs_on_a_real_photograph_and_saves_its_workflow(path, run):
     """With the checkpoint that it names, which therefore is the bundled one."""
     ran = run(path.stem)
-    assert ran.picture.std() > 1
-    with Image.open(ran.file) as picture:
-        assert json.loads(picture.text["workflow"])["version"] == 0.4
-        assert json.loads(picture.text["prompt"]) == ran.workflow.prompt
+    assert ran.image.std() > 1
+    with Image.open(ran.file) as image:
+        assert json.loads(image.text["workflow"])["version"] == 0.4
+        assert json.loads(image.text["prompt"]) == ran.workflow.prompt
 
 
 SIZES = {
@@ -222,21 +222,21 @@ def test_every_example_has_its_expectation():
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_saves_a_picture_of_the_right_size(name, run):
+def test_saves_a_image_of_the_right_size(name, run):
     width, height = SIZES[name]
-    assert run(name).picture.shape == (height, width, 3)
+    assert run(name).image.shape == (height, width, 3)
 
 
 @pytest.mark.parametrize("name", GRIDS)
-def test_a_grid_holds_every_picture(name, run):
+def test_a_grid_holds_every_image(name, run):
     ran = run(name)
     rows, columns = GRIDS[name]
     painted = ran.given("VAEDecode")
     assert len(painted) == rows * columns
     for index, one in enumerate(painted):
         row, column = divmod(index, columns)
-        tile = np.asarray(to_picture(one[0]))
-        found = places(ran.picture, tile)
+        tile = np.asarray(to_pil(one[0]))
+        found = places(ran.image, tile)
         assert len(found) == 1
         assert (found[0] > np.array([row, column]) * 128).all()
 
@@ -254,7 +254,7 @@ def places(paper, tile):
 def test_inpainting_changes_the_masked_part_only(run):
     ran = run("Inpaint with Depth")
     mask = ran.received("SD2DepthCrop", "mask")[0][0].numpy()
-    changed = (ran.picture != ran.photo).any(-1)
+    changed = (ran.image != ran.photo).any(-1)
     assert 0.1 < mask.mean() < 0.9
     assert not changed[mask == 0].any()
     assert changed[mask == 1].mean() > 0.9
@@ -280,12 +280,12 @@ def test_the_best_portrait_is_one_of_four(run):
     ran = run("Portrait Variation")
     (four,), (best,) = ran.given("VAEDecode"), ran.given("SD2DepthFidelity", 3)
     assert len(four) == 4
-    assert np.array_equal(ran.picture, np.asarray(to_picture(four[best])))
+    assert np.array_equal(ran.image, np.asarray(to_pil(four[best])))
     (report,) = ran.given("SD2DepthFidelity", 2)
     assert report.count("error") == 4
 
 
-def test_subject_and_background_share_the_picture_between_them(run):
+def test_subject_and_background_share_the_image_between_them(run):
     ran = run("Subject and Background")
     (near,), (far,) = ran.given("Subject"), ran.given("Background")
     assert torch.equal(near + far, torch.ones_like(near))

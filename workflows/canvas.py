@@ -19,7 +19,7 @@ from .problems import Problem
 Json = dict[str, Any]
 Nodes = Mapping[str, type]
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 MUTED, BYPASSED = 2, 4  # LiteGraph's node modes
 NOTES = {"Note", "MarkdownNote"}
@@ -206,7 +206,7 @@ def widget_places(kind: type, stored: Sequence | Mapping) -> dict[str, int | str
         position += 1 + _control_values(name, widget, options, stored[position + 1 :])
         buttons += any(option.endswith("_upload") for option in options)
     if len(stored) > position + buttons:
-        _log.warning(
+        log.warning(
             "%s: the workflow stores %d values more than the node has widgets; they are ignored",
             *(kind.__name__, len(stored) - position - buttons),
         )
@@ -405,7 +405,7 @@ class _Entry:
                 places = widget_places(self.nodes[node["type"]], stored)
             if widget in places:
                 return stored[places[widget]]
-        _log.warning("the file name names %%%s.%s%%, which is not on the canvas", name, widget)
+        log.warning("the file name names %%%s.%s%%, which is not on the canvas", name, widget)
         return None
 
 

@@ -17,7 +17,7 @@ from .problems import Problem, describe, title_of
 Json = dict[str, Any]
 Nodes = Mapping[str, type]
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 def output_nodes(prompt: Json, nodes: Nodes) -> list[str]:
@@ -138,7 +138,7 @@ class _NodeCheck:
         unknown = self.inputs.keys() - required.keys() - optional.keys() - {"upload"}
         for name in sorted(unknown - declared.get("hidden", {}).keys()):
             place = describe(self.node, title_of(self.prompt[self.node]), self.kind.__name__)
-            _log.warning("%s has no input %r; its value is ignored", place, name)
+            log.warning("%s has no input %r; its value is ignored", place, name)
         if not self.problems:
             self._ask_the_node(validated)
         return self.problems

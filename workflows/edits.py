@@ -1,8 +1,8 @@
 """Changes to a workflow that come from the command line: which node is meant, what it gets.
 
-A change is made in what runs and, where it can be, on the canvas that saved pictures carry, so
-that a picture dragged into ComfyUI shows the values it was made with. Where the canvas cannot be
-changed (inside a subgraph) it is left out of the pictures; what ran is always in them.
+A change is made in what runs and, where it can be, on the canvas that saved images carry, so
+that an image dragged into ComfyUI shows the values it was made with. Where the canvas cannot be
+changed (inside a subgraph) it is left out of the images; what ran is always in them.
 """
 
 import json
@@ -17,7 +17,7 @@ from .problems import EditError, describe, title_of
 
 Nodes = Mapping[str, type]
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class Editor:
@@ -56,7 +56,7 @@ class Editor:
         raise EditError(f"there is no node {name!r}; there are {self._list(self.prompt)}")
 
     def image(self, file: str) -> None:
-        """Another picture for the one Load Image."""
+        """Another image for the one Load Image."""
         self._write(self._only("LoadImage", "image"), "image", file)
 
     def mask(self, file: str) -> None:
@@ -212,8 +212,8 @@ class Editor:
 
     def _on_canvas(self, change: Callable[[dict[str, Any]], bool]) -> None:
         if self.workflow.canvas is not None and not change(self.workflow.canvas):
-            _log.warning(
-                "the canvas cannot show a change that was made inside it; saved pictures carry "
+            log.warning(
+                "the canvas cannot show a change that was made inside it; saved images carry "
                 "what ran, without the canvas"
             )
             self.workflow.canvas = None

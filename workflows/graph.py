@@ -26,7 +26,7 @@ from .problems import Problem, WorkflowError, describe, title_of
 Json = dict[str, Any]
 Nodes = Mapping[str, type]
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class NodeError(RuntimeError):
@@ -39,7 +39,7 @@ class Workflow:
 
     Attributes:
         prompt: the API format: {node id: {"class_type", "inputs", "_meta"}}.
-        canvas: the canvas it was drawn on, which saved pictures carry along; None without one.
+        canvas: the canvas it was drawn on, which saved images carry along; None without one.
         problems: what was found to be wrong with the canvas.
     """
 
@@ -94,7 +94,7 @@ def read_workflow(path: Path | str, nodes: Nodes | None = None) -> Workflow:
     if not path.is_file():
         raise FileNotFoundError(f"there is no workflow {path}; give the path of a .json or .png")
     if path.suffix.lower() == ".png":
-        return _from_picture(path, nodes)
+        return _from_image(path, nodes)
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -130,17 +130,17 @@ def _is_api_node(entry: Any) -> bool:
     )
 
 
-def _from_picture(path: Path, nodes: Nodes | None) -> Workflow:
-    """ "prompt" is what ran, "workflow" the canvas; pictures from other programs have neither."""
+def _from_image(path: Path, nodes: Nodes | None) -> Workflow:
+    """ "prompt" is what ran, "workflow" the canvas; images from other programs have neither."""
     from PIL import Image
 
     try:
-        with Image.open(path) as picture:
-            picture.load()  # text entries may follow the pixels
+        with Image.open(path) as image:
+            image.load()  # text entries may follow the pixels
             entries = {
-                key: json.loads(picture.info[key])
+                key: json.loads(image.info[key])
                 for key in ("prompt", "workflow")
-                if key in picture.info
+                if key in image.info
             }
     except (OSError, ValueError) as error:
         reason = f"{path} cannot be read ({error}); expected a PNG saved by ComfyUI"
@@ -174,7 +174,7 @@ class Runner:
     """
 
     def __init__(
-        self, nodes: Nodes | None = None, report: Callable[[str], None] = _log.info
+        self, nodes: Nodes | None = None, report: Callable[[str], None] = log.info
     ) -> None:
         self.nodes = all_nodes() if nodes is None else nodes
         self.report = report
@@ -308,7 +308,7 @@ class _Run:
         try:
             answer = is_changed(**inputs, **self._hidden(node))
         except Exception as error:
-            _log.info("%s runs anew: IS_CHANGED failed: %s", self.describe(node), error)
+            log.info("%s runs anew: IS_CHANGED failed: %s", self.describe(node), error)
             answer = float("nan")
         # NaN is a node's way to say "always"; it must never equal the last run's.
         return f"run {next(_NUMBERS)}" if answer != answer else answer

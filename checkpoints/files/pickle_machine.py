@@ -3,7 +3,7 @@
 A pickle is a program for a small stack machine, two of whose instructions import and call whatever
 the file names. This machine has the same instructions and builds the same lists and dictionaries,
 but a name stays a name and a call is carried out only if it is one of a few that are given to it.
-What is left is inert: objects of a training framework become a `Foreign`, which holds nothing.
+What is left does nothing: objects of a training framework become a `Foreign`, which holds nothing.
 
 Nothing here can be made to take long or to grow, whatever a file writes down:
 
@@ -64,7 +64,7 @@ class Foreign(NamedTuple):
     kind: Global | str
 
 
-class InertMachine:
+class PickleMachine:
     """Runs the instructions of pickles of one file.
 
     Args:

@@ -1,6 +1,6 @@
 """PyTorch's pickled checkpoints (`.ckpt`, `.pt`, `.pth`, `.bin`), read without running them.
 
-`inert.py` takes the pickle apart; here a tensor becomes a note of where its data lies in the file,
+`pickle_machine.py` takes the pickle apart; here a tensor becomes a note of where its data lies,
 and everything else (a training framework's callbacks, its configuration objects) is dropped. That
 also lets files load whose classes are not installed.
 
@@ -27,12 +27,12 @@ from .pickle_machine import (
     Foreign,
     Global,
     HostileFile,
-    InertMachine,
+    PickleMachine,
     UnreadableFile,
     shown,
 )
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class TorchScriptFile(UnreadableFile):
@@ -77,7 +77,7 @@ class Archive:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._storages: dict[str, Storage] = {}
-        machine = InertMachine(path.name, _CALLS, self._storage)
+        machine = PickleMachine(path.name, _CALLS, self._storage)
         with path.open("rb") as file:
             content, self.places = self._read(file, machine)
         self.foreign = [str(name) for name in machine.names if not _is_ours(name)]
@@ -86,7 +86,7 @@ class Archive:
             _check_place(path, name, tensor, self.places)
 
     def _read(
-        self, file: BinaryIO, machine: InertMachine
+        self, file: BinaryIO, machine: PickleMachine
     ) -> tuple[Any, dict[str, tuple[int, int]]]:
         try:
             if file.read(4) == b"PK\x03\x04":
@@ -135,7 +135,7 @@ def _is_ours(name: Global) -> bool:
 
 
 def _read_zip(
-    path: Path, file: BinaryIO, machine: InertMachine
+    path: Path, file: BinaryIO, machine: PickleMachine
 ) -> tuple[Any, dict[str, tuple[int, int]]]:
     with zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
@@ -200,7 +200,7 @@ _MAGIC = 0x1950A86A20F9469CFC6C
 
 
 def _read_legacy(
-    path: Path, file: BinaryIO, machine: InertMachine, storages: Mapping[str, Storage]
+    path: Path, file: BinaryIO, machine: PickleMachine, storages: Mapping[str, Storage]
 ) -> tuple[Any, dict[str, tuple[int, int]]]:
     if machine.load(file) != _MAGIC:
         raise UnreadableFile(
@@ -271,7 +271,7 @@ def _tensors(path: Path, content: Any) -> dict[str, StoredTensor]:
         )
     lost = [name for name, value in state.items() if isinstance(value, Foreign)]
     if lost:
-        _log.warning(
+        log.warning(
             "%s: not read, of types not known here: %d beside the tensors (%s)",
             path.name,
             len(lost),

@@ -95,7 +95,7 @@ _ADVICE = {
     Kind.SD2_INPAINTING: _DEPTH_COPY + " To inpaint with depth, use that with Encode for "
     "Inpainting; this file is for ComfyUI's Load Checkpoint.",
     Kind.SD2_UNCLIP: _DEPTH_COPY + " This file is for ComfyUI's unCLIP Checkpoint Loader.",
-    Kind.SD2_UPSCALER: _DEPTH_COPY + " This file enlarges pictures, in ComfyUI by SD_4XUpscale "
+    Kind.SD2_UPSCALER: _DEPTH_COPY + " This file enlarges images, in ComfyUI by SD_4XUpscale "
     "Conditioning.",
     Kind.SD1: _OTHER,
     Kind.SD1_INPAINTING: _OTHER,

@@ -203,7 +203,7 @@ def _t2i_adapter(tensors: Tensors) -> Found | None:
     marks = ("body.0.block1.weight", "body.0.resnets.0.block1.weight", "body.0.in_conv.weight")
     if not any(f"{prefix}{mark}" in tensors for prefix in ("adapter.", "") for mark in marks):
         return None
-    # The picture is folded by 8 for Stable Diffusion 1 and by 16 for XL, into as many channels.
+    # The image is folded by 8 for Stable Diffusion 1 and by 16 for XL, into as many channels.
     folded = _width(_shape(tensors, "conv_in.weight")) or 0
     family = Family.SDXL if folded and folded % 256 == 0 else Family.SD1
     return Found(Kind.T2I_ADAPTER, family, "", layout)

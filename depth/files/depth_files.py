@@ -17,11 +17,11 @@ from ..colormaps import TOLERANCE, ColourMap, read_back
 from ..convention import from_image
 from .exr_files import read_exr, write_exr
 from .float_files import NPZ_KEY, read_npy, read_npz, read_pfm
-from .image_files import read_picture
+from .image_files import read_image
 
 log = logging.getLogger(__name__)
 
-# How files that are no pictures begin. A Pf or PF that is no PFM would be no picture either.
+# How files that are no images begin. A Pf or PF that is no PFM would be no image either.
 READERS: Mapping[bytes, Callable[[Path], Tensor]] = {
     b"\x93NUMPY": read_npy,
     b"PK\x03\x04": read_npz,
@@ -30,7 +30,7 @@ READERS: Mapping[bytes, Callable[[Path], Tensor]] = {
     b"PF": read_pfm,
 }
 
-# Names that such files have, and pictures that other lists of pictures leave out.
+# Names that such files have, and images that other lists of images leave out.
 SUFFIXES = (".npy", ".npz", ".exr", ".pfm", ".tif", ".tiff")
 
 
@@ -52,7 +52,7 @@ class Reading:
         beyond: what happens to values beyond that. Without a value (NaN) a pixel stays so, and
             but for `CLIP` so does an infinite one; a warning says how many (see
             `convention.repair`). With `KEEP`, far 0 and near 1 every value is the file's own.
-        colours: what a coloured picture was painted with. Grey: it was not, and its brightness
+        colours: what a coloured image was painted with. Grey: it was not, and its brightness
             counts, by the rules of `convention.from_image`.
         tolerance: see `colormaps.read_back`.
         invert: 0..1 is turned round, to 1..0.
@@ -95,8 +95,8 @@ FATES = {
 def read_depth(path: str | os.PathLike[str], reading: Reading = AS_IT_IS) -> Tensor:
     """Read depth maps from a file: float32 `[N, H, W]`, 0..1; N is 1 but for stacks in NPY, NPZ.
 
-    PNG, TIFF, JPEG and other pictures, EXR, NPY, NPZ and PFM, told by their content, not their
-    name. All bits of 8 and 16 are kept, and all of a float. Pictures are grey, RGB or palette,
+    PNG, TIFF, JPEG and other images, EXR, NPY, NPZ and PFM, told by their content, not their
+    name. All bits of 8 and 16 are kept, and all of a float. Images are grey, RGB or palette,
     with or without alpha.
 
     Raises:
@@ -111,7 +111,7 @@ def read_depth(path: str | os.PathLike[str], reading: Reading = AS_IT_IS) -> Ten
     with path.open("rb") as file:
         beginning = file.read(16)
     found = (read for start, read in READERS.items() if beginning.startswith(start))
-    depth = _in_range(_depth_of(next(found, read_picture)(path), reading, path), reading, path)
+    depth = _in_range(_depth_of(next(found, read_image)(path), reading, path), reading, path)
     return 1 - depth if reading.invert else depth
 
 

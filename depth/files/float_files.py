@@ -1,4 +1,4 @@
-"""Values of the files that hold numbers rather than pictures: NPY, NPZ and PFM.
+"""Values of the files that hold numbers rather than images: NPY, NPZ and PFM.
 
 Every reader gives float32 `[N, H, W, channels]`: unsigned integers of 8 and 16 bits as 0..1, floats
 as they are.

@@ -1,4 +1,4 @@
-"""Pixels of picture files, every bit of 8, 16 or a float: PNG, TIFF, JPEG and others.
+"""Pixels of image files, every bit of 8, 16 or a float: PNG, TIFF, JPEG and others.
 
 OpenCV reads them, because Pillow cuts 16-bit colour down to 8 bits; Pillow looks at what OpenCV
 does not tell: frames, EXIF, damage.
@@ -20,22 +20,22 @@ from . import tiff_files
 
 log = logging.getLogger(__name__)
 
-# 2 GB as float32, and 6 GB on the canvas: a picture of 23,000 × 23,000, a frame of 4K with 60
+# 2 GB as float32, and 6 GB on the canvas: an image of 23,000 × 23,000, a frame of 4K with 60
 # channels. A few bytes can claim, and some truly unpack to, as much as they like.
 MOST_VALUES = 1 << 29
 
-REMEDY = "Open it in a picture editor and save it as an 8- or 16-bit PNG."
+REMEDY = "Open it in an image editor and save it as an 8- or 16-bit PNG."
 
 # Kinds that both libraries know; Pillow alone would start other programs for some.
 KINDS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
 
-# What Pillow raises for a damaged picture.
+# What Pillow raises for a damaged image.
 DAMAGED = (
     *(OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error),
     *(MemoryError, OverflowError),
 )
 
-ONE_PICTURE = "a depth map is one picture. Save the one you need as a file of its own."
+ONE_IMAGE = "a depth map is one image. Save the one you need as a file of its own."
 
 
 class TooLarge(ValueError):  # noqa: N818 - names what the file is
@@ -55,15 +55,15 @@ UPRIGHT = {
 }
 
 
-def read_picture(path: Path) -> Tensor:
-    """A picture file to IMAGE `[1, H, W, C]`, C = 1, 3 or 4; 8 and 16 bits become 0..1.
+def read_image(path: Path) -> Tensor:
+    """An image file to IMAGE `[1, H, W, C]`, C = 1, 3 or 4; 8 and 16 bits become 0..1.
 
-    Floats (TIFF) stay as they are. A picture that EXIF says is lying on its side is turned, like
+    Floats (TIFF) stay as they are. An image that EXIF says is lying on its side is turned, like
     the photograph it belongs to, and a warning says so. Integers of which 0 is white (TIFF) are
     turned round; floats of which 0 is white are not, for nothing says which of them is black.
 
     Raises:
-        ValueError: not a picture, a damaged or animated one, one too large, or one of other
+        ValueError: not an image, a damaged or animated one, one too large, or one of other
             integers.
     """
     data = path.read_bytes()
@@ -78,7 +78,7 @@ def _pixels(data: bytes, path: Path) -> np.ndarray:
     try:
         orientation, has_transparent_grey = _look_at(data, path)
     except UnidentifiedImageError:
-        raise ValueError(f"{path} is not a picture, or of an unknown kind. {REMEDY}") from None
+        raise ValueError(f"{path} is not an image, or of an unknown kind. {REMEDY}") from None
     pixels = _decoded(data, path)
     if has_transparent_grey and pixels.ndim == 2:
         raise ValueError(
@@ -112,7 +112,7 @@ def _tiff_pixels(data: bytes, path: Path) -> np.ndarray:
 
 def _check_tiff(tags: tiff_files.Tags, path: Path) -> None:
     if tags.more_pages:
-        raise ValueError(f"{path} has several pages; {ONE_PICTURE}")
+        raise ValueError(f"{path} has several pages; {ONE_IMAGE}")
     if tags.floats and tags.bits not in (32, 64):
         raise ValueError(
             f"{path} has floats of {tags.bits} bits; expected 32 or 64. Save it as a TIFF with "
@@ -143,26 +143,26 @@ def _decoded(data: bytes, path: Path) -> np.ndarray:
 def _look_at(data: bytes, path: Path) -> tuple[int, bool]:
     """EXIF orientation (1 = upright), and whether a grey value stands for transparency.
 
-    Decodes the picture as well: OpenCV before 5 fills up a truncated JPEG with grey.
+    Decodes the image as well: OpenCV before 5 fills up a truncated JPEG with grey.
 
     Raises UnidentifiedImageError, for kinds that Pillow does not know; else ValueError.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=KINDS) as picture:
-            check_count(picture.width * picture.height * len(picture.getbands()), path)
-            frames = getattr(picture, "n_frames", 1)
-            picture.load()
-            orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
-            transparent_grey = "transparency" in picture.info
-            kind = picture.format
+        with Image.open(io.BytesIO(data), formats=KINDS) as image:
+            check_count(image.width * image.height * len(image.getbands()), path)
+            frames = getattr(image, "n_frames", 1)
+            image.load()
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+            transparent_grey = "transparency" in image.info
+            kind = image.format
     except (UnidentifiedImageError, TooLarge):
         raise
     except Image.DecompressionBombError as error:
-        raise TooLarge(f"{path} is too large ({error}). Save a smaller picture.") from error
+        raise TooLarge(f"{path} is too large ({error}). Save a smaller image.") from error
     except DAMAGED as error:
         raise ValueError(f"{path} is damaged ({error}). {REMEDY}") from error
-    if frames > 1 and kind != "MPO":  # the further pictures in a camera's MPO are previews
-        raise ValueError(f"{path} has {frames} frames; {ONE_PICTURE}")
+    if frames > 1 and kind != "MPO":  # the further images in a camera's MPO are previews
+        raise ValueError(f"{path} has {frames} frames; {ONE_IMAGE}")
     return orientation, transparent_grey
 
 

@@ -77,7 +77,7 @@ class DPT(MidasNetwork):
 
 
 class FeatureMaps(NamedTuple):
-    """What the decoder reads, `[B, C, h, w]` each, at 1/4, 1/8, 1/16 and 1/32 of the picture."""
+    """What the decoder reads, `[B, C, h, w]` each, at 1/4, 1/8, 1/16 and 1/32 of the image."""
 
     quarter: Tensor
     eighth: Tensor
@@ -86,7 +86,7 @@ class FeatureMaps(NamedTuple):
 
 
 class Transformer(nn.Module):
-    """timm's VisionTransformer without its classifier, for any size of picture.
+    """timm's VisionTransformer without its classifier, for any size of image.
 
     Args:
         patch_embed: from pixels to one vector a token; `forward` of a subclass knows it.
@@ -137,7 +137,7 @@ class Transformer(nn.Module):
 
 
 class Readout(nn.Module):
-    """Mixes the class token, which knows of the whole picture, into every other token."""
+    """Mixes the class token, which knows of the whole image, into every other token."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -171,7 +171,7 @@ class Decoder(nn.Module):
         inputs: channels of the four maps, from the finest on.
         widths: channels of the paths that they are merged into.
         head: channels of the two convolutions at the end.
-        align_corners: how the picture's size is reached between these two.
+        align_corners: how the image's size is reached between these two.
     """
 
     def __init__(

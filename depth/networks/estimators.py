@@ -1,4 +1,4 @@
-"""From a picture to its depth map, with whichever network."""
+"""From an image to its depth map, with whichever network."""
 
 import logging
 from collections.abc import Callable, Collection, Container, Mapping
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...images.crop import check_picture
+from ...images.crop import check_image
 from ..convention import normalize, resize
 from .midas_hybrid import DPTHybrid
 from .midas_large import DPTLarge
@@ -203,7 +203,7 @@ class DepthModel:
 
 def estimate(
     network: DepthNetwork,
-    picture: Tensor,
+    image: Tensor,
     resolution: int = OWN,
     precision: Precision = Precision.FLOAT32,
     device: torch.device | str = "cpu",
@@ -211,18 +211,18 @@ def estimate(
 ) -> Tensor:
     """Estimate the depth of IMAGE `[B, H, W, 3]` in 0..1: float32 `[B, H, W]`, 0..1 in every map.
 
-    `network` must be on `device`; the result is where the picture was. The picture is brought to
+    `network` must be on `device`; the result is where the image was. The image is brought to
     the network's size (see its `prepare`), and the depth back by cubic interpolation. A map without
     any depth in it is 0 everywhere; a warning says so. With `flip` it is the mean of two looks, of
-    which one is at the mirrored picture.
+    which one is at the mirrored image.
 
     Raises:
-        ValueError: a picture of another shape, type or range, or an impossible resolution.
+        ValueError: an image of another shape, type or range, or an impossible resolution.
         FloatingPointError: the network's numbers overflowed, as they may at float16.
     """
-    pixels = to_pixels(picture)
+    pixels = to_pixels(image)
     disparity = see(network, pixels, resolution, precision, device, flip)
-    return stretched(disparity, *pixels.shape[-2:]).to(picture.device)
+    return stretched(disparity, *pixels.shape[-2:]).to(image.device)
 
 
 def stretched(disparity: Tensor, height: int, width: int) -> Tensor:
@@ -257,17 +257,17 @@ def see(
     return network.trim(disparity, *pixels.shape[-2:])
 
 
-def to_pixels(picture: Tensor) -> Tensor:
+def to_pixels(image: Tensor) -> Tensor:
     """IMAGE `[B, H, W, 3]` to float32 `[B, 3, H, W]`.
 
     Raises:
         ValueError: another shape or type, or values far from 0..1.
     """
-    pixels = check_picture(picture).movedim(-1, 1)  # BHWC -> BCHW
+    pixels = check_image(image).movedim(-1, 1)  # BHWC -> BCHW
     low, high = (value.item() for value in pixels.aminmax())
     if low < -TOLERANCE or high > 1 + TOLERANCE:
         raise ValueError(
-            f"the picture's values run from {low:g} to {high:g}; expected 0 to 1, as ComfyUI's "
+            f"the image's values run from {low:g} to {high:g}; expected 0 to 1, as ComfyUI's "
             "IMAGE has"
         )
     return pixels
@@ -290,7 +290,7 @@ def _check_result(disparity: Tensor, precision: Precision) -> None:
     flat = int((disparity.amax(dim=(1, 2)) == disparity.amin(dim=(1, 2))).sum())
     if flat:
         log.warning(
-            "The network found no depth at all in %d of %d pictures; their maps are black.",
+            "The network found no depth at all in %d of %d images; their maps are black.",
             flat,
             len(disparity),
         )

@@ -1,8 +1,8 @@
 """MiDaS DPT-Hybrid, the depth network that lies inside the SD2 depth checkpoint.
 
 Ranftl, Bochkovskiy, Koltun: "Vision Transformers for Dense Prediction" (2021), arXiv:2103.13413.
-A ResNetV2 brings the picture to 1/16 of its size, twelve transformer blocks look at the whole of
-it, and a convolutional decoder puts four of the stages together to a map of the picture's size.
+A ResNetV2 brings the image to 1/16 of its size, twelve transformer blocks look at the whole of
+it, and a convolutional decoder puts four of the stages together to a map of the image's size.
 
 Convolutions and transformer blocks are timm's. Modules carry the names of the original file, so
 that its tensors load by name; every width is read from their shapes.
@@ -47,7 +47,7 @@ class Widths:
     stages: tuple[int, ...]  # of the ResNet, at 1/4, 1/8 and 1/16
     tokens: int
     mlp: int
-    grid: int  # side of the square of position embeddings: 24 for pictures of 384 × 384
+    grid: int  # side of the square of position embeddings: 24 for images of 384 × 384
     neck: tuple[int, int]  # the transformer's two maps, at 1/16 and 1/32
     fusion: int
     head: tuple[int, int]
@@ -91,7 +91,7 @@ class Widths:
 
 
 class DPTHybrid(DPT):
-    """MiDaS DPT-Hybrid: picture in, relative inverse depth out."""
+    """MiDaS DPT-Hybrid: image in, relative inverse depth out."""
 
     NAME = "MiDaS DPT-Hybrid"
     WIDTHS = Widths
@@ -124,7 +124,7 @@ class Encoder(nn.Module):
 
 
 class HybridTransformer(Transformer):
-    """timm's `vit_base_resnet50_384` without its classifier, for any size of picture."""
+    """timm's `vit_base_resnet50_384` without its classifier, for any size of image."""
 
     def __init__(self, widths: Widths) -> None:
         backbone = _resnet(widths.stem, widths.stages)

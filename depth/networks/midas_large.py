@@ -2,7 +2,7 @@
 
 Ranftl, Bochkovskiy, Koltun: "Vision Transformers for Dense Prediction" (2021), arXiv:2103.13413.
 Four of a ViT's blocks (24 in ViT-L/16) give the four maps, each resized from the one grid of
-tokens at 1/16 of the picture. Modules carry the names of the original file; every width, and the
+tokens at 1/16 of the image. Modules carry the names of the original file; every width, and the
 number of blocks, is read from its tensors.
 """
 
@@ -36,7 +36,7 @@ class Widths:
 
     tokens: int
     mlp: int
-    grid: int  # side of the square of position embeddings: 24 for pictures of 384 × 384
+    grid: int  # side of the square of position embeddings: 24 for images of 384 × 384
     blocks: int
     neck: tuple[int, ...]  # the four maps, from the finest on
     fusion: int
@@ -72,7 +72,7 @@ class Widths:
 
 
 class DPTLarge(DPT):
-    """MiDaS DPT-Large: picture in, relative inverse depth out."""
+    """MiDaS DPT-Large: image in, relative inverse depth out."""
 
     NAME = "MiDaS DPT-Large"
     WIDTHS = Widths

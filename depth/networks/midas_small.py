@@ -87,7 +87,7 @@ def _stage_widths(shapes: Shapes, place: str) -> tuple[BlockWidths, ...]:
 
 
 class MidasSmall(DPT):
-    """MiDaS v2.1 small: picture in, relative inverse depth out."""
+    """MiDaS v2.1 small: image in, relative inverse depth out."""
 
     NAME = "MiDaS v2.1 small"
     PREPARATION = Preparation(256, Fit.WITHIN, IMAGENET_MEAN, IMAGENET_STD)

@@ -1,4 +1,4 @@
-"""MiDaS 3.1 on Swin2-tiny: quick, for pictures seen at 256 × 256.
+"""MiDaS 3.1 on Swin2-tiny: quick, for images seen at 256 × 256.
 
 Birkl, Wofk, Müller: "MiDaS v3.1 – A Model Zoo for Robust Monocular Relative Depth Estimation"
 (2023), arXiv:2307.14460. The four stages of a Swin transformer V2 are the four maps that the DPT
@@ -68,7 +68,7 @@ class Widths:
 
 
 class MidasSwin2(DPT):
-    """MiDaS 3.1 Swin2-tiny: picture in, relative inverse depth out."""
+    """MiDaS 3.1 Swin2-tiny: image in, relative inverse depth out."""
 
     NAME = NAME
     PREPARATION = Preparation(SIDE, Fit.SQUARE, fixed=True)
@@ -98,7 +98,7 @@ class MidasSwin2(DPT):
         """
         if pixels.shape[-2:] != (SIDE, SIDE):
             raise ValueError(
-                f"The picture has shape {tuple(pixels.shape)}; {NAME} expects [batch, 3, {SIDE}, "
+                f"The image has shape {tuple(pixels.shape)}; {NAME} expects [batch, 3, {SIDE}, "
                 f"{SIDE}]."
             )
         return super().forward(pixels)

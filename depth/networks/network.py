@@ -1,4 +1,4 @@
-"""What every depth network has in common: from a picture to what it sees, and on to disparity."""
+"""What every depth network has in common: from an image to what it sees, and on to disparity."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Fit(Enum):
-    """How the sides of a picture are brought to a resolution; MiDaS's `transforms.py`."""
+    """How the sides of an image are brought to a resolution; MiDaS's `transforms.py`."""
 
     LEAST_CHANGE = "minimal"  # the side that changes least gets there; aspect kept
     WITHIN = "upper bound"  # the longer side gets there; aspect kept
@@ -30,7 +30,7 @@ class Preparation:
 
     Attributes:
         resolution: pixels to a side, as trained.
-        fit: how a picture gets there.
+        fit: how an image gets there.
         mean, std: of R, G, B in 0..1; subtracted, and divided by.
         fixed: whether it can work at no other resolution.
     """
@@ -43,7 +43,7 @@ class Preparation:
 
 
 class DepthNetwork(nn.Module):
-    """A network that `forward`s what `prepare` makes of a picture to disparity.
+    """A network that `forward`s what `prepare` makes of an image to disparity.
 
     Disparity is `[B, h, w]`, larger = nearer, of any scale and shift and at the network's size.
     """
@@ -57,7 +57,7 @@ class DepthNetwork(nn.Module):
         raise NotImplementedError
 
     def trim(self, disparity: Tensor, height: int, width: int) -> Tensor:
-        """Take off what `prepare` put around a picture of `height` × `width` pixels: nothing."""
+        """Take off what `prepare` put around an image of `height` × `width` pixels: nothing."""
         return disparity
 
 
@@ -91,7 +91,7 @@ class MidasNetwork(DepthNetwork):
 def network_size(
     height: int, width: int, resolution: int = RESOLUTION, fit: Fit = Fit.LEAST_CHANGE
 ) -> tuple[int, int]:
-    """Height and width at which a MiDaS network sees a picture of `height` × `width` pixels.
+    """Height and width at which a MiDaS network sees an image of `height` × `width` pixels.
 
     MiDaS's "minimal" rule: of the two scales that bring a side to `resolution`, the one nearest 1
     is applied to both; its "upper bound": the smaller of the two. Then each side is rounded to a
@@ -123,7 +123,7 @@ def check_pixels(pixels: Tensor) -> None:
     batch, channels, height, width = pixels.shape if pixels.ndim == 4 else (0, 0, 0, 0)
     if batch * height * width == 0 or channels != 3 or height % MULTIPLE or width % MULTIPLE:
         raise ValueError(
-            f"The picture has shape {tuple(pixels.shape)}; MiDaS expects [batch, 3, height, "
+            f"The image has shape {tuple(pixels.shape)}; MiDaS expects [batch, 3, height, "
             f"width] with height and width multiples of {MULTIPLE}."
         )
 

@@ -1,8 +1,8 @@
 """Depth models of the transformers library, from a folder on this machine.
 
-Pictures are prepared by the folder's own image processor, on tensors: torchvision's antialiased
+Images are prepared by the folder's own image processor, on tensors: torchvision's antialiased
 resize and float arithmetic, no 8-bit step. (Before transformers 4.53 some models have only the
-older processor, which goes through 8-bit Pillow pictures.) What comes out is disparity: metric
+older processor, which goes through 8-bit Pillow images.) What comes out is disparity: metric
 models, which give distance, are turned by 1 / distance.
 """
 
@@ -56,7 +56,7 @@ class Family:
         model_type: its name in `config.json`.
         name: as people call it.
         gives_distance: whether, by `config.json`, it gives metres and not disparity.
-        sizes: whether it can be told how large it should see a picture.
+        sizes: whether it can be told how large it should see an image.
     """
 
     model_type: str
@@ -70,7 +70,7 @@ FAMILIES = (
     Family("dpt", "DPT", gives_distance=_on_dinov2),
     Family("depth_anything", "Depth Anything", gives_distance=_metric),
     Family("zoedepth", "ZoeDepth", gives_distance=_always),
-    # Sees a picture at its own size.
+    # Sees an image at its own size.
     Family("glpn", "GLPN", gives_distance=_always, sizes=False),
     # Metric in the end, but the network itself gives the inverse of it up to the field of view,
     # which scales all of a map. Its patches fit one size only.
@@ -103,7 +103,7 @@ class TransformersNetwork(DepthNetwork):
             raise ValueError(f"The resolution is {resolution}; set it to a number of pixels, or 0.")
         if resolution != OWN and not self.family.sizes:
             raise ValueError(
-                f"The resolution is {resolution}; {self.family.name} looks at pictures at a size "
+                f"The resolution is {resolution}; {self.family.name} looks at images at a size "
                 "of its own. Set it to 0, which means that."
             )
         size = {} if resolution == OWN else {"size": {"height": resolution, "width": resolution}}
@@ -116,10 +116,10 @@ class TransformersNetwork(DepthNetwork):
         return _inverse(out) if self.gives_distance else out
 
     def trim(self, disparity: Tensor, height: int, width: int) -> Tensor:
-        """Take off the border that ZoeDepth's processor puts around a picture.
+        """Take off the border that ZoeDepth's processor puts around an image.
 
         It reflects ⌊3·√(side / 2)⌋ pixels before its resize; so the map goes back to the padded
-        picture's size, bicubic, and is cut.
+        image's size, bicubic, and is cut.
         """
         if not getattr(self.processor, "do_pad", False) or self.family.model_type != "zoedepth":
             return disparity
@@ -202,7 +202,7 @@ def _family(folder: Path, config: Mapping[str, Any]) -> Family:
 def _check_files(folder: Path) -> None:
     if not (folder / PROCESSOR).is_file():
         raise FileNotFoundError(
-            f"{folder.name} has no {PROCESSOR}, which says how pictures are prepared for this "
+            f"{folder.name} has no {PROCESSOR}, which says how images are prepared for this "
             "model: copy that file from where the model comes from into the folder."
         )
     if not any(file for pattern in WEIGHTS for file in folder.glob(pattern)):

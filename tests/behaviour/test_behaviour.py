@@ -71,14 +71,14 @@ def test_widths_are_read_from_its_shapes():
 
 
 @native
-def test_pictures_keep_the_structure_of_held_out_scenes(miniature, side):
+def test_images_keep_the_structure_of_held_out_scenes(miniature, side):
     score = measure.structure(miniature, side)
     assert score.depth_to_image >= 0.6
     assert score.depth_to_image >= score.flat + 0.35
 
 
 @native
-def test_pictures_keep_the_structure_of_photographs(miniature, side):
+def test_images_keep_the_structure_of_photographs(miniature, side):
     score = measure.structure_on_photographs(miniature, side)
     assert score.depth_to_image >= 0.6
     assert score.depth_to_image >= score.flat + 0.35

@@ -9,10 +9,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sd2_depth2img.checkpoints.add_difference import (
-    CannotTransplant,
-    Transplanted,
+    AddedDifference,
+    CannotAddDifference,
     predicts_v,
-    transplanted,
+    with_difference,
 )
 from sd2_depth2img.checkpoints.checkpoint import Checkpoint
 from sd2_depth2img.checkpoints.files.weights import open_weights
@@ -40,8 +40,8 @@ def fine_tune(tmp_path_factory):
     return make_checkpoint(path, SD2, seed=2)
 
 
-def transplant(*paths, **options):
-    return Transplanted(*(open_source(path) for path in paths), **options)
+def add_difference(*paths, **options):
+    return AddedDifference(*(open_source(path) for path in paths), **options)
 
 
 def changed(path, target, change):
@@ -56,7 +56,7 @@ def changed(path, target, change):
 @pytest.mark.parametrize("strength", [1.0, 0.3, 0.0])
 def test_every_tensor_is_depth_plus_the_difference(mini_checkpoint, fine_tune, base, strength):
     depth, fine, plain = (load_file(path) for path in (mini_checkpoint, fine_tune, base))
-    file = transplant(mini_checkpoint, fine_tune, base, strength=strength)
+    file = add_difference(mini_checkpoint, fine_tune, base, strength=strength)
     assert file.tensors.keys() == depth.keys()
     touched = 0
     for name, before in depth.items():
@@ -76,14 +76,14 @@ def test_every_tensor_is_depth_plus_the_difference(mini_checkpoint, fine_tune, b
 
 def test_the_depth_channel_stays(mini_checkpoint, fine_tune, base):
     before = load_file(mini_checkpoint)[FIRST]
-    after = transplant(mini_checkpoint, fine_tune, base).read(FIRST)
+    after = add_difference(mini_checkpoint, fine_tune, base).read(FIRST)
     assert torch.equal(after[:, 4], before[:, 4])
     assert not torch.isclose(after[:, :4], before[:, :4]).all()
 
 
 def test_the_base_alone_changes_nothing_and_says_so(mini_checkpoint, base, caplog):
     with caplog.at_level(logging.WARNING):
-        file = transplant(mini_checkpoint, base, base)
+        file = add_difference(mini_checkpoint, base, base)
     assert "nothing to add" in caplog.text
     for name, before in load_file(mini_checkpoint).items():
         assert file.read(name).numpy().tobytes() == before.numpy().tobytes(), name
@@ -91,7 +91,7 @@ def test_the_base_alone_changes_nothing_and_says_so(mini_checkpoint, base, caplo
 
 def test_it_reads_one_tensor_at_a_time_and_only_when_asked(mini_checkpoint, fine_tune, base):
     fine = open_weights(fine_tune)
-    file = Transplanted(open_weights(mini_checkpoint), fine, open_weights(base))
+    file = AddedDifference(open_weights(mini_checkpoint), fine, open_weights(base))
     read = []
     fine.read = lambda name: read.append(name) or open_weights(fine_tune).read(name)
     file.read(MIDDLE)
@@ -103,7 +103,7 @@ def test_it_reads_one_tensor_at_a_time_and_only_when_asked(mini_checkpoint, fine
 
 def test_it_is_a_complete_depth_checkpoint(mini_checkpoint, fine_tune, base):
     original = Checkpoint.open(mini_checkpoint)
-    file = transplant(mini_checkpoint, fine_tune, base)
+    file = add_difference(mini_checkpoint, fine_tune, base)
     assert replace(original, file=file).read(Part.MIDAS).keys() == original.read(Part.MIDAS).keys()
     assert file.tensors == original.file.tensors
 
@@ -113,7 +113,7 @@ def test_it_is_a_complete_depth_checkpoint(mini_checkpoint, fine_tune, base):
 def test_it_is_computed_in_float32(dtype, other):
     depth, fine, plain = (torch.randn(6, 5, 3, 3) for _ in range(3))
     depth, fine, plain = depth.to(dtype), fine[:, :4].to(other), plain[:, :4].to(other)
-    found = transplanted(depth, fine, plain)
+    found = with_difference(depth, fine, plain)
     expected = depth.double()
     expected[:, :4] += fine.double() - plain.double()
     assert found.dtype == torch.float32
@@ -130,7 +130,7 @@ def test_the_sum_is_rounded_once_to_the_type_that_is_wanted_or_the_depth_models(
     mini_checkpoint, fine_tune, base, tmp_path, stored, wanted
 ):
     depth = stored_as(mini_checkpoint, tmp_path / "depth.safetensors", stored)
-    file = transplant(depth, fine_tune, base, dtype=wanted)
+    file = add_difference(depth, fine_tune, base, dtype=wanted)
     before, fine, plain = (load_file(path) for path in (depth, fine_tune, base))
     for name in (MIDDLE, TOKENS):
         expected = (before[name].float() + (fine[name] - plain[name])).to(wanted or stored)
@@ -150,8 +150,8 @@ def test_a_sum_too_large_for_its_type_is_an_error_that_names_the_tensor(
         fine_tune, tmp_path / "large.safetensors", lambda w: {**w, MIDDLE: w[MIDDLE] + 7e4}
     )
     with pytest.raises(ValueError, match=rf"{MIDDLE} has values up to .*float.* ends at"):
-        transplant(depth, large, base).read(MIDDLE)
-    file = transplant(depth, large, base, dtype=torch.float32)
+        add_difference(depth, large, base).read(MIDDLE)
+    file = add_difference(depth, large, base, dtype=torch.float32)
     assert 6.9e4 < file.read(MIDDLE).max() < 7.1e4
 
 
@@ -168,8 +168,8 @@ def test_a_difference_that_is_no_number_is_an_error_that_names_the_tensor(
         fine_tune if role == "the fine-tune" else base, tmp_path / "bad.safetensors", damage
     )
     others = (bad, base) if role == "the fine-tune" else (fine_tune, bad)
-    file = transplant(mini_checkpoint, *others)
-    with pytest.raises(CannotTransplant, match=rf"{MIDDLE}: .* 1 of 16384 values .*NaN"):
+    file = add_difference(mini_checkpoint, *others)
+    with pytest.raises(CannotAddDifference, match=rf"{MIDDLE}: .* 1 of 16384 values .*NaN"):
         file.read(MIDDLE)
     assert file.read(FIRST).isfinite().all()
 
@@ -177,7 +177,7 @@ def test_a_difference_that_is_no_number_is_an_error_that_names_the_tensor(
 def test_what_it_is_given_stays_as_it_is():
     depth, fine, plain = torch.randn(6, 5, 3, 3), torch.randn(6, 4, 3, 3), torch.randn(6, 4, 3, 3)
     before = depth.clone()
-    transplanted(depth, fine, plain)
+    with_difference(depth, fine, plain)
     assert torch.equal(depth, before)
 
 
@@ -186,7 +186,7 @@ def test_an_ema_copy_from_before_the_change_is_left_out(mini_checkpoint, fine_tu
     with_ema = changed(
         mini_checkpoint, tmp_path / "ema.safetensors", lambda w: {**w, ema: w[FIRST].clone()}
     )
-    file = transplant(with_ema, fine_tune, base)
+    file = add_difference(with_ema, fine_tune, base)
     assert ema not in file.tensors
     with pytest.raises(KeyError):
         file.read(ema)
@@ -203,10 +203,12 @@ def test_a_fine_tune_without_text_encoder_leaves_the_text_encoder(
     mini_checkpoint, fine_tune, base, tmp_path
 ):
     alone = changed(fine_tune, tmp_path / "unet.safetensors", _unet_alone)
-    file = transplant(mini_checkpoint, alone, base)
+    file = add_difference(mini_checkpoint, alone, base)
     before = load_file(mini_checkpoint)
     assert torch.equal(file.read(TOKENS), before[TOKENS])
-    assert torch.equal(file.read(MIDDLE), transplant(mini_checkpoint, fine_tune, base).read(MIDDLE))
+    assert torch.equal(
+        file.read(MIDDLE), add_difference(mini_checkpoint, fine_tune, base).read(MIDDLE)
+    )
 
 
 def test_a_base_without_the_text_encoder_of_the_fine_tune_is_refused(
@@ -214,10 +216,10 @@ def test_a_base_without_the_text_encoder_of_the_fine_tune_is_refused(
 ):
     alone = changed(base, tmp_path / "unet.safetensors", _unet_alone)
     with pytest.raises(
-        CannotTransplant, match=r"unet.safetensors \(the base\).*text encoder.*UNet"
+        CannotAddDifference, match=r"unet.safetensors \(the base\).*text encoder.*UNet"
     ):
-        transplant(mini_checkpoint, fine_tune, alone)
-    only_unet = transplant(mini_checkpoint, fine_tune, alone, parts=(Part.UNET,))
+        add_difference(mini_checkpoint, fine_tune, alone)
+    only_unet = add_difference(mini_checkpoint, fine_tune, alone, parts=(Part.UNET,))
     assert torch.equal(only_unet.read(TOKENS), load_file(mini_checkpoint)[TOKENS])
 
 
@@ -230,8 +232,8 @@ def test_a_tensor_of_another_shape_is_named(mini_checkpoint, fine_tune, base, tm
 
     other = changed(fine_tune, tmp_path / "wider.safetensors", wider)
     name = MIDDLE.removeprefix(Part.UNET.value)
-    with pytest.raises(CannotTransplant) as caught:
-        transplant(mini_checkpoint, other, base)
+    with pytest.raises(CannotAddDifference) as caught:
+        add_difference(mini_checkpoint, other, base)
     assert "wider.safetensors (the fine-tune)" in str(caught.value)
     assert "In 1 tensors it differs" in str(caught.value)
     assert f"{name} is [256, 128] instead of [128, 128]" in str(caught.value)
@@ -243,8 +245,8 @@ def test_missing_tensors_are_named(mini_checkpoint, fine_tune, base, tmp_path):
         return {name: tensor for name, tensor in weights.items() if name != MIDDLE}
 
     other = changed(base, tmp_path / "holes.safetensors", without_middle)
-    with pytest.raises(CannotTransplant, match=r"\(the base\).*proj_in.weight is missing"):
-        transplant(mini_checkpoint, fine_tune, other)
+    with pytest.raises(CannotAddDifference, match=r"\(the base\).*proj_in.weight is missing"):
+        add_difference(mini_checkpoint, fine_tune, other)
 
 
 def test_another_family_is_named(mini_checkpoint, fine_tune, tmp_path):
@@ -254,8 +256,8 @@ def test_another_family_is_named(mini_checkpoint, fine_tune, tmp_path):
         MIDDLE.replace("proj_in", "transformer_blocks.0.attn2.to_k"): torch.zeros(1280, 768),
     }
     save_file(sd15, tmp_path / "v1-5.safetensors")
-    with pytest.raises(CannotTransplant, match=r"v1-5.safetensors.*Stable Diffusion 1.5"):
-        transplant(mini_checkpoint, fine_tune, tmp_path / "v1-5.safetensors")
+    with pytest.raises(CannotAddDifference, match=r"v1-5.safetensors.*Stable Diffusion 1.5"):
+        add_difference(mini_checkpoint, fine_tune, tmp_path / "v1-5.safetensors")
 
 
 def test_a_model_with_more_than_sd2_is_refused(mini_checkpoint, fine_tune, base, tmp_path):
@@ -263,15 +265,15 @@ def test_a_model_with_more_than_sd2_is_refused(mini_checkpoint, fine_tune, base,
         return {**weights, Part.UNET.value + "label_emb.0.0.weight": torch.zeros(256, 64)}
 
     other = changed(base, tmp_path / "unclip.safetensors", with_labels)
-    with pytest.raises(CannotTransplant, match=r"label_emb.0.0.weight is unexpected"):
-        transplant(mini_checkpoint, fine_tune, other)
+    with pytest.raises(CannotAddDifference, match=r"label_emb.0.0.weight is unexpected"):
+        add_difference(mini_checkpoint, fine_tune, other)
 
 
 def test_the_three_cannot_be_given_in_another_order(mini_checkpoint, fine_tune, base):
-    with pytest.raises(CannotTransplant, match=r"fine-tune.safetensors is not a depth model"):
-        transplant(fine_tune, mini_checkpoint, base)
-    with pytest.raises(CannotTransplant, match=r"base.*5, 3, 3\] instead of \[64, 4, 3, 3\]"):
-        transplant(mini_checkpoint, fine_tune, mini_checkpoint)
+    with pytest.raises(CannotAddDifference, match=r"fine-tune.safetensors is not a depth model"):
+        add_difference(fine_tune, mini_checkpoint, base)
+    with pytest.raises(CannotAddDifference, match=r"base.*5, 3, 3\] instead of \[64, 4, 3, 3\]"):
+        add_difference(mini_checkpoint, fine_tune, mini_checkpoint)
 
 
 @pytest.mark.parametrize("role", ["the fine-tune", "the base"])
@@ -281,8 +283,8 @@ def test_a_model_that_predicts_v_is_refused(mini_checkpoint, fine_tune, base, tm
 
     other = changed(fine_tune, tmp_path / "v.safetensors", marked)
     others = (other, base) if role == "the fine-tune" else (base, other)
-    with pytest.raises(CannotTransplant, match=rf"v.safetensors \({role}\) predicts v"):
-        transplant(mini_checkpoint, *others)
+    with pytest.raises(CannotAddDifference, match=rf"v.safetensors \({role}\) predicts v"):
+        add_difference(mini_checkpoint, *others)
 
 
 @pytest.mark.parametrize(("spread", "is_v"), [(0.03, False), (0.2, True)])
@@ -313,7 +315,7 @@ def folder_of(path, target, prediction):
 def test_a_fine_tune_may_be_a_diffusers_folder(mini_checkpoint, fine_tune, base, tmp_path):
     folder = folder_of(fine_tune, tmp_path / "style", "epsilon")
     of_folder, of_file = (
-        transplant(mini_checkpoint, source, base, parts=(Part.UNET,))
+        add_difference(mini_checkpoint, source, base, parts=(Part.UNET,))
         for source in (folder, fine_tune)
     )
     assert of_folder.tensors == of_file.tensors
@@ -323,5 +325,5 @@ def test_a_fine_tune_may_be_a_diffusers_folder(mini_checkpoint, fine_tune, base,
 
 def test_a_folder_says_that_it_predicts_v(mini_checkpoint, fine_tune, base, tmp_path):
     folder = folder_of(fine_tune, tmp_path / "style", "v_prediction")
-    with pytest.raises(CannotTransplant, match=r"style \(the fine-tune\) predicts v"):
-        transplant(mini_checkpoint, folder, base)
+    with pytest.raises(CannotAddDifference, match=r"style \(the fine-tune\) predicts v"):
+        add_difference(mini_checkpoint, folder, base)

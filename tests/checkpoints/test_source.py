@@ -278,7 +278,7 @@ def test_another_network_in_a_part_is_named(folder):
         ("text_encoder/config.json", "num_attention_heads", 4),
     ],
 )
-def test_settings_that_would_change_the_pictures_are_refused(folder, file, key, value):
+def test_settings_that_would_change_the_images_are_refused(folder, file, key, value):
     edit(folder / file, **{key: value})
     part = file.split("/")[0]
     with pytest.raises(NotADepthCheckpoint, match=f"{key} in {part} is {value!r}, expected"):

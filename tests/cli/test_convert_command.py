@@ -106,13 +106,13 @@ def compare_parts(pipeline, checkpoint):
     assert relative_error(clip.encode(clip.tokenize("a red cat")), theirs) <= 1e-5
 
     side = pipeline.depth_estimator.config.image_size
-    picture = torch.rand(1, 3, side, side, generator=generator) * 2 - 1
-    theirs = pipeline.depth_estimator(picture).predicted_depth
+    image = torch.rand(1, 3, side, side, generator=generator) * 2 - 1
+    theirs = pipeline.depth_estimator(image).predicted_depth
     midas = DPTHybrid.from_state_dict(checkpoint.read(Part.MIDAS))
-    assert relative_error(midas(picture), theirs) <= 1e-5
+    assert relative_error(midas(image), theirs) <= 1e-5
 
 
-def test_the_picture_is_the_engines(pipeline, parts, monkeypatch):
+def test_the_image_is_the_engines(pipeline, parts, monkeypatch):
     """Half the way, five steps of Euler, with guidance; the same latent, noise and depth map."""
     model, clip, vae = parts
     photo = torch.rand(1, 128, 128, 3, generator=torch.Generator().manual_seed(1))
@@ -157,7 +157,7 @@ def test_depth_is_estimated_from_a_photo_alone(pipeline):
     assert result.shape == (1, 64, 64, 3)
 
 
-def test_scheduler_and_picture_processor_are_sd2s(pipeline):
+def test_scheduler_and_image_processor_are_sd2s(pipeline):
     scheduler = pipeline.scheduler.config
     assert (scheduler.beta_start, scheduler.beta_end) == (0.00085, 0.012)
     assert (scheduler.beta_schedule, scheduler.steps_offset) == ("scaled_linear", 1)

@@ -43,12 +43,12 @@ def pixels(path):
     return np.asarray(Image.open(path).convert("RGB"))
 
 
-def shows(sheet, picture):
-    """Whether a sheet holds a picture, pixel for pixel."""
-    height, width = picture.shape[:2]
+def shows(sheet, image):
+    """Whether a sheet holds an image, pixel for pixel."""
+    height, width = image.shape[:2]
     windows = np.lib.stride_tricks.sliding_window_view(sheet[..., 1], (height, width))
-    corners = np.argwhere((windows == picture[..., 1]).all((-2, -1)))
-    return any((sheet[y : y + height, x : x + width] == picture).all() for y, x in corners)
+    corners = np.argwhere((windows == image[..., 1]).all((-2, -1)))
+    return any((sheet[y : y + height, x : x + width] == image).all() for y, x in corners)
 
 
 def saved(paths):
@@ -56,20 +56,20 @@ def saved(paths):
 
 
 def values(path, kind):
-    """The inputs of a saved picture's nodes of one class."""
-    with Image.open(path) as picture:
-        ran = json.loads(picture.text["prompt"])
+    """The inputs of a saved image's nodes of one class."""
+    with Image.open(path) as image:
+        ran = json.loads(image.text["prompt"])
     return [node["inputs"] for node in ran.values() if node["class_type"] == kind]
 
 
-def test_the_sheet_shows_photo_depth_map_and_every_prompts_picture(demo):
+def test_the_sheet_shows_photo_depth_map_and_every_prompts_image(demo):
     paths, progress = demo()
     assert paths[-1] == Path("demo/sheet.png")
     sheet = pixels(paths[-1])
-    pictures = saved(paths)
-    assert len(pictures) == len(PROMPTS) == 4
-    (depth,) = set(paths) - {*pictures, paths[-1]}
-    assert all(shows(sheet, pixels(path)) for path in [*pictures, depth])
+    images = saved(paths)
+    assert len(images) == len(PROMPTS) == 4
+    (depth,) = set(paths) - {*images, paths[-1]}
+    assert all(shows(sheet, pixels(path)) for path in [*images, depth])
     with Image.open(PHOTO) as photo:
         scaled = np.asarray(photo.convert("RGB").resize((SIZE, SIZE), Image.Resampling.LANCZOS))
     photo = sheet[MARGIN : MARGIN + SIZE, MARGIN : MARGIN + SIZE]
@@ -78,7 +78,7 @@ def test_the_sheet_shows_photo_depth_map_and_every_prompts_picture(demo):
         assert sum(class_type in line for line in progress) == 1
 
 
-def test_every_picture_has_its_own_prompt_and_seed_and_starts_from_noise(demo):
+def test_every_image_has_its_own_prompt_and_seed_and_starts_from_noise(demo):
     paths, _ = demo()
     for seed, (path, prompt) in enumerate(zip(saved(paths), PROMPTS, strict=True)):
         (sampler,) = values(path, "SD2DepthSampler")
@@ -86,7 +86,7 @@ def test_every_picture_has_its_own_prompt_and_seed_and_starts_from_noise(demo):
         assert prompt in [inputs["text"] for inputs in values(path, "CLIPTextEncode")]
 
 
-def test_again_gives_the_same_sheet_and_keeps_the_pictures(demo):
+def test_again_gives_the_same_sheet_and_keeps_the_images(demo):
     first, _ = demo("--output", "made")
     sheet = pixels("made/sheet.png")
     second, _ = demo("--output", "made")
@@ -110,6 +110,6 @@ def test_your_own_photo_and_depth_map(demo, here):
 
 def test_without_a_checkpoint_it_takes_the_bundled_one(here, capsys):
     assert main.main(["demo", *QUICK]) == main.OK
-    picture = saved(map(Path, capsys.readouterr().out.splitlines()))[0]
-    (loader,) = values(picture, "SD2DepthCheckpointLoader")
+    image = saved(map(Path, capsys.readouterr().out.splitlines()))[0]
+    (loader,) = values(image, "SD2DepthCheckpointLoader")
     assert loader["ckpt_name"] == BUNDLED_CHECKPOINT.name

@@ -100,10 +100,10 @@ def test_runs_a_workflow_from_a_shell(here, mini_checkpoint):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["made/result_00001_.png"]
     assert "node 8 (SD2DepthSampler)" in done.stderr
-    with Image.open(here / "made" / "result_00001_.png") as picture:
-        assert picture.size == (64, 64)
-        assert len(picture.getcolors(10000)) > 100  # random weights paint something
-        ran = json.loads(picture.text["prompt"])
+    with Image.open(here / "made" / "result_00001_.png") as image:
+        assert image.size == (64, 64)
+        assert len(image.getcolors(10000)) > 100  # random weights paint something
+        ran = json.loads(image.text["prompt"])
     assert ran["4"]["inputs"]["text"] == "a castle"
     assert ran["5"]["inputs"]["text"] == "text"
     sampler = ran["8"]["inputs"]
@@ -111,7 +111,7 @@ def test_runs_a_workflow_from_a_shell(here, mini_checkpoint):
 
 
 @pytest.mark.parametrize("place", ["peer", "peer/", "models/diffusers/peer"])
-def test_a_diffusers_folder_paints_the_picture_of_the_file(
+def test_a_diffusers_folder_paints_the_image_of_the_file(
     here, mini_checkpoint, diffusers_folder, place
 ):
     """By its path, or as `NAME/` by its name in models/diffusers."""
@@ -143,7 +143,7 @@ def test_a_path_to_a_folder_means_that_folder_whatever_the_models_hold(
     assert f"no model_index.json in the folder {here / 'peer'}" in capsys.readouterr().err
 
 
-def test_a_picture_it_saved_can_be_run_again(here, capsys):
+def test_a_image_it_saved_can_be_run_again(here, capsys):
     photo(here / "input" / "photo.png")
     assert main.main(["run", write(here / "w.json", SCALE)]) == main.OK
     assert main.main(["run", "output/small_00001_.png"]) == main.OK
@@ -216,7 +216,7 @@ def test_all_problems_are_listed(here, capsys):
 
 
 def test_a_node_that_fails_is_named(here, capsys):
-    (here / "input" / "photo.png").write_bytes(b"no picture")
+    (here / "input" / "photo.png").write_bytes(b"no image")
     assert main.main(["run", write(here / "w.json", SCALE)]) == main.FAILED
     assert "error: node 1 (LoadImage) failed: " in capsys.readouterr().err
 

@@ -45,7 +45,7 @@ def test_it_is_registered_once_however_often_the_pack_is_imported(recognised):
     assert recognised["registered"] == 1
 
 
-def test_sd2_base_has_in_comfyui_the_tensors_that_a_transplant_looks_for(recognised):
+def test_sd2_base_has_in_comfyui_the_tensors_that_adding_a_difference_looks_for(recognised):
     """The names and shapes of its own class for the model, four channels instead of five."""
     base = recognised["without_depth"]
     assert base["config"] == "SD20"

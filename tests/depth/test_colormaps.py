@@ -63,8 +63,8 @@ def test_a_good_jpeg_of_a_slope_reads_back(tmp_path):
     slope = torch.linspace(0, 1, 256).expand(1, 64, 256)
     pixels = (paint(slope, ColourMap.TURBO)[0].numpy() * 255).round().astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.jpg", quality=95)
-    picture = torch.from_numpy(np.asarray(Image.open(tmp_path / "a.jpg")) / 255).unsqueeze(0)
-    found = read_back(picture, ColourMap.TURBO)
+    image = torch.from_numpy(np.asarray(Image.open(tmp_path / "a.jpg")) / 255).unsqueeze(0)
+    found = read_back(image, ColourMap.TURBO)
     assert (found - slope).abs().mean() < STEP
     assert (found - slope).abs().max() < 6 * STEP
 
@@ -73,12 +73,12 @@ def test_a_good_jpeg_of_a_slope_reads_back(tmp_path):
     ("colour", "distance"), [([1.0, 1.0, 1.0], None), ([0.5, 0.5, 0.5], None), ([torch.nan] * 3, 0)]
 )
 def test_other_colours_are_refused_and_counted(colour, distance):
-    picture = paint(torch.linspace(0, 1, 20).view(1, 4, 5), ColourMap.TURBO)
-    picture[0, 1, 2] = torch.tensor(colour)
+    image = paint(torch.linspace(0, 1, 20).view(1, 4, 5), ColourMap.TURBO)
+    image[0, 1, 2] = torch.tensor(colour)
     with pytest.raises(
         ValueError, match="1 of 20 pixels are of no colour of the map turbo"
     ) as told:
-        read_back(picture, ColourMap.TURBO)
+        read_back(image, ColourMap.TURBO)
     if distance is None:
         far = (palette(ColourMap.TURBO) - torch.tensor(colour)).norm(dim=1).min()
         assert f"worst is {far:.3f} away" in str(told.value)
@@ -90,11 +90,11 @@ def test_another_map_is_refused():
 
 
 def test_the_tolerance_is_the_users():
-    picture = paint(torch.full((1, 2, 2), 0.5), ColourMap.TURBO)
-    picture[0, 0, 0, 2] += 0.06
+    image = paint(torch.full((1, 2, 2), 0.5), ColourMap.TURBO)
+    image[0, 0, 0, 2] += 0.06
     with pytest.raises(ValueError, match=r"allowed are 0\.04"):
-        read_back(picture, ColourMap.TURBO)
-    assert read_back(picture, ColourMap.TURBO, tolerance=0.1).shape == (1, 2, 2)
+        read_back(image, ColourMap.TURBO)
+    assert read_back(image, ColourMap.TURBO, tolerance=0.1).shape == (1, 2, 2)
 
 
 def test_the_maps_own_colours_need_no_tolerance():

@@ -88,7 +88,7 @@ def test_tiles_leave_no_seams_on_a_ramp():
     assert inside.diff(dim=1).abs().max() * 255 < 0.15
 
 
-def test_tiles_on_a_picture_without_depth_are_black(photos):
+def test_tiles_on_a_image_without_depth_are_black(photos):
     flat = torch.full_like(photos, 0.5)
     assert all_of(Brightness(), flat, tiles=2).abs().max() == 0
 
@@ -159,7 +159,7 @@ def test_impossible_settings_are_refused(photos, settings, said):
         all_of(Brightness(), photos, **settings)
 
 
-def test_bad_pictures_are_refused_before_the_network_looks(photos):
+def test_bad_images_are_refused_before_the_network_looks(photos):
     network = Brightness()
     with pytest.raises(ValueError, match="to 224"):
         all_of(network, photos * 255, tiles=2)

@@ -271,7 +271,7 @@ def test_a_map_of_another_size_is_fitted_as_the_model_sees_it_with_a_warning(ask
     seen = cv2.resize(asked[0].numpy(), (45, 30), interpolation=cv2.INTER_CUBIC)
     seen = (seen - seen.min()) / (seen.max() - seen.min())
     assert np.abs(target.depth[0].numpy() - seen).max() < 1e-5
-    assert "depth map is 90 × 60 pixels, the pictures 45 × 30" in caplog.text
+    assert "depth map is 90 × 60 pixels, the images 45 × 30" in caplog.text
 
 
 def test_a_mask_of_another_size_is_fitted_with_a_warning(asked, caplog):
@@ -301,12 +301,12 @@ def test_maps_and_masks_are_shared_out_as_a_whole(asked):
     assert torch.equal(target.on, expected)
 
 
-@pytest.mark.parametrize("pictures", [1, 2, 4])
-def test_three_maps_are_not_shared_out_to_other_numbers(asked, pictures):
-    with pytest.raises(ValueError, match=f"3 depth maps .* shared out to {pictures} pictures"):
-        Target.fitted(asked.repeat(3, 1, 1), (pictures, 60, 90, 3))
-    with pytest.raises(ValueError, match=f"3 masks .* shared out to {pictures} pictures"):
-        Target.fitted(asked, (pictures, 60, 90, 3), torch.ones(3, 60, 90))
+@pytest.mark.parametrize("images", [1, 2, 4])
+def test_three_maps_are_not_shared_out_to_other_numbers(asked, images):
+    with pytest.raises(ValueError, match=f"3 depth maps .* shared out to {images} images"):
+        Target.fitted(asked.repeat(3, 1, 1), (images, 60, 90, 3))
+    with pytest.raises(ValueError, match=f"3 masks .* shared out to {images} images"):
+        Target.fitted(asked, (images, 60, 90, 3), torch.ones(3, 60, 90))
 
 
 # --- What cannot be scored ------------------------------------------------------------------------
@@ -315,7 +315,7 @@ def test_three_maps_are_not_shared_out_to_other_numbers(asked, pictures):
 @pytest.mark.parametrize("size", [(60, 90), (31, 47)])
 def test_a_flat_map_is_refused_with_its_place(asked, size):
     maps = torch.cat([asked, torch.full_like(asked, 0.3)])
-    with pytest.raises(ValueError, match=r"picture 1 of 2 .* is flat.*made from"):
+    with pytest.raises(ValueError, match=r"image 1 of 2 .* is flat.*made from"):
         Target.fitted(maps, (2, *size, 3))
 
 
@@ -327,12 +327,12 @@ def test_a_mask_over_one_depth_is_refused(asked):
 
 @pytest.mark.parametrize("mask", [torch.zeros(1, 20, 30), torch.full((60, 90), 0.49)])
 def test_a_mask_that_is_off_everywhere_is_refused(asked, mask):
-    with pytest.raises(ValueError, match=r"mask is off everywhere .* picture 0 of 1"):
+    with pytest.raises(ValueError, match=r"mask is off everywhere .* image 0 of 1"):
         Target.fitted(asked, (1, 60, 90, 3), mask)
 
 
 def test_maps_and_masks_of_another_shape_show_another_section(asked):
-    with pytest.raises(ValueError, match=r"depth map has 90 x 60 pixels, the pictures 60 x 60"):
+    with pytest.raises(ValueError, match=r"depth map has 90 x 60 pixels, the images 60 x 60"):
         Target.fitted(asked, (1, 60, 60, 3))
     with pytest.raises(ValueError, match=r"mask has 64 x 64 pixels, what it belongs to 90 x 60"):
         Target.fitted(asked, (1, 60, 90, 3), torch.ones(64, 64))

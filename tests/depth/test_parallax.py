@@ -13,7 +13,7 @@ from sd2_depth2img.depth.parallax import Camera, Move, camera_path, view, widen
 RIGHT, UP, FORWARD = Camera(1, 0, 0), Camera(0, 1, 0), Camera(0, 0, 1)
 
 
-def smooth_picture(height=64, width=80, seed=0):
+def smooth_image(height=64, width=80, seed=0):
     noise = torch.rand(1, 3, height // 8, width // 8, generator=torch.Generator().manual_seed(seed))
     return F.interpolate(noise, (height, width), mode="bicubic")[0].movedim(0, -1).clamp(0, 1)
 
@@ -44,24 +44,24 @@ def test_one_frame_is_enough_and_none_is_refused(move):
 
 
 def test_numbers_that_are_not_finite_are_refused():
-    picture, depth = torch.rand(4, 4, 3), torch.rand(4, 4)
+    image, depth = torch.rand(4, 4, 3), torch.rand(4, 4)
     with pytest.raises(ValueError, match="strength is nan"):
-        view(picture, depth, Camera(1.0, 0.0, 0.0), float("nan"))
+        view(image, depth, Camera(1.0, 0.0, 0.0), float("nan"))
     with pytest.raises(ValueError, match="forward is inf"):
-        view(picture, depth, Camera(1.0, 0.0, float("inf")), 3.0)
+        view(image, depth, Camera(1.0, 0.0, float("inf")), 3.0)
 
 
 # --- known truths --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("move", Move)
-def test_strength_0_is_the_picture_bit_for_bit(photo, move):
+def test_strength_0_is_the_image_bit_for_bit(photo, move):
     depth = torch.rand(512, 512)
     for camera in camera_path(move, 3):
         assert torch.equal(view(photo[0], depth, camera, 0.0), photo[0])
 
 
-def test_a_camera_that_has_not_moved_sees_the_picture_bit_for_bit(photo):
+def test_a_camera_that_has_not_moved_sees_the_image_bit_for_bit(photo):
     found = view(photo[0], torch.rand(512, 512), Camera(0, 0, 0), 30.0)
     assert torch.equal(found, photo[0])
     assert found.data_ptr() != photo.data_ptr()
@@ -69,51 +69,51 @@ def test_a_camera_that_has_not_moved_sees_the_picture_bit_for_bit(photo):
 
 @pytest.mark.parametrize(("depth", "pixels"), [(0.25, 2), (0.5, 4), (1.0, 8), (0.75, 6)])
 def test_a_plane_moves_as_a_plane_against_the_camera(depth, pixels):
-    picture = smooth_picture()
+    image = smooth_image()
     plane = torch.full((64, 80), depth)
-    right = view(picture, plane, RIGHT, 8.0)
-    assert torch.allclose(right[:, : -pixels - 1], picture[:, pixels:-1], atol=2e-2)
-    left = view(picture, plane, Camera(-1, 0, 0), 8.0)
-    assert torch.allclose(left[:, pixels + 1 :], picture[:, 1:-pixels], atol=2e-2)
-    up = view(picture, plane, UP, 8.0)
-    assert torch.allclose(up[pixels + 1 :], picture[1:-pixels], atol=2e-2)
+    right = view(image, plane, RIGHT, 8.0)
+    assert torch.allclose(right[:, : -pixels - 1], image[:, pixels:-1], atol=2e-2)
+    left = view(image, plane, Camera(-1, 0, 0), 8.0)
+    assert torch.allclose(left[:, pixels + 1 :], image[:, 1:-pixels], atol=2e-2)
+    up = view(image, plane, UP, 8.0)
+    assert torch.allclose(up[pixels + 1 :], image[1:-pixels], atol=2e-2)
 
 
 def test_the_far_stands_still():
-    picture = smooth_picture()
+    image = smooth_image()
     for camera in (RIGHT, UP, FORWARD):
-        found = view(picture, torch.zeros(64, 80), camera, 8.0)
-        assert torch.allclose(found, picture, atol=1e-2)
+        found = view(image, torch.zeros(64, 80), camera, 8.0)
+        assert torch.allclose(found, image, atol=1e-2)
 
 
 def test_forward_a_plane_is_enlarged_about_the_middle():
     """At the ends of the longer sides the nearest points move by the strength."""
-    picture = smooth_picture(64, 80)
-    found = view(picture, torch.ones(64, 80), FORWARD, 10.0)
+    image = smooth_image(64, 80)
+    found = view(image, torch.ones(64, 80), FORWARD, 10.0)
     factor = 1 + 10 / 40
     x = ((torch.arange(80) - 39.5) / factor + 0.5) / 40
     y = ((torch.arange(64) - 31.5) / factor + 0.5) / 32
     places = torch.stack(torch.meshgrid(x - 0.0125, y - 0.015625, indexing="xy"), dim=-1)
     expected = F.grid_sample(
-        picture.movedim(-1, 0)[None], places[None], mode="bilinear", align_corners=False
+        image.movedim(-1, 0)[None], places[None], mode="bilinear", align_corners=False
     )[0].movedim(0, -1)
     assert (found - expected)[2:-2, 2:-2].abs().max() < 0.05
     assert (found - expected)[2:-2, 2:-2].abs().mean() < 2e-3
 
 
 def box_scene(height=48, width=64):
-    """Blue wall at 0.2 with a red box in front of it at 1; picture and depth."""
+    """Blue wall at 0.2 with a red box in front of it at 1; image and depth."""
     depth = torch.full((height, width), 0.2)
     depth[16:32, 24:40] = 1.0
-    picture = torch.zeros(height, width, 3)
-    picture[..., 2] = torch.linspace(0.4, 0.9, width)
-    picture[16:32, 24:40] = torch.tensor([1.0, 0.0, 0.0])
-    return picture, depth
+    image = torch.zeros(height, width, 3)
+    image[..., 2] = torch.linspace(0.4, 0.9, width)
+    image[16:32, 24:40] = torch.tensor([1.0, 0.0, 0.0])
+    return image, depth
 
 
 def test_a_box_before_a_wall_moves_whole_and_the_wall_behind_it_is_filled_from_the_wall():
-    picture, depth = box_scene()
-    found = view(picture, depth, RIGHT, 10.0)
+    image, depth = box_scene()
+    found = view(image, depth, RIGHT, 10.0)
     red = found[..., 0] > 0.5
     rows, columns = red.nonzero().unbind(1)
     assert (rows.min(), rows.max()) == (16, 31)
@@ -129,12 +129,12 @@ def test_a_box_before_a_wall_moves_whole_and_the_wall_behind_it_is_filled_from_t
 @pytest.mark.parametrize("width", [1, 2, 3, 17])
 @pytest.mark.parametrize("move", [Move.SWAY, Move.CIRCLE])
 def test_of_an_exact_map_no_column_is_lost_in_any_frame(width, move):
-    picture, depth = torch.zeros(40, 72, 3), torch.zeros(40, 72)
-    picture[..., 2] = 0.5
+    image, depth = torch.zeros(40, 72, 3), torch.zeros(40, 72)
+    image[..., 2] = 0.5
     columns = slice(30, 30 + width)
-    picture[10:30, columns], depth[10:30, columns] = torch.tensor([1.0, 0.0, 0.0]), 1.0
+    image[10:30, columns], depth[10:30, columns] = torch.tensor([1.0, 0.0, 0.0]), 1.0
     for camera in camera_path(move, 12):
-        red = view(picture, depth, camera, 10.0)[..., 0] > 0.6
+        red = view(image, depth, camera, 10.0)[..., 0] > 0.6
         whole = all(abs(10 * part - round(10 * part)) < 1e-6 for part in camera)
         most = (20, width) if whole else (21, width + 1)  # half pixels on either side
         rows, across = red.any(dim=1).sum(), red.any(dim=0).sum()
@@ -146,21 +146,21 @@ def test_of_an_exact_map_no_column_is_lost_in_any_frame(width, move):
 
 
 def test_near_hides_far_whichever_way_it_moves():
-    picture, depth = box_scene()
+    image, depth = box_scene()
     for camera, (top, left) in ((RIGHT, (16, 14)), (Camera(-1, 0, 0), (16, 34)), (UP, (26, 24))):
-        found = view(picture, depth, camera, 10.0)
+        found = view(image, depth, camera, 10.0)
         assert (found[top + 2 : top + 14, left + 2 : left + 14, 0] > 0.99).all()
 
 
 def test_nearer_moves_more():
     width = 96
-    picture = torch.zeros(60, width, 3)
+    image = torch.zeros(60, width, 3)
     depth = torch.zeros(60, width)
     for index in range(5):
         rows = slice(index * 12, index * 12 + 12)
         depth[rows] = index / 4
-        picture[rows, 45:51] = 1.0
-    found = view(picture, depth, Camera(-1, 0, 0), 12.0)
+        image[rows, 45:51] = 1.0
+    found = view(image, depth, Camera(-1, 0, 0), 12.0)
     columns = torch.arange(width, dtype=torch.float32)
     shifts = []
     for index in range(5):
@@ -170,15 +170,15 @@ def test_nearer_moves_more():
 
 
 def test_a_slope_is_stretched_and_not_torn():
-    picture = smooth_picture()
+    image = smooth_image()
     slope = torch.linspace(1, 0, 80).expand(64, 80)
-    found = view(picture, slope, Camera(-1, 0, 0), 8.0)
+    found = view(image, slope, Camera(-1, 0, 0), 8.0)
     # The point q moves to q + 8 · (1 − q/79).
     q = (torch.arange(80) - 8) / (1 - 8 / 79)
     inside = (q >= 0) & (q <= 78)
     left = q[inside].floor().long()
     share = (q[inside] - left).unsqueeze(-1)
-    expected = torch.lerp(picture[:, left], picture[:, left + 1], share)
+    expected = torch.lerp(image[:, left], image[:, left + 1], share)
     assert (found[:, inside] - expected).abs().max() < 2e-2
 
 
@@ -195,27 +195,27 @@ def test_a_slope_is_stretched_and_not_torn():
     st.floats(0, 60),
     st.integers(0, 99),
 )
-def test_any_view_is_finite_of_the_same_size_and_of_the_pictures_values(
+def test_any_view_is_finite_of_the_same_size_and_of_the_images_values(
     height, width, right, up, forward, strength, seed
 ):
     generator = torch.Generator().manual_seed(seed)
-    picture = torch.rand(height, width, 3, generator=generator) * 0.6 + 0.2
+    image = torch.rand(height, width, 3, generator=generator) * 0.6 + 0.2
     depth = torch.rand(height, width, generator=generator)
-    before = picture.clone(), depth.clone()
-    found = view(picture, depth, Camera(right, up, forward), strength)
-    assert found.shape == picture.shape
+    before = image.clone(), depth.clone()
+    found = view(image, depth, Camera(right, up, forward), strength)
+    assert found.shape == image.shape
     assert found.isfinite().all()
-    assert picture.min() <= found.min()
-    assert found.max() <= picture.max()
-    assert torch.equal(picture, before[0])
+    assert image.min() <= found.min()
+    assert found.max() <= image.max()
+    assert torch.equal(image, before[0])
     assert torch.equal(depth, before[1])
 
 
-def test_a_picture_and_its_mirror_image_move_alike(photo):
-    picture = photo[0, :128, 128:320]
-    depth = smooth_picture(128, 192, seed=4)[..., 0]
-    found = view(picture, depth, RIGHT, 9.0)
-    mirrored = view(picture.flip(1), depth.flip(1), Camera(-1, 0, 0), 9.0).flip(1)
+def test_a_image_and_its_mirror_image_move_alike(photo):
+    image = photo[0, :128, 128:320]
+    depth = smooth_image(128, 192, seed=4)[..., 0]
+    found = view(image, depth, RIGHT, 9.0)
+    mirrored = view(image.flip(1), depth.flip(1), Camera(-1, 0, 0), 9.0).flip(1)
     assert (found - mirrored).abs().mean() < 2e-3
 
 

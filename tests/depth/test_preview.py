@@ -113,7 +113,7 @@ def page(depth, channel, colours=ColourMap.TURBO, notes=(), size=96):
     return sheet(depth, channel, colours, notes, size)
 
 
-def test_the_page_holds_both_pictures_exactly():
+def test_the_page_holds_both_images_exactly():
     depth = torch.randint(0, 256, (48, 96), generator=torch.Generator().manual_seed(1)) / 255
     channel = torch.linspace(-1, 1, 72).view(6, 12)
     found = page(depth, channel)

@@ -235,5 +235,5 @@ def test_a_radius_that_harms_the_map_is_told(motorcycle, method, caplog):
         caplog.clear()
         errors[radius] = (refine(small, photo, method, radius) - truth).abs().mean()
         harms = errors[radius] > 1.1 * errors[0.0]
-        assert ("is wide for a picture" in caplog.text) == harms
+        assert ("is wide for an image" in caplog.text) == harms
     assert errors[32.0] > 1.1 * errors[0.0]

@@ -1,4 +1,4 @@
-"""Tiles: they cover a picture, are fitted to the whole, and leave no seams."""
+"""Tiles: they cover an image, are fitted to the whole, and leave no seams."""
 
 from itertools import pairwise
 

@@ -16,7 +16,7 @@ def steady(maps, *arguments):
 
 @pytest.fixture
 def still():
-    """A still picture, twelve frames of it, and flickering maps of it."""
+    """A still image, twelve frames of it, and flickering maps of it."""
     generator = torch.Generator().manual_seed(4)
     frames = torch.rand(1, 3, 20, 30, generator=generator).repeat(12, 1, 1, 1)
     scene = torch.rand(20, 30, generator=generator)
@@ -24,7 +24,7 @@ def still():
     return frames, scene, scene + flicker
 
 
-def test_flicker_of_a_still_picture_goes(still):
+def test_flicker_of_a_still_image_goes(still):
     frames, _, maps = still
     calm = steady(maps, frames, 2.0)
     assert calm.shape == maps.shape

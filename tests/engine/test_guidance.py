@@ -387,7 +387,7 @@ def test_a_place_without_any_prompt_is_reported(model, caplog):
     positive = prompt(1, end_percent=0.5)
     with caplog.at_level(logging.WARNING):
         sample(model, SEED, 6, 2.0, "euler", "normal", positive, NEGATIVE, LATENT)
-    assert "no positive prompt holds in 100 % of the picture" in caplog.text
+    assert "no positive prompt holds in 100 % of the image" in caplog.text
 
 
 # --- Repainting ----------------------------------------------------------------------------------
@@ -518,7 +518,7 @@ def test_every_pair_runs_with_any_strength(model, sampler, scheduler):
         assert torch.isfinite(found).all()
 
 
-def test_a_picture_of_a_batch_can_be_made_alone(model):
+def test_a_image_of_a_batch_can_be_made_alone(model):
     batch = {"samples": LATENT["samples"].repeat(3, 1, 1, 1)}
     one = {"samples": LATENT["samples"], "batch_index": [2]}
     both = [
@@ -630,7 +630,7 @@ def test_settings_are_checked_before_the_model_runs(model):
     refuse(model, "unknown sampler 'plms'", sampler_name="plms")
     refuse(model, "unknown scheduler 'linear'", scheduler="linear")
     refuse(model, "steps is -1", steps=-1)
-    refuse(model, "batch_index is .* for 1 pictures", latent={**LATENT, "batch_index": [0, 1]})
+    refuse(model, "batch_index is .* for 1 images", latent={**LATENT, "batch_index": [0, 1]})
     assert model.calls == []
 
 

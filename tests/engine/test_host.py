@@ -63,11 +63,11 @@ def test_a_missing_checkpoint_says_where_it_was_looked_for(base):
         host.checkpoint_path("x.ckpt")
 
 
-def test_pictures_are_found_by_name_by_path_and_by_folder(base):
+def test_images_are_found_by_name_by_path_and_by_folder(base):
     touch(base / "input" / "b.PNG", base / "input" / "a.jpg", base / "input" / "x.latent")
     touch(base / "output" / "sub" / "o.png", base / "output" / "temp" / "t.png", base / "p.png")
     assert host.input_names() == ["a.jpg", "b.PNG"]
-    assert folders.input_names((".latent",), pictures=False) == ["x.latent"]
+    assert folders.input_names((".latent",), images=False) == ["x.latent"]
     assert host.input_path("a.jpg") == base / "input" / "a.jpg"
     assert host.input_path(str(base / "p.png")) == base / "p.png"
     assert host.input_path("sub/o.png [output]") == base / "output" / "sub" / "o.png"
@@ -92,7 +92,7 @@ def test_numbers_go_on_where_they_stopped(base):
         base / "output" / "pic_00007_.png",
         base / "output" / "pic_00009_.jpg",  # counts as well, as in ComfyUI
         base / "output" / "pic_abc_.png",
-        base / "output" / "picture_00050_.png",
+        base / "output" / "image_00050_.png",
     )
     paths, subfolder = host.output_paths("pic", 2, 64, 64)
     assert [path.name for path in paths] == ["pic_00010_.png", "pic_00011_.png"]

@@ -189,53 +189,53 @@ def reference_vae(path):
 
 
 @pytest.fixture(scope="module")
-def pictures(photo):
+def images(photo):
     return torch.cat([photo[:, 100:164, 200:296], photo[:, 300:364, 50:146]])  # [2, 64, 96, 3]
 
 
-def test_vae_encodes_to_the_mean_as_diffusers_does(vae, reference_vae, pictures):
+def test_vae_encodes_to_the_mean_as_diffusers_does(vae, reference_vae, images):
     with torch.no_grad():
-        expected = reference_vae.encode(pictures.double().movedim(-1, 1) * 2 - 1).latent_dist.mode()
-    latent = vae.encode(pictures)
+        expected = reference_vae.encode(images.double().movedim(-1, 1) * 2 - 1).latent_dist.mode()
+    latent = vae.encode(images)
     assert latent.shape == (2, 4, 8, 12)
     assert relative_error(latent, expected) <= 1e-5
 
 
-def test_vae_decodes_as_diffusers_does_within_0_and_1(vae, reference_vae, pictures):
-    latent = vae.encode(pictures)
+def test_vae_decodes_as_diffusers_does_within_0_and_1(vae, reference_vae, images):
+    latent = vae.encode(images)
     with torch.no_grad():
         expected = reference_vae.decode(latent.double()).sample.movedim(1, -1) / 2 + 0.5
-    picture = vae.decode(latent)
-    assert picture.shape == (2, 64, 96, 3)
+    image = vae.decode(latent)
+    assert image.shape == (2, 64, 96, 3)
     assert expected.min() < 0  # so that clamping is seen
     assert expected.max() > 1
-    assert relative_error(picture, expected.clamp(0, 1)) <= 1e-5
+    assert relative_error(image, expected.clamp(0, 1)) <= 1e-5
 
 
 def test_sides_that_are_not_multiples_of_8_lose_their_edges_with_a_warning(vae, photo, caplog):
-    picture = photo[:, :77, :69]
+    image = photo[:, :77, :69]
     with caplog.at_level(logging.WARNING):
-        latent = vae.encode(picture)
+        latent = vae.encode(image)
     assert "69×77" in caplog.text
     assert "64×72" in caplog.text
-    assert torch.equal(latent, vae.encode(picture[:, 2:74, 2:66]))
+    assert torch.equal(latent, vae.encode(image[:, 2:74, 2:66]))
 
 
-def test_transparency_is_left_out_with_a_warning(vae, pictures, caplog):
+def test_transparency_is_left_out_with_a_warning(vae, images, caplog):
     with caplog.at_level(logging.WARNING):
-        latent = vae.encode(torch.cat([pictures, torch.rand(2, 64, 96, 1)], dim=-1))
+        latent = vae.encode(torch.cat([images, torch.rand(2, 64, 96, 1)], dim=-1))
     assert "transparency" in caplog.text
-    assert torch.equal(latent, vae.encode(pictures))
+    assert torch.equal(latent, vae.encode(images))
 
 
 @pytest.mark.parametrize("shape", [(64, 64, 3), (1, 3, 64, 64), (1, 64, 64, 1)])
-def test_pictures_of_another_layout_are_refused(vae, shape):
+def test_images_of_another_layout_are_refused(vae, shape):
     with pytest.raises(ValueError, match=r"it encodes \[B, H, W, 3\]"):
         vae.encode(torch.zeros(shape))
 
 
 @pytest.mark.parametrize("shape", [(1, 7, 64, 3), (0, 64, 64, 3)])
-def test_pictures_without_anything_to_encode_are_refused(vae, shape):
+def test_images_without_anything_to_encode_are_refused(vae, shape):
     with pytest.raises(ValueError, match="at least 8×8"):
         vae.encode(torch.zeros(shape))
 
@@ -389,7 +389,7 @@ def test_weights_of_the_right_type_stay_memory_mapped(path):
         assert any(start <= weight.data_ptr() < end for start, end in ranges)
 
 
-def test_the_miniature_runs_from_prompt_to_picture_shape(mini_checkpoint):
+def test_the_miniature_runs_from_prompt_to_image_shape(mini_checkpoint):
     model, clip, vae = load(Checkpoint.open(mini_checkpoint), "cpu")
     context = clip.encode(clip.tokenize("a cat"))
     noise = model.predict_noise(torch.zeros(1, 5, 8, 8), torch.tensor([999]), context)

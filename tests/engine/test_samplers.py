@@ -158,14 +158,14 @@ def test_initial_noise_is_torchs_cpu_noise_for_the_seed(seed):
     assert torch.equal(initial_noise((2, 4, 9, 7), seed), torch.randn(2, 4, 9, 7))
 
 
-def test_batch_index_makes_a_picture_of_a_batch_again():
+def test_batch_index_makes_a_image_of_a_batch_again():
     batch = initial_noise((4, 4, 8, 8), 5)
     assert torch.equal(initial_noise((3, 4, 8, 8), 5, [2, 0, 2]), batch[[2, 0, 2]])
 
 
 @pytest.mark.parametrize("batch_index", [[0], [0, 1, 2], [0, -1]])
 def test_batch_index_must_fit_the_batch(batch_index):
-    with pytest.raises(ValueError, match=r"batch_index is .* for 2 pictures"):
+    with pytest.raises(ValueError, match=r"batch_index is .* for 2 images"):
         initial_noise((2, 4, 8, 8), 0, batch_index)
 
 

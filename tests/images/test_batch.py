@@ -8,13 +8,13 @@ from sd2_depth2img.images.batch import check_shares, gather
 
 @pytest.mark.parametrize(("number", "total"), [(1, 1), (1, 5), (2, 6), (6, 6)])
 def test_divisors_can_be_shared_out(number, total):
-    check_shares(number, "maps", total, "pictures")
+    check_shares(number, "maps", total, "images")
 
 
 @pytest.mark.parametrize(("number", "total"), [(2, 1), (4, 6), (12, 6)])
 def test_other_numbers_are_refused_with_both(number, total):
-    with pytest.raises(ValueError, match=f"{number} maps cannot be shared out to {total} pictures"):
-        check_shares(number, "maps", total, "pictures")
+    with pytest.raises(ValueError, match=f"{number} maps cannot be shared out to {total} images"):
+        check_shares(number, "maps", total, "images")
 
 
 def test_parts_come_together_in_their_order_one_at_a_time():

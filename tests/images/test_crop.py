@@ -14,12 +14,12 @@ from sd2_depth2img.images.crop import (
     Fit,
     Stitch,
     bounds,
-    check_picture,
+    check_image,
     crop,
     frame_box,
     mask_box,
+    resize_image,
     resize_map,
-    resize_picture,
     resize_window,
     working_size,
 )
@@ -29,10 +29,10 @@ sides = st.integers(8, 200)
 
 @st.composite
 def scenes(draw):
-    """Pictures [B, H, W, 3] with masks [B, H, W] of every sort."""
+    """Images [B, H, W, 3] with masks [B, H, W] of every sort."""
     batch, height, width = draw(st.integers(1, 3)), draw(sides), draw(sides)
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
-    pictures = torch.rand(batch, height, width, 3, generator=generator)
+    images = torch.rand(batch, height, width, 3, generator=generator)
     masks = torch.zeros(batch, height, width)
     for one in masks:
         kind = draw(st.sampled_from(("empty", "full", "box", "soft", "dots")))
@@ -46,12 +46,12 @@ def scenes(draw):
             one[top : bottom + 1, left : right + 1] = draw(st.floats(0.01, 0.99))
         elif kind == "dots":
             one[:] = (torch.rand(height, width, generator=generator) < 0.01).float()
-    return pictures, masks
+    return images, masks
 
 
-def cropped(picture, mask, padding=8, short=64):
+def cropped(image, mask, padding=8, short=64):
     box, height, width = mask_box(mask, padding, short)
-    return crop(picture, mask, box, height, width)
+    return crop(image, mask, box, height, width)
 
 
 # --- crop and stitch ------------------------------------------------------------------------------
@@ -60,118 +60,118 @@ def cropped(picture, mask, padding=8, short=64):
 @settings(max_examples=150, deadline=None)
 @given(scene=scenes(), padding=st.integers(0, 50), feather=st.integers(0, 20))
 def test_crop_and_stitch_without_work_are_the_identity(scene, padding, feather):
-    picture, mask = scene
-    part, stitch = cropped(picture, mask, padding)
-    assert torch.equal(stitch.paste(part, feather), picture)
+    image, mask = scene
+    part, stitch = cropped(image, mask, padding)
+    assert torch.equal(stitch.paste(part, feather), image)
 
 
 @settings(max_examples=150, deadline=None)
 @given(scene=scenes(), padding=st.integers(0, 50), feather=st.integers(0, 20), seed=st.integers(0))
 def test_outside_of_the_mask_every_bit_is_the_sources(scene, padding, feather, seed):
-    picture, mask = scene
-    part, stitch = cropped(picture, mask, padding)
+    image, mask = scene
+    part, stitch = cropped(image, mask, padding)
     result = torch.rand(part.shape, generator=torch.Generator().manual_seed(seed % 2**31))
     whole = stitch.paste(result, feather)
     outside = mask == 0
-    assert torch.equal(whole[outside], picture[outside])
-    assert whole.shape == picture.shape
+    assert torch.equal(whole[outside], image[outside])
+    assert whole.shape == image.shape
     assert torch.isfinite(whole).all()
     if (mask == 1).any() and feather == 0:
-        assert not torch.equal(whole[mask == 1], picture[mask == 1])
+        assert not torch.equal(whole[mask == 1], image[mask == 1])
 
 
 def test_a_full_mask_takes_the_result_as_it_is():
-    picture, result = torch.rand(1, 64, 128, 3), torch.rand(1, 64, 128, 3)
-    part, stitch = cropped(picture, torch.ones(1, 64, 128))
+    image, result = torch.rand(1, 64, 128, 3), torch.rand(1, 64, 128, 3)
+    part, stitch = cropped(image, torch.ones(1, 64, 128))
     assert part.shape == result.shape
     assert torch.equal(stitch.paste(result), result)
     assert torch.equal(stitch.paste(result, feather=9), result)
 
 
 def test_an_empty_mask_gives_the_source_back_and_says_so(caplog):
-    picture = torch.rand(1, 64, 64, 3)
-    part, stitch = cropped(picture, torch.zeros(1, 64, 64))
+    image = torch.rand(1, 64, 64, 3)
+    part, stitch = cropped(image, torch.zeros(1, 64, 64))
     assert "nothing will be repainted" in caplog.text
     caplog.clear()
-    assert torch.equal(stitch.paste(1 - part), picture)
+    assert torch.equal(stitch.paste(1 - part), image)
     assert "unchanged" in caplog.text
 
 
 def test_only_the_touched_part_of_a_crop_changes():
-    """Somebody paints one corner of the cropped picture by hand."""
-    picture = torch.rand(1, 64, 64, 3)
-    part, stitch = cropped(picture, torch.ones(1, 64, 64), short=128)
+    """Somebody paints one corner of the cropped image by hand."""
+    image = torch.rand(1, 64, 64, 3)
+    part, stitch = cropped(image, torch.ones(1, 64, 64), short=128)
     touched = part.clone()
     touched[:, :32, :32] = 0
     whole = stitch.paste(touched)
-    assert torch.equal(whole[:, 20:, 20:], picture[:, 20:, 20:])
+    assert torch.equal(whole[:, 20:, 20:], image[:, 20:, 20:])
     assert (whole[:, :14, :14] == 0).all()
 
 
 def test_grey_takes_the_result_whole():
     """How much grey changes, the sampler has decided already."""
-    picture = torch.zeros(1, 64, 64, 3)
-    _, stitch = cropped(picture, torch.full((1, 64, 64), 0.4))
+    image = torch.zeros(1, 64, 64, 3)
+    _, stitch = cropped(image, torch.full((1, 64, 64), 0.4))
     assert (stitch.paste(torch.ones(1, 64, 64, 3)) == 1).all()
 
 
-def test_pictures_of_a_batch_do_not_see_each_other():
-    """Overshoot is held to each picture's own values."""
-    pictures = torch.rand(2, 60, 90, 3)
-    pictures[0] *= 0.5
+def test_images_of_a_batch_do_not_see_each_other():
+    """Overshoot is held to each image's own values."""
+    images = torch.rand(2, 60, 90, 3)
+    images[0] *= 0.5
     box, mask = Box(0, 0, 60, 90), torch.ones(2, 60, 90)
-    parts, _ = crop(pictures, mask, box, 128, 192)
+    parts, _ = crop(images, mask, box, 128, 192)
     for index in (0, 1):
         one = slice(index, index + 1)
-        alone, _ = crop(pictures[one], mask[one], box, 128, 192)
+        alone, _ = crop(images[one], mask[one], box, 128, 192)
         assert torch.equal(parts[one], alone)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_broken_pictures_and_results_are_refused(value):
-    picture = torch.rand(1, 64, 64, 3)
-    part, stitch = cropped(picture, torch.ones(1, 64, 64))
+def test_broken_images_and_results_are_refused(value):
+    image = torch.rand(1, 64, 64, 3)
+    part, stitch = cropped(image, torch.ones(1, 64, 64))
     part[0, 5, 5] = value
     with pytest.raises(ValueError, match="3 NaN or infinite values"):
         stitch.paste(part)
     with pytest.raises(ValueError, match="3 NaN or infinite values"):
-        check_picture(part)
+        check_image(part)
 
 
 def test_results_of_half_precision_leave_the_source_as_it_is():
-    picture, mask = torch.rand(1, 100, 100, 3), torch.zeros(1, 100, 100)
+    image, mask = torch.rand(1, 100, 100, 3), torch.zeros(1, 100, 100)
     mask[:, 30:60, 30:60] = 1
-    part, stitch = cropped(picture, mask, short=128)
+    part, stitch = cropped(image, mask, short=128)
     whole = stitch.paste((1 - part).half())
     assert whole.dtype == torch.float32
-    assert torch.equal(whole[mask == 0], picture[mask == 0])
+    assert torch.equal(whole[mask == 0], image[mask == 0])
 
 
 def test_the_seam_rises_from_the_masks_border():
-    picture, mask = torch.zeros(1, 64, 64, 3), torch.zeros(1, 64, 64)
+    image, mask = torch.zeros(1, 64, 64, 3), torch.zeros(1, 64, 64)
     mask[:, :, 32:] = 1
-    _, stitch = crop(picture, mask, Box(0, 0, 64, 64), 64, 64)
+    _, stitch = crop(image, mask, Box(0, 0, 64, 64), 64, 64)
     row = stitch.paste(torch.ones(1, 64, 64, 3), feather=7)[0, 30, :, 0]
     assert (row[:32] == 0).all()
     assert torch.allclose(row[32:40], torch.arange(1, 9) / 8, atol=0.01)
     assert (row[40:] == 1).all()
 
 
-def test_several_results_of_one_picture():
-    picture, mask = torch.rand(1, 64, 64, 3), torch.zeros(1, 64, 64)
+def test_several_results_of_one_image():
+    image, mask = torch.rand(1, 64, 64, 3), torch.zeros(1, 64, 64)
     mask[:, 10:50, 10:50] = 1
-    part, stitch = cropped(picture, mask)
+    part, stitch = cropped(image, mask)
     wholes = stitch.paste(torch.rand(4, *part.shape[1:]))
     assert wholes.shape == (4, 64, 64, 3)
-    assert (wholes[:, mask[0] == 0] == picture[:, mask[0] == 0]).all()
+    assert (wholes[:, mask[0] == 0] == image[:, mask[0] == 0]).all()
     assert not torch.equal(wholes[0], wholes[1])
 
 
 @pytest.mark.parametrize("size", [(128, 160), (104, 128)])
 def test_a_result_that_a_second_pass_enlarged_fits_too(size):
     """By 2, and by 1.6 with sides rounded to multiples of 8."""
-    picture, mask = torch.rand(1, 64, 80, 3), torch.ones(1, 64, 80)
-    _, stitch = crop(picture, mask, Box(0, 0, 64, 80), 64, 80)
+    image, mask = torch.rand(1, 64, 80, 3), torch.ones(1, 64, 80)
+    _, stitch = crop(image, mask, Box(0, 0, 64, 80), 64, 80)
     large = torch.full((1, *size, 3), 0.25)
     assert torch.allclose(stitch.paste(large), torch.tensor(0.25))
 
@@ -193,16 +193,16 @@ def test_results_that_do_not_fit_are_refused(shape, message):
         stitch.paste(torch.rand(shape))
 
 
-def test_a_box_outside_of_the_picture_is_refused():
-    picture, mask = torch.rand(1, 20, 20, 3), torch.ones(1, 20, 20)
+def test_a_box_outside_of_the_image_is_refused():
+    image, mask = torch.rand(1, 20, 20, 3), torch.ones(1, 20, 20)
     for box in (Box(20, 0, 5, 5), Box(0, -9, 5, 9), Box(-5, 3, 5, 5)):
-        with pytest.raises(ValueError, match="outside of the picture of 20 x 20"):
-            crop(picture, mask, box, 64, 64)
+        with pytest.raises(ValueError, match="outside of the image of 20 x 20"):
+            crop(image, mask, box, 64, 64)
 
 
 @given(st.builds(Box, *[st.integers(-9, 9)] * 2, *[st.integers(1, 9)] * 2))
 def test_the_message_says_where_a_box_may_go(box):
-    """The ends that it names reach into the picture, and what lies beyond them does not."""
+    """The ends that it names reach into the image, and what lies beyond them does not."""
     try:
         box.inside(5, 7, "patch")
     except ValueError as error:
@@ -227,27 +227,27 @@ def waves(height, width, top=0, left=0, rows=None, columns=None):
 
 
 @pytest.mark.parametrize("short", [64, 128, 192])
-def test_picture_mask_and_depth_show_the_same_place_to_a_hundredth_of_a_pixel(short):
+def test_image_mask_and_depth_show_the_same_place_to_a_hundredth_of_a_pixel(short):
     """A shift of half a pixel would be an error of 0.03."""
     whole = waves(160, 200)
     mask = torch.zeros(1, 160, 200)
     mask[:, 41:120, 37:150] = 1
     box, height, width = mask_box(mask, 5, short)
     truth = waves(box.height, box.width, box.top, box.left, height, width)
-    picture, _ = crop(whole[None, ..., None].repeat(1, 1, 1, 3), mask, box, height, width)
+    image, _ = crop(whole[None, ..., None].repeat(1, 1, 1, 3), mask, box, height, width)
     inner = (slice(4, -4), slice(4, -4))
-    assert (picture[0, ..., 0] - truth)[inner].abs().max() < 1e-2
+    assert (image[0, ..., 0] - truth)[inner].abs().max() < 1e-2
     depth = resize_map(box.of(whole[None]), height, width)[0]
     assert (depth - truth)[inner].abs().max() < 1e-2
-    assert (depth - picture[0, ..., 1])[inner].abs().mean() < 3e-3
+    assert (depth - image[0, ..., 1])[inner].abs().mean() < 3e-3
 
 
 @pytest.mark.parametrize("short", [64, 128, 192])
 def test_what_is_painted_comes_back_to_its_place(short):
-    picture, mask = torch.zeros(1, 160, 200, 3), torch.zeros(1, 160, 200)
+    image, mask = torch.zeros(1, 160, 200, 3), torch.zeros(1, 160, 200)
     mask[:, 41:120, 37:150] = 1
     box, height, width = mask_box(mask, 0, short)
-    _, stitch = crop(picture, mask, box, height, width)
+    _, stitch = crop(image, mask, box, height, width)
     painted = waves(box.height, box.width, box.top, box.left, height, width)
     whole = stitch.paste(painted[None, ..., None].repeat(1, 1, 1, 3))[0, ..., 0]
     truth = waves(160, 200)
@@ -256,11 +256,11 @@ def test_what_is_painted_comes_back_to_its_place(short):
 
 def test_a_checkerboard_keeps_its_phase_on_the_way_there_and_back():
     board = ((torch.arange(96)[:, None] // 8 + torch.arange(128)[None] // 8) % 2).float()
-    picture = board[None, ..., None].repeat(1, 1, 1, 3)
+    image = board[None, ..., None].repeat(1, 1, 1, 3)
     mask = torch.zeros(1, 96, 128)
     mask[:, 16:80, 24:104] = 1
     box, height, width = mask_box(mask, 0, 256)
-    part, stitch = crop(picture, mask, box, height, width)
+    part, stitch = crop(image, mask, box, height, width)
     back = stitch.paste(part + 1e-6)  # changed everywhere, by next to nothing
     inner = (slice(20, 76), slice(28, 100))
     for axis in (0, 1):
@@ -294,7 +294,7 @@ def test_working_sizes_are_what_the_model_wants(height, width, units):
 
 @settings(deadline=None)
 @given(scene=scenes(), padding=st.integers(0, 60), units=st.integers(1, 4))
-def test_the_box_holds_the_mask_in_the_working_shape_inside_the_picture(scene, padding, units):
+def test_the_box_holds_the_mask_in_the_working_shape_inside_the_image(scene, padding, units):
     _, mask = scene
     box, rows, columns = mask_box(mask, padding, units * MULTIPLE)
     assert abs(box.height * columns - box.width * rows) <= max(rows, columns)  # to the pixel
@@ -310,7 +310,7 @@ def test_the_box_holds_the_mask_in_the_working_shape_inside_the_picture(scene, p
 
 
 @given(height=sides, width=sides, fit=st.sampled_from(Fit))
-def test_frames_of_whole_pictures(height, width, fit):
+def test_frames_of_whole_images(height, width, fit):
     box, rows, columns = frame_box(height, width, 64, fit)
     if fit is Fit.STRETCH:
         assert box == Box(0, 0, height, width)
@@ -331,22 +331,22 @@ def test_sizes_that_are_no_multiples_of_64_are_refused(size):
 
 
 def test_edges_go_on_where_a_box_reaches_beyond():
-    picture = torch.rand(1, 10, 10, 3)
-    part, _ = crop(picture, torch.ones(1, 10, 10), Box(-2, -3, 16, 16), 16, 16)
-    assert torch.equal(part[:, 0, 3:13], picture[:, 0])
-    assert torch.equal(part[:, 2:12, 0], picture[:, :, 0])
-    assert torch.equal(part[:, 2:12, 3:13], picture)
+    image = torch.rand(1, 10, 10, 3)
+    part, _ = crop(image, torch.ones(1, 10, 10), Box(-2, -3, 16, 16), 16, 16)
+    assert torch.equal(part[:, 0, 3:13], image[:, 0])
+    assert torch.equal(part[:, 2:12, 0], image[:, :, 0])
+    assert torch.equal(part[:, 2:12, 3:13], image)
 
 
-def test_resizing_a_picture_stays_within_its_values():
-    picture = torch.zeros(1, 32, 32, 3)
-    picture[:, 16:] = 1
-    large = resize_picture(picture, 100, 100)
+def test_resizing_a_image_stays_within_its_values():
+    image = torch.zeros(1, 32, 32, 3)
+    image[:, 16:] = 1
+    large = resize_image(image, 100, 100)
     assert (large.min(), large.max()) == (0, 1)
 
 
 @pytest.mark.parametrize(
-    ("picture", "message"),
+    ("image", "message"),
     [
         (torch.rand(1, 8, 8, 4), "alpha channel"),
         (torch.rand(8, 8, 3), "expected RGB"),
@@ -354,19 +354,19 @@ def test_resizing_a_picture_stays_within_its_values():
         (torch.zeros(1, 8, 8, 3, dtype=torch.uint8), "expected floats"),
     ],
 )
-def test_what_is_no_picture_is_refused(picture, message):
+def test_what_is_no_image_is_refused(image, message):
     with pytest.raises(ValueError, match=message):
-        check_picture(picture)
+        check_image(image)
 
 
-def test_very_long_pictures_are_told_about(caplog):
+def test_very_long_images_are_told_about(caplog):
     frame_box(100, 1000, 64, Fit.CROP)
     assert "at most 2 times" in caplog.text
 
 
 def test_a_stitch_says_where_it_came_from():
-    picture, mask = torch.rand(1, 20, 30, 3), torch.ones(1, 20, 30)
-    _, stitch = crop(picture, mask, Box(0, 0, 20, 10), 128, 64)
+    image, mask = torch.rand(1, 20, 30, 3), torch.ones(1, 20, 30)
+    _, stitch = crop(image, mask, Box(0, 0, 20, 10), 128, 64)
     assert isinstance(stitch, Stitch)
     assert stitch.mask[:, :, :10].all()
     assert not stitch.mask[:, :, 10:].any()

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from sd2_depth2img.depth.files.depth_files import FileFormat, write_depth
 from sd2_depth2img.disk import written_whole
-from sd2_depth2img.images.files import write_picture
+from sd2_depth2img.images.files import write_image
 
 
 @pytest.fixture(params=[0o022, 0o027, 0o077])
@@ -29,7 +29,7 @@ def test_files_follow_the_umask_whatever_wrote_them(tmp_path, umask):
         save_file({"a": torch.ones(3)}, unfinished)
     with written_whole(tmp_path / "a.pt") as unfinished:
         torch.save({"a": torch.ones(3)}, unfinished)
-    write_picture(tmp_path / "a.png", torch.zeros(2, 2, 3))
+    write_image(tmp_path / "a.png", torch.zeros(2, 2, 3))
     for kind in FileFormat:
         write_depth(tmp_path / f"map.{kind.name}", torch.zeros(2, 2), kind)
     written = list(tmp_path.iterdir())
@@ -42,5 +42,5 @@ def test_files_follow_the_umask_whatever_wrote_them(tmp_path, umask):
 def test_a_replaced_file_follows_it_too(tmp_path, umask):
     path = tmp_path / "a.png"
     path.touch(0o600)
-    write_picture(path, torch.zeros(2, 2, 3))
+    write_image(path, torch.zeros(2, 2, 3))
     assert mode(path) == 0o666 & ~umask

@@ -11,7 +11,7 @@ from sd2_depth2img.images.fill import fill_holes, neighbourhood
 
 @st.composite
 def holes(draw):
-    """Pictures [B, C, H, W] and what is known of them [B, 1, H, W]."""
+    """Images [B, C, H, W] and what is known of them [B, 1, H, W]."""
     batch, channels = draw(st.integers(1, 3)), draw(st.integers(1, 4))
     height, width = draw(st.integers(1, 40)), draw(st.integers(1, 40))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
@@ -27,8 +27,8 @@ def test_what_is_known_stays_and_the_rest_lies_between(pair):
     filled = fill_holes(values, known)
     everywhere = known.expand_as(values)
     assert torch.equal(filled[everywhere], values[everywhere])
-    for picture, filling, where in zip(values, filled, known, strict=True):
-        seen = picture[:, where[0]]
+    for image, filling, where in zip(values, filled, known, strict=True):
+        seen = image[:, where[0]]
         low, high = seen.amin(1)[:, None, None], seen.amax(1)[:, None, None]
         assert (filling >= low - 1e-5).all()
         assert (filling <= high + 1e-5).all()
@@ -49,10 +49,10 @@ def test_a_hole_in_one_colour_becomes_that_colour():
     assert torch.allclose(fill_holes(values, known), values, atol=1e-6)
 
 
-def test_a_picture_that_is_one_hole_is_refused():
+def test_a_image_that_is_one_hole_is_refused():
     known = torch.ones(2, 1, 4, 4, dtype=torch.bool)
     known[1] = False
-    with pytest.raises(ValueError, match="picture 1 of 2"):
+    with pytest.raises(ValueError, match="image 1 of 2"):
         fill_holes(torch.rand(2, 3, 4, 4), known)
 
 

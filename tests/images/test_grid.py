@@ -10,7 +10,7 @@ from sd2_depth2img.images.lettering import MARGIN
 
 
 def noise(count, height=20, width=30):
-    """Cells of float32 values that no 8-bit picture can hold, far outside 0..1 too."""
+    """Cells of float32 values that no 8-bit image can hold, far outside 0..1 too."""
     generator = torch.Generator().manual_seed(count)
     return list(3 * torch.randn(count, height, width, 3, generator=generator))
 
@@ -135,12 +135,12 @@ def test_half_precision_cells_become_float32_without_loss():
     [
         ([], {}, "found none"),
         ([*noise(1, 8, 9), *noise(1, 9, 8)], {}, "found 9 x 8, 8 x 9 .*one size"),
-        ([torch.ones(8, 8, 4)], {}, r"picture 0 of 1 .*\[8, 8, 4\] \(RGBA: .*expected RGB"),
+        ([torch.ones(8, 8, 4)], {}, r"image 0 of 1 .*\[8, 8, 4\] \(RGBA: .*expected RGB"),
         ([torch.ones(8, 8, 1)], {}, r"\[8, 8, 1\]; expected RGB"),
         ([torch.ones(8, 3)], {}, r"\[8, 3\]; expected RGB"),
-        (noise(5), {"columns": 2}, "5 pictures do not fill rows of 2 columns: 1 would"),
-        (noise(2), {"columns": 4}, "2 pictures do not fill rows of 4"),
-        (noise(5), {"column_labels": ["a", "b"]}, "5 pictures do not fill rows of 2"),
+        (noise(5), {"columns": 2}, "5 images do not fill rows of 2 columns: 1 would"),
+        (noise(2), {"columns": 4}, "2 images do not fill rows of 4"),
+        (noise(5), {"column_labels": ["a", "b"]}, "5 images do not fill rows of 2"),
         (noise(2), {"columns": -1}, "-1 columns"),
         (
             noise(4),

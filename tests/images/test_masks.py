@@ -1,4 +1,4 @@
-"""Masks: fitted to their pictures, spread outwards, faded inwards."""
+"""Masks: fitted to their images, spread outwards, faded inwards."""
 
 import cv2
 import numpy as np
@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from sd2_depth2img.images.masks import (
     fade_inward,
-    fit_pictures,
+    fit_images,
     resize_mask,
     spread,
     way_inward,
 )
 
 
-def pictures(batch=1, height=20, width=30):
+def images(batch=1, height=20, width=30):
     return torch.zeros(batch, height, width, 3)
 
 
@@ -25,9 +25,9 @@ def pictures(batch=1, height=20, width=30):
 
 
 @pytest.mark.parametrize("shape", [(20, 30), (1, 20, 30), (1, 1, 20, 30), (2, 20, 30)])
-def test_every_layout_of_a_mask_becomes_one_for_each_picture(shape):
+def test_every_layout_of_a_mask_becomes_one_for_each_image(shape):
     mask = torch.rand(shape) * 0.9 + 0.1
-    fitted = fit_pictures(mask, pictures(4))
+    fitted = fit_images(mask, images(4))
     assert fitted.shape == (4, 20, 30)
     assert torch.equal(fitted[:1], mask.reshape(-1, 20, 30)[:1])
     assert torch.equal(fitted[-1], mask.reshape(-1, 20, 30)[-1])
@@ -35,12 +35,12 @@ def test_every_layout_of_a_mask_becomes_one_for_each_picture(shape):
 
 def test_a_mask_of_another_shape_is_refused_with_both_sizes():
     with pytest.raises(ValueError, match=r"64 x 48 pixels, what it belongs to 30 x 20"):
-        fit_pictures(torch.ones(1, 48, 64), pictures())
+        fit_images(torch.ones(1, 48, 64), images())
 
 
 @pytest.mark.parametrize("size", [(20, 30), (128, 128), (32, 32)])
 def test_load_images_empty_mask_is_empty_at_every_size_and_explained(size, caplog):
-    fitted = fit_pictures(torch.zeros(2, 64, 64), pictures(4, *size))
+    fitted = fit_images(torch.zeros(2, 64, 64), images(4, *size))
     assert torch.equal(fitted, torch.zeros(4, *size))
     assert "nothing is painted in the mask" in caplog.text
     assert "nothing will be changed" in caplog.text
@@ -48,18 +48,18 @@ def test_load_images_empty_mask_is_empty_at_every_size_and_explained(size, caplo
 
 def test_only_an_empty_mask_of_load_images_size_is_one_of_its():
     with pytest.raises(ValueError, match="64 x 64 pixels"):
-        fit_pictures(torch.eye(64), pictures())
+        fit_images(torch.eye(64), images())
     with pytest.raises(ValueError, match="48 x 48 pixels"):
-        fit_pictures(torch.zeros(1, 48, 48), pictures())
+        fit_images(torch.zeros(1, 48, 48), images())
 
 
-def test_an_empty_mask_of_the_pictures_own_size_is_taken_without_a_word(caplog):
-    assert not fit_pictures(torch.zeros(1, 64, 64), pictures(1, 64, 64)).any()
+def test_an_empty_mask_of_the_images_own_size_is_taken_without_a_word(caplog):
+    assert not fit_images(torch.zeros(1, 64, 64), images(1, 64, 64)).any()
     assert caplog.text == ""
 
 
 def test_resizing_is_said_with_both_sizes(caplog):
-    fit_pictures(torch.ones(1, 40, 60), pictures())
+    fit_images(torch.ones(1, 40, 60), images())
     assert "the mask has 60 x 40 pixels, what it belongs to 30 x 20" in caplog.text
 
 
@@ -67,7 +67,7 @@ def test_resizing_is_said_with_both_sizes(caplog):
 def test_a_mask_of_another_size_but_the_same_shape_is_fitted(scale):
     mask = torch.zeros(1, 20 * scale, 30 * scale)
     mask[:, 5 * scale : 10 * scale, 12 * scale : 20 * scale] = 1
-    fitted = fit_pictures(mask, pictures())
+    fitted = fit_images(mask, images())
     expected = torch.zeros(1, 20, 30)
     expected[:, 5:10, 12:20] = 1
     assert torch.equal(fitted, expected)
@@ -86,12 +86,12 @@ def test_white_stays_white_however_thin(size):
 def test_what_is_nearly_black_is_black_and_that_is_said(caplog):
     mask = torch.full((1, 20, 30), 1 / 255)
     mask[:, :10] = 1
-    fitted = fit_pictures(mask, pictures())
+    fitted = fit_images(mask, images())
     assert torch.equal(fitted, (mask == 1).float())
     assert "50.0 % of the mask are nearly black" in caplog.text
     caplog.clear()
     assert torch.equal(
-        fit_pictures(torch.full((1, 20, 30), 0.02), pictures())[0, 0, 0], torch.tensor(0.02)
+        fit_images(torch.full((1, 20, 30), 0.02), images())[0, 0, 0], torch.tensor(0.02)
     )
     assert caplog.text == ""
 
@@ -108,7 +108,7 @@ def test_what_is_nearly_black_is_black_and_that_is_said(caplog):
 )
 def test_what_is_no_mask_is_refused(mask, message):
     with pytest.raises(ValueError, match=message):
-        fit_pictures(mask, pictures(2))
+        fit_images(mask, images(2))
 
 
 @pytest.mark.parametrize("pixels", [-1.0, float("nan"), float("inf")])
@@ -198,7 +198,7 @@ def test_fading_is_the_distance_to_the_border():
     np.testing.assert_allclose(faded, np.minimum(exact / 10, 1), atol=0.03)
 
 
-def test_the_border_of_the_picture_is_no_border_of_the_mask():
+def test_the_border_of_the_image_is_no_border_of_the_mask():
     mask = torch.zeros(1, 20, 20)
     mask[:, :10] = 1
     faded = fade_inward(mask, 4)[0]

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sd2_depth2img import host
-from sd2_depth2img.checkpoints.add_difference import CannotTransplant
+from sd2_depth2img.checkpoints.add_difference import CannotAddDifference
 from sd2_depth2img.checkpoints.checkpoint import Checkpoint, NotADepthCheckpoint
 from sd2_depth2img.checkpoints.identify.diagnosis import Part
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS
@@ -61,7 +61,7 @@ def test_the_unet_has_the_difference_in_it(models, paths):
     assert torch.equal(before, depth[name])  # the MODEL that came in is as it was
 
 
-def test_a_transplanted_model_can_take_another_difference(models):
+def test_a_model_with_a_difference_can_take_another_difference(models):
     node = SD2DepthTransplant()
     (there,) = node.execute(**models)
     (back,) = node.execute(there, models["base"], models["fine_tune"])
@@ -72,9 +72,9 @@ def test_a_transplanted_model_can_take_another_difference(models):
 
 def test_models_in_the_wrong_place_are_refused(models):
     node = SD2DepthTransplant()
-    with pytest.raises(CannotTransplant, match=r"fine-tune.safetensors is not a depth model"):
+    with pytest.raises(CannotAddDifference, match=r"fine-tune.safetensors is not a depth model"):
         node.execute(models["fine_tune"], models["model"], models["base"])
-    with pytest.raises(CannotTransplant, match=r"mini.safetensors \(the base\)"):
+    with pytest.raises(CannotAddDifference, match=r"mini.safetensors \(the base\)"):
         node.execute(models["model"], models["fine_tune"], models["model"])
 
 

@@ -67,12 +67,12 @@ def grid(images, **inputs):
     return SD2DepthGrid().execute(images, **inputs)[0]
 
 
-def pictures(count):
+def batch_of(count):
     return torch.rand(count, 20, 30, 3, generator=torch.Generator().manual_seed(count))
 
 
 def test_lists_and_batches_are_taken_apart_in_order():
-    one = pictures(6)
+    one = batch_of(6)
     expected = grid([one], columns=[3])
     assert torch.equal(grid([one[:2], one[2:3], one[3:]], columns=[3]), expected)
     assert torch.equal(grid(list(one.split(1)), columns=[3]), expected)
@@ -81,18 +81,18 @@ def test_lists_and_batches_are_taken_apart_in_order():
 
 
 def test_labels_come_as_a_list_or_as_lines():
-    listed = grid([pictures(4)], column_labels=["left", "right"], row_labels=["up", "down"])
-    lines = grid([pictures(4)], column_labels=["left\nright\n"], row_labels=["up\ndown"])
+    listed = grid([batch_of(4)], column_labels=["left", "right"], row_labels=["up", "down"])
+    lines = grid([batch_of(4)], column_labels=["left\nright\n"], row_labels=["up\ndown"])
     assert torch.equal(listed, lines)
-    swapped = grid([pictures(4)], column_labels=["right", "left"], row_labels=["up", "down"])
+    swapped = grid([batch_of(4)], column_labels=["right", "left"], row_labels=["up", "down"])
     assert not torch.equal(listed, swapped)
-    none = grid([pictures(4)], columns=[2], column_labels=[" \n"], row_labels=[""])
-    assert torch.equal(none, grid([pictures(4)], columns=[2]))
+    none = grid([batch_of(4)], columns=[2], column_labels=[" \n"], row_labels=[""])
+    assert torch.equal(none, grid([batch_of(4)], columns=[2]))
     assert none.shape[1] < listed.shape[1]
 
 
 def test_one_label_for_one_column():
-    assert grid([pictures(2)], column_labels=["only"]).shape[1] > 2 * 20  # two rows
+    assert grid([batch_of(2)], column_labels=["only"]).shape[1] > 2 * 20  # two rows
 
 
 @pytest.mark.parametrize(
@@ -100,16 +100,16 @@ def test_one_label_for_one_column():
     [
         ({"columns": [2, 3]}, "columns takes one number for the whole grid; found 2"),
         ({"font_size": [8, 9, 10]}, "font_size takes one number .*found 3"),
-        ({"column_labels": ["a\nb\nc"]}, "4 pictures do not fill rows of 3"),
+        ({"column_labels": ["a\nb\nc"]}, "4 images do not fill rows of 3"),
         ({"columns": [2], "row_labels": ["a", "b", "c"]}, "found 3 row labels for 2 rows"),
     ],
 )
 def test_bad_lists_are_refused(inputs, message):
     with pytest.raises(ValueError, match=message):
-        grid([pictures(4)], **inputs)
+        grid([batch_of(4)], **inputs)
 
 
-def test_pictures_with_alpha_are_refused():
+def test_images_with_alpha_are_refused():
     with pytest.raises(ValueError, match="RGBA"):
         grid([torch.ones(1, 8, 8, 4)])
 
@@ -131,7 +131,7 @@ def encoded(text):
 
 
 def figure(**changed):
-    """Photo -> depth map -> 2 depth strengths x 2 denoising strengths -> one picture."""
+    """Photo -> depth map -> 2 depth strengths x 2 denoising strengths -> one image."""
     nodes = {
         "checkpoint": ("SD2DepthCheckpointLoader", {"ckpt_name": BUNDLED_CHECKPOINT.name}),
         "photo": ("LoadImage", {"image": str(PHOTO)}),
@@ -201,7 +201,7 @@ def lies_at(image, cell, top, left):
 
 
 def place(image, cell):
-    """Top and left of a cell in a picture, bit for bit."""
+    """Top and left of a cell in an image, bit for bit."""
     corners = (image[0, :, :, 0] == cell[0, 0, 0]).nonzero().tolist()
     (found,) = [corner for corner in corners if lies_at(image, cell, *corner)]
     return found
@@ -224,7 +224,7 @@ def test_the_tutorials_figure_is_one_workflow(base):
         assert np.abs(np.asarray(saved) / 255 - image[0].clamp(0, 1).numpy()).max() < 1 / 255
 
 
-def test_a_cell_is_the_picture_that_its_two_numbers_give_alone(base):
+def test_a_cell_is_the_image_that_its_two_numbers_give_alone(base):
     runner = Runner()
     cells = runner.run(figure()).outputs["decode"][0]
     assert len({cell.numpy().tobytes() for cell in cells}) == 4

@@ -30,7 +30,7 @@ def run(node, *arguments, **options):
 
 
 def noise(batch, height, width):
-    """The same for every picture of a batch, [batch, height, width, 3]."""
+    """The same for every image of a batch, [batch, height, width, 3]."""
     values = torch.rand(1, height, width, 1, generator=torch.Generator().manual_seed(7))
     return values.repeat(batch, 1, 1, 3)
 
@@ -454,7 +454,7 @@ def estimated(photo):
 
 
 def edges(t):
-    """Where a map or picture [1, H, W, 3] has its steepest tenth."""
+    """Where a map or image [1, H, W, 3] has its steepest tenth."""
     grey = t[0].mean(-1).numpy()
     steep = np.hypot(*np.gradient(grey))
     return steep, steep > np.quantile(steep, 0.9)

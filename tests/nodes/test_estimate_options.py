@@ -22,15 +22,15 @@ def model(mini_checkpoint):
 
 
 @pytest.fixture(scope="module")
-def pictures(photo):
+def images(photo):
     return torch.cat([photo[:, :128, :160], photo[:, 200:328, 100:260]])
 
 
-def test_by_default_every_picture_is_estimated_by_itself_at_384(model, pictures):
-    (depth,) = SD2DepthEstimate().execute(pictures, model)
-    expected = torch.cat([estimate(model.network, one, 384) for one in pictures.split(1)])
+def test_by_default_every_image_is_estimated_by_itself_at_384(model, images):
+    (depth,) = SD2DepthEstimate().execute(images, model)
+    expected = torch.cat([estimate(model.network, one, 384) for one in images.split(1)])
     assert torch.equal(depth, to_image(expected))
-    assert torch.equal(SD2DepthEstimate().execute(pictures, model, 384)[0], depth)
+    assert torch.equal(SD2DepthEstimate().execute(images, model, 384)[0], depth)
 
 
 @pytest.mark.parametrize(
@@ -42,12 +42,12 @@ def test_by_default_every_picture_is_estimated_by_itself_at_384(model, pictures)
         ({"smooth": 1.5}, {"smooth": 1.5}),
     ],
 )
-def test_every_option_is_passed_on_and_has_an_effect(model, pictures, inputs, settings):
-    (depth,) = SD2DepthEstimate().execute(pictures, model, 64, **inputs)
-    expected = estimate_all(model.network, pictures, Settings(64, **settings))
+def test_every_option_is_passed_on_and_has_an_effect(model, images, inputs, settings):
+    (depth,) = SD2DepthEstimate().execute(images, model, 64, **inputs)
+    expected = estimate_all(model.network, images, Settings(64, **settings))
     assert torch.equal(depth, to_image(expected))
-    assert not torch.equal(depth, SD2DepthEstimate().execute(pictures, model, 64)[0])
-    assert depth.shape == pictures.shape
+    assert not torch.equal(depth, SD2DepthEstimate().execute(images, model, 64)[0])
+    assert depth.shape == images.shape
     assert (depth.min(), depth.max()) == (0, 1)
 
 
@@ -64,17 +64,17 @@ def test_what_the_canvas_offers_is_what_the_settings_are_without():
     ]
 
 
-def test_depth_fidelity_looks_at_pictures_with_the_same_inputs(model, pictures):
+def test_depth_fidelity_looks_at_images_with_the_same_inputs(model, images):
     ours, theirs = (node.INPUT_TYPES()["optional"] for node in (SD2DepthEstimate, SD2DepthFidelity))
     assert {name: theirs[name] for name in estimation_inputs()} == estimation_inputs()
     assert {name: ours[name] for name in estimation_inputs()} == estimation_inputs()
     options = {"resolution": 64, "tiles": 2, "flip": True, "precision": "bfloat16"}
-    (asked,) = SD2DepthEstimate().execute(pictures, model, **options)
-    same = SD2DepthFidelity().execute(pictures, asked, model, **options)
+    (asked,) = SD2DepthEstimate().execute(images, model, **options)
+    same = SD2DepthFidelity().execute(images, asked, model, **options)
     assert same[2].count("error 0.0000") == 2
     for name in options:
         without = {key: value for key, value in options.items() if key != name}
-        other = SD2DepthFidelity().execute(pictures, asked, model, **without)
+        other = SD2DepthFidelity().execute(images, asked, model, **without)
         assert not torch.equal(other[1], same[1]), name
 
 

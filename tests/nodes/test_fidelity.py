@@ -20,7 +20,7 @@ SIDE = 128
 SCENES = 6
 
 LINE = re.compile(
-    r"picture (\d+): error (\d\.\d{4}) \(without depth (\d\.\d{4})\), order ([\d.]+)%(, best)?"
+    r"image (\d+): error (\d\.\d{4}) \(without depth (\d\.\d{4})\), order ([\d.]+)%(, best)?"
 )
 
 
@@ -45,8 +45,8 @@ def paintings(scenes):
     """One painting of every scene, [6, 128, 128, 3]: what a perfect result looks like."""
     random = np.random.default_rng(HELD_OUT)
     looks = [replace(random_appearance(random), fog=False) for _ in scenes]
-    pictures = [render(scene.depth, look) for scene, look in zip(scenes, looks, strict=True)]
-    return torch.from_numpy(np.stack(pictures))
+    images = [render(scene.depth, look) for scene, look in zip(scenes, looks, strict=True)]
+    return torch.from_numpy(np.stack(images))
 
 
 def fidelity(image, depth, depth_model, **options):
@@ -98,7 +98,7 @@ def test_the_best_is_picked_whatever_its_place(paintings, maps, depth_model, pla
     assert rows[place][3] == max(row[3] for row in rows)
 
 
-def test_an_estimate_fits_its_own_picture_perfectly(paintings, depth_model):
+def test_an_estimate_fits_its_own_image_perfectly(paintings, depth_model):
     """Depth Fidelity sees exactly what Estimate Depth sees, at the same resolution."""
     (estimate,) = SD2DepthEstimate().execute(paintings[:2], depth_model, resolution=SIDE)
     _, heat, report, _ = fidelity(paintings[:2], estimate, depth_model)
@@ -119,17 +119,17 @@ def test_an_inverted_map_scores_like_none_and_in_the_wrong_order(paintings, maps
         assert order < 50 < straight[3]
 
 
-def test_a_map_for_every_picture(paintings, maps, depth_model, table):
+def test_a_map_for_every_image(paintings, maps, depth_model, table):
     report = fidelity(paintings, maps, depth_model)[2]
     assert errors_of(report) == np.diag(table).tolist()
     twice = fidelity(torch.cat([paintings[:2]] * 2), maps[:2], depth_model)[2]
     assert errors_of(twice) == np.diag(table)[[0, 1, 0, 1]].tolist()
-    with pytest.raises(ValueError, match="4 depth maps cannot be shared out to 6 pictures"):
+    with pytest.raises(ValueError, match="4 depth maps cannot be shared out to 6 images"):
         fidelity(paintings, maps[:4], depth_model)
 
 
 def test_the_mask_decides_what_counts(paintings, maps, depth_model):
-    """The left half of one painting and the right half of another, in one picture."""
+    """The left half of one painting and the right half of another, in one image."""
     left = torch.zeros(1, SIDE, SIDE)
     left[..., : SIDE // 2] = 1
     halves = torch.where(left.bool().unsqueeze(-1), paintings[:1], paintings[1:2])
@@ -154,7 +154,7 @@ def test_the_heat_map_is_brighter_where_the_depth_is_wrong(paintings, maps, dept
 def test_a_map_of_another_size_is_fitted_with_a_warning(paintings, maps, depth_model, caplog):
     small = maps[:1, ::2, ::2]
     error = errors_of(fidelity(paintings[:1], small, depth_model)[2])[0]
-    assert "depth map is 64 × 64 pixels, the pictures 128 × 128" in caplog.text
+    assert "depth map is 64 × 64 pixels, the images 128 × 128" in caplog.text
     full = errors_of(fidelity(paintings[:1], maps[:1], depth_model)[2])[0]
     assert error == pytest.approx(full, abs=0.02)
 
@@ -170,9 +170,7 @@ def test_broken_pixels_of_the_map_are_repaired_as_encode_depth_does(
     assert error == pytest.approx(whole, abs=1e-3)
 
 
-def test_a_picture_without_depth_gets_the_error_that_is_reported_for_it(
-    paintings, maps, depth_model
-):
+def test_a_image_without_depth_gets_the_error_that_is_reported_for_it(paintings, maps, depth_model):
     grey = torch.full_like(paintings[:1], 0.5)
     _, _, report, index = fidelity(torch.cat([grey, paintings[:1]]), maps[:1], depth_model)
     flat, painted = read(report)
@@ -216,7 +214,7 @@ def test_bad_input_is_refused_before_the_slow_part(depth, options, said):
         fidelity(torch.rand(3, 64, 64, 3), depth, Unread(), **options)
 
 
-def test_bad_pictures_and_resolutions_are_refused_with_their_values(maps, depth_model):
+def test_bad_images_and_resolutions_are_refused_with_their_values(maps, depth_model):
     with pytest.raises(ValueError, match=r"\(128, 128, 3\)"):
         fidelity(torch.rand(128, 128, 3), maps[:1], depth_model)
     with pytest.raises(ValueError, match="to 255"):

@@ -8,13 +8,13 @@ import torch
 from sd2_depth2img.depth.convention import to_image
 from sd2_depth2img.nodes.conditioning import SD2DepthEncode
 from sd2_depth2img.nodes.depth_files import SD2DepthEstimate
+from sd2_depth2img.nodes.image import SD2DepthCrop, SD2DepthPrepare, SD2DepthStitch
 from sd2_depth2img.nodes.inpaint import (
     SD2DepthInpaintEncode,
     SD2DepthStrengthMap,
     SD2DepthUnderMask,
 )
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
-from sd2_depth2img.nodes.picture import SD2DepthCrop, SD2DepthPrepare, SD2DepthStitch
 from sd2_depth2img.nodes.sample import SD2DepthSampler
 from sd2_depth2img.sampling.depth_channel import MissingDepthError
 from sd2_depth2img.sampling.latents import MaskedContent, StrengthRule
@@ -35,7 +35,7 @@ def prompts(miniature):
 
 
 @pytest.fixture
-def picture(photo):
+def image(photo):
     """[1, 160, 224, 3] of a photograph."""
     return photo[:, 40:200, 140:364].contiguous()
 
@@ -70,10 +70,10 @@ def sample(miniature, prompts, depth, latent, encode=None, **options):
     return latent
 
 
-def inpainted(miniature, prompts, picture, mask, depth, *, crop=None, encode=None, **options):
+def inpainted(miniature, prompts, image, mask, depth, *, crop=None, encode=None, **options):
     """Crop, encode, sample, decode, stitch."""
     part, part_mask, part_depth, stitch = SD2DepthCrop().execute(
-        picture, mask, depth, size=64, **(crop or {})
+        image, mask, depth, size=64, **(crop or {})
     )
     vae = miniature[2]
     (latent,) = SD2DepthInpaintEncode().execute(part, part_mask, vae, **(encode or {}))
@@ -87,46 +87,44 @@ def inpainted(miniature, prompts, picture, mask, depth, *, crop=None, encode=Non
 @pytest.mark.parametrize("content", [content.value for content in MaskedContent])
 @pytest.mark.parametrize("denoise", [1.0, 0.6])
 def test_outside_of_the_mask_the_photograph_stays_bit_for_bit(
-    miniature, prompts, picture, mask, depth, content, denoise
+    miniature, prompts, image, mask, depth, content, denoise
 ):
     result = inpainted(
-        miniature, prompts, picture, mask, depth, encode={"content": content}, denoise=denoise
+        miniature, prompts, image, mask, depth, encode={"content": content}, denoise=denoise
     )
     outside = mask == 0
-    assert result.shape == picture.shape
-    assert torch.equal(result[outside], picture[outside])
-    assert (result - picture).abs()[~outside].mean() > 0.02
+    assert result.shape == image.shape
+    assert torch.equal(result[outside], image[outside])
+    assert (result - image).abs()[~outside].mean() > 0.02
 
 
-def test_a_soft_mask_changes_nothing_outside_of_its_feather(
-    miniature, prompts, picture, mask, depth
-):
+def test_a_soft_mask_changes_nothing_outside_of_its_feather(miniature, prompts, image, mask, depth):
     soft = mask * 0.5
-    result = inpainted(miniature, prompts, picture, soft, depth)
-    assert torch.equal(result[soft == 0], picture[soft == 0])
+    result = inpainted(miniature, prompts, image, soft, depth)
+    assert torch.equal(result[soft == 0], image[soft == 0])
 
 
-def test_an_empty_mask_gives_the_photograph_back(miniature, prompts, picture, mask, depth, caplog):
-    result = inpainted(miniature, prompts, picture, mask * 0, depth)
-    assert torch.equal(result, picture)
+def test_an_empty_mask_gives_the_photograph_back(miniature, prompts, image, mask, depth, caplog):
+    result = inpainted(miniature, prompts, image, mask * 0, depth)
+    assert torch.equal(result, image)
     assert "the mask is empty" in caplog.text
 
 
-def test_an_empty_mask_costs_no_sampling(miniature, prompts, picture, mask, depth, caplog):
-    latent = encoded(miniature, picture, mask * 0)
+def test_an_empty_mask_costs_no_sampling(miniature, prompts, image, mask, depth, caplog):
+    latent = encoded(miniature, image, mask * 0)
     assert sample(miniature, prompts, depth, latent)["samples"] is latent["samples"]
     assert "noise mask is empty" in caplog.text
 
 
-def test_a_mask_that_prepare_cuts_off_is_told_about(picture, caplog):
+def test_a_mask_that_prepare_cuts_off_is_told_about(image, caplog):
     mask = torch.zeros(1, 160, 224)
     mask[:, :, :8] = 1
-    SD2DepthPrepare().execute(picture, mask, size=64)
+    SD2DepthPrepare().execute(image, mask, size=64)
     assert "use fit = pad" in caplog.text
 
 
-def test_a_full_mask_is_no_mask(miniature, prompts, picture, depth):
-    (part, part_mask, part_depth, _) = SD2DepthPrepare().execute(picture, None, depth, size=64)
+def test_a_full_mask_is_no_mask(miniature, prompts, image, depth):
+    (part, part_mask, part_depth, _) = SD2DepthPrepare().execute(image, None, depth, size=64)
     assert (part_mask == 1).all()
     (latent,) = SD2DepthInpaintEncode().execute(part, part_mask, miniature[2])
     plain = {"samples": miniature[2].encode(part)}
@@ -138,31 +136,31 @@ def test_a_full_mask_is_no_mask(miniature, prompts, picture, depth):
         assert torch.equal(*results)
 
 
-def test_batches_of_pictures_masks_and_depth_maps(miniature, prompts, picture, mask, depth):
-    pictures = torch.cat([picture, picture.flip(2)])
+def test_batches_of_images_masks_and_depth_maps(miniature, prompts, image, mask, depth):
+    images = torch.cat([image, image.flip(2)])
     masks = torch.cat([mask, mask.roll(20, 2)])
-    result = inpainted(miniature, prompts, pictures, masks, torch.cat([depth, depth.flip(2)]))
-    assert result.shape == pictures.shape
-    assert torch.equal(result[masks == 0], pictures[masks == 0])
+    result = inpainted(miniature, prompts, images, masks, torch.cat([depth, depth.flip(2)]))
+    assert result.shape == images.shape
+    assert torch.equal(result[masks == 0], images[masks == 0])
 
 
 # --- strength -------------------------------------------------------------------------------------
 
 
-def masked_latents(miniature, picture, mask, depth):
+def masked_latents(miniature, image, mask, depth):
     """Latents of two photographs that differ under the mask only in colour, and of one depth."""
-    other = torch.where(mask.unsqueeze(-1) > 0, 1 - picture, picture)
+    other = torch.where(mask.unsqueeze(-1) > 0, 1 - image, image)
     part = slice(16, 144)
     return [
         SD2DepthInpaintEncode().execute(
             one[:, part, part], mask[:, part, part], miniature[2], grow=24
         )[0]
-        for one in (picture, other)
+        for one in (image, other)
     ], depth[:, part, part]
 
 
-def test_at_full_strength_the_sources_colours_do_not_matter(miniature, prompts, picture, depth):
-    sources = [{"samples": miniature[2].encode(one)} for one in (picture, picture.flip(3) * 0.5)]
+def test_at_full_strength_the_sources_colours_do_not_matter(miniature, prompts, image, depth):
+    sources = [{"samples": miniature[2].encode(one)} for one in (image, image.flip(3) * 0.5)]
     ours = [sample(miniature, prompts, depth, one)["samples"] for one in sources]
     assert torch.equal(*ours)
     rule = {"strength_rule": StrengthRule.KSAMPLER.value}
@@ -171,9 +169,9 @@ def test_at_full_strength_the_sources_colours_do_not_matter(miniature, prompts, 
 
 
 def test_under_a_mask_too_ours_forgets_the_colours_and_ksamplers_rule_does_not(
-    miniature, prompts, picture, mask, depth
+    miniature, prompts, image, mask, depth
 ):
-    latents, part = masked_latents(miniature, picture, mask, depth)
+    latents, part = masked_latents(miniature, image, mask, depth)
     # What the encoder spreads beyond the mask is not the rule's doing.
     outside = latents[0]["noise_mask"][0, 0] == 0
     latents[1]["samples"][..., outside] = latents[0]["samples"][..., outside]
@@ -189,11 +187,9 @@ def test_under_a_mask_too_ours_forgets_the_colours_and_ksamplers_rule_does_not(
     assert apart < 0.1 * (theirs[0] - theirs[1])[well_inside].abs().max()
 
 
-def test_the_deviation_from_the_source_rises_with_the_masks_value(
-    miniature, prompts, picture, depth
-):
+def test_the_deviation_from_the_source_rises_with_the_masks_value(miniature, prompts, image, depth):
     part = slice(16, 144)
-    photo, map_ = picture[:, part, part], depth[:, part, part]
+    photo, map_ = image[:, part, part], depth[:, part, part]
     source = miniature[2].encode(photo)
     deviations = []
     for value in (0.0, 0.25, 0.5, 0.75, 1.0):
@@ -206,7 +202,7 @@ def test_the_deviation_from_the_source_rises_with_the_masks_value(
 
 
 def test_depth_guidance_and_the_depth_maps_times_reach_the_sampler(
-    miniature, prompts, picture, depth
+    miniature, prompts, image, depth
 ):
     latent = {"samples": torch.zeros(1, 4, 20, 28)}
     plain = sample(miniature, prompts, depth, latent)["samples"]
@@ -234,56 +230,56 @@ def test_depth_missing_in_one_area_is_told(miniature, prompts, depth):
 # --- what the sampler finds under the mask --------------------------------------------------------
 
 
-def encoded(miniature, picture, mask, **options):
-    (latent,) = SD2DepthInpaintEncode().execute(picture, mask, miniature[2], **options)
+def encoded(miniature, image, mask, **options):
+    (latent,) = SD2DepthInpaintEncode().execute(image, mask, miniature[2], **options)
     return latent
 
 
 def test_filling_takes_the_borders_colours(miniature, mask):
-    picture = torch.full((1, 160, 224, 3), 0.2)
-    picture[mask > 0] = torch.tensor([1.0, 0.0, 0.0])
-    filled = miniature[2].decode(encoded(miniature, picture, mask, content="fill")["samples"])
+    image = torch.full((1, 160, 224, 3), 0.2)
+    image[mask > 0] = torch.tensor([1.0, 0.0, 0.0])
+    filled = miniature[2].decode(encoded(miniature, image, mask, content="fill")["samples"])
     assert (filled[mask > 0] - 0.2).abs().mean() < 0.08
 
 
-def test_the_mask_is_grown_and_feathered_in_pixels(miniature, picture, mask):
+def test_the_mask_is_grown_and_feathered_in_pixels(miniature, image, mask):
     """And given at the latent's size; the mask begins at 70, a latent pixel at 64 or 72."""
-    grown = encoded(miniature, picture, mask, grow=5)["noise_mask"]
+    grown = encoded(miniature, image, mask, grow=5)["noise_mask"]
     assert grown.shape == (1, 1, 20, 28)
     assert grown[0, 0, 10].tolist() == [0.0] * 8 + [1.0] * 9 + [0.0] * 11
-    soft = encoded(miniature, picture, mask, grow=5, feather=15)["noise_mask"][0, 0, 10]
+    soft = encoded(miniature, image, mask, grow=5, feather=15)["noise_mask"][0, 0, 10]
     assert torch.equal(soft > 0, torch.tensor([6 <= n < 19 for n in range(28)]))
     assert 0 < soft[6] < soft[7] < soft[8] == 1
 
 
-def test_the_smallest_mask_still_repaints_its_latent_pixel(miniature, prompts, picture, depth):
+def test_the_smallest_mask_still_repaints_its_latent_pixel(miniature, prompts, image, depth):
     dot = torch.zeros(1, 160, 224)
     dot[:, 87, 103] = 1
-    latent = encoded(miniature, picture, dot, grow=0)
+    latent = encoded(miniature, image, dot, grow=0)
     assert latent["noise_mask"].sum() == 1
     result = sample(miniature, prompts, depth, latent)["samples"]
     change = (result - latent["samples"]).abs().amax(dim=(0, 1))
     assert (change > 0.01).nonzero().tolist() == [[10, 12]]
 
 
-def test_growing_works_behind_a_crop(miniature, picture, mask, depth):
+def test_growing_works_behind_a_crop(miniature, image, mask, depth):
     """Resizing leaves a soft rim around the mask, which must not stop it."""
-    part, part_mask, _, _ = SD2DepthCrop().execute(picture, mask, depth, size=256, padding=60)
+    part, part_mask, _, _ = SD2DepthCrop().execute(image, mask, depth, size=256, padding=60)
     assert ((part_mask > 0) & (part_mask < 1)).any()
     kept, grown = (encoded(miniature, part, part_mask, grow=n)["noise_mask"] for n in (0, 16))
     assert (grown == 1).sum() > (kept > 0).sum()
 
 
-def test_half_precision_pictures_are_taken(miniature, picture, mask, depth):
+def test_half_precision_images_are_taken(miniature, image, mask, depth):
     """ComfyUI's --fp16-intermediates."""
-    whole = [one.execute(picture.half(), mask, depth.half(), 64) for one in
+    whole = [one.execute(image.half(), mask, depth.half(), 64) for one in
              (SD2DepthCrop(), SD2DepthPrepare())]  # fmt: skip
     assert all(part[0].dtype == torch.float32 for part in whole)
-    latent = encoded(miniature, picture.half(), mask, content="fill")
+    latent = encoded(miniature, image.half(), mask, content="fill")
     assert torch.isfinite(latent["samples"]).all()
 
 
-def test_pictures_with_transparency_are_refused_before_anything_runs(miniature, mask, depth):
+def test_images_with_transparency_are_refused_before_anything_runs(miniature, mask, depth):
     transparent = torch.rand(1, 160, 224, 4)
     for node in (SD2DepthCrop(), SD2DepthPrepare()):
         with pytest.raises(ValueError, match="alpha channel"):
@@ -293,17 +289,17 @@ def test_pictures_with_transparency_are_refused_before_anything_runs(miniature, 
 
 
 @pytest.mark.parametrize(
-    ("picture_shape", "mask_shape", "options", "message"),
+    ("image_shape", "mask_shape", "options", "message"),
     [
         ((1, 100, 64, 3), (1, 100, 64), {}, "64 x 100 pixels; the latent needs multiples of 8"),
         ((1, 64, 64, 3), (1, 32, 64), {}, "64 x 32 pixels, what it belongs to 64 x 64"),
         ((1, 64, 64, 3), (2, 64, 64), {}, "2 masks cannot be shared out to 1"),
-        ((1, 64, 64, 3), (1, 64, 64), {"content": "fill"}, "covers the whole picture"),
+        ((1, 64, 64, 3), (1, 64, 64), {"content": "fill"}, "covers the whole image"),
     ],
 )
-def test_what_cannot_be_encoded_is_refused(miniature, picture_shape, mask_shape, options, message):
+def test_what_cannot_be_encoded_is_refused(miniature, image_shape, mask_shape, options, message):
     with pytest.raises(ValueError, match=message):
-        encoded(miniature, torch.rand(picture_shape), torch.ones(mask_shape), **options)
+        encoded(miniature, torch.rand(image_shape), torch.ones(mask_shape), **options)
 
 
 # --- depth under the mask -------------------------------------------------------------------------
@@ -362,12 +358,12 @@ def test_a_flat_map_is_far_everywhere_and_says_so(caplog):
     assert "1 of 1 depth maps are flat" in caplog.text
 
 
-# --- pictures and their frames --------------------------------------------------------------------
+# --- images and their frames --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
-def test_prepare_brings_picture_mask_and_depth_the_same_way(picture, mask, fit):
-    """A picture, a mask and a depth map that say the same must still say the same after it."""
+def test_prepare_brings_image_mask_and_depth_the_same_way(image, mask, fit):
+    """An image, a mask and a depth map that say the same must still say the same after it."""
     marks = mask.unsqueeze(-1).repeat(1, 1, 1, 3)
     part, part_mask, part_depth, stitch = SD2DepthPrepare().execute(marks, mask, marks, 128, fit)
     assert part.shape[1] == 128
@@ -378,45 +374,45 @@ def test_prepare_brings_picture_mask_and_depth_the_same_way(picture, mask, fit):
     assert torch.equal(SD2DepthStitch().execute(stitch, part)[0], marks)
 
 
-def test_prepare_without_mask_and_depth_repaints_the_whole_frame(picture):
-    part, mask, depth, stitch = SD2DepthPrepare().execute(picture, size=64)
+def test_prepare_without_mask_and_depth_repaints_the_whole_frame(image):
+    part, mask, depth, stitch = SD2DepthPrepare().execute(image, size=64)
     assert part.shape == (1, 64, 64, 3)  # 224 : 160 is nearer to 64 : 64 than to 128 : 64
     assert (mask == 1).all()
     assert depth is None
     back = SD2DepthStitch().execute(stitch, torch.zeros_like(part), feather=0)[0]
     assert (back[:, :, 32:192] == 0).all()
-    assert torch.equal(back[:, :, :32], picture[:, :, :32])
+    assert torch.equal(back[:, :, :32], image[:, :, :32])
 
 
-def test_a_missing_depth_map_is_explained_by_the_node_that_wants_it(picture, prompts):
-    depth = SD2DepthPrepare().execute(picture, size=64)[2]
+def test_a_missing_depth_map_is_explained_by_the_node_that_wants_it(image, prompts):
+    depth = SD2DepthPrepare().execute(image, size=64)[2]
     with pytest.raises(ValueError, match="no depth map"):
         SD2DepthEncode().execute(*prompts, depth)
 
 
-def test_the_crops_depth_range_is_its_own_or_the_whole_maps(picture, mask, depth):
-    own = SD2DepthCrop().execute(picture, mask, depth, 64, padding=0)[2]
+def test_the_crops_depth_range_is_its_own_or_the_whole_maps(image, mask, depth):
+    own = SD2DepthCrop().execute(image, mask, depth, 64, padding=0)[2]
     assert (own.min(), own.max()) == (0, 1)
-    whole = SD2DepthCrop().execute(picture, mask, depth, 64, 0, "whole map")[2]
+    whole = SD2DepthCrop().execute(image, mask, depth, 64, 0, "whole map")[2]
     there = depth[mask > 0]
     assert whole.min() == pytest.approx(there.min().item(), abs=0.01)
     assert whole.max() == pytest.approx(there.max().item(), abs=0.01)
 
 
-def test_a_depth_map_of_another_size_but_the_pictures_shape_is_taken(picture, mask, depth):
+def test_a_depth_map_of_another_size_but_the_images_shape_is_taken(image, mask, depth):
     half = depth[:, ::2, ::2]
-    full = SD2DepthCrop().execute(picture, mask, depth, size=64)[2]
-    assert torch.allclose(SD2DepthCrop().execute(picture, mask, half, size=64)[2], full, atol=0.03)
+    full = SD2DepthCrop().execute(image, mask, depth, size=64)[2]
+    assert torch.allclose(SD2DepthCrop().execute(image, mask, half, size=64)[2], full, atol=0.03)
     rounded = torch.nn.functional.interpolate(depth.movedim(-1, 1), (80, 111)).movedim(1, -1)
-    SD2DepthCrop().execute(picture, mask, rounded, size=64)
+    SD2DepthCrop().execute(image, mask, rounded, size=64)
     with pytest.raises(ValueError, match="different shapes"):
-        SD2DepthCrop().execute(picture, mask, depth[:, :100], size=64)
+        SD2DepthCrop().execute(image, mask, depth[:, :100], size=64)
     with pytest.raises(ValueError, match="3 depth maps cannot be shared out to 1"):
-        SD2DepthCrop().execute(picture, mask, depth.repeat(3, 1, 1, 1), size=64)
+        SD2DepthCrop().execute(image, mask, depth.repeat(3, 1, 1, 1), size=64)
 
 
-def test_depth_is_estimated_at_the_prepared_size(miniature, picture):
-    part, _, _, _ = SD2DepthPrepare().execute(picture, size=64)
+def test_depth_is_estimated_at_the_prepared_size(miniature, image):
+    part, _, _, _ = SD2DepthPrepare().execute(image, size=64)
     (depth,) = SD2DepthEstimate().execute(part, miniature[3], resolution=64)
     assert depth.shape == part.shape
 
@@ -424,12 +420,12 @@ def test_depth_is_estimated_at_the_prepared_size(miniature, picture):
 # --- progress -------------------------------------------------------------------------------------
 
 
-def test_pictures_and_maps_are_worked_on_one_by_one_under_a_progress_bar(
-    miniature, picture, mask, depth, progress_bars
+def test_images_and_maps_are_worked_on_one_by_one_under_a_progress_bar(
+    miniature, image, mask, depth, progress_bars
 ):
-    pictures, maps = picture.repeat(3, 1, 1, 1), depth.repeat(3, 1, 1, 1)
+    images, maps = image.repeat(3, 1, 1, 1), depth.repeat(3, 1, 1, 1)
     runs = [
-        lambda: SD2DepthInpaintEncode().execute(pictures, mask, miniature[2], content="fill"),
+        lambda: SD2DepthInpaintEncode().execute(images, mask, miniature[2], content="fill"),
         lambda: SD2DepthUnderMask().execute(maps, mask, "smooth fill"),
         lambda: SD2DepthUnderMask().execute(maps, mask, "other map", depth),
         lambda: SD2DepthStrengthMap().execute(maps),

@@ -183,14 +183,14 @@ def test_a_checkpoint_without_midas_loads_and_complains_when_midas_is_used(base,
 
 
 def test_estimates_a_batch_of_real_photographs_at_their_own_size(loaded, photo):
-    pictures = torch.cat([photo[:, :200, :312], photo[:, 200:400, 200:512]])
-    (maps,) = SD2DepthEstimate().execute(pictures, loaded[3], resolution=128)
-    assert maps.shape == pictures.shape
+    images = torch.cat([photo[:, :200, :312], photo[:, 200:400, 200:512]])
+    (maps,) = SD2DepthEstimate().execute(images, loaded[3], resolution=128)
+    assert maps.shape == images.shape
     assert maps.dtype == torch.float32
     assert torch.equal(maps[..., 0], maps[..., 2])
     assert [maps[i].min().item() for i in (0, 1)] == [0.0, 0.0]
     assert [maps[i].max().item() for i in (0, 1)] == [1.0, 1.0]
-    (first,) = SD2DepthEstimate().execute(pictures[:1], loaded[3], resolution=128)
+    (first,) = SD2DepthEstimate().execute(images[:1], loaded[3], resolution=128)
     assert torch.equal(maps[:1], first)
 
 
@@ -222,18 +222,18 @@ def test_load_reads_the_input_folder_inverts_and_notices_edits(base):
 
 
 @pytest.mark.parametrize("file_format", ["tiff float", "exr", "npy", "npz", "pfm"])
-def test_floats_come_back_exactly_and_are_shown_as_pictures(base, file_format):
+def test_floats_come_back_exactly_and_are_shown_as_images(base, file_format):
     maps = torch.rand(2, 17, 9, 1).repeat(1, 1, 1, 3)
     shown = SD2DepthSave().execute(maps, "scan", file_format=file_format)["ui"]
-    for entry, picture, expected in zip(shown["files"], shown["images"], maps, strict=True):
+    for entry, image, expected in zip(shown["files"], shown["images"], maps, strict=True):
         (back,) = SD2DepthLoad().execute(f"{entry['filename']} [output]")
         assert torch.equal(back[0], expected)
-        assert picture["type"] == "temp"
-        seen = cv2.imread(str(base / "output" / "temp" / picture["filename"]))
+        assert image["type"] == "temp"
+        seen = cv2.imread(str(base / "output" / "temp" / image["filename"]))
         assert np.abs(seen / 255 - expected.numpy()).max() <= 0.5 / 255 + 1e-6
 
 
-def test_load_lists_pictures_and_files_of_numbers(base):
+def test_load_lists_images_and_files_of_numbers(base):
     for name in ("a.png", "b.exr", "c.NPY", "d.npz", "e.pfm", "f.tiff", "g.txt", "h.latent"):
         (base / "input" / name).touch()
     listed = SD2DepthLoad.INPUT_TYPES()["required"]["image"][0]

@@ -33,7 +33,7 @@ def ramp(height=64, width=96):
     return (rows + columns).unsqueeze(0)
 
 
-def test_every_map_gets_a_page_a_line_and_a_picture_on_the_node(base):
+def test_every_map_gets_a_page_a_line_and_a_image_on_the_node(base):
     maps = torch.cat([ramp(), 1 - ramp(), torch.full_like(ramp(), 0.4)])
     shown = SD2DepthPreview().execute(canvas(maps))
     pages, report = shown["result"]
@@ -81,49 +81,49 @@ def test_missing_pixels_are_reported_and_drawn():
 
 
 @pytest.mark.parametrize("move", ["sway", "circle", "push in"])
-def test_strength_0_repeats_the_picture_bit_for_bit(photo, move):
-    picture = photo[:, :64, :96]
-    (frames,) = SD2DepthParallax().execute(picture, canvas(ramp()), move, frames=5, strength=0.0)
+def test_strength_0_repeats_the_image_bit_for_bit(photo, move):
+    image = photo[:, :64, :96]
+    (frames,) = SD2DepthParallax().execute(image, canvas(ramp()), move, frames=5, strength=0.0)
     assert frames.shape == (5, 64, 96, 3)
-    assert all(torch.equal(frame, picture[0]) for frame in frames)
+    assert all(torch.equal(frame, image[0]) for frame in frames)
 
 
-def test_pictures_get_their_own_maps_one_after_the_other(photo):
-    pictures = torch.cat([photo[:, :64, :96], photo[:, 64:128, :96]])
+def test_images_get_their_own_maps_one_after_the_other(photo):
+    images = torch.cat([photo[:, :64, :96], photo[:, 64:128, :96]])
     maps = canvas(torch.cat([ramp(), ramp().flip(2)]))
-    (both,) = SD2DepthParallax().execute(pictures, maps, frames=3)
+    (both,) = SD2DepthParallax().execute(images, maps, frames=3)
     for index in range(2):
         one = slice(index, index + 1)
-        (alone,) = SD2DepthParallax().execute(pictures[one], maps[one], frames=3)
+        (alone,) = SD2DepthParallax().execute(images[one], maps[one], frames=3)
         assert torch.equal(both[3 * index : 3 * index + 3], alone)
     assert not torch.equal(both[1], both[0])
 
 
 def test_an_outline_moves_with_its_thing_when_near_is_widened():
-    picture = torch.zeros(1, 40, 60, 3)
-    picture[:, 10:30, 20:40] = 1
+    image = torch.zeros(1, 40, 60, 3)
+    image[:, 10:30, 20:40] = 1
     depth = torch.zeros(1, 40, 60)
     depth[:, 13:27, 23:37] = 1  # three pixels inside of the outline
     left_behind = {}
     for grow in (0, 4):
-        frames = SD2DepthParallax().execute(picture, canvas(depth), "sway", 4, 8.0, grow)[0]
+        frames = SD2DepthParallax().execute(image, canvas(depth), "sway", 4, 8.0, grow)[0]
         left_behind[grow] = float(frames[1, 15:25, 37:, 0].sum())
     assert left_behind[4] < 0.2 * left_behind[0]
 
 
-def test_a_map_of_another_size_is_fitted_to_its_picture(photo):
-    picture = photo[:, :64, :96]
-    (expected,) = SD2DepthParallax().execute(picture, canvas(ramp()), frames=4)
-    (found,) = SD2DepthParallax().execute(picture, canvas(ramp(128, 192)), frames=4)
+def test_a_map_of_another_size_is_fitted_to_its_image(photo):
+    image = photo[:, :64, :96]
+    (expected,) = SD2DepthParallax().execute(image, canvas(ramp()), frames=4)
+    (found,) = SD2DepthParallax().execute(image, canvas(ramp(128, 192)), frames=4)
     assert found.shape == expected.shape
     assert (found - expected).abs().mean() < 0.01
-    assert (found[1] - picture[0]).abs().mean() > 0.05  # it did move
+    assert (found[1] - image[0]).abs().mean() > 0.05  # it did move
 
 
 def test_input_that_does_not_fit_is_refused(photo):
-    with pytest.raises(ValueError, match="2 depth maps cannot be shared out to 1 pictures"):
+    with pytest.raises(ValueError, match="2 depth maps cannot be shared out to 1 images"):
         SD2DepthParallax().execute(photo[:, :64, :96], canvas(ramp().repeat(2, 1, 1)))
-    with pytest.raises(ValueError, match="96 x 64 pixels, the picture 512 x 512"):
+    with pytest.raises(ValueError, match="96 x 64 pixels, the image 512 x 512"):
         SD2DepthParallax().execute(photo, canvas(ramp()))
     with pytest.raises(ValueError, match="Take its alpha channel off first"):
         SD2DepthParallax().execute(torch.rand(1, 64, 96, 4), canvas(ramp()))
@@ -136,11 +136,11 @@ def test_maps_and_frames_are_drawn_one_by_one_under_a_progress_bar(photo, progre
     SD2DepthPreview().execute(maps)
     assert [(bar.total, bar.done) for bar in progress_bars] == [(3, 3)]
     progress_bars.clear()
-    pictures = photo[:, :64, :96].repeat(3, 1, 1, 1)
-    SD2DepthParallax().execute(pictures, maps, frames=2)
+    images = photo[:, :64, :96].repeat(3, 1, 1, 1)
+    SD2DepthParallax().execute(images, maps, frames=2)
     assert [(bar.total, bar.done) for bar in progress_bars] == [(3, 3), (6, 6)]
     progress_bars.cancel_after = 2
-    for draw in (SD2DepthPreview().execute, partial(SD2DepthParallax().execute, pictures)):
+    for draw in (SD2DepthPreview().execute, partial(SD2DepthParallax().execute, images)):
         with pytest.raises(KeyboardInterrupt):
             draw(maps)
         assert progress_bars[-1].done == 2

@@ -25,10 +25,10 @@ def depth():
 def test_agrees_with_diffusers_prepare_depth_map(depth):
     pipeline = object.__new__(StableDiffusionDepth2ImgPipeline)
     pipeline.vae_scale_factor = 8
-    # It takes the latent's size from a picture and the depth map as given.
-    picture = torch.zeros(2, 3, 96, 128)
+    # It takes the latent's size from an image and the depth map as given.
+    image = torch.zeros(2, 3, 96, 128)
     theirs = StableDiffusionDepth2ImgPipeline.prepare_depth_map(
-        pipeline, picture, depth, 2, False, torch.float32, torch.device("cpu")
+        pipeline, image, depth, 2, False, torch.float32, torch.device("cpu")
     )
     ours = DepthCondition(depth).channel(2, 12, 16)
     assert torch.linalg.norm(ours - theirs) <= 1e-5 * torch.linalg.norm(theirs)

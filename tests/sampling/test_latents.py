@@ -51,7 +51,7 @@ def test_a_full_mask_is_no_mask_and_an_empty_one_keeps_everything(samples):
     assert torch.equal(start_latent(samples, 1.0, torch.zeros(64, 64), PURE), samples)
 
 
-def test_white_of_an_8_bit_grey_picture_is_fully_on(samples):
+def test_white_of_an_8_bit_grey_image_is_fully_on(samples):
     white = torch.full((64, 64), 255 * 256 / 65535)  # as ComfyUI 0.33 loads it
     assert (start_latent(samples, 1.0, white, PURE) == 0).all()
 
@@ -97,7 +97,7 @@ HALF[..., 4:] = 1.0
 
 
 @pytest.mark.parametrize("content", [MaskedContent.ORIGINAL, MaskedContent.FILL])
-def test_content_of_the_picture_leaves_the_latent_alone(samples, content):
+def test_content_of_the_image_leaves_the_latent_alone(samples, content):
     assert masked_content(samples, HALF, content) is samples
 
 

@@ -324,7 +324,7 @@ def test_reads_both_formats(tmp_path):
 
 
 @pytest.mark.parametrize("keys", [("prompt", "workflow"), ("prompt",), ("workflow",)])
-def test_reads_what_a_picture_carries(tmp_path, keys):
+def test_reads_what_a_image_carries(tmp_path, keys):
     record = json.loads(RECORDED.read_text(encoding="utf-8"))
     data = {"prompt": record["output"], "workflow": record["workflow"]}
     info = PngInfo()
@@ -336,7 +336,7 @@ def test_reads_what_a_picture_carries(tmp_path, keys):
     assert (found.canvas is not None) == ("workflow" in keys)
 
 
-def test_a_picture_without_a_workflow(tmp_path):
+def test_a_image_without_a_workflow(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
     with pytest.raises(WorkflowError, match="carries no workflow"):
         read_workflow(tmp_path / "a.png")
@@ -395,7 +395,7 @@ def test_a_subgraph_in_itself():
         parse_workflow(document)
 
 
-def test_a_truncated_picture_is_no_workflow(tmp_path):
+def test_a_truncated_image_is_no_workflow(tmp_path):
     path = tmp_path / "cut.png"
     Image.new("RGB", (64, 64)).save(path)
     path.write_bytes(path.read_bytes()[:60])

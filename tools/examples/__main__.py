@@ -1,4 +1,4 @@
-"""`python -m sd2_depth2img.tools.examples`: write the example workflows, or pictures of runs."""
+"""`python -m sd2_depth2img.tools.examples`: write the example workflows, or images of runs."""
 
 import argparse
 import json
@@ -25,7 +25,7 @@ def main() -> None:
         nargs="?",
         choices=("workflows", "thumbnails", "depth-sheet"),
         default="workflows",
-        help="the files for ComfyUI (default), a picture of each, which runs it, or the sheet of "
+        help="the files for ComfyUI (default), an image of each, which runs it, or the sheet of "
         "all operations on depth maps in docs",
     )
     parser.add_argument(

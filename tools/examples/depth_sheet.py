@@ -20,12 +20,12 @@ from ...nodes.depth_edit import (
     SD2DepthRefine,
 )
 from ...nodes.depth_files import SD2DepthEstimate
+from ...nodes.image import SD2DepthPrepare
 from ...nodes.inpaint import SD2DepthUnderMask
 from ...nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
-from ...nodes.picture import SD2DepthPrepare
 from ...nodes.preview import SD2DepthParallax
 from ...sampling.depth_channel import DepthCondition
-from ...workflows.core_nodes.files import read_picture, to_picture
+from ...workflows.core_nodes.files import read_image, to_pil
 
 SIZE = 256  # pixels; what the bundled checkpoint was trained at
 COLUMNS = 6
@@ -33,8 +33,8 @@ FONT_SIZE = 14
 
 
 def depth_sheet(photo: Path) -> Image.Image:
-    """Run every operation once on a photo; one captioned picture for each, then Preview's page."""
-    image = SD2DepthPrepare().execute(read_picture(photo)[0], size=SIZE)[0]
+    """Run every operation once on a photo; one captioned image for each, then Preview's page."""
+    image = SD2DepthPrepare().execute(read_image(photo)[0], size=SIZE)[0]
     depth_model = SD2DepthCheckpointLoader().execute(str(BUNDLED_CHECKPOINT))[3]
     (depth,) = SD2DepthEstimate().execute(image, depth_model, resolution=SIZE)
     cells = {
@@ -48,8 +48,8 @@ def depth_sheet(photo: Path) -> Image.Image:
         **_converted(depth),
         **_parallax(image, depth),
     }
-    pictures = [to_picture(cell[0]) for cell in cells.values()]
-    top = contact_sheet(pictures, list(cells), COLUMNS, FONT_SIZE)
+    images = [to_pil(cell[0]) for cell in cells.values()]
+    top = contact_sheet(images, list(cells), COLUMNS, FONT_SIZE)
     return _above(top, _preview(depth))
 
 
@@ -140,7 +140,7 @@ def _preview(depth: Tensor) -> Image.Image:
     """The node's page without the node, which would leave it in a folder too."""
     (shown,) = from_image(depth)
     channel = DepthCondition(shown[None]).channel(1, SIZE // 8, SIZE // 8)[0, 0]
-    page = to_picture(sheet(shown, channel, ColourMap.TURBO, examine(shown), SIZE))
+    page = to_pil(sheet(shown, channel, ColourMap.TURBO, examine(shown), SIZE))
     caption = "Preview Depth: legend, histogram, the UNet's view"
     return contact_sheet([page], [caption], 1, FONT_SIZE)
 

@@ -39,7 +39,7 @@ GROUP_TITLE = 50
 SLOT, WIDGET, TEXT = 22, 28, 120
 LETTER, LINE = 7, 18  # of a note
 BUTTON = 30  # that shows a node's advanced inputs
-PICTURE = {  # what a node shows below its widgets
+IMAGE = {  # what a node shows below its widgets
     "LoadImage": 240,
     "PreviewImage": 290,
     "MaskPreview": 290,
@@ -161,9 +161,9 @@ class Thumbnail:
     """What a workflow's thumbnail shows.
 
     Attributes:
-        outputs: whose pictures fill the square, row by row.
-        columns: pictures in a row.
-        insets: whose pictures lie small in its lower left corner.
+        outputs: whose images fill the square, row by row.
+        columns: images in a row.
+        insets: whose images lie small in its lower left corner.
     """
 
     outputs: list[Output]
@@ -313,7 +313,7 @@ def _height(node: Node, width: int) -> int:
     rows = len(node.values()) - texts
     advanced = any(options.get("advanced") for _, _, options in widget_inputs(node.kind))
     height = 10 + SLOT * slots + WIDGET * rows + TEXT * texts + BUTTON * advanced
-    height += PICTURE.get(node.type, 0)
+    height += IMAGE.get(node.type, 0)
     return -(-height // 10) * 10
 
 

@@ -1,5 +1,6 @@
 """Runs an example workflow in the embedded engine and makes its thumbnail of what came out."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from ...disk import written_whole
 from ...engine import folders
-from ...workflows.core_nodes.files import to_picture
+from ...workflows.core_nodes.files import to_pil
 from ...workflows.core_nodes.images import mask_to_image
 from ...workflows.edits import Editor
 from ...workflows.graph import Results, Runner, parse_workflow
@@ -32,7 +33,7 @@ def thumbnail(page: Page, photo: Path, runner: Runner) -> Image.Image:
     results = _run_elsewhere(editor, runner)
     wanted = page.thumbnail
     tiles, small = (
-        [picture for output in outputs for picture in _pictures(output, results)]
+        [image for output in outputs for image in _images(output, results)]
         for outputs in (wanted.outputs, wanted.insets)
     )
     paper = square(tiles, wanted.columns)
@@ -40,36 +41,36 @@ def thumbnail(page: Page, photo: Path, runner: Runner) -> Image.Image:
     return paper
 
 
-def square(pictures: list[Image.Image], columns: int, side: int = SIDE) -> Image.Image:
-    """Tiles that fill a square, each the middle of its picture. Raises ValueError for gaps."""
-    rows, rest = divmod(len(pictures), columns)
+def square(images: list[Image.Image], columns: int, side: int = SIDE) -> Image.Image:
+    """Tiles that fill a square, each the middle of its image. Raises ValueError for gaps."""
+    rows, rest = divmod(len(images), columns)
     if rest:
-        raise ValueError(f"{len(pictures)} pictures do not fill rows of {columns}")
+        raise ValueError(f"{len(images)} images do not fill rows of {columns}")
     paper = Image.new("RGB", (side, side))
-    for index, picture in enumerate(pictures):
+    for index, image in enumerate(images):
         row, column = divmod(index, columns)
         left, top = side * column // columns, side * row // rows
         right, bottom = side * (column + 1) // columns, side * (row + 1) // rows
-        tile = ImageOps.fit(picture.convert("RGB"), (right - left, bottom - top))
+        tile = ImageOps.fit(image.convert("RGB"), (right - left, bottom - top))
         paper.paste(tile, (left, top))
     return paper
 
 
-def lay_insets(paper: Image.Image, pictures: list[Image.Image]) -> None:
-    """Pictures a quarter as wide, in white frames, side by side in the lower left corner."""
+def lay_insets(paper: Image.Image, images: list[Image.Image]) -> None:
+    """Images a quarter as wide, in white frames, side by side in the lower left corner."""
     inset = paper.width // 4
-    for index, picture in enumerate(pictures):
-        small = ImageOps.fit(picture.convert("RGB"), (inset, inset))
+    for index, image in enumerate(images):
+        small = ImageOps.fit(image.convert("RGB"), (inset, inset))
         framed = ImageOps.expand(small, FRAME, "white")
         gap = 2 * FRAME
         left = gap + index * (framed.width + gap)
         paper.paste(framed, (left, paper.height - framed.height - gap))
 
 
-def save(picture: Image.Image, path: Path) -> None:
+def save(image: Image.Image, path: Path) -> None:
     """As JPEG; nothing half-written is left."""
     with written_whole(path) as unfinished:
-        picture.save(unfinished, format="JPEG", quality=QUALITY, optimize=True)
+        image.save(unfinished, format="JPEG", quality=QUALITY, optimize=True)
 
 
 def _run_elsewhere(editor: Editor, runner: Runner) -> Results:
@@ -83,8 +84,8 @@ def _run_elsewhere(editor: Editor, runner: Runner) -> Results:
             folders.use(before)
 
 
-def _pictures(output: Output, results: Results) -> list[Image.Image]:
-    """All pictures that came out there, of lists and batches."""
-    batches: list[Tensor] = results.outputs[str(output.node.id)][output.slot]
-    images = (mask_to_image(one) if output.type == "MASK" else one for one in batches)
-    return [to_picture(picture) for image in images for picture in image]
+def _images(output: Output, results: Results) -> list[Image.Image]:
+    """All images that came out there, of lists and batches."""
+    batches: Iterable[Tensor] = results.outputs[str(output.node.id)][output.slot]
+    batches = (mask_to_image(one) if output.type == "MASK" else one for one in batches)
+    return [to_pil(image) for batch in batches for image in batch]

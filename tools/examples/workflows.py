@@ -38,8 +38,8 @@ def depth_to_image(page: Page) -> None:
     page.group("Depth and latent", VIOLET, 400, below=True)
     encoded = page.add("SD2DepthEncode", depth=depth, **prompts)
     latent = page.add("VAEEncode", pixels=scaled, vae=model["vae"])
-    picture = _painted(page, model, encoded, latent)
-    _saved(page, picture, "depth2img")
+    image = _painted(page, model, encoded, latent)
+    _saved(page, image, "depth2img")
     page.group(NOTES, GREY, 480)
     page.note(
         "What to try",
@@ -55,7 +55,7 @@ program, load it with *Load Depth Map* and move one wire: its output into *depth
 """,
     )
     _about_the_model(page, "*Width and height* to 512, **resolution** of *Estimate Depth* to 384")
-    page.show(picture, columns=1, insets=[scaled, depth])
+    page.show(image, columns=1, insets=[scaled, depth])
 
 
 def inpaint_with_depth(page: Page) -> None:
@@ -84,8 +84,8 @@ def inpaint_with_depth(page: Page) -> None:
         page, model, "a blue metal statue on a white background, light from the left"
     )
     encoded = page.add("SD2DepthEncode", depth=cut["depth"], **prompts)
-    picture = _painted(page, model, encoded, latent)
-    whole = page.add("SD2DepthStitch", stitch=cut["stitch"], image=picture)
+    image = _painted(page, model, encoded, latent)
+    whole = page.add("SD2DepthStitch", stitch=cut["stitch"], image=image)
     _saved(page, whole, "inpainted")
     page.group(NOTES, GREY, 480)
     page.note(
@@ -129,8 +129,8 @@ def style_transfer(page: Page) -> None:
     page.group("Depth and latent", VIOLET, 400, below=True)
     encoded = page.add("SD2DepthEncode", positive=positive, negative=negative, depth=depth)
     latent = page.add("VAEEncode", pixels=photo["image"], vae=model["vae"])
-    picture = _painted(page, model, encoded, latent)
-    grid = page.add("SD2DepthGrid", images=picture, column_labels=prompt)
+    image = _painted(page, model, encoded, latent)
+    grid = page.add("SD2DepthGrid", images=image, column_labels=prompt)
     _saved(page, grid, "styles")
     page.group(NOTES, GREY, 480)
     page.note(
@@ -143,11 +143,11 @@ side. Seed and depth map are the same, so that only the style differs.
 
 - Write other **prompts**, as many as you like.
 - **denoise** below 1.0 keeps some of the photo's colours in every style.
-- To keep single pictures too, add a *Save Image* behind *VAE Decode*.
+- To keep single images too, add a *Save Image* behind *VAE Decode*.
 """,
     )
     _about_the_model(page, "**size** of *Prepare Image* to 512, **resolution** to 384")
-    page.show(photo["image"], depth, picture, columns=3)
+    page.show(photo["image"], depth, image, columns=3)
 
 
 def steal_a_pose(page: Page) -> None:
@@ -178,8 +178,8 @@ def steal_a_pose(page: Page) -> None:
     page.group("Depth and latent", VIOLET, 400, below=True)
     encoded = page.add("SD2DepthEncode", depth=pose, **prompts)
     latent = page.add("EmptyLatentImage", width=width, height=height)
-    picture = _painted(page, model, encoded, latent)
-    _saved(page, picture, "pose")
+    image = _painted(page, model, encoded, latent)
+    _saved(page, image, "pose")
     page.group(NOTES, GREY, 480)
     page.note(
         "What it shows",
@@ -197,11 +197,11 @@ it to the pose.
 """,
     )
     _about_the_model(page, "**size** of *Prepare Image* to 512, **resolution** to 384")
-    page.show(photo["image"], depth, pose, picture, columns=2)
+    page.show(photo["image"], depth, pose, image, columns=2)
 
 
 def portrait_variation(page: Page) -> None:
-    """Four pictures of one photo, and the one that keeps its shape best."""
+    """Four images of one photo, and the one that keeps its shape best."""
     model = _model(page)
     photo = _prepared(page, _photo(page))
     page.column()
@@ -211,13 +211,13 @@ def portrait_variation(page: Page) -> None:
     encoded = page.add("SD2DepthEncode", depth=depth, **prompts)
     latent = page.add("VAEEncode", pixels=photo["image"], vae=model["vae"])
     latents = page.add("RepeatLatentBatch", "How many", samples=latent, amount=4)
-    picture = _painted(page, model, encoded, latents, "Sample", denoise=0.9)
+    image = _painted(page, model, encoded, latents, "Sample", denoise=0.9)
     page.group("Compare and save", RED, 400)
-    grid = page.add("SD2DepthGrid", images=picture, columns=2)
+    grid = page.add("SD2DepthGrid", images=image, columns=2)
     page.add("PreviewImage", "All four", images=grid)
     fidelity = page.add(
         "SD2DepthFidelity",
-        image=picture,
+        image=image,
         depth=depth,
         depth_model=model["depth_model"],
         resolution=SIZE,
@@ -230,16 +230,16 @@ def portrait_variation(page: Page) -> None:
         """
 ### Variations of a portrait
 
-One photo, one depth map, four noises: each picture differs, the person stays where she is. *Depth \
+One photo, one depth map, four noises: each image differs, the person stays where she is. *Depth \
 Fidelity* estimates the depth of all four again and saves the one that kept it best.
 
-- **denoise** 0.5 to 0.7: small changes; 0.9 to 1.0: another picture in the same shape.
+- **denoise** 0.5 to 0.7: small changes; 0.9 to 1.0: another image in the same shape.
 - **amount** of *How many*: as many as fit into memory.
 - To keep all of them, wire *VAE Decode* to *Save Image*.
 """,
     )
     _about_the_model(page, "**size** of *Prepare Image* to 512, both **resolution**s to 384")
-    page.show(photo["image"], depth, picture, columns=3)
+    page.show(photo["image"], depth, image, columns=3)
 
 
 def subject_and_background(page: Page) -> None:
@@ -276,8 +276,8 @@ def subject_and_background(page: Page) -> None:
     both = page.add("ConditioningCombine", conditioning_1=regional[0], conditioning_2=regional[1])
     encoded = page.add("SD2DepthEncode", positive=both, negative=negative, depth=depth)
     latent = page.add("VAEEncode", pixels=photo["image"], vae=model["vae"])
-    picture = _painted(page, model, encoded, latent)
-    _saved(page, picture, "subject_background")
+    image = _painted(page, model, encoded, latent)
+    _saved(page, image, "subject_background")
     page.group(NOTES, GREY, 480)
     page.note(
         "What it shows",
@@ -295,7 +295,7 @@ whole.
 """,
     )
     _about_the_model(page, "**size** of *Prepare Image* to 512, **resolution** to 384")
-    page.show(photo["image"], near, depth, picture, columns=2)
+    page.show(photo["image"], near, depth, image, columns=2)
 
 
 def hand_edited_depth(page: Page) -> None:
@@ -322,16 +322,16 @@ def hand_edited_depth(page: Page) -> None:
     page.group("Depth and latent", VIOLET, 400, below=True)
     encoded = page.add("SD2DepthEncode", depth=edited, **prompts)
     latent = page.add("VAEEncode", pixels=photo["image"], vae=model["vae"])
-    picture = _painted(page, model, encoded, latent)
-    _saved(page, picture, "edited_depth")
+    image = _painted(page, model, encoded, latent)
+    _saved(page, image, "edited_depth")
     page.group(NOTES, GREY, 480)
     page.note(
         "What it shows",
         """
-### The picture follows the map
+### The image follows the map
 
 A ball that is not in the photo is put into its depth map, and the model paints it as part of the \
-scene. A depth map is an ordinary picture: white is near, black is far, and every picture node can \
+scene. A depth map is an ordinary image: white is near, black is far, and every image node can \
 edit it.
 
 - **x** and **y** of *Where the ball is*: move it.
@@ -343,11 +343,11 @@ Depth*. Paint with soft greys; a grey in between is a place in between.
     _about_the_model(
         page, "**size** of *Prepare Image* to 512, **resolution** to 384, the ball twice as large"
     )
-    page.show(photo["image"], depth, edited, picture, columns=2)
+    page.show(photo["image"], depth, edited, image, columns=2)
 
 
 def from_a_depth_map_alone(page: Page) -> None:
-    """A picture without a photo: a scene of masks, and a prompt."""
+    """An image without a photo: a scene of masks, and a prompt."""
     model = _model(page)
     page.group("A floor", GREEN)
     floor = page.add("SolidMask", "Near edge of the floor", value=0.5, width=SIZE, height=112)
@@ -393,9 +393,9 @@ def from_a_depth_map_alone(page: Page) -> None:
     prompts = _prompts(page, model, "a white marble statue on a blue background")
     page.group("Depth and latent", VIOLET, 400, below=True)
     encoded = page.add("SD2DepthEncode", depth=depth, **prompts)
-    latent = page.add("EmptyLatentImage", "Size of the picture", width=SIZE, height=SIZE)
-    picture = _painted(page, model, encoded, latent)
-    _saved(page, picture, "from_depth")
+    latent = page.add("EmptyLatentImage", "Size of the image", width=SIZE, height=SIZE)
+    image = _painted(page, model, encoded, latent)
+    _saved(page, image, "from_depth")
     page.group(NOTES, GREY, 480)
     page.note(
         "What it shows",
@@ -409,11 +409,11 @@ pedestal, a ball.
 - Move and resize the shapes: **x**, **y**, **width**, **height**.
 - **A map of your own**, painted or rendered in a 3D program: *Load Depth Map* into **depth** of \
 *Encode Depth*. If black is near in it, switch **invert** on. It may have any size, but the shape \
-of *Size of the picture*.
+of *Size of the image*.
 """,
     )
-    _about_the_model(page, "*Size of the picture* to 512 x 512 (the map is fitted to it)")
-    page.show(picture, columns=1, insets=[depth])
+    _about_the_model(page, "*Size of the image* to 512 x 512 (the map is fitted to it)")
+    page.show(image, columns=1, insets=[depth])
 
 
 def strength_comparison(page: Page) -> None:
@@ -430,9 +430,9 @@ def strength_comparison(page: Page) -> None:
     page.group("Depth and latent", VIOLET, 400, below=True)
     encoded = page.add("SD2DepthEncode", depth=depth, strength=sweep["depth_strength"], **prompts)
     latent = page.add("VAEEncode", pixels=photo["image"], vae=model["vae"])
-    picture = _painted(page, model, encoded, latent, denoise=sweep["denoise"])
+    image = _painted(page, model, encoded, latent, denoise=sweep["denoise"])
     labels = {name: sweep[name] for name in ("column_labels", "row_labels")}
-    grid = page.add("SD2DepthGrid", images=picture, **labels)
+    grid = page.add("SD2DepthGrid", images=image, **labels)
     _saved(page, grid, "strengths")
     page.group(NOTES, GREY, 480)
     page.note(
@@ -451,11 +451,11 @@ depth-to-image: the colours follow the prompt, the shapes stay, even at 1.0.
 """,
     )
     _about_the_model(page, "**size** of *Prepare Image* to 512, **resolution** to 384")
-    page.show(picture, columns=4)
+    page.show(image, columns=4)
 
 
 def second_pass(page: Page) -> None:
-    """A picture of twice the size, in two passes over one conditioning."""
+    """An image of twice the size, in two passes over one conditioning."""
     model = _model(page)
     photo = _photo(page)
     large = _prepared(page, photo, LARGE)
@@ -479,20 +479,20 @@ def second_pass(page: Page) -> None:
     page.group("Second pass", RED)
     larger = page.add("LatentUpscaleBy", samples=draft, upscale_method="bicubic", scale_by=2.0)
     final = _sampler(page, model, encoded, larger, denoise=0.55)
-    picture = page.add("VAEDecode", samples=final, vae=model["vae"])
-    _saved(page, picture, "second_pass")
+    image = page.add("VAEDecode", samples=final, vae=model["vae"])
+    _saved(page, image, "second_pass")
     page.group(NOTES, GREY, 480)
     page.note(
         "What it shows",
         """
 ### One conditioning, two sizes
 
-The first pass finds the picture at the size that the model knows; the second one paints details \
+The first pass finds the image at the size that the model knows; the second one paints details \
 into the enlarged latent. *Encode Depth* is there once: it keeps the map at its full size, twice \
 that of the first pass, and fits it anew to each latent.
 
 - **denoise** of the second pass: below 0.5 the enlarged latent stays blurred, above 0.7 another \
-picture appears.
+image appears.
 - Another **scale_by** of *Upscale Latent By*: also change *For the first pass*, which is its \
 inverse.
 """,
@@ -500,7 +500,7 @@ inverse.
     _about_the_model(
         page, "**size** of *Prepare Image* to 1024, for a first pass of 512; **resolution** to 384"
     )
-    page.show(shown, picture, columns=2)
+    page.show(shown, image, columns=2)
 
 
 WORKFLOWS: dict[str, Callable[[Page], None]] = {
@@ -533,7 +533,7 @@ def _model(page: Page) -> Node:
 
 
 def _photo(page: Page) -> Node:
-    """A picture that every ComfyUI has, in a group of its own."""
+    """An image that every ComfyUI has, in a group of its own."""
     page.group("Photo", GREEN, 360, below=True)
     return page.add("LoadImage", "Your photo", image="example.png")
 
@@ -542,10 +542,10 @@ def _prepared(page: Page, photo: Node, size: int = SIZE) -> Node:
     return page.add("SD2DepthPrepare", image=photo, size=size)
 
 
-def _estimate(page: Page, model: Node, picture: Node | Output) -> Node:
+def _estimate(page: Page, model: Node, image: Node | Output) -> Node:
     """The depth map, and a look at it."""
     depth = page.add(
-        "SD2DepthEstimate", image=picture, depth_model=model["depth_model"], resolution=SIZE
+        "SD2DepthEstimate", image=image, depth_model=model["depth_model"], resolution=SIZE
     )
     page.add("PreviewImage", "Depth map: white = near", images=depth)
     return depth
@@ -608,10 +608,10 @@ def _sampler(page: Page, model: Node, encoded: Node, latent: Node, **settings: A
     )
 
 
-def _saved(page: Page, picture: Node | Output, prefix: str) -> None:
+def _saved(page: Page, image: Node | Output, prefix: str) -> None:
     """To the right of what made it."""
     page.column(480)
-    page.add("SaveImage", images=picture, filename_prefix=prefix)
+    page.add("SaveImage", images=image, filename_prefix=prefix)
 
 
 def _about_the_model(page: Page, sizes: str) -> None:

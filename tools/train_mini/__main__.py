@@ -42,7 +42,7 @@ SHIPPED = Path("models/sd2-depth-mini.safetensors")
 LICENCE = "GPL-3.0-or-later"
 
 
-_log = logging.getLogger("train_mini")
+log = logging.getLogger("train_mini")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Recipe:
     midas: Schedule
     unet: Schedule
     batches: dict[str, int]
-    small_share: float = 0.5  # of the UNet's steps, the first ones: small pictures only
+    small_share: float = 0.5  # of the UNet's steps, the first ones: small images only
 
 
 RECIPES = {
@@ -141,8 +141,8 @@ class Training:
         stage = VAEStage(network, data, self.seed, self.recipe.batches["vae"], self.device)
         train(stage, self.recipe.vae, self.folder / "vae.pt")
         network.eval()
-        whiten(network, _pictures(data, self.device))
-        _log.info("VAE: %.2f dB", decibels(network, _held_out(self.device)))
+        whiten(network, _images(data, self.device))
+        log.info("VAE: %.2f dB", decibels(network, _held_out(self.device)))
         return network
 
     def midas(self) -> DPTHybrid:
@@ -199,7 +199,7 @@ class Training:
         vae = self.vae()
         restore_finest(vae, STRUCTURE.vae, self.seed)
         export(path, STRUCTURE, vae, self.midas(), self.unet(), facts)
-        _log.info("%s: %.1f MB", path, path.stat().st_size / 1e6)
+        log.info("%s: %.1f MB", path, path.stat().st_size / 1e6)
 
 
 def _trained(path: Path) -> Checkpoint:
@@ -227,16 +227,16 @@ def _claim(folder: Path, facts: dict[str, object]) -> None:
         )
 
 
-def _pictures(data: Dataset, device: torch.device) -> Iterator[torch.Tensor]:
+def _images(data: Dataset, device: torch.device) -> Iterator[torch.Tensor]:
     """Every fortieth scene's paintings, `[PAINTINGS, 3, 256, 256]` in −1..1."""
     for scene in range(0, len(data), 40):
-        yield _tensor(data.pictures[256][scene], device)
+        yield _tensor(data.images[256][scene], device)
 
 
 def _held_out(device: torch.device) -> Iterator[torch.Tensor]:
     """The same of scenes that are not in the set."""
     for scene in range(24):
-        yield _tensor(sample(HELD_OUT, scene).pictures[256], device)
+        yield _tensor(sample(HELD_OUT, scene).images[256], device)
 
 
 @torch.no_grad()
@@ -244,16 +244,16 @@ def _latents(network: AutoencoderKL, data: Dataset, side: int, device: torch.dev
     latents = np.empty((len(data), PAINTINGS, LATENTS, side // 8, side // 8), np.float16)
     for scene in range(0, len(data), 8):
         if scene % 400 == 0:
-            _log.info("latents at %d: scene %d of %d", side, scene, len(data))
-        pictures = _tensor(data.pictures[side][scene : scene + 8], device)
+            log.info("latents at %d: scene %d of %d", side, scene, len(data))
+        images = _tensor(data.images[side][scene : scene + 8], device)
         with torch.autocast(device.type, torch.bfloat16):
-            found = moments(network, pictures.flatten(0, 1))[:, :LATENTS].float() * SCALE_FACTOR
+            found = moments(network, images.flatten(0, 1))[:, :LATENTS].float() * SCALE_FACTOR
         latents[scene : scene + 8] = found.unflatten(0, (-1, PAINTINGS)).cpu()
     return latents
 
 
-def _tensor(pictures: np.ndarray, device: torch.device) -> torch.Tensor:
-    return torch.tensor(pictures, device=device).movedim(-1, -3) / 127.5 - 1
+def _tensor(images: np.ndarray, device: torch.device) -> torch.Tensor:
+    return torch.tensor(images, device=device).movedim(-1, -3) / 127.5 - 1
 
 
 def _commit() -> str:
@@ -269,7 +269,7 @@ def _commit() -> str:
     ]
     answer = subprocess.run([*command, "--abbrev=40"], capture_output=True, text=True)
     if answer.returncode:
-        _log.warning("no commit goes into the file: %s", answer.stderr.strip())
+        log.warning("no commit goes into the file: %s", answer.stderr.strip())
         return "unknown"
     return answer.stdout.strip()
 

@@ -1,11 +1,11 @@
-"""Captions: what a picture shows, in the words of a prompt."""
+"""Captions: what an image shows, in the words of a prompt."""
 
 from numpy.random import Generator
 
 from .scenes import NOUNS
 from .shader import LIGHTS, MATERIALS, PALETTE, Appearance
 
-# Words that say nothing about these pictures, so that the miniature learns to read past them.
+# Words that say nothing about these images, so that the miniature learns to read past them.
 FILLERS = (
     "photograph,beautiful,highly detailed,museum,old,masterpiece,studio,large,tiny,famous,soft,"
     "sculpture,wonderful,sharp,of a cat,of a horse,by the sea,digital art,realistic,in a garden"

@@ -22,17 +22,17 @@ HELD_OUT = 1_000_000
 SIZES = (128, 256)
 PAINTINGS = 2  # of every scene, each with an appearance of its own
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A scene and its paintings, by picture size."""
+    """A scene and its paintings, by image size."""
 
     noun: str
     appearances: tuple[Appearance, ...]
     depth: dict[int, np.ndarray]  # float32 [side, side]
-    pictures: dict[int, np.ndarray]  # uint8 [PAINTINGS, side, side, 3]
+    images: dict[int, np.ndarray]  # uint8 [PAINTINGS, side, side, 3]
 
 
 def sample(seed: int, index: int) -> Sample:
@@ -41,11 +41,11 @@ def sample(seed: int, index: int) -> Sample:
     scene = random_scene(random, SIZES[-1])
     appearances = tuple(random_appearance(random) for _ in range(PAINTINGS))
     depth = {side: _resized(scene, side) for side in SIZES}
-    pictures = {
+    images = {
         side: np.stack([_bytes(render(depth[side], look)) for look in appearances])
         for side in SIZES
     }
-    return Sample(scene.noun, appearances, depth, pictures)
+    return Sample(scene.noun, appearances, depth, images)
 
 
 class Dataset:
@@ -54,8 +54,8 @@ class Dataset:
     Attributes:
         nouns: what every scene shows.
         appearances: `PAINTINGS` for every scene.
-        depth: by picture size, float16 [scenes, side, side].
-        pictures: by picture size, uint8 [scenes, PAINTINGS, side, side, 3].
+        depth: by image size, float16 [scenes, side, side].
+        images: by image size, uint8 [scenes, PAINTINGS, side, side, 3].
     """
 
     def __init__(self, folder: Path) -> None:
@@ -65,7 +65,7 @@ class Dataset:
             tuple(Appearance(**look) for look in looks) for looks in facts["appearances"]
         ]
         self.depth = {side: np.load(folder / f"depth-{side}.npy", mmap_mode="r") for side in SIZES}
-        self.pictures = {
+        self.images = {
             side: np.load(folder / f"pictures-{side}.npy", mmap_mode="r") for side in SIZES
         }
 
@@ -91,7 +91,7 @@ def _write(folder: Path, scenes: int, seed: int) -> None:
         side: _file(folder / f"depth-{side}.npy", np.float16, (scenes, side, side))
         for side in SIZES
     }
-    pictures = {
+    images = {
         side: _file(folder / f"pictures-{side}.npy", np.uint8, (scenes, PAINTINGS, side, side, 3))
         for side in SIZES
     }
@@ -99,11 +99,11 @@ def _write(folder: Path, scenes: int, seed: int) -> None:
     for index, item in enumerate(_samples(scenes, seed)):
         for side in SIZES:
             depth[side][index] = item.depth[side]
-            pictures[side][index] = item.pictures[side]
+            images[side][index] = item.images[side]
         nouns.append(item.noun)
         appearances.append([asdict(look) for look in item.appearances])
         if index % 500 == 0:
-            _log.info("scene %d of %d", index, scenes)
+            log.info("scene %d of %d", index, scenes)
     (folder / "facts.json").write_text(json.dumps({"nouns": nouns, "appearances": appearances}))
 
 
@@ -122,5 +122,5 @@ def _resized(scene: Scene, side: int) -> np.ndarray:
     return stretched(cv2.resize(scene.depth, (side, side), interpolation=cv2.INTER_AREA))
 
 
-def _bytes(picture: np.ndarray) -> np.ndarray:
-    return np.round(picture * 255).astype(np.uint8)
+def _bytes(image: np.ndarray) -> np.ndarray:
+    return np.round(image * 255).astype(np.uint8)

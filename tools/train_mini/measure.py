@@ -1,7 +1,7 @@
 """What the miniature can do, in numbers: `python -m sd2_depth2img.tools.train_mini.measure`.
 
 Scenes come from a seed that no training saw, photographs from scikit-image. Everything goes
-through the pack's own nodes on the embedded engine, with fixed seeds; no picture is picked.
+through the pack's own nodes on the embedded engine, with fixed seeds; no image is picked.
 """
 
 import argparse
@@ -45,7 +45,7 @@ LUMA = np.float32(convention.LUMA)
 EDGE_SCALE = 4.0  # standard deviation of the blur, in pixels
 
 Map = np.ndarray  # float32 [H, W]
-Picture = np.ndarray  # float32 [H, W, 3], 0..1
+Image = np.ndarray  # float32 [H, W, 3], 0..1
 
 
 class Miniature:
@@ -55,8 +55,8 @@ class Miniature:
         loaded = SD2DepthCheckpointLoader().execute(str(path))
         self.model, self.clip, self.vae, self.depth_model = loaded
 
-    def paint(self, *arguments: Any, **options: Any) -> list[Picture]:
-        """The pictures of `latent`, which takes the same arguments."""
+    def paint(self, *arguments: Any, **options: Any) -> list[Image]:
+        """The images of `latent`, which takes the same arguments."""
         latent = self.latent(*arguments, **options)
         return list(self.vae.decode(latent["samples"]).numpy())
 
@@ -68,7 +68,7 @@ class Miniature:
         negative: str = "",
         strength: float = 1.0,
         depth_strength: float = 1.0,
-        source: Sequence[Picture] | None = None,
+        source: Sequence[Image] | None = None,
         mask: Map | None = None,
     ) -> dict[str, Any]:
         """One LATENT entry for every depth map, all with one prompt.
@@ -96,11 +96,11 @@ class Miniature:
         )
         return latent
 
-    def estimate(self, picture: Picture) -> Map:
-        """The depth map that the checkpoint's own MiDaS sees in a picture."""
-        image = torch.from_numpy(picture)[None]
-        side = min(picture.shape[:2])
-        (depth,) = SD2DepthEstimate().execute(image, self.depth_model, resolution=side)
+    def estimate(self, image: Image) -> Map:
+        """The depth map that the checkpoint's own MiDaS sees in an image."""
+        batch = torch.from_numpy(image)[None]
+        side = min(image.shape[:2])
+        (depth,) = SD2DepthEstimate().execute(batch, self.depth_model, resolution=side)
         return from_image(depth)[0].numpy()
 
     def _encoded(self, text: str) -> list[list[Any]]:
@@ -110,28 +110,28 @@ class Miniature:
 # --- Scores ---------------------------------------------------------------------------------------
 
 
-def structure_score(picture: Picture, depth: Map) -> float:
+def structure_score(image: Image, depth: Map) -> float:
     """Correlation of the luminance's edges with the depth's (Pearson, of gradient magnitudes)."""
-    pair = np.stack([_edges(picture @ LUMA).ravel(), _edges(depth).ravel()])
+    pair = np.stack([_edges(image @ LUMA).ravel(), _edges(depth).ravel()])
     if (pair.std(axis=1) < 1e-6).any():
         return 0.0
     return float(np.corrcoef(pair)[0, 1])
 
 
-def nearest_colours(picture: Picture, depth: Map, look: Appearance) -> tuple[str, str]:
+def nearest_colours(image: Image, depth: Map, look: Appearance) -> tuple[str, str]:
     """The colours of the palette whose true rendering is nearest, of foreground and background."""
     share = foreground_share(depth)
     return (
-        _nearest(picture, share > 0.95, depth, look, "foreground"),
-        _nearest(picture, share < 0.05, depth, look, "background"),
+        _nearest(image, share > 0.95, depth, look, "foreground"),
+        _nearest(image, share < 0.05, depth, look, "background"),
     )
 
 
-def nearest_material(picture: Picture, depth: Map, look: Appearance) -> str:
+def nearest_material(image: Image, depth: Map, look: Appearance) -> str:
     """The material whose true rendering is nearest, by mean squared error."""
 
     def distance(material: str) -> float:
-        return float(np.square(picture - render(depth, replace(look, material=material))).mean())
+        return float(np.square(image - render(depth, replace(look, material=material))).mean())
 
     return min(MATERIALS, key=distance)
 
@@ -148,10 +148,10 @@ def _edges(values: Map) -> Map:
     return np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1))
 
 
-def _nearest(picture: Picture, where: Map, depth: Map, look: Appearance, part: str) -> str:
+def _nearest(image: Image, where: Map, depth: Map, look: Appearance, part: str) -> str:
     def distance(colour: str) -> float:
         truth = render(depth, replace(look, **{part: colour}))
-        return float(np.linalg.norm(picture[where].mean(0) - truth[where].mean(0)))
+        return float(np.linalg.norm(image[where].mean(0) - truth[where].mean(0)))
 
     return min(PALETTE, key=distance)
 
@@ -173,16 +173,16 @@ def held_out_scenes(count: int, side: int) -> list[Scene]:
 
 
 @cache
-def photographs(side: int) -> dict[str, Picture]:
+def photographs(side: int) -> dict[str, Image]:
     """Square photographs, float32 in 0..1."""
     from skimage import data
 
     found = {"astronaut": data.astronaut(), "coffee": data.coffee(), "cat": data.chelsea()}
-    return {name: _square(picture / 255, side) for name, picture in found.items()}
+    return {name: _square(image / 255, side) for name, image in found.items()}
 
 
 @cache
-def motorcycle(side: int) -> tuple[Picture, Map]:
+def motorcycle(side: int) -> tuple[Image, Map]:
     """The Middlebury motorcycle and its true disparity (Scharstein et al. 2014), square."""
     from skimage import data
 
@@ -194,11 +194,11 @@ def motorcycle(side: int) -> tuple[Picture, Map]:
     return _square(left / 255, side), _square(filled, side)
 
 
-def _square(picture: np.ndarray, side: int) -> np.ndarray:
-    height, width = picture.shape[:2]
+def _square(image: np.ndarray, side: int) -> np.ndarray:
+    height, width = image.shape[:2]
     short = min(height, width)
     top, left = (height - short) // 2, (width - short) // 2
-    middle = picture[top : top + short, left : left + short].astype(np.float32)
+    middle = image[top : top + short, left : left + short].astype(np.float32)
     return cv2.resize(middle, (side, side), interpolation=cv2.INTER_AREA)
 
 
@@ -215,7 +215,7 @@ class Structure:
 
 
 def structure(miniature: Miniature, side: int, scenes: int = 3) -> Structure:
-    """Edges of pictures painted from nothing at strength 1.0, every material once a scene."""
+    """Edges of images painted from nothing at strength 1.0, every material once a scene."""
     maps = [scene.depth for scene in held_out_scenes(scenes, side)]
     return _structure(miniature, maps, _looks())
 
@@ -265,12 +265,12 @@ def strengths(
         for seed, (before, wanted) in enumerate(pairs):
             source = [render(depth, before) for depth in maps]
             for depth_strength, found in scores.items():
-                pictures = miniature.paint(
+                images = miniature.paint(
                     caption("thing", wanted), maps, seed, "", strength, depth_strength, source
                 )
                 found += [
-                    (structure_score(picture, depth), _follows(picture, depth, wanted))
-                    for picture, depth in zip(pictures, maps, strict=True)
+                    (structure_score(image, depth), _follows(image, depth, wanted))
+                    for image, depth in zip(images, maps, strict=True)
                 ]
         means = (np.mean(scores[depth_strength], axis=0) for depth_strength in (1.0, 0.0))
         rows.append(AtStrength(strength, *(float(x) for mean in means for x in mean)))
@@ -287,35 +287,35 @@ class Colours:
 
 
 def colours(miniature: Miniature, side: int, samples: int = 64) -> Colours:
-    """Random scenes and appearances, one picture each, at strength 1.0."""
+    """Random scenes and appearances, one image each, at strength 1.0."""
     random = np.random.default_rng(HELD_OUT)
     right = []
     for seed, scene in enumerate(held_out_scenes(samples, side)):
         look = replace(random_appearance(random), fog=False)
-        (picture,) = miniature.paint(caption(scene.noun, look), [scene.depth], seed)
-        found = nearest_colours(picture, scene.depth, look)
+        (image,) = miniature.paint(caption(scene.noun, look), [scene.depth], seed)
+        found = nearest_colours(image, scene.depth, look)
         right.append((found[0] == look.foreground, found[1] == look.background))
     foreground, background = np.mean(right, axis=0)
     return Colours(float(foreground), float(background), samples)
 
 
 def materials(miniature: Miniature, side: int, scenes: int = 3) -> float:
-    """Share of pictures whose named material is the nearest, orange before blue."""
+    """Share of images whose named material is the nearest, orange before blue."""
     maps = [scene.depth for scene in held_out_scenes(scenes, side)]
     right = []
     for seed, material in enumerate(MATERIALS):
         look = Appearance(material, "orange", "blue", "left")
-        pictures = miniature.paint(caption("thing", look), maps, seed)
+        images = miniature.paint(caption("thing", look), maps, seed)
         right += [
-            nearest_material(picture, depth, look) == material
-            for picture, depth in zip(pictures, maps, strict=True)
+            nearest_material(image, depth, look) == material
+            for image, depth in zip(images, maps, strict=True)
         ]
     return float(np.mean(right))
 
 
 @dataclass(frozen=True)
 class OwnWords:
-    """Share of pictures with both named colours, by where the unknown words stand."""
+    """Share of images with both named colours, by where the unknown words stand."""
 
     after: float
     before: float
@@ -329,7 +329,7 @@ def own_words(miniature: Miniature, side: int, scenes: int = 4) -> OwnWords:
 
     def followed(prompt: str) -> float:
         pairs = zip(miniature.paint(prompt, maps), maps, strict=True)
-        return float(np.mean([_follows(picture, depth, look) for picture, depth in pairs]))
+        return float(np.mean([_follows(image, depth, look) for image, depth in pairs]))
 
     return OwnWords(
         followed(f"{known}, trending on a gallery wall, award winning"),
@@ -356,7 +356,7 @@ def negative_prompt(miniature: Miniature, side: int, scenes: int = 4) -> Negativ
         avoided = miniature.paint("a clay thing", maps, negative=f"a thing on a {name} background")
         look = Appearance("clay", "grey", name, "left")
         for depth, before, after in zip(maps, free, avoided, strict=True):
-            distances.append([_distance(picture, depth, look) for picture in (before, after)])
+            distances.append([_distance(image, depth, look) for image in (before, after)])
     pairs = np.array(distances)
     return Negative(*pairs.mean(0).tolist(), float((pairs[:, 1] > pairs[:, 0]).mean()))
 
@@ -390,8 +390,8 @@ def _depth_rank(miniature: Miniature, scenes: Sequence[Scene]) -> float:
 
 def depth_rank_on_the_motorcycle(miniature: Miniature, side: int) -> float:
     """The same on a photograph with true depth, which the miniature never saw the like of."""
-    picture, truth = motorcycle(side)
-    return rank_correlation(miniature.estimate(picture), truth)
+    image, truth = motorcycle(side)
+    return rank_correlation(miniature.estimate(image), truth)
 
 
 @dataclass(frozen=True)
@@ -416,13 +416,13 @@ def inpainting(miniature: Miniature, side: int, scenes: int = 4, prompts: int = 
             latent = miniature.latent(
                 caption("thing", wanted), [scene.depth], seed, source=[source], mask=mask
             )
-            picture = miniature.vae.decode(latent["samples"])[0].numpy()
-            right.append(nearest_colours(picture, scene.depth, wanted)[0] == wanted.foreground)
+            image = miniature.vae.decode(latent["samples"])[0].numpy()
+            right.append(nearest_colours(image, scene.depth, wanted)[0] == wanted.foreground)
             changes.append(_change_outside(miniature, latent["samples"], source, mask))
     return Inpainting(float(np.mean(right)), max(changes))
 
 
-def _change_outside(miniature: Miniature, samples: Tensor, source: Picture, mask: Map) -> float:
+def _change_outside(miniature: Miniature, samples: Tensor, source: Image, mask: Map) -> float:
     original = miniature.vae.encode(torch.from_numpy(source)[None])
     covered = cv2.resize(mask, tuple(samples.shape[-2:])[::-1], interpolation=cv2.INTER_AREA)
     untouched = torch.from_numpy(cv2.dilate(covered, np.ones((3, 3)))) == 0
@@ -448,24 +448,24 @@ def _other_colours(random: np.random.Generator) -> tuple[Appearance, Appearance]
     return first, second
 
 
-def _scores(pictures: Iterable[Picture], maps: Iterable[Map]) -> list[float]:
-    return [structure_score(*pair) for pair in zip(pictures, maps, strict=True)]
+def _scores(images: Iterable[Image], maps: Iterable[Map]) -> list[float]:
+    return [structure_score(*pair) for pair in zip(images, maps, strict=True)]
 
 
-def _follows(picture: Picture, depth: Map, look: Appearance) -> bool:
-    return nearest_colours(picture, depth, look) == (look.foreground, look.background)
+def _follows(image: Image, depth: Map, look: Appearance) -> bool:
+    return nearest_colours(image, depth, look) == (look.foreground, look.background)
 
 
-def _distance(picture: Picture, depth: Map, look: Appearance) -> float:
+def _distance(image: Image, depth: Map, look: Appearance) -> float:
     where = foreground_share(depth) < 0.05
-    return float(np.linalg.norm(picture[where].mean(0) - render(depth, look)[where].mean(0)))
+    return float(np.linalg.norm(image[where].mean(0) - render(depth, look)[where].mean(0)))
 
 
 # --- The table ------------------------------------------------------------------------------------
 
 
 def table(miniature: Miniature, sides: Sequence[int] = SIDES) -> str:
-    """All measures as a Markdown table, a column for every size of picture."""
+    """All measures as a Markdown table, a column for every size of image."""
     columns = [_column(miniature, side) for side in sides]
     names = " | ".join(f"{side} px" for side in sides)
     lines = [f"| what | {names} |", "|---" * (1 + len(sides)) + "|"]
@@ -490,7 +490,7 @@ def _column(miniature: Miniature, side: int) -> dict[str, str]:
         "edges follow the depth map, held-out scenes": _structures(structure(miniature, side)),
         "the same, photographs' depth maps": _structures(structure_on_photographs(miniature, side)),
         **sweep,
-        f"colour as named, {named.samples} pictures": (
+        f"colour as named, {named.samples} images": (
             f"foreground {named.foreground:.0%}, background {named.background:.0%}"
         ),
         "material as named (chance: 14%)": f"{materials(miniature, side):.0%}",

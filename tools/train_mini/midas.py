@@ -1,4 +1,4 @@
-"""Stage 2: the depth network, from pictures that are roughened until only their shapes can help."""
+"""Stage 2: the depth network, from images that are roughened until only their shapes can help."""
 
 import cv2
 import numpy as np
@@ -23,7 +23,7 @@ class MiDaSStage:
     Args:
         network: trained in place.
         data: paintings and their depth.
-        seed, batch: batches have as many pixels as `batch` pictures of 128×128.
+        seed, batch: batches have as many pixels as `batch` images of 128×128.
     """
 
     def __init__(
@@ -37,11 +37,11 @@ class MiDaSStage:
         random = np.random.default_rng(next(numbers(self._seed, step)))
         size = int(random.choice(SIZES))
         count = max(2, round(self._batch * (128 / size) ** 2))
-        pictures, depth = zip(*(self._pair(random, size) for _ in range(count)), strict=True)
-        pictures = torch.from_numpy(np.stack(pictures)).to(self._device)
+        images, depth = zip(*(self._pair(random, size) for _ in range(count)), strict=True)
+        images = torch.from_numpy(np.stack(images)).to(self._device)
         truth = torch.from_numpy(np.stack(depth)).to(self._device)
         with torch.autocast(self._device.type, torch.bfloat16):
-            found = self.network(pictures.movedim(-1, 1) * 2 - 1)
+            found = self.network(images.movedim(-1, 1) * 2 - 1)
         found = found.float()
         error, rank_error = found - truth, ranks(found, truth) - ranks(truth, truth)
         slopes = sum(_slopes(error, 2**level) for level in range(4))
@@ -50,37 +50,37 @@ class MiDaSStage:
     def _pair(self, random: Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
         scene, painting = random.integers(len(self._data)), random.integers(PAINTINGS)
         source = 256 if size > 128 else 128
-        picture = self._data.pictures[source][scene, painting].astype(np.float32) / 255
+        image = self._data.images[source][scene, painting].astype(np.float32) / 255
         depth = self._data.depth[source][scene].astype(np.float32)
         if random.random() < 0.5:
-            picture, depth = picture[:, ::-1], depth[:, ::-1]
+            image, depth = image[:, ::-1], depth[:, ::-1]
         if size != source:
             shape = (size, size)
-            picture = cv2.resize(picture, shape, interpolation=cv2.INTER_AREA)
+            image = cv2.resize(image, shape, interpolation=cv2.INTER_AREA)
             depth = cv2.resize(depth, shape, interpolation=cv2.INTER_AREA)
-        return roughen(random, picture, depth), np.ascontiguousarray(depth)
+        return roughen(random, image, depth), np.ascontiguousarray(depth)
 
 
-def roughen(random: Generator, picture: np.ndarray, depth: np.ndarray) -> np.ndarray:
+def roughen(random: Generator, image: np.ndarray, depth: np.ndarray) -> np.ndarray:
     """Give every other painting the accidents of a photograph; their depth stays true.
 
     Args:
-        picture: float32 `[side, side, 3]` in 0..1.
+        image: float32 `[side, side, 3]` in 0..1.
         depth: `[side, side]`; textures differ between near and far, as things do.
     """
     if random.random() < 0.5:
-        return picture
+        return image
     if random.random() < 0.6:
-        picture = picture * _texture(random, depth)
+        image = image * _texture(random, depth)
     if random.random() < 0.5:  # another mixture of the colours
         mixture = random.dirichlet((0.7, 0.7, 0.7), 3).astype(np.float32)
-        picture = picture @ mixture.T
-    picture = np.clip(picture, 0, None) ** np.exp(random.uniform(-0.5, 0.5))
-    picture = picture * random.uniform(0.6, 1.2) + random.uniform(-0.1, 0.1)
+        image = image @ mixture.T
+    image = np.clip(image, 0, None) ** np.exp(random.uniform(-0.5, 0.5))
+    image = image * random.uniform(0.6, 1.2) + random.uniform(-0.1, 0.1)
     if random.random() < 0.3:
-        picture = cv2.GaussianBlur(picture, (0, 0), random.uniform(0.4, 1.5))
-    picture = picture + random.normal(0, random.uniform(0, 0.05), picture.shape)
-    return np.clip(picture, 0, 1).astype(np.float32)
+        image = cv2.GaussianBlur(image, (0, 0), random.uniform(0.4, 1.5))
+    image = image + random.normal(0, random.uniform(0, 0.05), image.shape)
+    return np.clip(image, 0, 1).astype(np.float32)
 
 
 def ranks(values: Tensor, truth: Tensor) -> Tensor:

@@ -192,7 +192,7 @@ NOUNS = (
 ).split(",")
 
 
-# --- Solids: height over the picture plane where they are, FAR elsewhere --------------------------
+# --- Solids: height over the image plane where they are, FAR elsewhere --------------------------
 
 
 def _ellipsoid(x: Map, y: Map, a: float = 1.0, b: float = 1.0, c: float = 1.0) -> Map:
@@ -308,7 +308,7 @@ def _limb(
 def _background(random: Generator, x: Map, y: Map) -> Map:
     """A floor before a wall, a slope, or gentle hills: behind the objects, nearer at the bottom.
 
-    Never quite flat, because every depth in the picture should have one right order.
+    Never quite flat, because every depth in the image should have one right order.
     """
     slope = random.uniform(0.1, 0.4) * y + random.uniform(-0.15, 0.15) * x
     kind = random.integers(3)

@@ -1,4 +1,4 @@
-"""From a depth map and an appearance to a picture: the truth that the miniature learns.
+"""From a depth map and an appearance to an image: the truth that the miniature learns.
 
 What is painted depends on the depth map and on what the caption can name, on nothing else. So any
 depth map, a photograph's or a drawn one, has a right answer for every prompt.
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import Generator
 
 Map = np.ndarray  # float32 [H, W]
-Picture = np.ndarray  # float32 [H, W, 3], RGB, 0..1
+Image = np.ndarray  # float32 [H, W, 3], RGB, 0..1
 
 # sRGB. Black and white are not at the very ends, so that light and shade still show on them.
 PALETTE: dict[str, tuple[float, float, float]] = {
@@ -33,7 +33,7 @@ LIGHTS = ("left", "right")
 # Depths over which the background's colour gives way to the foreground's.
 BACKGROUND_ENDS, FOREGROUND_BEGINS = 0.25, 0.5
 
-# Depth per half width of the picture, above which a slope is taken for a jump.
+# Depth per half width of the image, above which a slope is taken for a jump.
 STEEPEST = 4.0
 
 _VEINS = np.random.default_rng(20).standard_normal((7, 7)).astype(np.float32)
@@ -41,7 +41,7 @@ _VEINS = np.random.default_rng(20).standard_normal((7, 7)).astype(np.float32)
 
 @dataclass(frozen=True)
 class Appearance:
-    """Everything about a picture that its depth map does not say."""
+    """Everything about an image that its depth map does not say."""
 
     material: str
     foreground: str
@@ -62,7 +62,7 @@ def random_appearance(random: Generator) -> Appearance:
     )
 
 
-def render(depth: Map, appearance: Appearance) -> Picture:
+def render(depth: Map, appearance: Appearance) -> Image:
     """Paint a depth map.
 
     Args:
@@ -70,11 +70,11 @@ def render(depth: Map, appearance: Appearance) -> Picture:
         appearance: material, colours, light and fog.
     """
     surface = _Surface.of(depth, appearance)
-    picture = MATERIALS[appearance.material](surface)
+    image = MATERIALS[appearance.material](surface)
     if appearance.fog:
         density = (0.85 * (1 - depth))[..., None]
-        picture = picture * (1 - density) + np.float32(FOG) * density
-    return np.clip(picture, 0, 1).astype(np.float32)
+        image = image * (1 - density) + np.float32(FOG) * density
+    return np.clip(image, 0, 1).astype(np.float32)
 
 
 def foreground_share(depth: Map) -> Map:
@@ -100,7 +100,7 @@ class _Surface:
     def of(cls, depth: Map, appearance: Appearance) -> "_Surface":
         side = max(depth.shape)
         smooth = cv2.GaussianBlur(depth, (0, 0), side / 160)
-        # Depth per unit of a picture that is 2 wide; Sobel's weights sum to 8.
+        # Depth per unit of an image that is 2 wide; Sobel's weights sum to 8.
         dx, dy = (cv2.Sobel(smooth, cv2.CV_32F, *order, ksize=3) for order in ((1, 0), (0, 1)))
         dx, dy = (gradient / 8 * side / 2 for gradient in (dx, dy))
         # A jump is the border of a thing, not a surface: there the normal stays with the viewer.
@@ -129,7 +129,7 @@ class _Surface:
         )
 
     @property
-    def colour(self) -> Picture:
+    def colour(self) -> Image:
         """Background to foreground by depth."""
         return self.background * (1 - self.share) + self.foreground * self.share
 
@@ -138,27 +138,27 @@ class _Surface:
         """Light on a dull surface, darker in the distance."""
         return (0.5 + 0.65 * self.lambert) * (0.55 + 0.45 * self.depth)
 
-    def over_wall(self, body: Picture) -> Picture:
+    def over_wall(self, body: Image) -> Image:
         """The foreground's body where its share is, a dull wall elsewhere."""
         return self.background * self.lit * (1 - self.share) + body * self.share
 
 
-def _clay(s: _Surface) -> Picture:
+def _clay(s: _Surface) -> Image:
     return s.colour * s.lit
 
 
-def _plastic(s: _Surface) -> Picture:
+def _plastic(s: _Surface) -> Image:
     return s.colour * s.lit + 0.5 * s.shine * s.share
 
 
-def _metal(s: _Surface) -> Picture:
+def _metal(s: _Surface) -> Image:
     """Bright sky above, dark ground below, a horizon between them."""
     mirror = 0.5 - 0.5 * np.tanh(4 * s.upward)
     return s.over_wall(s.foreground * (0.5 + 0.6 * mirror) + 0.4 * s.shine)
 
 
-def _marble(s: _Surface) -> Picture:
-    """Pale, with broad veins of the colour that run the same way in every picture."""
+def _marble(s: _Surface) -> Image:
+    """Pale, with broad veins of the colour that run the same way in every image."""
     height, width = s.depth.shape[:2]
     veins = cv2.resize(_VEINS, (width, height), interpolation=cv2.INTER_CUBIC)
     vein = (0.5 + 0.5 * np.sin(4 * veins))[..., None]
@@ -166,14 +166,14 @@ def _marble(s: _Surface) -> Picture:
     return s.over_wall(stone * s.lit + 0.25 * s.shine)
 
 
-def _glass(s: _Surface) -> Picture:
+def _glass(s: _Surface) -> Image:
     """The background seen through, coloured most at the rim."""
     rim = np.clip(0.4 + 0.9 * s.slant, 0, 1)
     through = 0.85 * s.background * (1 - rim) + s.foreground * rim
     return s.over_wall(through + 0.6 * s.shine)
 
 
-def _neon(s: _Surface) -> Picture:
+def _neon(s: _Surface) -> Image:
     """Glows by itself, most at the rims, in a dark room."""
     halo = cv2.GaussianBlur(s.share[..., 0], (0, 0), max(s.depth.shape) / 24)[..., None]
     wall = s.background * (0.25 + 0.1 * s.lambert) + 0.3 * s.foreground * halo
@@ -181,13 +181,13 @@ def _neon(s: _Surface) -> Picture:
     return wall * (1 - s.share) + body * s.share
 
 
-def _ink(s: _Surface) -> Picture:
+def _ink(s: _Surface) -> Image:
     """Washes of the foreground's colour on paper of the background's, no light but in the ink."""
     wash = s.share * (0.45 + 0.55 * (1 - s.lambert))
     return s.background * (1 - wash) + s.foreground * wash
 
 
-MATERIALS: dict[str, Callable[[_Surface], Picture]] = {
+MATERIALS: dict[str, Callable[[_Surface], Image]] = {
     "clay": _clay,
     "plastic": _plastic,
     "metal": _metal,

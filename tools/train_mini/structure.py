@@ -5,7 +5,7 @@ from ...depth.networks.midas_hybrid import Widths
 from ..make_checkpoint import Structure
 
 # Heads have 64 channels in SD2, so every width with attention is a multiple of 64. GroupNorm has
-# 32 groups: with fewer than three channels to a group the VAE cannot keep a picture's mean colour.
+# 32 groups: with fewer than three channels to a group the VAE cannot keep an image's mean colour.
 STRUCTURE = Structure(
     unet=UNetArchitecture(
         in_channels=5,

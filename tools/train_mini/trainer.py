@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...disk import written_whole
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 SAVE_EVERY = 100  # steps
 
@@ -101,7 +101,7 @@ def _resume(
     optimiser.load_state_dict(saved["optimiser"])
     for mean, value in zip(average, saved["average"], strict=True):
         mean.copy_(value)
-    _log.info("%s: going on after step %d", state.stem, saved["step"])
+    log.info("%s: going on after step %d", state.stem, saved["step"])
     return saved["step"]
 
 
@@ -129,6 +129,6 @@ def _mix(average: list[Tensor], parameters: list[nn.Parameter], keep: float) -> 
 
 def _report(name: str, step: int, steps: int, losses: list[Tensor], started: float) -> None:
     mean = torch.stack(losses).mean().item()
-    _log.info(
+    log.info(
         "%s: step %d of %d, loss %.5f, %.0f s", name, step, steps, mean, time.monotonic() - started
     )

@@ -47,8 +47,8 @@ class UNetStage:
     Args:
         network: trained in place.
         data: depth maps and what their captions are made of.
-        latents: of a picture size, `[scenes, PAINTINGS, 4, size / 8, size / 8]`, of unit size.
-        small_steps: so many steps see small pictures only; later ones either size.
+        latents: of an image size, `[scenes, PAINTINGS, 4, size / 8, size / 8]`, of unit size.
+        small_steps: so many steps see small images only; later ones either size.
         batch: samples of a step at 128×128; a step at 256×256 has half as many.
     """
 
@@ -71,7 +71,7 @@ class UNetStage:
         """Squared error of the noise, weighted by 1/ᾱ.
 
         That is the error of the noise plus that of the clean latent, so that the few steps in
-        which a picture's composition is decided count as much as the many that polish it.
+        which an image's composition is decided count as much as the many that polish it.
         """
         seeds = numbers(self._seed, step)
         random = np.random.default_rng(next(seeds))

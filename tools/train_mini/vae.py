@@ -2,7 +2,7 @@
 
 It starts as a mosaic: colours pass through every layer untouched, averaged over 8×8 pixels, and
 what is learned is added to that. A network with random layers spends its first hours on finding
-this, because GroupNorm hides a picture's mean colour from it.
+this, because GroupNorm hides an image's mean colour from it.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ LATENTS = 4
 WIDTH = 96  # channels: three to each of GroupNorm's 32 groups
 
 # A constant that shares a group with a colour c and −c: their mean and variance hardly depend on
-# the picture then, and GroupNorm leaves the colour alone. Its size weighs that against rounding.
+# the image then, and GroupNorm leaves the colour alone. Its size weighs that against rounding.
 ANCHOR = 4.0
 # The standard deviation of such a group for the colours' usual spread.
 SPREAD = (2 * ANCHOR**2 / 9 + 2 * 0.3 / 3) ** 0.5
@@ -37,12 +37,12 @@ NO_VARIANCE = -30.0  # log variance of the latents: none
 
 
 class VAEStage:
-    """Pictures through the autoencoder.
+    """Images through the autoencoder.
 
     Args:
         network: trained in place.
-        data: pictures.
-        seed, batch: batches have `batch` pictures of 128×128 pixels, or as many pixels in crops.
+        data: images.
+        seed, batch: batches have `batch` images of 128×128 pixels, or as many pixels in crops.
     """
 
     def __init__(
@@ -60,22 +60,22 @@ class VAEStage:
         network.post_quant_conv.requires_grad_(False)
 
     def loss(self, step: int) -> Tensor:
-        """How far pictures are from themselves: squared, absolute and gradient error."""
+        """How far images are from themselves: squared, absolute and gradient error."""
         seeds = numbers(self._seed, step)
-        pictures = torch.from_numpy(self._pictures(next(seeds))).to(self._device)
+        images = torch.from_numpy(self._images(next(seeds))).to(self._device)
         noise = torch.Generator().manual_seed(next(seeds))
         with torch.autocast(self._device.type, torch.bfloat16):
-            latent = moments(self.network, pictures)[:, :LATENTS].float()
+            latent = moments(self.network, images)[:, :LATENTS].float()
             spread = latent.detach().std(dim=(0, 2, 3), keepdim=True)
             shake = torch.randn(latent.shape, generator=noise).to(self._device)
             latent = latent + NOISE * spread * shake
             result = self.network.decode(latent, return_dict=False)[0].float()
-        error = result - pictures
+        error = result - images
         slopes = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
         return error.square().mean() + 0.1 * error.abs().mean() + 0.2 * slopes
 
-    def _pictures(self, seed: int) -> np.ndarray:
-        """A batch `[N, 3, side, side]` in −1..1: small whole pictures, or crops of large ones."""
+    def _images(self, seed: int) -> np.ndarray:
+        """A batch `[N, 3, side, side]` in −1..1: small whole images, or crops of large ones."""
         random = np.random.default_rng(seed)
         crop = int(random.choice((64, 128)))
         size = int(random.choice((128, 256), p=(0.3, 0.7)))
@@ -83,9 +83,9 @@ class VAEStage:
         for _ in range(self._batch * (128 // crop) ** 2):
             scene, painting = random.integers(len(self._data)), random.integers(PAINTINGS)
             top, left = random.integers(0, size - crop + 1, 2)
-            picture = self._data.pictures[size][scene, painting]
-            picture = picture[top : top + crop, left : left + crop]
-            stack.append(picture[:, ::-1] if random.random() < 0.5 else picture)
+            image = self._data.images[size][scene, painting]
+            image = image[top : top + crop, left : left + crop]
+            stack.append(image[:, ::-1] if random.random() < 0.5 else image)
         return np.stack(stack).transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1
 
 
@@ -105,9 +105,9 @@ def restore_finest(network: AutoencoderKL, architecture: VAEArchitecture, seed: 
     network.decoder.up_blocks[-1].resnets = whole.decoder.up_blocks[-1].resnets
 
 
-def moments(network: AutoencoderKL, pictures: Tensor) -> Tensor:
-    """Mean and log variance of the latents, `[B, 8, h, w]`, of pictures `[B, 3, H, W]`."""
-    return network.quant_conv(network.encoder(pictures))
+def moments(network: AutoencoderKL, images: Tensor) -> Tensor:
+    """Mean and log variance of the latents, `[B, 8, h, w]`, of images `[B, 3, H, W]`."""
+    return network.quant_conv(network.encoder(images))
 
 
 def new_vae(architecture: VAEArchitecture, seed: int) -> AutoencoderKL:
@@ -135,18 +135,18 @@ def new_vae(architecture: VAEArchitecture, seed: int) -> AutoencoderKL:
 
 
 @torch.no_grad()
-def whiten(network: AutoencoderKL, pictures: Iterator[Tensor]) -> None:
+def whiten(network: AutoencoderKL, images: Iterator[Tensor]) -> None:
     """Make the latents uncorrelated and of unit size, after SD2's scale factor.
 
-    The linear map goes into `quant_conv` and its inverse into `post_quant_conv`, so that pictures
+    The linear map goes into `quant_conv` and its inverse into `post_quant_conv`, so that images
     come out as before.
 
     Args:
         network: an autoencoder whose two 1×1 convolutions are identities.
-        pictures: batches `[B, 3, H, W]` in −1..1 to measure mean and covariance on.
+        images: batches `[B, 3, H, W]` in −1..1 to measure mean and covariance on.
     """
     latents = torch.cat(
-        [moments(network, batch)[:, :LATENTS].movedim(1, -1).flatten(0, -2) for batch in pictures]
+        [moments(network, batch)[:, :LATENTS].movedim(1, -1).flatten(0, -2) for batch in images]
     ).double()
     mean, covariance = latents.mean(0), latents.T.cov()
     values, vectors = torch.linalg.eigh(covariance)
@@ -159,11 +159,11 @@ def whiten(network: AutoencoderKL, pictures: Iterator[Tensor]) -> None:
     post.bias[:] = mean
 
 
-def decibels(network: AutoencoderKL, pictures: Iterator[Tensor]) -> float:
-    """Peak signal-to-noise ratio of reconstructions of pictures in −1..1, in dB."""
+def decibels(network: AutoencoderKL, images: Iterator[Tensor]) -> float:
+    """Peak signal-to-noise ratio of reconstructions of images in −1..1, in dB."""
     errors = []
     with torch.no_grad():
-        for batch in pictures:
+        for batch in images:
             latent = moments(network, batch)[:, :LATENTS]
             result = network.decode(latent, return_dict=False)[0].clamp(-1, 1)
             errors.append(F.mse_loss(result, batch))

@@ -31,7 +31,7 @@ from .v1 import IMAGE, LATENT, MASK, WORKFLOW, string
 
 Latent = dict[str, Any]
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 NODES: v1.Nodes = {}
 node = partial(v1.node, NODES)
@@ -40,7 +40,7 @@ node = partial(v1.node, NODES)
 
 
 class CheckpointLoaderSimple:
-    """Load Checkpoint: MODEL, CLIP and VAE of SD2, with depth or, for a transplant, without."""
+    """Load Checkpoint: MODEL, CLIP and VAE of SD2, with or without the depth channel."""
 
     DISPLAY_NAME = "Load Checkpoint"
     RETURN_TYPES = ("MODEL", "CLIP", "VAE")
@@ -63,7 +63,7 @@ class CheckpointLoaderSimple:
 
 
 class LoadImage:
-    """Load Image: a picture and, from its transparency, a mask."""
+    """Load Image: an image and, from its transparency, a mask."""
 
     DISPLAY_NAME = "Load Image"
     RETURN_TYPES = ("IMAGE", "MASK")
@@ -76,7 +76,7 @@ class LoadImage:
 
     def load(self, image: str) -> tuple[Tensor, Tensor]:
         """All frames of the file; transparent = 1 in the mask."""
-        return read_picture(host.input_path(image))
+        return read_image(host.input_path(image))
 
     @classmethod
     def IS_CHANGED(cls, image: str, **_: Any) -> str:
@@ -90,7 +90,7 @@ class LoadImage:
 
 
 class LoadImageMask(LoadImage):
-    """Load Image (as Mask): one channel of a picture; alpha is turned round, as in Load Image."""
+    """Load Image (as Mask): one channel of an image; alpha is turned round, as in Load Image."""
 
     DISPLAY_NAME = "Load Image (as Mask)"
     RETURN_TYPES = ("MASK",)
@@ -104,10 +104,10 @@ class LoadImageMask(LoadImage):
 
     def load(self, image: str, channel: str) -> tuple[Tensor]:
         """The channel of all frames, 0..1."""
-        picture, mask = read_picture(host.input_path(image))
+        pixels, mask = read_image(host.input_path(image))
         if channel == "alpha":
             return (mask,)
-        return (picture[..., self.CHANNELS.index(channel) - 1].clone(),)
+        return (pixels[..., self.CHANNELS.index(channel) - 1].clone(),)
 
 
 class LoadLatent:
@@ -123,7 +123,7 @@ class LoadLatent:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """A name in the input folder or a path."""
-        return {"required": {"latent": (folders.input_names((".latent",), pictures=False),)}}
+        return {"required": {"latent": (folders.input_names((".latent",), images=False),)}}
 
     def load(self, latent: str) -> tuple[Latent]:
         """LATENT with the samples alone, in the VAE's units."""
@@ -147,37 +147,37 @@ NODES |= {
 }
 
 
-class UnreadablePicture(ValueError):  # noqa: N818 - names what the file is
-    """The file is not a picture, or a damaged one."""
+class UnreadableImage(ValueError):  # noqa: N818 - names what the file is
+    """The file is not an image, or a damaged one."""
 
 
-def read_picture(path: Path) -> tuple[Tensor, Tensor]:
-    """All frames of a picture file, turned upright by its EXIF entry.
+def read_image(path: Path) -> tuple[Tensor, Tensor]:
+    """All frames of an image file, turned upright by its EXIF entry.
 
     Returns: IMAGE [B, H, W, 3] and MASK 1 - alpha [B, H, W]; a file without transparency gives
     a mask of zeros [B, 64, 64]. Frames of another size than the first are left out with a
-    warning. 16 bits of a grey picture are kept; Pillow reads 16-bit colour as 8 bits.
-    Raises UnreadablePicture.
+    warning. 16 bits of a grey image are kept; Pillow reads 16-bit colour as 8 bits.
+    Raises UnreadableImage.
     """
-    pictures, masks = [], []
+    images, masks = [], []
     try:
         with Image.open(path) as file:
             for frame in ImageSequence.Iterator(file):
                 upright = ImageOps.exif_transpose(frame)
-                pictures.append(_colours(upright))
+                images.append(_colours(upright))
                 masks.append(_transparency(upright))
                 if file.format == "MPO":
                     break  # its other frames are other views of the scene, not a sequence
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise UnreadablePicture(
-            f"{path} cannot be read as a picture ({error}); save it again as PNG or JPEG"
+        raise UnreadableImage(
+            f"{path} cannot be read as an image ({error}); save it again as PNG or JPEG"
         ) from error
-    fitting = [i for i, picture in enumerate(pictures) if picture.shape == pictures[0].shape]
-    if len(fitting) < len(pictures):
-        left_out = len(pictures) - len(fitting)
-        _log.warning("%s: %d frames of another size are left out", path.name, left_out)
-    picture = torch.stack([pictures[i] for i in fitting])
-    return picture, torch.stack([masks[i] for i in fitting])
+    fitting = [i for i, image in enumerate(images) if image.shape == images[0].shape]
+    if len(fitting) < len(images):
+        left_out = len(images) - len(fitting)
+        log.warning("%s: %d frames of another size are left out", path.name, left_out)
+    image = torch.stack([images[i] for i in fitting])
+    return image, torch.stack([masks[i] for i in fitting])
 
 
 def _colours(frame: Image.Image) -> Tensor:
@@ -226,9 +226,9 @@ def save_image(
     prompt: Any = None,
     extra_pnginfo: Any = None,
 ) -> dict[str, Any]:
-    """Pictures to PNG files in the output folder, with the workflow inside."""
+    """Images to PNG files in the output folder, with the workflow inside."""
     text = host.png_text(prompt, extra_pnginfo)
-    saved = _save_pictures(images, folders.current().output, filename_prefix, text, "output")
+    saved = _save_images(images, folders.current().output, filename_prefix, text, "output")
     return {"ui": {"images": saved}, "result": (images,)}
 
 
@@ -242,9 +242,9 @@ def save_image(
     output=True,
 )
 def preview_image(images: Tensor, prompt: Any = None, extra_pnginfo: Any = None) -> dict[str, Any]:
-    """Pictures to PNG files in the folder of previews."""
+    """Images to PNG files in the folder of previews."""
     text = host.png_text(prompt, extra_pnginfo)
-    saved = _save_pictures(images, folders.current().temp, "ComfyUI_temp", text, "temp")
+    saved = _save_images(images, folders.current().temp, "ComfyUI_temp", text, "temp")
     return {"ui": {"images": saved}, "result": (images,)}
 
 
@@ -263,20 +263,20 @@ def mask_preview(mask: Tensor, prompt: Any = None, extra_pnginfo: Any = None) ->
     return {"ui": shown["ui"], "result": (mask,)}
 
 
-def _save_pictures(
+def _save_images(
     images: Tensor, folder: Path, prefix: str, text: Mapping[str, str], kind: str
 ) -> list[dict[str, str]]:
     count, height, width = images.shape[:3]
     paths, subfolder = folders.output_paths(folder, prefix, count, width, height, ".png")
-    for path, picture in zip(paths, images, strict=True):
+    for path, image in zip(paths, images, strict=True):
         with written_whole(path) as unfinished:
-            file = to_picture(picture)
+            file = to_pil(image)
             file.save(unfinished, format="PNG", pnginfo=_png_info(text), compress_level=4)
     return [{"filename": path.name, "subfolder": subfolder, "type": kind} for path in paths]
 
 
-def to_picture(image: Tensor) -> Image.Image:
-    """One picture [H, W, 3] of an IMAGE with 8 bits a channel: cut off, not rounded, as ComfyUI."""
+def to_pil(image: Tensor) -> Image.Image:
+    """One image [H, W, 3] of an IMAGE with 8 bits a channel: cut off, not rounded, as ComfyUI."""
     return Image.fromarray((255.0 * image).clamp(0, 255).to(torch.uint8).cpu().numpy())
 
 

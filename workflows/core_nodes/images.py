@@ -1,4 +1,4 @@
-"""ComfyUI's nodes for pictures and masks, for the embedded engine.
+"""ComfyUI's nodes for images and masks, for the embedded engine.
 
 IMAGE is float32 [B, H, W, 3] in 0..1; MASK [B, H, W] or [H, W], 1 = inside.
 """
@@ -18,7 +18,7 @@ from .v1 import IMAGE, MASK, MAX_SIZE, boolean, integer, number
 NODES: v1.Nodes = {}
 node = partial(v1.node, NODES)
 
-# --- pictures ------------------------------------------------------------------------------------
+# --- images ------------------------------------------------------------------------------------
 
 
 @node(
@@ -34,7 +34,7 @@ node = partial(v1.node, NODES)
     ["IMAGE"],
 )
 def image_scale(image: Tensor, upscale_method: str, width: int, height: int, crop: str) -> Tensor:
-    """A picture at another size in pixels; a side of 0 follows from the other one."""
+    """An image at another size in pixels; a side of 0 follows from the other one."""
     if width == 0 and height == 0:
         return image
     old_height, old_width = image.shape[1:3]
@@ -50,7 +50,7 @@ def image_scale(image: Tensor, upscale_method: str, width: int, height: int, cro
     ["IMAGE"],
 )
 def image_scale_by(image: Tensor, upscale_method: str, scale_by: float) -> Tensor:
-    """A picture, larger by a factor."""
+    """An image, larger by a factor."""
     height, width = (round(side * scale_by) for side in image.shape[1:3])
     return _resized(image, width, height, upscale_method)
 
@@ -65,7 +65,7 @@ def image_scale_by(image: Tensor, upscale_method: str, scale_by: float) -> Tenso
 def image_scale_to_total_pixels(
     image: Tensor, upscale_method: str, megapixels: float, resolution_steps: int = 1
 ) -> Tensor:
-    """A picture of so many times 1024 x 1024 pixels, its sides multiples of a number."""
+    """An image of so many times 1024 x 1024 pixels, its sides multiples of a number."""
     height, width = image.shape[1:3]
     factor = math.sqrt(megapixels * 1024 * 1024 / (width * height)) / resolution_steps
     width, height = (round(side * factor) * resolution_steps for side in (width, height))
@@ -130,7 +130,7 @@ def repeat_image_batch(image: Tensor, amount: int) -> Tensor:
     ["IMAGE"],
 )
 def image_crop(image: Tensor, width: int, height: int, x: int, y: int) -> Tensor:
-    """A rectangle of the picture, smaller where it reaches over the border."""
+    """A rectangle of the image, smaller where it reaches over the border."""
     x, y = min(x, image.shape[2] - 1), min(y, image.shape[1] - 1)
     return image[:, y : y + height, x : x + width]
 
@@ -148,7 +148,7 @@ def image_crop(image: Tensor, width: int, height: int, x: int, y: int) -> Tensor
 def image_pad_for_outpaint(
     image: Tensor, left: int, top: int, right: int, bottom: int, feathering: int
 ) -> tuple[Tensor, Tensor]:
-    """A grey border round the picture, and the mask of it, fading into the picture."""
+    """A grey border round the image, and the mask of it, fading into the image."""
     height, width = image.shape[1:3]
     padded = F.pad(image, (0, 0, left, right, top, bottom), value=0.5)
     distance = _distance(height, top, bottom)[:, None].minimum(_distance(width, left, right))
@@ -232,7 +232,7 @@ def empty_image(width: int, height: int, batch_size: int = 1, color: int = 0) ->
     names=["width", "height", "batch_size"],
 )
 def get_image_size(image: Tensor) -> tuple[int, int, int]:
-    """Width and height in pixels, and the number of pictures."""
+    """Width and height in pixels, and the number of images."""
     batch, height, width = image.shape[:3]
     return width, height, batch
 
@@ -242,7 +242,7 @@ def get_image_size(image: Tensor) -> tuple[int, int, int]:
 
 @node("MaskToImage", "Convert Mask to Image", {"mask": MASK}, ["IMAGE"])
 def mask_to_image(mask: Tensor) -> Tensor:
-    """A grey picture, white = inside."""
+    """A grey image, white = inside."""
     return with_channel(mask).movedim(1, -1).expand(-1, -1, -1, 3)
 
 
@@ -253,11 +253,11 @@ def mask_to_image(mask: Tensor) -> Tensor:
     ["MASK"],
 )
 def image_to_mask(image: Tensor, channel: str) -> Tensor:
-    """One channel of a picture. Raises ValueError when the picture has no such channel."""
+    """One channel of an image. Raises ValueError when the image has no such channel."""
     index = ["red", "green", "blue", "alpha"].index(channel)
     if index >= image.shape[-1]:
         raise ValueError(
-            f"the picture has {image.shape[-1]} channels and no {channel}; choose another channel"
+            f"the image has {image.shape[-1]} channels and no {channel}; choose another channel"
         )
     return image[..., index]
 
@@ -329,7 +329,7 @@ def grow_mask(mask: Tensor, expand: int, tapered_corners: bool = True) -> Tensor
     ["MASK"],
 )
 def feather_mask(mask: Tensor, left: int, top: int, right: int, bottom: int) -> Tensor:
-    """The mask fading out towards the picture's borders."""
+    """The mask fading out towards the image's borders."""
     mask = with_channel(mask)[:, 0]
     height, width = mask.shape[-2:]
     across = _ramp(width, left) * _ramp(width, right).flip(0)

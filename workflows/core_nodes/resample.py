@@ -1,4 +1,4 @@
-"""Resizing pictures and latents exactly as ComfyUI's scale nodes do (`comfy/utils.py`)."""
+"""Resizing images and latents exactly as ComfyUI's scale nodes do (`comfy/utils.py`)."""
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ def resample(samples: Tensor, width: int, height: int, method: str, crop: str) -
     Args:
         method: one of IMAGE_METHODS or LATENT_METHODS. lanczos works on 8-bit values, bislerp
             turns the channel vectors instead of mixing them.
-        crop: "center" first cuts the picture to the new aspect ratio, "disabled" stretches it.
+        crop: "center" first cuts the image to the new aspect ratio, "disabled" stretches it.
     """
     if crop == "center":
         samples = _crop_to_aspect(samples, width / height)
@@ -37,12 +37,12 @@ def _crop_to_aspect(samples: Tensor, aspect: float) -> Tensor:
 
 
 def _lanczos(samples: Tensor, width: int, height: int) -> Tensor:
-    pictures = (255.0 * samples.cpu().movedim(1, -1)).clamp(0, 255).to(torch.uint8).numpy()
-    if pictures.shape[-1] == 1:
-        pictures = pictures[..., 0]  # Pillow wants grey pictures without a channel axis
+    images = (255.0 * samples.cpu().movedim(1, -1)).clamp(0, 255).to(torch.uint8).numpy()
+    if images.shape[-1] == 1:
+        images = images[..., 0]  # Pillow wants grey images without a channel axis
     resized = [
-        np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))
-        for picture in pictures
+        np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
+        for image in images
     ]
     result = torch.from_numpy(np.stack(resized)).float() / 255.0  # BHWC or BHW
     result = result.reshape(len(resized), height, width, -1).movedim(-1, 1)

@@ -1,4 +1,4 @@
-"""ComfyUI's nodes between pictures and sampling, for the embedded engine: prompts and latents.
+"""ComfyUI's nodes between images and sampling, for the embedded engine: prompts and latents.
 
 CONDITIONING is a list of [tensor [1, T, C], dict]; LATENT a dict with `samples` [B, 4, h, w] and
 perhaps `noise_mask` [B, 1, H, W] and `batch_index`.
@@ -37,7 +37,7 @@ Latent = dict[str, Any]
 
 _MAX_SEED = 0xFFFFFFFFFFFFFFFF
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 NODES: v1.Nodes = {}
 node = partial(v1.node, NODES)
@@ -107,9 +107,7 @@ def conditioning_average(
 
 def _only_entry(conditioning: Conditioning) -> Any:
     if len(conditioning) > 1:
-        _log.warning(
-            "conditioning_from holds %d prompts; only the first is used", len(conditioning)
-        )
+        log.warning("conditioning_from holds %d prompts; only the first is used", len(conditioning))
     return conditioning[0]
 
 
@@ -161,7 +159,7 @@ def conditioning_set_area(
 def conditioning_set_area_percentage(
     conditioning: Conditioning, width: float, height: float, x: float, y: float, strength: float
 ) -> Conditioning:
-    """The prompt holds in a rectangle; fractions of the picture."""
+    """The prompt holds in a rectangle; fractions of the image."""
     area = ("percentage", height, width, y, x)
     return _with_values(conditioning, area=area, strength=strength, set_area_to_bounds=False)
 
@@ -235,20 +233,20 @@ def _with_values(conditioning: Conditioning, **values: Any) -> Conditioning:
     ["LATENT"],
 )
 def empty_latent_image(width: int, height: int, batch_size: int = 1) -> Latent:
-    """Zeros of a picture's size in pixels."""
+    """Zeros of an image's size in pixels."""
     size = (height // LATENT_PIXELS, width // LATENT_PIXELS)
     return {"samples": torch.zeros(batch_size, 4, *size)}
 
 
 @node("VAEEncode", "VAE Encode", {"pixels": IMAGE, "vae": VAE}, ["LATENT"])
 def vae_encode(pixels: Tensor, vae: Any) -> Latent:
-    """A picture as latent; the VAE cuts it to multiples of 8 pixels."""
+    """An image as latent; the VAE cuts it to multiples of 8 pixels."""
     return {"samples": vae.encode(pixels)}
 
 
 @node("VAEDecode", "VAE Decode", {"samples": LATENT, "vae": VAE}, ["IMAGE"])
 def vae_decode(samples: Latent, vae: Any) -> Tensor:
-    """A latent as picture."""
+    """A latent as image."""
     return vae.decode(samples["samples"])
 
 
@@ -259,11 +257,11 @@ def vae_decode(samples: Latent, vae: Any) -> Tensor:
     ["LATENT"],
 )
 def vae_encode_for_inpaint(pixels: Tensor, vae: Any, mask: Tensor, grow_mask_by: int = 6) -> Latent:
-    """A picture as latent, grey under the mask, with the grown mask as noise mask."""
+    """An image as latent, grey under the mask, with the grown mask as noise mask."""
     mask = F.interpolate(with_channel(mask), size=pixels.shape[1:3], mode="bilinear")
     rows, columns = (_whole_latents(side) for side in pixels.shape[1:3])
     if (rows.stop, columns.stop) != tuple(pixels.shape[1:3]):
-        _log.warning(
+        log.warning(
             "VAE Encode (for Inpainting): %d×%d pixels are not multiples of %d; encoding the "
             "middle %d×%d",
             *(pixels.shape[2], pixels.shape[1], LATENT_PIXELS),

@@ -79,7 +79,7 @@ def test_all_65536_values(path, gradient):
 
 
 @pytest.mark.parametrize("channels", [3, 4])
-def test_16_bits_of_a_grey_picture_stored_in_colour(path, gradient, channels, caplog):
+def test_16_bits_of_a_grey_image_stored_in_colour(path, gradient, channels, caplog):
     pixels = np.dstack([gradient] * 3 + [np.full_like(gradient, 65535)] * (channels - 3))
     write_opencv(path, pixels)
     assert_reads_as(path, gradient.astype(np.float32) / 65535)
@@ -131,7 +131,7 @@ def test_a_claim_of_more_than_any_memory_is_refused(path, limit, monkeypatch):
 @pytest.mark.parametrize("data", [b"%!PS-Adobe-3.0 EPSF-3.0\n", b"8BPS\0\1"])
 def test_kinds_that_start_other_programs_are_not_even_opened(path, data):
     path.write_bytes(data)
-    with pytest.raises(ValueError, match="is not a picture"):
+    with pytest.raises(ValueError, match="is not an image"):
         read_depth(path)
 
 
@@ -162,7 +162,7 @@ def test_a_transparent_grey_value_is_refused(path):
 
 
 @pytest.mark.parametrize("kind", [".jpg", ".bmp", ".webp", ".tiff"])
-def test_other_8_bit_pictures(tmp_path, kind):
+def test_other_8_bit_images(tmp_path, kind):
     grey = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (48, 1))
     path = tmp_path / f"map{kind}"
     write_opencv(path, np.dstack([grey] * 3), kind)
@@ -203,16 +203,16 @@ def test_missing_file_is_named(tmp_path):
         read_depth(tmp_path)
 
 
-@pytest.mark.parametrize("data", [b"", b"not a picture at all" * 50])
-def test_what_is_not_a_picture_is_refused(path, data):
+@pytest.mark.parametrize("data", [b"", b"not an image at all" * 50])
+def test_what_is_not_a_image_is_refused(path, data):
     path.write_bytes(data)
-    with pytest.raises(ValueError, match="is not a picture"):
+    with pytest.raises(ValueError, match="is not an image"):
         read_depth(path)
 
 
 @pytest.mark.parametrize("kind", [".png", ".jpg", ".webp", ".bmp"])
 @pytest.mark.parametrize("part", [0.5, 0.95])
-def test_truncated_picture_is_refused(tmp_path, kind, part):
+def test_truncated_image_is_refused(tmp_path, kind, part):
     path = tmp_path / f"half{kind}"
     write_opencv(path, skimage.data.astronaut(), kind)
     path.write_bytes(path.read_bytes()[: int(part * path.stat().st_size)])
@@ -237,7 +237,7 @@ def test_more_than_one_frame_is_refused(tmp_path, kind):
         read_depth(tmp_path / "film")
 
 
-def test_a_cameras_mpo_is_its_first_picture(tmp_path):
+def test_a_cameras_mpo_is_its_first_image(tmp_path):
     frames = [Image.fromarray(np.full((16, 16, 3), value, np.uint8)) for value in (200, 20)]
     frames[0].save(tmp_path / "camera.jpg", "MPO", save_all=True, append_images=frames[1:])
     assert (read_depth(tmp_path / "camera.jpg") - 200 / 255).abs().max() < 0.02
@@ -254,9 +254,9 @@ def test_other_pixel_types_are_refused(tmp_path, dtype):
 def test_written_file_has_the_bits_and_the_text(path, bits, mode):
     text = {"prompt": '{"1": {"class_type": "KSampler"}}', "workflow": "Größe 深度"}
     write_png(path, torch.rand(5, 7), bits, text)
-    with Image.open(path) as picture:
-        assert (picture.format, picture.mode, picture.size) == ("PNG", mode, (7, 5))
-        assert picture.text == text
+    with Image.open(path) as image:
+        assert (image.format, image.mode, image.size) == ("PNG", mode, (7, 5))
+        assert image.text == text
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 

@@ -110,7 +110,7 @@ def test_a_second_channel_is_not_dropped_in_silence(path, values, dtype):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
 def test_several_pages_are_refused(path, values, dtype):
     tifffile.imwrite(path, np.stack([values] * 3).astype(dtype), **WRITTEN)
-    with pytest.raises(ValueError, match="has several pages; a depth map is one picture"):
+    with pytest.raises(ValueError, match="has several pages; a depth map is one image"):
         read_depth(path)
 
 
@@ -143,7 +143,7 @@ def test_a_truncated_file_is_refused(path, values, dtype, how, channels):
     whole = path.read_bytes()
     for length in {4, 7, 8, 20, len(whole) // 2, len(whole) - 1}:
         path.write_bytes(whole[:length])
-        with pytest.raises(ValueError, match=r"damaged|not a picture") as told:
+        with pytest.raises(ValueError, match=r"damaged|not an image") as told:
             read_depth(path)
         assert str(told.value).startswith(str(path))
 

@@ -1,4 +1,4 @@
-"""From picture to depth map: MiDaS's own way, precision, laziness, bad input."""
+"""From image to depth map: MiDaS's own way, precision, laziness, bad input."""
 
 import cv2
 import numpy as np
@@ -50,16 +50,16 @@ def network(weights):
 @pytest.fixture(scope="module")
 def photo():
     """Middlebury's motorcycle, [1, 500, 741, 3]."""
-    return picture_of(skimage.data.stereo_motorcycle()[0])
+    return image_of(skimage.data.stereo_motorcycle()[0])
 
 
-def picture_of(pixels):
+def image_of(pixels):
     return torch.from_numpy(pixels.astype(np.float32) / 255).unsqueeze(0)
 
 
-def midas_depth(network, picture, resolution):
-    """MiDaS's own way, in NumPy and OpenCV: float64, cv2.INTER_CUBIC, one picture at a time."""
-    rgb = picture[0].double().numpy()
+def midas_depth(network, image, resolution):
+    """MiDaS's own way, in NumPy and OpenCV: float64, cv2.INTER_CUBIC, one image at a time."""
+    rgb = image[0].double().numpy()
     height, width = midas_size(*rgb.shape[:2], resolution)
     small = (cv2.resize(rgb, (width, height), interpolation=cv2.INTER_CUBIC) - 0.5) / 0.5
     pixels = torch.from_numpy(small.transpose(2, 0, 1).astype(np.float32)).unsqueeze(0)
@@ -82,7 +82,7 @@ def test_network_size_is_midas_rule(height, width, resolution):
 
 
 @pytest.mark.parametrize(
-    ("picture", "seen"),
+    ("image", "seen"),
     [
         ((512, 512), (384, 384)),
         ((480, 640), (384, 512)),
@@ -92,8 +92,8 @@ def test_network_size_is_midas_rule(height, width, resolution):
         ((20, 5000), (32, 384)),
     ],
 )
-def test_network_size_at_384(picture, seen):
-    assert network_size(*picture) == seen
+def test_network_size_at_384(image, seen):
+    assert network_size(*image) == seen
 
 
 @pytest.mark.parametrize("resolution", [-32, 16, 500])
@@ -128,7 +128,7 @@ def test_depth_follows_the_network(photo):
     assert np.corrcoef(depth.ravel(), grey.ravel())[0, 1] > 0.95
 
 
-def test_every_picture_of_a_batch_is_stretched_by_itself(network, photo):
+def test_every_image_of_a_batch_is_stretched_by_itself(network, photo):
     dark = photo * 0.3
     both = estimate(network, torch.cat([photo, dark]), 64)
     assert torch.allclose(both[0], estimate(network, photo, 64)[0], atol=1e-4)
@@ -157,13 +157,13 @@ def test_precision_names_are_pytorchs():
 
 
 def test_estimate_keeps_no_graph_and_leaves_its_input_alone(network, photo):
-    picture = photo.clone().requires_grad_()
-    depth = estimate(network, picture, 64)
+    image = photo.clone().requires_grad_()
+    depth = estimate(network, image, 64)
     assert not depth.requires_grad
-    assert torch.equal(picture, photo)
+    assert torch.equal(image, photo)
 
 
-def test_half_precision_picture_gives_float32_depth(network, photo):
+def test_half_precision_image_gives_float32_depth(network, photo):
     depth = estimate(network, photo.half(), 64)
     assert depth.dtype == torch.float32
     assert (depth - estimate(network, photo, 64)).abs().max() < 0.02
@@ -176,13 +176,13 @@ def test_alpha_is_refused_by_name(network, photo):
 
 
 @pytest.mark.parametrize("shape", [[8, 8, 3], [1, 8, 8, 1], [1, 3, 8, 8], [0, 8, 8, 3]])
-def test_picture_of_another_shape_is_refused_with_its_shape(network, shape):
+def test_image_of_another_shape_is_refused_with_its_shape(network, shape):
     with pytest.raises(ValueError, match="expected RGB") as error:
         estimate(network, torch.zeros(shape), 64)
     assert str(shape) in str(error.value)
 
 
-def test_picture_of_integers_is_refused(network):
+def test_image_of_integers_is_refused(network):
     with pytest.raises(ValueError, match=r"torch\.uint8"):
         estimate(network, torch.zeros(1, 8, 8, 3, dtype=torch.uint8), 64)
 
@@ -191,11 +191,11 @@ def test_picture_of_integers_is_refused(network):
     ("value", "said"),
     [(255.0, "to 255"), (-1.0, "from -1"), (torch.nan, "3 NaN"), (torch.inf, "3 NaN or inf")],
 )
-def test_picture_on_another_scale_is_refused_with_its_range(network, photo, value, said):
-    picture = photo.clone()
-    picture[0, 7, 7] = value
+def test_image_on_another_scale_is_refused_with_its_range(network, photo, value, said):
+    image = photo.clone()
+    image[0, 7, 7] = value
     with pytest.raises(ValueError, match=said):
-        estimate(network, picture, 64)
+        estimate(network, image, 64)
 
 
 def test_overshoot_of_an_earlier_resize_is_accepted(network, photo):
@@ -207,7 +207,7 @@ def test_map_without_depth_is_black_with_a_warning(weights, photo, caplog):
     flat = {**weights, "scratch.output_conv.4.weight": torch.zeros(1, 16, 1, 1)}
     depth = estimate(DPTHybrid.from_state_dict(flat), photo, 64)
     assert depth.abs().max() == 0
-    assert "no depth at all in 1 of 1 pictures" in caplog.text
+    assert "no depth at all in 1 of 1 images" in caplog.text
 
 
 def test_overflow_is_an_error_that_names_the_precision(weights, photo):

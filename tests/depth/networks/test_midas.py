@@ -206,10 +206,10 @@ def test_network_built_in_inference_mode_works_outside_of_it(small):
     assert network(pixels).isfinite().all()
 
 
-def test_pictures_of_a_batch_do_not_see_each_other(small):
+def test_images_of_a_batch_do_not_see_each_other(small):
     network = DPTHybrid.from_state_dict(small[1])
     pixels = random_pixels(3, 3, 64, 96)
-    alone = torch.cat([network(picture) for picture in pixels.split(1)])
+    alone = torch.cat([network(image) for image in pixels.split(1)])
     assert torch.allclose(network(pixels), alone, rtol=1e-4, atol=1e-5)
 
 

@@ -324,10 +324,10 @@ def test_swin2_refuses_pixels_of_another_shape(swin2, shape):
 
 def test_swin2_refuses_another_resolution(swin2):
     network = MidasSwin2.from_state_dict(swin2[1])
-    picture = random_pixels(1, 40, 60, 3).abs()
-    assert torch.equal(estimate(network, picture, 256), estimate(network, picture))
+    image = random_pixels(1, 40, 60, 3).abs()
+    assert torch.equal(estimate(network, image, 256), estimate(network, image))
     with pytest.raises(ValueError, match=r"resolution is 384; MiDaS 3\.1 Swin2-tiny can only work"):
-        estimate(network, picture, 384)
+        estimate(network, image, 384)
 
 
 # --- v2.1 small ----------------------------------------------------------------------------------
@@ -480,13 +480,13 @@ def test_small_at_the_files_own_width():
 
 def test_small_does_without_counters_and_sees_imagenet(small):
     without = {name: t for name, t in small.items() if not name.endswith("num_batches_tracked")}
-    picture = random_pixels(1, 300, 400, 3).abs()
+    image = random_pixels(1, 300, 400, 3).abs()
     network = MidasSmall.from_state_dict(without)
-    assert torch.equal(estimate(network, picture), estimate(build_network(small), picture))
-    seen = network.prepare(picture.movedim(-1, 1))
+    assert torch.equal(estimate(network, image), estimate(build_network(small), image))
+    seen = network.prepare(image.movedim(-1, 1))
     assert seen.shape == (1, 3, 192, 256)
-    small_picture = F.interpolate(picture.movedim(-1, 1), (192, 256), mode="bicubic")
-    expected = small_picture[:, 2] * (1 / 0.225) - 0.406 / 0.225
+    small_image = F.interpolate(image.movedim(-1, 1), (192, 256), mode="bicubic")
+    expected = small_image[:, 2] * (1 / 0.225) - 0.406 / 0.225
     assert torch.allclose(seen[:, 2], expected, atol=1e-5)
 
 

@@ -166,19 +166,19 @@ def copy(folders, tmp_path):
     return make
 
 
-def reference(folder, picture, size=None):
-    """transformers called as its own documentation does; disparity at the picture's size or own."""
+def reference(folder, image, size=None):
+    """transformers called as its own documentation does; disparity at the image's size or own."""
     processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
     model = AutoModelForDepthEstimation.from_pretrained(folder, local_files_only=True).float()
     extra = {} if size is None else {"size": {"height": size, "width": size}}
-    pixels = list(picture.movedim(-1, 1))
+    pixels = list(image.movedim(-1, 1))
     inputs = processor(images=pixels, do_rescale=False, return_tensors="pt", **extra)
     with torch.no_grad():
         out = model(**inputs)
     if folder.name == "zoedepth":  # whose processor alone takes its own border off again
         inverse = out.predicted_depth.clamp(min=NEAREST).reciprocal()
         out.predicted_depth = inverse
-        sizes = [tuple(picture.shape[1:3])] * len(picture)
+        sizes = [tuple(image.shape[1:3])] * len(image)
         found = processor.post_process_depth_estimation(out, source_sizes=sizes)
         return torch.stack([entry["predicted_depth"] for entry in found])
     if folder.name in DISTANCE:

@@ -127,7 +127,7 @@ def test_tiles_fill_the_square():
 
 
 def test_a_row_with_a_gap_is_refused():
-    with pytest.raises(ValueError, match="3 pictures do not fill rows of 2"):
+    with pytest.raises(ValueError, match="3 images do not fill rows of 2"):
         square([plain("red")] * 3, columns=2)
 
 
@@ -144,11 +144,11 @@ def test_a_thumbnail_is_made_of_what_the_workflow_painted(tmp_path):
     page = draw("From a Depth Map Alone")
     for node in page.nodes:
         make_quick({"": {"inputs": node.inputs, "class_type": node.type}}, "")
-    picture = thumbnail(page, FOLDER / "astronaut.jpg", Runner())
-    assert picture.size == (512, 512)
-    inset = np.asarray(picture)[-136:-10, 10:130].astype(int)
+    image = thumbnail(page, FOLDER / "astronaut.jpg", Runner())
+    assert image.size == (512, 512)
+    inset = np.asarray(image)[-136:-10, 10:130].astype(int)
     assert np.ptp(inset, axis=-1).max() == 0  # the depth map is grey
-    save(picture, tmp_path / "one.jpg")
+    save(image, tmp_path / "one.jpg")
     assert [path.name for path in tmp_path.iterdir()] == ["one.jpg"]
 
 

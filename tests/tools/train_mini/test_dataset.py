@@ -12,7 +12,7 @@ def same(one, other):
     return (
         (one.noun, one.appearances) == (other.noun, other.appearances)
         and all(np.array_equal(one.depth[side], other.depth[side]) for side in SIZES)
-        and all(np.array_equal(one.pictures[side], other.pictures[side]) for side in SIZES)
+        and all(np.array_equal(one.images[side], other.images[side]) for side in SIZES)
     )
 
 
@@ -37,15 +37,15 @@ def test_a_sample_has_a_scene_at_two_sizes_and_its_paintings():
         assert item.depth[side].shape == (side, side)
         assert item.depth[side].dtype == np.float32
         assert (item.depth[side].min(), item.depth[side].max()) == (0, 1)
-        assert item.pictures[side].shape == (PAINTINGS, side, side, 3)
-        assert item.pictures[side].dtype == np.uint8
+        assert item.images[side].shape == (PAINTINGS, side, side, 3)
+        assert item.images[side].dtype == np.uint8
 
 
 @pytest.mark.parametrize("side", SIZES)
 def test_a_painting_is_the_rendering_of_its_depth_and_appearance(side):
     item = sample(5, 1)
-    for picture, look in zip(item.pictures[side], item.appearances, strict=True):
-        error = picture / 255 - render(item.depth[side], look)
+    for image, look in zip(item.images[side], item.appearances, strict=True):
+        error = image / 255 - render(item.depth[side], look)
         assert np.abs(error).max() <= 0.5001 / 255
 
 
@@ -58,7 +58,7 @@ def test_the_set_on_disk_is_the_samples(data):
         for side in SIZES:
             assert data.depth[side].dtype == np.float16
             assert np.array_equal(data.depth[side][index], item.depth[side].astype(np.float16))
-            assert np.array_equal(data.pictures[side][index], item.pictures[side])
+            assert np.array_equal(data.images[side][index], item.images[side])
 
 
 def test_what_is_there_is_opened_and_anything_else_written_anew(tmp_path):
@@ -71,7 +71,7 @@ def test_what_is_there_is_opened_and_anything_else_written_anew(tmp_path):
     longer = prepare(tmp_path, scenes=2, seed=0)
     assert longer.depth[128].shape == (2, 128, 128)
     other = prepare(tmp_path, scenes=2, seed=1)
-    assert np.array_equal(other.pictures[128][1], sample(1, 1).pictures[128])
+    assert np.array_equal(other.images[128][1], sample(1, 1).images[128])
     assert len(other.nouns) == 2
 
 

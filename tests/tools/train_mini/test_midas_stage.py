@@ -12,27 +12,27 @@ from sd2_depth2img.tools.train_mini.structure import STRUCTURE
 
 @pytest.fixture(scope="module")
 def painting(data):
-    return data.pictures[128][0, 0] / np.float32(255), data.depth[128][0].astype(np.float32)
+    return data.images[128][0, 0] / np.float32(255), data.depth[128][0].astype(np.float32)
 
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32))
-def test_a_roughened_painting_is_a_picture(painting, seed):
-    picture, depth = painting
-    before = picture.copy(), depth.copy()
-    rough = roughen(np.random.default_rng(seed), picture, depth)
-    assert rough.shape == picture.shape
+def test_a_roughened_painting_is_a_image(painting, seed):
+    image, depth = painting
+    before = image.copy(), depth.copy()
+    rough = roughen(np.random.default_rng(seed), image, depth)
+    assert rough.shape == image.shape
     assert rough.dtype == np.float32
     assert 0 <= rough.min() <= rough.max() <= 1
-    assert np.array_equal(rough, roughen(np.random.default_rng(seed), picture, depth))
-    assert np.array_equal(picture, before[0])
+    assert np.array_equal(rough, roughen(np.random.default_rng(seed), image, depth))
+    assert np.array_equal(image, before[0])
     assert np.array_equal(depth, before[1])
 
 
 def test_every_other_painting_is_roughened_each_in_its_own_way(painting):
-    picture, depth = painting
-    rough = [roughen(np.random.default_rng(seed), picture, depth) for seed in range(40)]
-    changed = [one for one in rough if not np.array_equal(one, picture)]
+    image, depth = painting
+    rough = [roughen(np.random.default_rng(seed), image, depth) for seed in range(40)]
+    changed = [one for one in rough if not np.array_equal(one, image)]
     assert 12 <= len(changed) <= 28
     assert len({one.tobytes() for one in changed}) == len(changed)
 

@@ -65,13 +65,13 @@ def appearances():
     shape=st.tuples(st.integers(2, 60), st.integers(2, 60)),
     seed=st.integers(0, 2**32),
 )
-def test_any_depth_map_becomes_a_picture(look, shape, seed):
+def test_any_depth_map_becomes_a_image(look, shape, seed):
     depth = np.random.default_rng(seed).random(shape, np.float32)
     before = depth.copy()
-    picture = render(depth, look)
-    assert picture.shape == (*shape, 3)
-    assert picture.dtype == np.float32
-    assert 0 <= picture.min() <= picture.max() <= 1
+    image = render(depth, look)
+    assert image.shape == (*shape, 3)
+    assert image.dtype == np.float32
+    assert 0 <= image.min() <= image.max() <= 1
     assert np.array_equal(depth, before)
 
 
@@ -89,7 +89,7 @@ def test_far_away_the_hue_is_the_backgrounds(material):
 
 # Glass and ink let shine through what is behind them.
 @material_but("glass", "ink")
-def test_nearby_the_picture_knows_nothing_of_the_background(material):
+def test_nearby_the_image_knows_nothing_of_the_background(material):
     red, blue = (
         render(halves(), Appearance(material, "green", name, "left"))[NEAR]
         for name in ("red", "blue")
@@ -99,7 +99,7 @@ def test_nearby_the_picture_knows_nothing_of_the_background(material):
 
 # Neon shines on the wall.
 @material_but("neon")
-def test_far_away_the_picture_knows_nothing_of_the_foreground(material):
+def test_far_away_the_image_knows_nothing_of_the_foreground(material):
     red, blue = (
         render(halves(), Appearance(material, name, "green", "left"))[FAR]
         for name in ("red", "blue")
@@ -123,9 +123,9 @@ def test_true_paintings_give_both_names_back(material, fog):
     random = np.random.default_rng(4)
     for scene in held_out_scenes(6, 64):
         look = replace(random_appearance(random), material=material, fog=fog)
-        picture = render(scene.depth, look)
-        picture = picture + random.normal(0, 0.05, picture.shape).astype(np.float32)
-        assert nearest_colours(picture, scene.depth, look) == (look.foreground, look.background)
+        image = render(scene.depth, look)
+        image = image + random.normal(0, 0.05, image.shape).astype(np.float32)
+        assert nearest_colours(image, scene.depth, look) == (look.foreground, look.background)
 
 
 def test_the_foreground_begins_in_the_middle_of_the_range():
@@ -141,30 +141,28 @@ def test_the_foreground_begins_in_the_middle_of_the_range():
 # Marble's veins run the same way whatever is painted.
 @material_but("marble")
 @pytest.mark.parametrize("fog", [False, True])
-def test_a_mirrored_scene_in_mirrored_light_is_the_mirrored_picture(material, fog):
+def test_a_mirrored_scene_in_mirrored_light_is_the_mirrored_image(material, fog):
     for scene in held_out_scenes(2, 64):
         left = Appearance(material, "orange", "purple", "left", fog)
         mirrored = np.ascontiguousarray(scene.depth[:, ::-1])
-        picture = render(mirrored, replace(left, light="right"))[:, ::-1]
-        np.testing.assert_allclose(picture, render(scene.depth, left), atol=1e-5)
+        image = render(mirrored, replace(left, light="right"))[:, ::-1]
+        np.testing.assert_allclose(image, render(scene.depth, left), atol=1e-5)
 
 
 # Neon glows by itself.
 @material_but("neon")
 def test_the_side_towards_the_light_is_brighter(material):
     depth = ball()
-    picture, other = (
-        render(depth, Appearance(material, "red", "white", light)) for light in LIGHTS
-    )
-    left = (picture - other)[:, : depth.shape[1] // 2][foreground_share(depth)[:, :24] == 1]
-    right = (picture - other)[:, depth.shape[1] // 2 :][foreground_share(depth)[:, 24:] == 1]
+    image, other = (render(depth, Appearance(material, "red", "white", light)) for light in LIGHTS)
+    left = (image - other)[:, : depth.shape[1] // 2][foreground_share(depth)[:, :24] == 1]
+    right = (image - other)[:, depth.shape[1] // 2 :][foreground_share(depth)[:, 24:] == 1]
     assert left.mean() > 0.01
     assert right.mean() < -0.01
 
 
 def test_the_light_comes_from_above():
-    picture = render(ball(), Appearance("clay", "grey", "white", "left"))
-    assert picture[10:20, 24].mean() > picture[28:38, 24].mean() + 0.1
+    image = render(ball(), Appearance("clay", "grey", "white", "left"))
+    assert image[10:20, 24].mean() > image[28:38, 24].mean() + 0.1
 
 
 @materials
@@ -172,7 +170,7 @@ def test_fog_hides_the_distance_and_leaves_what_is_near(material):
     clear = render(halves(), Appearance(material, "red", "black", "left"))
     foggy = render(halves(), Appearance(material, "red", "black", "left", fog=True))
     assert np.array_equal(foggy[NEAR], clear[NEAR])
-    before, after = (np.abs(picture[FAR] - np.float32(FOG)).mean() for picture in (clear, foggy))
+    before, after = (np.abs(image[FAR] - np.float32(FOG)).mean() for image in (clear, foggy))
     assert after == pytest.approx(0.15 * before, rel=1e-3)
 
 

@@ -40,7 +40,7 @@ def assert_whole(path, seed):
 
 
 def test_every_stage_once(tmp_path, monkeypatch):
-    # The held-out pictures, whose quality the log tells, are more work than the training here.
+    # The held-out images, whose quality the log tells, are more work than the training here.
     held_out = command._held_out
     monkeypatch.setattr(command, "_held_out", lambda device: islice(held_out(device), 1))
     once = Schedule(steps=1, rate=1e-3)

@@ -183,7 +183,7 @@ def test_every_batch_sees_the_whole_range_of_noise_levels(network, data):
         assert (timesteps // 100).tolist() == list(range(10))
 
 
-def test_large_pictures_come_late_and_in_batches_half_as_large(network, data):
+def test_large_images_come_late_and_in_batches_half_as_large(network, data):
     guess = guessing(network, 1.0)
     stage = stage_of(guess, data, small_steps=10, batch=4)
     for step in range(30):

@@ -1,4 +1,4 @@
-"""The autoencoder begins as a mosaic of 8×8 pixels; what is done to it keeps its pictures."""
+"""The autoencoder begins as a mosaic of 8×8 pixels; what is done to it keeps its images."""
 
 import pytest
 import torch
@@ -27,20 +27,20 @@ def network():
 
 
 @pytest.fixture(scope="module")
-def pictures(data):
+def images(data):
     """Pieces of paintings, [4, 3, 64, 64] in −1..1."""
-    paintings = torch.tensor(data.pictures[128][:2]).flatten(0, 1).movedim(-1, 1) / 127.5 - 1
+    paintings = torch.tensor(data.images[128][:2]).flatten(0, 1).movedim(-1, 1) / 127.5 - 1
     return paintings[..., 32:96, 32:96]
 
 
 @torch.no_grad()
-def latent(network, pictures):
-    return moments(network, pictures)[:, :LATENTS]
+def latent(network, images):
+    return moments(network, images)[:, :LATENTS]
 
 
 @torch.no_grad()
-def through(network, pictures):
-    return network.decode(latent(network, pictures), return_dict=False)[0]
+def through(network, images):
+    return network.decode(latent(network, images), return_dict=False)[0]
 
 
 @torch.no_grad()
@@ -54,65 +54,65 @@ def shaken(module, seed=0):
 # --- The mosaic -----------------------------------------------------------------------------------
 
 
-def test_a_new_autoencoder_is_a_mosaic(network, pictures):
-    mosaic = F.interpolate(F.avg_pool2d(pictures, 8), scale_factor=8)
-    best = 10 * torch.log10(4 / F.mse_loss(mosaic, pictures)).item()
-    assert decibels(network, iter(pictures.split(2))) == pytest.approx(best, abs=1)
-    assert (through(network, pictures) - mosaic).abs().max() < 0.25
+def test_a_new_autoencoder_is_a_mosaic(network, images):
+    mosaic = F.interpolate(F.avg_pool2d(images, 8), scale_factor=8)
+    best = 10 * torch.log10(4 / F.mse_loss(mosaic, images)).item()
+    assert decibels(network, iter(images.split(2))) == pytest.approx(best, abs=1)
+    assert (through(network, images) - mosaic).abs().max() < 0.25
 
 
-def test_the_first_latents_are_the_mean_colours(network, pictures):
-    error = latent(network, pictures)[:, :3] - F.avg_pool2d(pictures, 8)
+def test_the_first_latents_are_the_mean_colours(network, images):
+    error = latent(network, images)[:, :3] - F.avg_pool2d(images, 8)
     assert error.abs().max() < 0.1
 
 
-def test_the_latents_have_no_variance_of_their_own(network, pictures):
+def test_the_latents_have_no_variance_of_their_own(network, images):
     with torch.no_grad():
-        assert moments(network, pictures)[:, LATENTS:].max() <= -30
+        assert moments(network, images)[:, LATENTS:].max() <= -30
 
 
 # --- The finest level -----------------------------------------------------------------------------
 
 
-def test_leaving_out_the_finest_level_changes_nothing(network, pictures):
-    whole = through(network, pictures)
+def test_leaving_out_the_finest_level_changes_nothing(network, images):
+    whole = through(network, images)
     skip_finest(network)
     assert not any("down_blocks.0.resnets" in name for name in network.state_dict())
-    torch.testing.assert_close(through(network, pictures), whole)
+    torch.testing.assert_close(through(network, images), whole)
 
 
-def test_the_finest_level_comes_back_as_an_identity_whatever_was_learned(network, pictures):
+def test_the_finest_level_comes_back_as_an_identity_whatever_was_learned(network, images):
     names = list(network.state_dict())
     skip_finest(network)
     shaken(network)
-    learned = through(network, pictures)
+    learned = through(network, images)
     restore_finest(network, STRUCTURE.vae, seed=0)
     assert list(network.state_dict()) == names
-    torch.testing.assert_close(through(network.eval(), pictures), learned)
+    torch.testing.assert_close(through(network.eval(), images), learned)
 
 
 # --- Whitening ------------------------------------------------------------------------------------
 
 
-def test_whitened_latents_are_uncorrelated_and_of_unit_size_after_sd2s_factor(network, pictures):
-    whiten(network, iter(pictures.split(2)))
-    scaled = latent(network, pictures) * SCALE_FACTOR
+def test_whitened_latents_are_uncorrelated_and_of_unit_size_after_sd2s_factor(network, images):
+    whiten(network, iter(images.split(2)))
+    scaled = latent(network, images) * SCALE_FACTOR
     values = scaled.movedim(1, -1).flatten(0, -2)
     torch.testing.assert_close(values.T.cov(), torch.eye(LATENTS), atol=1e-4, rtol=0)
     torch.testing.assert_close(values.mean(0), torch.zeros(LATENTS), atol=1e-4, rtol=0)
 
 
-def test_whitening_leaves_the_pictures_as_they_were(network, pictures):
+def test_whitening_leaves_the_images_as_they_were(network, images):
     shaken(network.encoder)
-    before = through(network, pictures)
-    whiten(network, iter(pictures.split(2)))
-    torch.testing.assert_close(through(network, pictures), before, atol=1e-4, rtol=0)
+    before = through(network, images)
+    whiten(network, iter(images.split(2)))
+    torch.testing.assert_close(through(network, images), before, atol=1e-4, rtol=0)
 
 
-def test_a_whitened_channel_stays_next_to_its_colour(network, pictures):
-    colours = F.avg_pool2d(pictures, 8).movedim(1, 0).flatten(1)
-    whiten(network, iter(pictures.split(2)))
-    whitened = latent(network, pictures)[:, :3].movedim(1, 0).flatten(1)
+def test_a_whitened_channel_stays_next_to_its_colour(network, images):
+    colours = F.avg_pool2d(images, 8).movedim(1, 0).flatten(1)
+    whiten(network, iter(images.split(2)))
+    whitened = latent(network, images)[:, :3].movedim(1, 0).flatten(1)
     for channel in range(3):
         both = torch.cat([whitened[channel : channel + 1], colours]).corrcoef()[0, 1:]
         assert both.argmax() == channel

@@ -16,7 +16,7 @@ from PIL import Image
 from scipy import ndimage
 
 from sd2_depth2img.engine import folders
-from sd2_depth2img.workflows.core_nodes.files import UnreadablePicture
+from sd2_depth2img.workflows.core_nodes.files import UnreadableImage
 from sd2_depth2img.workflows.core_nodes.resample import IMAGE_METHODS, LATENT_METHODS
 from sd2_depth2img.workflows.core_nodes.values import CORE_NODES
 
@@ -60,11 +60,11 @@ def test_every_node_is_a_complete_v1_class(name):
                 assert options["min"] <= options["default"] <= options["max"]
 
 
-# --- pictures ------------------------------------------------------------------------------------
+# --- images ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", IMAGE_METHODS)
-def test_scaling_keeps_a_flat_picture_flat(method):
+def test_scaling_keeps_a_flat_image_flat(method):
     (result,) = run(
         "ImageScale",
         image=torch.full((2, 10, 14, 3), 0.6),
@@ -174,7 +174,7 @@ def test_composite_lays_the_source_where_the_mask_is():
     assert destination.sum() == 0
 
 
-def test_batches_of_pictures():
+def test_batches_of_images():
     a, b = random(2, 8, 8, 3), random(1, 4, 16, 3, seed=1)
     (both,) = run("ImageBatch", image1=a, image2=b)
     assert both.shape == (3, 8, 8, 3)
@@ -184,7 +184,7 @@ def test_batches_of_pictures():
     assert run("GetImageSize", image=both) == (8, 8, 3)
 
 
-def test_small_picture_nodes():
+def test_small_image_nodes():
     image = random(1, 6, 8, 3)
     assert torch.equal(run("ImageInvert", image=image)[0], 1 - image)
     crop = run("ImageCrop", image=image, width=4, height=9, x=6, y=1)[0]
@@ -196,7 +196,7 @@ def test_small_picture_nodes():
 # --- masks ---------------------------------------------------------------------------------------
 
 
-def test_mask_and_picture_are_two_views_of_the_same():
+def test_mask_and_image_are_two_views_of_the_same():
     mask = random(2, 5, 7)
     (image,) = run("MaskToImage", mask=mask)
     assert image.shape == (2, 5, 7, 3)
@@ -253,7 +253,7 @@ def test_mask_composite(operation, expected):
 # --- latents -------------------------------------------------------------------------------------
 
 
-def test_empty_latent_is_an_eighth_of_the_picture():
+def test_empty_latent_is_an_eighth_of_the_image():
     (latent,) = run("EmptyLatentImage", width=512, height=64, batch_size=3)
     assert latent["samples"].shape == (3, 4, 8, 64)
     assert not latent["samples"].any()
@@ -315,7 +315,7 @@ def test_latent_from_batch_keeps_what_belongs_together(count, start, length, mas
 
 
 class PixelVAE:
-    """Encodes a picture as itself, so that a test can look at what the VAE was given."""
+    """Encodes an image as itself, so that a test can look at what the VAE was given."""
 
     def encode(self, pixels):
         return pixels.movedim(-1, 1)
@@ -420,9 +420,9 @@ def test_save_image_cuts_off_to_8_bits_and_carries_the_workflow(place):
     ]
 
 
-def test_a_picture_that_fails_to_save_leaves_nothing(place):
+def test_a_image_that_fails_to_save_leaves_nothing(place):
     with pytest.raises(TypeError):
-        run("SaveImage", images=torch.zeros(1, 4, 4, 7))  # seven channels are no picture
+        run("SaveImage", images=torch.zeros(1, 4, 4, 7))  # seven channels are no image
     assert list(place.output.iterdir()) == []
 
 
@@ -455,8 +455,8 @@ def test_old_latents_are_scaled(place):
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 10, 4), dtype=np.uint8)
 
 
-def load(place, name, picture, **options):
-    picture.save(place.input / name, **options)
+def load(place, name, source, **options):
+    source.save(place.input / name, **options)
     image, mask = run("LoadImage", image=name)
     return image, mask
 
@@ -513,17 +513,17 @@ def test_frames_of_another_size_are_left_out_with_a_word(place, caplog):
     assert "1 frames of another size" in caplog.text
 
 
-def test_load_image_says_that_a_file_is_no_picture(place):
-    (place.input / "a.png").write_bytes(b"not a picture")
-    with pytest.raises(UnreadablePicture, match=r"a\.png cannot be read as a picture"):
+def test_load_image_says_that_a_file_is_no_image(place):
+    (place.input / "a.png").write_bytes(b"not an image")
+    with pytest.raises(UnreadableImage, match=r"a\.png cannot be read as an image"):
         run("LoadImage", image="a.png")
 
 
-def test_a_cut_off_picture_is_refused(place):
+def test_a_cut_off_image_is_refused(place):
     Image.fromarray(PIXELS).save(place.input / "a.png")
     whole = (place.input / "a.png").read_bytes()
     (place.input / "a.png").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UnreadablePicture, match="cannot be read"):
+    with pytest.raises(UnreadableImage, match="cannot be read"):
         run("LoadImage", image="a.png")
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sd2_depth2img.checkpoints.add_difference import Transplanted
+from sd2_depth2img.checkpoints.add_difference import AddedDifference
 from sd2_depth2img.checkpoints.files.weights import open_weights
 from sd2_depth2img.checkpoints.identify.diagnosis import Part
 from sd2_depth2img.tools.make_checkpoint import MINIATURE, random_weights
@@ -33,7 +33,9 @@ def _load(graph, name: str) -> list:
     return graph.add("CheckpointLoaderSimple", ckpt_name=name)()
 
 
-def _transplant(graph, fine_tune: list | None = None, base: list | None = None, **changes) -> list:
+def _add_difference(
+    graph, fine_tune: list | None = None, base: list | None = None, **changes
+) -> list:
     """A link to the depth model with the difference in it."""
     inputs = {
         "model": graph.model,
@@ -65,7 +67,7 @@ def _unet(comfyui, name: str) -> dict[str, torch.Tensor]:
 def _expected(comfyui, depth_graph, sd2, strength: float = 1.0) -> dict[str, torch.Tensor]:
     depth = comfyui.folder("models/checkpoints") / depth_graph.CHECKPOINT
     files = (open_weights(path) for path in (depth, sd2[FINE_TUNE], sd2[BASE]))
-    file = Transplanted(*files, strength, parts=(Part.UNET,))
+    file = AddedDifference(*files, strength, parts=(Part.UNET,))
     return {name: file.read(name) for name in file.tensors if name.startswith(Part.UNET)}
 
 
@@ -95,8 +97,8 @@ QUERY = "down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_q"
 @pytest.mark.parametrize("strength", [1.0, 0.5])
 def test_saved_it_is_what_the_file_arithmetic_gives(comfyui, depth_graph, sd2, strength):
     graph = depth_graph()
-    model = _transplant(graph, strength=strength)
-    saved = _unet(comfyui, _save_checkpoint(comfyui, graph, model, f"transplanted {strength}"))
+    model = _add_difference(graph, strength=strength)
+    saved = _unet(comfyui, _save_checkpoint(comfyui, graph, model, f"with_difference {strength}"))
     expected = _expected(comfyui, depth_graph, sd2, strength)
     assert saved.keys() == expected.keys()
     for name, tensor in expected.items():
@@ -107,7 +109,7 @@ def test_saved_it_is_what_the_file_arithmetic_gives(comfyui, depth_graph, sd2, s
 
 def test_saved_and_loaded_again_it_samples_the_same(comfyui, depth_graph):
     graph = depth_graph()
-    model = _transplant(graph)
+    model = _add_difference(graph)
     node, before = graph.save(graph.sample(model=model)), graph.save(graph.sample())
     found = comfyui.latents(graph)
     assert not torch.allclose(found[node], found[before], rtol=0.01)
@@ -125,7 +127,7 @@ def test_the_converted_file_samples_the_same(comfyui, depth_graph, sd2):
     options = ["--fine-tune", str(sd2[FINE_TUNE]), "--base", str(sd2[BASE])]
     assert main.main(["convert", *files, *options]) == main.OK
     graph = depth_graph()
-    graph.save(graph.sample(model=_transplant(graph)))
+    graph.save(graph.sample(model=_add_difference(graph)))
     of_node = comfyui.latent(graph)
     graph = depth_graph(checkpoint="converted.safetensors")
     graph.save(graph.sample())
@@ -135,15 +137,15 @@ def test_the_converted_file_samples_the_same(comfyui, depth_graph, sd2):
 @pytest.mark.parametrize("sampler", ["KSampler", "SD2DepthSampler"])
 def test_both_hosts_give_the_same_latent(both, depth_graph, sampler):
     graph = depth_graph()
-    node = graph.save(graph.sample(sampler, model=_transplant(graph, strength=0.8)))
+    node = graph.save(graph.sample(sampler, model=_add_difference(graph, strength=0.8)))
     assert both(graph)[node].error < LIMIT
 
 
 def test_the_base_alone_changes_nothing_and_says_so(comfyui, depth_graph):
     graph = depth_graph()
     base = _load(graph, BASE)
-    same = graph.save(graph.sample(model=_transplant(graph, base, base)))
-    none = graph.save(graph.sample(model=_transplant(graph, strength=0.0)))
+    same = graph.save(graph.sample(model=_add_difference(graph, base, base)))
+    none = graph.save(graph.sample(model=_add_difference(graph, strength=0.0)))
     before = graph.save(graph.sample())
     logged = comfyui.log.stat().st_size
     found = comfyui.latents(graph)
@@ -156,7 +158,7 @@ def test_the_base_alone_changes_nothing_and_says_so(comfyui, depth_graph):
 def test_it_stays_the_same_when_models_are_unloaded(comfyui, depth_graph):
     """The patches refer to weights of the other models, whatever ComfyUI does with these."""
     graph = depth_graph()
-    graph.save(graph.sample(model=_transplant(graph)))
+    graph.save(graph.sample(model=_add_difference(graph)))
     before = comfyui.latent(graph)
     comfyui.post("/free", {"unload_models": True, "free_memory": True})
     time.sleep(1.5)  # ComfyUI frees between two workflows and gives no sign of it
@@ -169,7 +171,7 @@ def test_it_stays_the_same_when_models_are_unloaded(comfyui, depth_graph):
 def test_a_lora_made_for_sd2_applies_behind_it(comfyui, depth_graph, sd2):
     lora = _lora(comfyui, "behind.safetensors", (QUERY, (4, 64), (64, 4)))
     graph = depth_graph()
-    model = _transplant(graph)
+    model = _add_difference(graph)
     changed = _with_lora(graph, model, lora)
     with_lora, without = (
         graph.save(graph.sample(model=changed)),
@@ -198,7 +200,7 @@ def test_loras_on_the_fine_tune_and_on_the_depth_model_count(comfyui, depth_grap
     graph = depth_graph()
     graph.model = _with_lora(graph, graph.model, other)
     base = _load(graph, BASE)
-    model = _transplant(graph, _with_lora(graph, base, lora), base)
+    model = _add_difference(graph, _with_lora(graph, base, lora), base)
     saved = _unet(comfyui, _save_checkpoint(comfyui, graph, model, "lora on fine-tune"))
     before = _unet(comfyui, depth_graph.CHECKPOINT)
     weights = load_file(comfyui.folder("models/loras") / lora)
@@ -220,7 +222,7 @@ def test_loras_on_the_fine_tune_and_on_the_depth_model_count(comfyui, depth_grap
 
 def test_a_model_without_depth_cannot_be_added_to(comfyui, depth_graph):
     graph = depth_graph()
-    graph.save(graph.sample(model=_transplant(graph, model=_load(graph, BASE))))
+    graph.save(graph.sample(model=_add_difference(graph, model=_load(graph, BASE))))
     failure = comfyui.failure(graph)
     assert failure.node == "SD2DepthTransplant"
     assert "4 input channels, which takes no depth map" in failure.message
@@ -228,9 +230,9 @@ def test_a_model_without_depth_cannot_be_added_to(comfyui, depth_graph):
 
 def test_a_depth_model_is_no_fine_tune(comfyui, depth_graph):
     graph = depth_graph()
-    graph.save(graph.sample(model=_transplant(graph, graph.model)))
+    graph.save(graph.sample(model=_add_difference(graph, graph.model)))
     failure = comfyui.failure(graph)
-    assert failure.kind.endswith("CannotTransplant")
+    assert failure.kind.endswith("CannotAddDifference")
     assert "the MODEL at fine_tune" in failure.message
     assert "input_blocks.0.0.weight is [64, 5, 3, 3] instead of [64, 4, 3, 3]" in failure.message
 
@@ -241,7 +243,7 @@ def test_a_model_that_predicts_v_is_refused(comfyui, depth_graph, socket):
     v = graph.add(
         "ModelSamplingDiscrete", model=_load(graph, BASE), sampling="v_prediction", zsnr=False
     )
-    graph.save(graph.sample(model=_transplant(graph, **{socket: v()})))
+    graph.save(graph.sample(model=_add_difference(graph, **{socket: v()})))
     failure = comfyui.failure(graph)
-    assert failure.kind.endswith("CannotTransplant")
+    assert failure.kind.endswith("CannotAddDifference")
     assert f"the MODEL at {socket} predicts v" in failure.message

@@ -1,6 +1,6 @@
-"""Nodes that bring pictures to the model's size, and results back into the pictures.
+"""Nodes that bring images to the model's size, and results back into the images.
 
-A SD2DEPTH_STITCH is a `pictures.crop.Stitch`: the picture as it was, and which part of it was
+A SD2DEPTH_STITCH is a `images.crop.Stitch`: the image as it was, and which part of it was
 worked on.
 """
 
@@ -14,13 +14,13 @@ from ..depth.crop import DepthRange, crop_depth
 from ..images.crop import (
     Fit,
     Stitch,
-    check_picture,
+    check_image,
     crop,
     cut,
     frame_box,
     mask_box,
 )
-from ..images.masks import fit_pictures, resize_mask
+from ..images.masks import fit_images, resize_mask
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class SD2DepthPrepare:
     """Prepare Image: any photo -> the model's size, mask and depth map alike."""
 
     DISPLAY_NAME = "Prepare Image"
-    CATEGORY = "SD2 Depth/picture"
+    CATEGORY = "SD2 Depth/image"
     DESCRIPTION = (
         "Brings a photo to the size that the model works best at: short side 512, both sides "
         "multiples of 64. Mask and depth map go the same way, and Stitch brings the result back "
@@ -57,10 +57,10 @@ class SD2DepthPrepare:
     RETURN_TYPES = OUTPUTS
     RETURN_NAMES = OUTPUT_NAMES
     OUTPUT_TOOLTIPS = (
-        "The picture at the model's size.",
+        "The image at the model's size.",
         "The mask in the same way; all white without one.",
         "The depth map in the same way; nothing without one. For a map of the result, estimate it "
-        "on the picture output.",
+        "on the image output.",
         "The way back, for Stitch.",
     )
 
@@ -102,25 +102,25 @@ class SD2DepthPrepare:
         fit: str = Fit.CROP.value,
     ) -> tuple[Tensor, Tensor, Tensor | None, Stitch]:
         """The same box for all three."""
-        image = check_picture(image)
+        image = check_image(image)
         box, *work = frame_box(*image.shape[1:3], size, Fit(fit))
-        whole = image.new_ones(image.shape[:3]) if mask is None else fit_pictures(mask, image)
-        picture, stitch = crop(image, whole, box, *work)
+        whole = image.new_ones(image.shape[:3]) if mask is None else fit_images(mask, image)
+        cropped, stitch = crop(image, whole, box, *work)
         if depth is not None:
             depth = to_image(crop_depth(repair(from_image(depth)), image, box, *work))
         if whole.any() and not stitch.mask.any():
             log.warning("Prepare Image: the whole mask lies in what is cut off; use fit = pad")
-        return picture, resize_mask(cut(whole, box), *work), depth, stitch
+        return cropped, resize_mask(cut(whole, box), *work), depth, stitch
 
 
 class SD2DepthCrop:
-    """Crop for Inpainting: the masked part of picture, mask and depth map at the model's size."""
+    """Crop for Inpainting: the masked part of image, mask and depth map at the model's size."""
 
     DISPLAY_NAME = "Crop for Inpainting"
     CATEGORY = "SD2 Depth/inpainting"
     DESCRIPTION = (
-        "Cuts the masked part out of a large picture with some of its surroundings and brings it "
-        "to the model's size, so that inpainting is sharp and costs no more than one picture. "
+        "Cuts the masked part out of a large image with some of its surroundings and brings it "
+        "to the model's size, so that inpainting is sharp and costs no more than one image. "
         "Mask and depth map are cut by the same box. Stitch puts the result back."
     )
     SEARCH_ALIASES = ["inpaint crop", "only masked", "masked region", "inpaint at full resolution"]
@@ -128,7 +128,7 @@ class SD2DepthCrop:
     RETURN_TYPES = OUTPUTS
     RETURN_NAMES = OUTPUT_NAMES
     OUTPUT_TOOLTIPS = (
-        "The part of the picture, at the model's size.",
+        "The part of the image, at the model's size.",
         "The mask in the same way, for Encode for Inpainting.",
         "The depth map in the same way, for Encode Depth.",
         "The way back, for Stitch.",
@@ -139,19 +139,19 @@ class SD2DepthCrop:
         """Inputs as ComfyUI asks for them."""
         return {
             "required": {
-                "image": ("IMAGE", {"tooltip": "The whole picture, or a batch."}),
+                "image": ("IMAGE", {"tooltip": "The whole image, or a batch."}),
                 "mask": (
                     "MASK",
                     {
-                        "tooltip": "Of the picture's shape: what is to be repainted. The box goes "
+                        "tooltip": "Of the image's shape: what is to be repainted. The box goes "
                         "around everything that is not black, in any mask of a batch."
                     },
                 ),
                 "depth": (
                     "IMAGE",
                     {
-                        "tooltip": "Depth map of the whole picture, estimated before anything is "
-                        "filled; of any size with the picture's shape."
+                        "tooltip": "Depth map of the whole image, estimated before anything is "
+                        "filled; of any size with the image's shape."
                     },
                 ),
             },
@@ -163,7 +163,7 @@ class SD2DepthCrop:
                         "default": 48,
                         "min": 0,
                         "max": 4096,
-                        "tooltip": "Pixels of the picture around the mask that the model sees too. "
+                        "tooltip": "Pixels of the image around the mask that the model sees too. "
                         "More fits the new part in better, but leaves fewer pixels for it.",
                     },
                 ),
@@ -173,7 +173,7 @@ class SD2DepthCrop:
                         "default": DepthRange.CROP.value,
                         "tooltip": "crop: the part's nearest point is white and its farthest "
                         "black, as the model was trained. whole map: the part keeps its place in "
-                        "the depth of the whole picture; set normalize of Encode Depth to none "
+                        "the depth of the whole image; set normalize of Encode Depth to none "
                         "then, or it stretches the map again.",
                     },
                 ),
@@ -190,17 +190,17 @@ class SD2DepthCrop:
         depth_range: str = DepthRange.CROP.value,
     ) -> tuple[Tensor, Tensor, Tensor, Stitch]:
         """One box for all three."""
-        image = check_picture(image)
-        whole = fit_pictures(mask, image)
+        image = check_image(image)
+        whole = fit_images(mask, image)
         box, *work = mask_box(whole, padding, size)
-        picture, stitch = crop(image, whole, box, *work)
+        cropped, stitch = crop(image, whole, box, *work)
         maps = repair(from_image(depth))
         part = to_image(crop_depth(maps, image, box, *work, DepthRange(depth_range)))
-        return picture, resize_mask(cut(whole, box), *work), part, stitch
+        return cropped, resize_mask(cut(whole, box), *work), part, stitch
 
 
 class SD2DepthStitch:
-    """Stitch: a repainted part -> back into the whole picture."""
+    """Stitch: a repainted part -> back into the whole image."""
 
     DISPLAY_NAME = "Stitch"
     CATEGORY = "SD2 Depth/inpainting"
@@ -212,7 +212,7 @@ class SD2DepthStitch:
     FUNCTION = "execute"
     RETURN_TYPES = ("IMAGE",)
     RETURN_NAMES = ("image",)
-    OUTPUT_TOOLTIPS = ("The whole picture, of the source's size, with the part repainted.",)
+    OUTPUT_TOOLTIPS = ("The whole image, of the source's size, with the part repainted.",)
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
@@ -238,7 +238,7 @@ class SD2DepthStitch:
                         "default": 8,
                         "min": 0,
                         "max": 512,
-                        "tooltip": "Pixels inside the mask's border over which the old picture "
+                        "tooltip": "Pixels inside the mask's border over which the old image "
                         "gives way to the new one; 0 is a hard seam. Fewer where the mask is "
                         "narrow.",
                     },
