@@ -22,6 +22,7 @@ test-all: $(VENV)/tests lint
 lint: $(VENV)/tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	cd $(VENV)/package && $(abspath $(BIN))/mypy --config-file $(CURDIR)/pyproject.toml
 
 behaviour: $(VENV)/tests
 	$(BIN)/python -m sd2_depth2img.tools.train_mini.measure
@@ -42,6 +43,7 @@ $(VENV)/engine: $(BIN)/python pyproject.toml requirements.txt constraints.txt
 
 $(VENV)/tests: $(VENV)/engine
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[engine,test]"
+	mkdir -p $(VENV)/package && ln -sfn $(CURDIR) $(VENV)/package/sd2_depth2img
 	touch $@
 
 clean:

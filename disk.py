@@ -1,5 +1,6 @@
 """Files that appear complete or not at all, and walking folders in which people keep models."""
 
+import json
 import logging
 import os
 import shutil
@@ -7,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 log = logging.getLogger(__name__)
 
@@ -98,3 +100,19 @@ def _subfolders(folder: Path, hidden: bool) -> list[Path] | None:
         log.warning("no models are looked for in %s: %s", folder, error)
         return None
     return [p for p in found if (hidden or not p.name.startswith(".")) and os.path.isdir(p)]
+
+
+class DamagedSettings(ValueError):  # noqa: N818 - names what the file is
+    """A settings file that is not a JSON object; the message names it by its folder."""
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """A JSON object in a file, such as `config.json`. Raises DamagedSettings, OSError."""
+    name = f"{path.parent.name}/{path.name}"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DamagedSettings(f"{name} is damaged: it is not JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise DamagedSettings(f"{name} is damaged: it is not a JSON object")
+    return content

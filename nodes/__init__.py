@@ -17,6 +17,7 @@ from .image import SD2DepthCrop, SD2DepthPrepare, SD2DepthStitch
 from .inpaint import SD2DepthInpaintEncode, SD2DepthStrengthMap, SD2DepthUnderMask
 from .load import SD2DepthCheckpointLoader, SD2DepthModelLoader
 from .preview import SD2DepthParallax, SD2DepthPreview
+from .remedies import with_remedies
 from .sample import SD2DepthSampler
 
 NODES = (
@@ -48,5 +49,5 @@ NODES = (
     SD2DepthFidelity,
 )
 
-NODE_CLASS_MAPPINGS = {node.__name__: node for node in NODES}
+NODE_CLASS_MAPPINGS = {node.__name__: with_remedies(node) for node in NODES}
 NODE_DISPLAY_NAME_MAPPINGS = {node.__name__: node.DISPLAY_NAME for node in NODES}
