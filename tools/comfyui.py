@@ -189,9 +189,9 @@ def free_port(wanted: int = 0) -> int:
         with socket.create_server((HOST, wanted)) as server:
             return server.getsockname()[1]
     except (OSError, OverflowError) as error:
+        why = os.strerror(error.errno) if isinstance(error, OSError) else "they end at 65535"
         raise ComfyUIError(
-            f"port {wanted} cannot be used ({error.args[-1]}): "
-            "choose another, or none to get a free one"
+            f"port {wanted} cannot be used ({why}): choose another, or none to get a free one"
         ) from error
 
 
@@ -217,14 +217,22 @@ def _environment() -> dict[str, str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run ComfyUI in the folder `canvas` of the checkout until Ctrl-C."""
+    """Run ComfyUI in a folder of its own until Ctrl-C."""
     parser = argparse.ArgumentParser(
-        description=main.__doc__, epilog="All other arguments are ComfyUI's own."
+        description=main.__doc__,
+        epilog="All other arguments are ComfyUI's own.",
+        allow_abbrev=False,
     )
     parser.add_argument("--port", type=int, default=0, help="default: any that is free")
+    parser.add_argument(
+        "--base-directory",
+        type=Path,
+        default=PACK / "canvas",
+        help="the folder of its models, inputs and outputs (default: %(default)s)",
+    )
     options, others = parser.parse_known_args(arguments)
     try:
-        _run_canvas(PACK / "canvas", options.port, others)
+        _run_canvas(options.base_directory.absolute(), options.port, others)
     except ComfyUIError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
