@@ -47,7 +47,7 @@ class Program:
     def find(cls) -> "Program":
         """The one of COMFYUI_PATH, or the one in the virtual environment."""
         named = os.environ.get("COMFYUI_PATH")
-        folder = Path(named or INSTALLED).absolute()
+        folder = Path(named or INSTALLED).expanduser().absolute()
         if not (folder / "main.py").is_file():
             raise ComfyUIError(
                 f"COMFYUI_PATH is {named}, where there is no main.py: set it to ComfyUI's folder"
@@ -177,7 +177,7 @@ def _interpreter(folder: Path) -> str:
     own = (folder / name / "bin" / "python" for name in ("venv", ".venv"))
     default = next((path for path in own if path.is_file()), sys.executable)
     named = os.environ.get("COMFYUI_PYTHON")
-    found = shutil.which(named or default)
+    found = shutil.which(Path(named or default).expanduser())
     if not found:
         raise ComfyUIError(f"COMFYUI_PYTHON is {named}, which is no program that can be run")
     return str(Path(found).absolute())

@@ -63,6 +63,13 @@ def test_its_own_environment_runs_it(program):
     assert Program.find().python == str(own)
 
 
+def test_paths_may_begin_at_home(program, tmp_path, monkeypatch):
+    folder = program("").folder
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("COMFYUI_PATH", f"~/{folder.name}")
+    assert Program.find().folder == folder
+
+
 def test_an_interpreter_that_cannot_be_run_is_named(program, monkeypatch):
     program("")
     monkeypatch.setenv("COMFYUI_PYTHON", "no-such-python")
