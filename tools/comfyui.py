@@ -59,7 +59,8 @@ class Program:
 
     def has_gpu(self) -> bool:
         """Whether its PyTorch sees one; without, ComfyUI starts only with `--cpu`."""
-        question = "import torch; print(torch.accelerator.is_available())"
+        # Before 2.6, PyTorch had no word for any kind of GPU.
+        question = "import torch; print(getattr(torch, 'accelerator', torch.cuda).is_available())"
         answer = subprocess.run(
             [self.python, "-c", question],
             capture_output=True,
@@ -177,7 +178,7 @@ def _interpreter(folder: Path) -> str:
     own = (folder / name / "bin" / "python" for name in ("venv", ".venv"))
     default = next((path for path in own if path.is_file()), sys.executable)
     named = os.environ.get("COMFYUI_PYTHON")
-    found = shutil.which(Path(named or default).expanduser())
+    found = shutil.which(os.path.expanduser(named or default))
     if not found:
         raise ComfyUIError(f"COMFYUI_PYTHON is {named}, which is no program that can be run")
     return str(Path(found).absolute())
