@@ -1,6 +1,7 @@
 """A real ComfyUI for the tests of this folder, talked to as its web page does.
 
-Which one, and how it is started, says tools/comfyui.py; without any the folder is skipped.
+Which one, and how it is started, says tools/comfyui.py. Without any the folder is
+skipped; with a COMFYUI_PATH that is none its tests fail.
 
 The server runs on the CPU and lives in a temporary base folder: the pack is linked into its
 `custom_nodes`, small checkpoints and pictures are put into its `models` and `input`.
@@ -209,7 +210,7 @@ class Events:
 def comfyui(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator:
     """The server, started once for all tests."""
     if reason := _why_not():
-        pytest.skip(reason)
+        (pytest.fail if "COMFYUI_PATH" in os.environ else pytest.skip)(reason)
     base = furnish(tmp_path_factory.mktemp("comfyui"))
     _fill(base, request.getfixturevalue("mini_checkpoint"))
     # One thread: threads that wait for each other cost more than they save on models this small.
