@@ -70,7 +70,6 @@ def sample(
     negative: Conditioning,
     latent: Mapping[str, Any],
     denoise: float = 1.0,
-    *,
     mask_rule: MaskRule = MaskRule.KSAMPLER,
     depth_guidance: float = 1.0,
     progress: Progress = _no_progress,

@@ -1,21 +1,20 @@
 """The nodes, in menu order. ComfyUI's two mappings are derived from this one list."""
 
-from .add_difference import SD2DepthTransplant
-from .compare import SD2DepthGrid, SD2DepthPromptList, SD2DepthStrengthSweep
+from .compare import SD2DepthFidelity, SD2DepthGrid, SD2DepthPromptList, SD2DepthStrengthSweep
 from .conditioning import SD2DepthEncode
+from .crop import SD2DepthCrop, SD2DepthPrepare, SD2DepthStitch
+from .depth_convert import SD2DepthConvert
 from .depth_edit import (
     SD2DepthAdjust,
-    SD2DepthConvert,
     SD2DepthFill,
     SD2DepthMerge,
     SD2DepthRangeMask,
     SD2DepthRefine,
 )
-from .depth_files import SD2DepthEstimate, SD2DepthLoad, SD2DepthSave
-from .fidelity import SD2DepthFidelity
-from .image import SD2DepthCrop, SD2DepthPrepare, SD2DepthStitch
+from .depth_files import SD2DepthLoad, SD2DepthSave
+from .estimate import SD2DepthEstimate
 from .inpaint import SD2DepthInpaintEncode, SD2DepthStrengthMap, SD2DepthUnderMask
-from .load import SD2DepthCheckpointLoader, SD2DepthModelLoader
+from .load import SD2DepthCheckpointLoader, SD2DepthModelLoader, SD2DepthTransplant
 from .preview import SD2DepthParallax, SD2DepthPreview
 from .remedies import with_remedies
 from .sample import SD2DepthSampler

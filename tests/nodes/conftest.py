@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from sd2_depth2img import host
+from sd2_depth2img.host import host
 
 
 @dataclass

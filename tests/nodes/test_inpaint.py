@@ -7,8 +7,8 @@ import torch
 
 from sd2_depth2img.depth.convention import to_image
 from sd2_depth2img.nodes.conditioning import SD2DepthEncode
-from sd2_depth2img.nodes.depth_files import SD2DepthEstimate
-from sd2_depth2img.nodes.image import SD2DepthCrop, SD2DepthPrepare, SD2DepthStitch
+from sd2_depth2img.nodes.crop import SD2DepthCrop, SD2DepthPrepare, SD2DepthStitch
+from sd2_depth2img.nodes.estimate import SD2DepthEstimate
 from sd2_depth2img.nodes.inpaint import (
     SD2DepthInpaintEncode,
     SD2DepthStrengthMap,

@@ -19,7 +19,7 @@ from torch import Tensor
 from ...depth import convention
 from ...depth.convention import from_image, to_image
 from ...nodes.conditioning import SD2DepthEncode
-from ...nodes.depth_files import SD2DepthEstimate
+from ...nodes.estimate import SD2DepthEstimate
 from ...nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
 from ...nodes.sample import SD2DepthSampler
 from .captions import caption

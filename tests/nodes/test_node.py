@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sd2_depth2img.nodes.batch import one_by_one
+from sd2_depth2img.nodes.node import one_by_one
 
 
 def test_every_entry_meets_its_own_and_fewer_are_shared_out_as_a_whole():
