@@ -6,7 +6,7 @@ imported without them.
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import torch
 
@@ -34,15 +34,16 @@ _DEPTH_CHANNELS = 5  # four of the latent and one of depth
 
 
 def output_paths(
-    prefix: str, count: int, width: int, height: int, suffix: str = ".png"
+    prefix: str,
+    count: int,
+    width: int,
+    height: int,
+    suffix: str = ".png",
+    place: Literal["output", "temp"] = "output",
 ) -> tuple[list[Path], str]:
-    return folders.output_paths(folders.current().output, prefix, count, width, height, suffix)
-
-
-def preview_paths(
-    prefix: str, count: int, width: int, height: int, suffix: str = ".png"
-) -> tuple[list[Path], str]:
-    return folders.output_paths(folders.current().temp, prefix, count, width, height, suffix)
+    used = folders.current()
+    folder = used.output if place == "output" else used.temp
+    return folders.output_paths(folder, prefix, count, width, height, suffix)
 
 
 def load_checkpoint(

@@ -9,7 +9,7 @@ becomes known as well.
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import comfy.model_base
 import comfy.model_management
@@ -165,22 +165,15 @@ def input_path(name: str) -> Path:
 
 
 def output_paths(
-    prefix: str, count: int, width: int, height: int, suffix: str = ".png"
-) -> tuple[list[Path], str]:
-    return _free_paths(folder_paths.get_output_directory(), prefix, count, width, height, suffix)
-
-
-def preview_paths(
-    prefix: str, count: int, width: int, height: int, suffix: str = ".png"
-) -> tuple[list[Path], str]:
-    return _free_paths(folder_paths.get_temp_directory(), prefix, count, width, height, suffix)
-
-
-def _free_paths(
-    place: str, prefix: str, count: int, width: int, height: int, suffix: str
+    prefix: str,
+    count: int,
+    width: int,
+    height: int,
+    suffix: str = ".png",
+    place: Literal["output", "temp"] = "output",
 ) -> tuple[list[Path], str]:
     folder, name, number, subfolder, _ = folder_paths.get_save_image_path(
-        prefix, place, width, height
+        prefix, folder_paths.get_directory_by_type(place), width, height
     )
     files = [
         f"{name.replace('%batch_num%', str(index))}_{number + index:05}_{suffix}"

@@ -5,7 +5,7 @@ IMAGE is float32 [B, H, W, 3] in 0..1. MODEL, CLIP and VAE are the host's own ob
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import torch
 
@@ -50,19 +50,20 @@ class Host(Protocol[Model]):
         ...
 
     def output_paths(
-        self, prefix: str, count: int, width: int, height: int, suffix: str = ".png"
+        self,
+        prefix: str,
+        count: int,
+        width: int,
+        height: int,
+        suffix: str = ".png",
+        place: Literal["output", "temp"] = "output",
     ) -> tuple[list[Path], str]:
-        """Free paths in ComfyUI's numbering, and the subfolder of the output folder they lie in.
+        """Free paths in ComfyUI's numbering, and the subfolder they lie in.
 
-        The prefix may name a subfolder, which is created, and hold %width%, %height% (pixels),
-        %batch_num%, %year% etc. ValueError when it leads out of the output folder.
+        `temp` is the folder of previews, which the host empties when it likes. The prefix may name
+        a subfolder, which is created, and hold %width%, %height% (pixels), %batch_num%, %year% etc.
+        Raises when it leads out of the folder.
         """
-        ...
-
-    def preview_paths(
-        self, prefix: str, count: int, width: int, height: int, suffix: str = ".png"
-    ) -> tuple[list[Path], str]:
-        """The same in the folder of previews, which the host empties when it likes."""
         ...
 
     def png_text(self, prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, str]:

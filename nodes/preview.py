@@ -85,10 +85,10 @@ class SD2DepthPreview(Node):
         return {"ui": {"images": show(pages), "text": [report]}, "result": (pages, report)}
 
 
-def show(images: Tensor, prefix: str = "depth_preview") -> list[dict[str, str]]:
+def show(images: Tensor) -> list[dict[str, str]]:
     """Write IMAGE `[B, H, W, 3]`, 0..1, to the folder of previews: what `ui.images` takes."""
     count, height, width = images.shape[:3]
-    paths, subfolder = host.preview_paths(prefix, count, width, height)
+    paths, subfolder = host.output_paths("depth_preview", count, width, height, place="temp")
     for path, image in zip(paths, images, strict=True):
         write_image(path, image)
     return [{"filename": path.name, "subfolder": subfolder, "type": "temp"} for path in paths]

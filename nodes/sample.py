@@ -125,18 +125,7 @@ class SD2DepthSampler(Node):
             log.warning("Depth2Img Sampler: the noise mask is empty, the latent stays as it is")
             return (latent_image,)
         start = start_latent(samples, denoise, mask, StrengthRule(strength_rule))
-        sampled = host.sample(
-            model,
-            seed,
-            steps,
-            cfg,
-            sampler_name,
-            scheduler,
-            positive,
-            negative,
-            {**latent_image, "samples": start},
-            denoise,
-            MaskRule(mask_rule),
-            depth_guidance,
-        )
-        return (sampled,)
+        settings = (seed, steps, cfg, sampler_name, scheduler, positive, negative)
+        latent = {**latent_image, "samples": start}
+        rules = (denoise, MaskRule(mask_rule), depth_guidance)
+        return (host.sample(model, *settings, latent, *rules),)

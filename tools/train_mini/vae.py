@@ -46,7 +46,7 @@ class VAEStage:
         self, network: AutoencoderKL, data: Dataset, seed: int, batch: int, device: torch.device
     ) -> None:
         self.network = network
-        nn.Module.to(network, device)
+        nn.Module.to(network, device)  # diffusers' own `to` is declared without arguments
         self._data, self._seed, self._batch, self._device = data, seed, batch, device
         network.requires_grad_(True)
         for parameters in layers(network, "quant_conv"):
