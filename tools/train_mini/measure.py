@@ -356,8 +356,9 @@ def negative_prompt(miniature: Miniature, side: int, scenes: int = 4) -> Negativ
         look = Appearance("clay", "grey", name, "left")
         for depth, before, after in zip(maps, free, avoided, strict=True):
             distances.append([_distance(image, depth, look) for image in (before, after)])
-    before, after = np.array(distances).T
-    return Negative(float(before.mean()), float(after.mean()), float((after > before).mean()))
+    without, avoiding = np.array(distances).T
+    grew = float((avoiding > without).mean())
+    return Negative(float(without.mean()), float(avoiding.mean()), grew)
 
 
 def depth_rank(miniature: Miniature, side: int, scenes: int = 64) -> float:
