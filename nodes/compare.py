@@ -52,16 +52,14 @@ class SD2DepthStrengthSweep(Node):
         return {
             "required": {},
             "optional": {
-                "strengths": inputs.text(
-                    STRENGTHS,
+                "strengths": inputs.text(STRENGTHS).tooltip(
                     "Denoising strengths, 0 to 1, the columns: a list such as 0.4, 0.6, 0.8, 1.0 "
-                    "or evenly spaced ones such as 0.4 to 1.0 in 4. Each is one more image a row.",
+                    "or evenly spaced ones such as 0.4 to 1.0 in 4. Each is one more image a row."
                 ),
-                "depth_strengths": inputs.text(
-                    DEPTH_STRENGTHS,
+                "depth_strengths": inputs.text(DEPTH_STRENGTHS).tooltip(
                     "Factors on the depth channel, 0 to 2, the rows, written like the strengths: 0 "
                     "is no depth at all (plain image-to-image), 1 what the model was trained with. "
-                    "Each is one more row of images.",
+                    "Each is one more row of images."
                 ),
             },
         }
@@ -94,10 +92,8 @@ class SD2DepthPromptList(Node):
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {
             "required": {
-                "prompts": inputs.text(
-                    PROMPTS,
-                    "One prompt a line, an image for each; empty lines are left out.",
-                    multiline=True,
+                "prompts": inputs.text(PROMPTS, multiline=True).tooltip(
+                    "One prompt a line, an image for each; empty lines are left out."
                 )
             }
         }
@@ -129,33 +125,29 @@ class SD2DepthGrid(Node):
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        def labels(tooltip: str) -> inputs.Input:
-            return inputs.text("", tooltip, forceInput=True)
-
+        labels = inputs.text("", forceInput=True)
         return {
             "required": {
-                "images": inputs.image("Images of one size, as a list or in batches, row by row.")
+                "images": inputs.IMAGE.tooltip(
+                    "Images of one size, as a list or in batches, row by row."
+                )
             },
             "optional": {
-                "columns": inputs.integer(
-                    0,
-                    (0, 1000),
+                "columns": inputs.integer(0, 0, 1000).tooltip(
                     "Images in a row. 0: as many as there are column labels or, without these, all "
-                    "in one row. The rows must come out full.",
+                    "in one row. The rows must come out full."
                 ),
-                "column_labels": labels(
+                "column_labels": labels.tooltip(
                     "Texts above the columns: a list from Strength Sweep or Prompt List, or a text "
                     "node with one label a line. As many as columns, or none."
                 ),
-                "row_labels": labels(
+                "row_labels": labels.tooltip(
                     "Texts at the left of the rows: a list from Strength Sweep or Prompt List, or "
                     "a text node with one label a line. As many as rows, or none."
                 ),
-                "font_size": inputs.integer(
-                    16,
-                    (6, 256),
+                "font_size": inputs.integer(16, 6, 256).tooltip(
                     "Size of the labels in pixels. Larger ones are wrapped into more lines; the "
-                    "images keep their size, the paper grows.",
+                    "images keep their size, the paper grows."
                 ),
             },
         }
@@ -223,24 +215,25 @@ class SD2DepthFidelity(Node):
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {
             "required": {
-                "image": inputs.image("The results: one image or a batch to pick the best from."),
-                "depth": inputs.image(
+                "image": inputs.IMAGE.tooltip(
+                    "The results: one image or a batch to pick the best from."
+                ),
+                "depth": inputs.IMAGE.tooltip(
                     "The depth map they were made from, white = near. One for all, or a number "
                     "that divides the images. One of another size is resized as the model sees it; "
                     "it must show the same section. A flat one is refused: every image would fit "
                     "it."
                 ),
-                "depth_model": inputs.socket(
-                    "DEPTH_MODEL",
+                "depth_model": inputs.DEPTH_MODEL.tooltip(
                     "Estimates the results' depth. Its own mistakes count as theirs, so compare "
                     "scores only if they come from the same one. Best the one that the depth map "
                     "was estimated with, with the same settings: others find other depths in the "
-                    "same image.",
+                    "same image."
                 ),
             },
             "optional": {
                 "resolution": inputs.resolution(),
-                "mask": inputs.mask(
+                "mask": inputs.MASK.tooltip(
                     "Score only where the mask is on (0.5 or more), for example inside the "
                     "inpainted region. Without it every pixel counts. One for all, or a number "
                     "that divides the images."

@@ -30,41 +30,33 @@ class SD2DepthEncode(Node):
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {
             "required": {
-                "positive": inputs.socket("CONDITIONING", "What the image should show."),
-                "negative": inputs.socket(
-                    "CONDITIONING",
-                    "What it should not show. SD2 gains much from a negative prompt.",
+                "positive": inputs.CONDITIONING.tooltip("What the image should show."),
+                "negative": inputs.CONDITIONING.tooltip(
+                    "What it should not show. SD2 gains much from a negative prompt."
                 ),
-                "depth": inputs.image(
+                "depth": inputs.IMAGE.tooltip(
                     "Depth map, white = near: from Estimate Depth, Load Depth Map or any other "
                     "node. One map for all latents, or as many as latents."
                 ),
             },
             "optional": {
-                "normalize": inputs.choice(
-                    Normalize.PER_IMAGE,
+                "normalize": inputs.choice(Normalize.PER_IMAGE).tooltip(
                     "Which depths count as nearest and farthest. per image: each map's own, as the "
                     "model was trained. whole batch: those of all maps together, steady over video "
-                    "frames. fixed range: low and high below. none: white and black.",
+                    "frames. fixed range: low and high below. none: white and black."
                 ),
-                "strength": inputs.number(
-                    1.0,
-                    (0.0, 2.0),
+                "strength": inputs.number(1.0, 0.0, 2.0).tooltip(
                     "Factor on the depth channel. 1 is what the model was trained with; towards 0 "
-                    "the depth counts less and less; 0 is no depth at all.",
+                    "the depth counts less and less; 0 is no depth at all."
                 ),
                 **inputs.fixed_range(),
-                "start_percent": inputs.fraction(
-                    0.0,
+                "start_percent": inputs.fraction(0.0, advanced=True).tooltip(
                     "Part of the way from noise to image, 0..1, before which the model does not "
-                    "see the depth map. Later than about 0.2 the composition no longer follows it.",
-                    advanced=True,
+                    "see the depth map. Later than about 0.2 the composition no longer follows it."
                 ),
-                "end_percent": inputs.fraction(
-                    1.0,
+                "end_percent": inputs.fraction(1.0, advanced=True).tooltip(
                     "Part of the way after which it no longer sees the depth map: 0.5 fixes the "
-                    "composition and leaves details free.",
-                    advanced=True,
+                    "composition and leaves details free."
                 ),
             },
         }

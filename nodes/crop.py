@@ -46,20 +46,19 @@ class SD2DepthPrepare(_CroppingNode):
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {
-            "required": {"image": inputs.image("A photo or a batch of them, any size.")},
+            "required": {"image": inputs.IMAGE.tooltip("A photo or a batch of them, any size.")},
             "optional": {
-                "mask": inputs.mask(
+                "mask": inputs.MASK.tooltip(
                     "Of the photo's shape: what is to be repainted. Without it, all."
                 ),
-                "depth": inputs.image(
+                "depth": inputs.IMAGE.tooltip(
                     "A depth map of the whole photo, of any size with its shape."
                 ),
                 "size": inputs.size(),
-                "fit": inputs.choice(
-                    Fit.CROP,
+                "fit": inputs.choice(Fit.CROP).tooltip(
                     "crop: cuts off what does not fit, at both ends alike. pad: keeps all of the "
                     "photo and continues its edges. stretch: keeps all of it, a little out of "
-                    "shape.",
+                    "shape."
                 ),
             },
         }
@@ -104,31 +103,29 @@ class SD2DepthCrop(_CroppingNode):
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {
             "required": {
-                "image": inputs.image("The whole image, or a batch."),
-                "mask": inputs.mask(
+                "image": inputs.IMAGE.tooltip("The whole image, or a batch."),
+                "mask": inputs.MASK.tooltip(
                     "Of the image's shape: what is to be repainted. The box goes around everything "
                     "that is not black, in any mask of a batch."
                 ),
-                "depth": inputs.image(
+                "depth": inputs.IMAGE.tooltip(
                     "Depth map of the whole image, estimated before anything is filled; of any "
                     "size with the image's shape."
                 ),
             },
             "optional": {
                 "size": inputs.size(),
-                "padding": inputs.pixels(
-                    48,
+                "padding": inputs.pixels(48, most=4096).tooltip(
                     "Pixels of the image around the mask that the model sees too. More fits the "
-                    "new part in better, but leaves fewer pixels for it.",
-                    most=4096,
+                    "new part in better, but leaves fewer pixels for it."
                 ),
                 "depth_range": inputs.one_of(
-                    [DepthRange.CROP.value, DepthRange.WHOLE.value],
+                    [DepthRange.CROP.value, DepthRange.WHOLE.value], default=DepthRange.CROP.value
+                ).tooltip(
                     "crop: the part's nearest point is white and its farthest black, as the model "
                     "was trained. whole map: the part keeps its place in the depth of the whole "
                     "image; set normalize of Encode Depth to none then, or it stretches the map "
-                    "again.",
-                    default=DepthRange.CROP.value,
+                    "again."
                 ),
             },
         }
@@ -167,19 +164,16 @@ class SD2DepthStitch(Node):
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {
             "required": {
-                "stitch": inputs.socket(
-                    "SD2DEPTH_STITCH", "From Crop for Inpainting or Prepare Image."
-                ),
-                "image": inputs.image(
+                "stitch": inputs.STITCH.tooltip("From Crop for Inpainting or Prepare Image."),
+                "image": inputs.IMAGE.tooltip(
                     "The repainted part, or several of them: as large as it was cut out, or "
                     "enlarged by a second pass."
                 ),
             },
             "optional": {
-                "feather": inputs.pixels(
-                    8,
+                "feather": inputs.pixels(8).tooltip(
                     "Pixels inside the mask's border over which the old image gives way to the new "
-                    "one; 0 is a hard seam. Fewer where the mask is narrow.",
+                    "one; 0 is a hard seam. Fewer where the mask is narrow."
                 )
             },
         }

@@ -27,45 +27,40 @@ class SD2DepthConvert(DepthMapNode):
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        def length(tooltip: str) -> inputs.Input:
-            return inputs.number(0.0, (0.0, 1e12), tooltip, step=0.001)
-
+        length = inputs.number(0.0, 0.0, 1e12, step=0.001)
         return {
             "required": {
-                "depth": inputs.image(
-                    "Distances, larger = farther: from Load Depth Map with beyond "
-                    "at keep, or another pack's metric depth. Or, with that unit, disparity "
-                    "of any range, larger = nearer; or, with disparity to distance, a depth "
-                    "map, white = near."
+                "depth": inputs.IMAGE.tooltip(
+                    "Distances, larger = farther: from Load Depth Map with beyond at keep, or "
+                    "another pack's metric depth. Or, with that unit, disparity of any range, "
+                    "larger = nearer; or, with disparity to distance, a depth map, white = near."
                 )
             },
             "optional": {
-                "direction": inputs.choice(
-                    Direction.TO_DISPARITY,
+                "direction": inputs.choice(Direction.TO_DISPARITY).tooltip(
                     "distance to disparity: for the model. disparity to distance: the inverse, "
-                    "which needs near and far.",
+                    "which needs near and far."
                 ),
-                "unit": inputs.choice(
-                    Unit.METRIC,
+                "unit": inputs.choice(Unit.METRIC).tooltip(
                     "metric: distances are lengths, in the unit of near, far and sky. linear 0..1: "
                     "0 is at near and 1 at far, which both must be given. disparity, any range: "
-                    "larger is nearer already; it is stretched to 0..1 between far and near.",
+                    "larger is nearer already; it is stretched to 0..1 between far and near."
                 ),
-                "near": length(
+                "near": length.tooltip(
                     "Distance, or disparity, that becomes white. 0: that of the nearest pixel of "
                     "the whole batch. What is nearer becomes white too, with a warning."
                 ),
-                "far": length(
+                "far": length.tooltip(
                     "Distance, or disparity, that becomes black. 0: that of the farthest pixel of "
                     "the whole batch that is no sky. What is farther becomes black too, with a "
                     "warning."
                 ),
-                "sky": length(
+                "sky": length.tooltip(
                     "Distance from which on a pixel is sky and becomes black, e.g. Blender's 1e10; "
                     "0: only what is infinitely far. NaN, and metric distances of 0, are holes and "
                     "filled from their neighbours, with a warning. Sky comes back as far."
                 ),
-                "mask": inputs.mask(
+                "mask": inputs.MASK.tooltip(
                     "Of the map's size, black and white: what is converted. Black "
                     "stays as it is, bit for bit; grey is refused, as distances and disparity "
                     "do not mix. Without it, everywhere."

@@ -36,64 +36,46 @@ class SD2DepthAdjust(DepthMapNode):
         return {
             "required": {"depth": inputs.depth()},
             "optional": {
-                "invert": inputs.switch(
+                "invert": inputs.switch().tooltip(
                     "Exchanges near and far: for a map in which black is near."
                 ),
-                "near": inputs.fraction(
-                    1.0,
+                "near": inputs.fraction(1.0).tooltip(
                     "Depth, or share of pixels, from which on all is white. What lies between far "
-                    "and near is stretched to the full range.",
+                    "and near is stretched to the full range."
                 ),
-                "far": inputs.fraction(
-                    0.0, "Depth, or share of pixels, up to which all is black; below near."
+                "far": inputs.fraction(0.0).tooltip(
+                    "Depth, or share of pixels, up to which all is black; below near."
                 ),
-                "clip_by": inputs.choice(
-                    ClipBy.VALUE,
+                "clip_by": inputs.choice(ClipBy.VALUE).tooltip(
                     "value: near and far are depths, 0..1. percentile: they are shares of each "
                     "map's pixels: near 0.98 and far 0.02 cut off 2 % at either end, 1 and 0 "
-                    "stretch the map to its own ends.",
+                    "stretch the map to its own ends."
                 ),
-                "gamma": inputs.number(
-                    1.0,
-                    (0.1, 10.0),
+                "gamma": inputs.number(1.0, 0.1, 10.0).tooltip(
                     "Above 1 middle depths come nearer, below 1 they go back; black and white "
-                    "stay. 1 changes nothing.",
+                    "stay. 1 changes nothing."
                 ),
-                "contrast": inputs.number(
-                    1.0,
-                    (0.0, 10.0),
+                "contrast": inputs.number(1.0, 0.0, 10.0).tooltip(
                     "Factor of all distances from the plane: 0.5 makes a shallow scene, 2 a deep "
-                    "one. What leaves 0..1 is clipped, with a warning.",
+                    "one. What leaves 0..1 is clipped, with a warning."
                 ),
-                "plane": inputs.fraction(
-                    0.5,
-                    "Depth that contrast leaves where it is, 0..1: e.g. that of the subject.",
-                    advanced=True,
+                "plane": inputs.fraction(0.5, advanced=True).tooltip(
+                    "Depth that contrast leaves where it is, 0..1: e.g. that of the subject."
                 ),
-                "offset": inputs.number(
-                    0.0,
-                    (-1.0, 1.0),
+                "offset": inputs.number(0.0, -1.0, 1.0).tooltip(
                     "Added to every depth: above 0 all comes nearer. What leaves 0..1 is clipped, "
-                    "with a warning.",
+                    "with a warning."
                 ),
-                "smooth": inputs.number(
-                    0.0,
-                    (0.0, 256.0),
+                "smooth": inputs.number(0.0, 0.0, 256.0, step=0.5).tooltip(
                     "Pixels over which the map is smoothed: the Gaussian's standard deviation, or "
-                    "the radius of the edge-preserving filter. 0 is not at all.",
-                    step=0.5,
+                    "the radius of the edge-preserving filter. 0 is not at all."
                 ),
-                "smoothing": inputs.choice(
-                    Smoothing.GAUSSIAN,
+                "smoothing": inputs.choice(Smoothing.GAUSSIAN).tooltip(
                     "gaussian: blurs edges too. edge-preserving: steps higher than `edge` stay, "
-                    "what is lower is smoothed away.",
+                    "what is lower is smoothed away."
                 ),
-                "edge": inputs.number(
-                    0.05,
-                    (0.001, 1.0),
-                    "With edge-preserving: the step of depth, 0..1, that counts as an edge.",
-                    step=0.001,
-                    advanced=True,
+                "edge": inputs.number(0.05, 0.001, 1.0, step=0.001, advanced=True).tooltip(
+                    "With edge-preserving: the step of depth, 0..1, that counts as an edge."
                 ),
                 **inputs.mask_and_feather(),
             },
@@ -139,33 +121,26 @@ class SD2DepthRefine(DepthMapNode):
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {
             "required": {
-                "depth": inputs.image(
+                "depth": inputs.IMAGE.tooltip(
                     "Depth map of the photo, of any size with its shape. One for "
                     "all photos, or a number that divides them."
                 ),
-                "image": inputs.image("The photo that the map shows, or a batch."),
+                "image": inputs.IMAGE.tooltip("The photo that the map shows, or a batch."),
             },
             "optional": {
-                "method": inputs.choice(
-                    Method.BILATERAL,
+                "method": inputs.choice(Method.BILATERAL).tooltip(
                     "joint bilateral: crisp edges. guided: softer edges that follow hair and "
-                    "leaves, many times quicker.",
+                    "leaves, many times quicker."
                 ),
-                "radius": inputs.number(
-                    4.0,
-                    (0.0, 128.0),
+                "radius": inputs.number(4.0, 0.0, 128.0, step=0.5).tooltip(
                     "How far an edge may move, in pixels of the photo; about as wide as the map's "
                     "edges are blurred. More mends worse edges but loses thin things, and beyond a "
                     "twentieth of the photo's shorter side it harms the map. A smaller map's edges "
-                    "move by at least one of its pixels. 0 only enlarges.",
-                    step=0.5,
+                    "move by at least one of its pixels. 0 only enlarges."
                 ),
-                "tolerance": inputs.number(
-                    0.05,
-                    (0.01, 1.0),
+                "tolerance": inputs.number(0.05, 0.01, 1.0, advanced=True).tooltip(
                     "Difference of brightness, 0..1, that counts as an edge of the photo: less for "
-                    "a dim one, more for a noisy one.",
-                    advanced=True,
+                    "a dim one, more for a noisy one."
                 ),
                 **inputs.mask_and_feather("refined", "photo"),
             },
@@ -205,45 +180,43 @@ class SD2DepthMerge(DepthMapNode):
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        def pixels(tooltip: str) -> inputs.Input:
-            return inputs.integer(0, (-16384, 16384), tooltip)
-
+        place = inputs.integer(0, -16384, 16384)
         return {
             "required": {
                 "depth": inputs.depth(),
-                "patch": inputs.image(
+                "patch": inputs.IMAGE.tooltip(
                     "Depth map to put in, of any size: white = near. One for all, "
                     "or a number that divides the maps."
                 ),
             },
             "optional": {
-                "mode": inputs.choice(
-                    Mode.NEAREST,
+                "mode": inputs.choice(Mode.NEAREST).tooltip(
                     "nearest wins: the two hide each other as things in space do. farthest wins: "
                     "the reverse, to cut holes. over: the patch. under: the patch only where the "
-                    "map is black, for a background. blend: a mixture.",
+                    "map is black, for a background. blend: a mixture."
                 ),
-                "x": pixels("Left edge of the patch in pixels of the map; it may hang over."),
-                "y": pixels("Upper edge of the patch in pixels of the map; it may hang over."),
-                "scale": inputs.number(
-                    1.0, (0.01, 64.0), "Factor of the patch's width and height; 1 keeps them."
+                "x": place.tooltip(
+                    "Left edge of the patch in pixels of the map; it may hang over."
                 ),
-                "depth_offset": inputs.number(
-                    0.0,
-                    (-1.0, 1.0),
+                "y": place.tooltip(
+                    "Upper edge of the patch in pixels of the map; it may hang over."
+                ),
+                "scale": inputs.number(1.0, 0.01, 64.0).tooltip(
+                    "Factor of the patch's width and height; 1 keeps them."
+                ),
+                "depth_offset": inputs.number(0.0, -1.0, 1.0).tooltip(
                     "Added to the patch's depth, after matching: above 0 it comes nearer. What "
-                    "leaves 0..1 is clipped, with a warning.",
+                    "leaves 0..1 is clipped, with a warning."
                 ),
-                "match": inputs.choice(
-                    Match.NONE,
+                "match": inputs.choice(Match.NONE).tooltip(
                     "Fits the patch's depth to the map along the mask's border: outside of it "
                     "where the patch reaches that far, else inside. shift: adds a depth. scale "
-                    "and shift: stretches its relief too, for two estimates of one scene.",
+                    "and shift: stretches its relief too, for two estimates of one scene."
                 ),
-                "blend": inputs.fraction(
-                    0.5, "With mode blend: share of the patch; 1 is all of it."
+                "blend": inputs.fraction(0.5).tooltip(
+                    "With mode blend: share of the patch; 1 is all of it."
                 ),
-                "patch_mask": inputs.mask(
+                "patch_mask": inputs.MASK.tooltip(
                     "Of the patch's size: what of it is put in. Without it, all of the patch."
                 ),
                 **inputs.mask_and_feather(),
@@ -292,23 +265,22 @@ class SD2DepthFill(DepthMapNode):
     def INPUT_TYPES(cls) -> dict[str, Any]:
         def place(default: float, side: str, what: str) -> inputs.Input:
             tooltip = f"{what}; a share of the map's {side}, 0 is its first pixel and 1 its last."
-            return inputs.number(default, (-4.0, 5.0), tooltip)
+            return inputs.number(default, -4.0, 5.0).tooltip(tooltip)
 
         return {
             "required": {"depth": inputs.depth()},
             "optional": {
-                "shape": inputs.choice(
-                    Shape.PLANE,
+                "shape": inputs.choice(Shape.PLANE).tooltip(
                     "flat plane: one depth, near. ramp: from far at point 1 to near at point 2, a "
                     "floor as it stands. dome: half a sphere around point 1 that reaches to point "
                     "2. relief of the mask: the mask's outline as a cushion. smooth fill: the "
-                    "depth of the mask's border runs in. The last two need a mask.",
+                    "depth of the mask's border runs in. The last two need a mask."
                 ),
-                "near": inputs.fraction(
-                    0.8, "Depth of the plane, of the ramp's point 2, of the top of dome and relief."
+                "near": inputs.fraction(0.8).tooltip(
+                    "Depth of the plane, of the ramp's point 2, of the top of dome and relief."
                 ),
-                "far": inputs.fraction(
-                    0.2, "Depth of the ramp's point 1, of the rim of dome and relief."
+                "far": inputs.fraction(0.2).tooltip(
+                    "Depth of the ramp's point 1, of the rim of dome and relief."
                 ),
                 "x1": place(0.5, "width", "Point 1: the ramp's far end, the dome's centre"),
                 "y1": place(0.5, "height", "Point 1: the ramp's far end, the dome's centre"),
@@ -357,31 +329,28 @@ class SD2DepthRangeMask(Node):
         return {
             "required": {
                 "depth": inputs.depth(),
-                "near": inputs.fraction(
-                    1.0, "Near end of the range, as the map's own value: 1 is white. Included."
+                "near": inputs.fraction(1.0).tooltip(
+                    "Near end of the range, as the map's own value: 1 is white. Included."
                 ),
-                "far": inputs.fraction(
-                    0.5, "Far end of the range, as the map's own value: 0 is black. Included."
+                "far": inputs.fraction(0.5).tooltip(
+                    "Far end of the range, as the map's own value: 0 is black. Included."
                 ),
             },
             "optional": {
-                "split": inputs.choice(
-                    Split.INTERVAL,
+                "split": inputs.choice(Split.INTERVAL).tooltip(
                     "interval: what lies between near and far. foreground, background: the two "
                     "parts that each map falls into best (Otsu's threshold); near and far are not "
-                    "used then.",
+                    "used then."
                 ),
-                "softness": inputs.fraction(
-                    0.0,
+                "softness": inputs.fraction(0.0).tooltip(
                     "Range of depths beyond the ends over which the mask fades out; 0 is a hard "
-                    "edge.",
+                    "edge."
                 ),
-                "feather": inputs.pixels(
-                    0,
+                "feather": inputs.pixels(0).tooltip(
                     "Pixels around the part over which the mask fades out in the "
-                    "image; what is in the range stays 1.",
+                    "image; what is in the range stays 1."
                 ),
-                "mask": inputs.mask(
+                "mask": inputs.MASK.tooltip(
                     "Of the map's size: only there anything is looked for, also by "
                     "the split; elsewhere the result is 0. Without it, everywhere."
                 ),

@@ -35,52 +35,42 @@ class SD2DepthLoad(DepthMapNode):
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        def file_value(default: float, tooltip: str) -> inputs.Input:
+        def file_value(default: float) -> inputs.Field:
             """In the unit of the file, metres for example."""
-            options = {"step": 0.001, "round": False, "advanced": True}
-            return inputs.number(default, (-1e6, 1e6), tooltip, **options)
+            return inputs.number(default, -1e6, 1e6, step=0.001, round=False, advanced=True)
 
         return {
             "required": {
-                "image": inputs.one_of(
-                    host.input_names(SUFFIXES),
+                "image": inputs.one_of(host.input_names(SUFFIXES), image_upload=True).tooltip(
                     "A file in the input folder; put EXR, NPY, NPZ and PFM there by hand. Black "
                     "pixels are far, white ones near; transparent ones count as far. An EXR's Z "
-                    "channel comes before its colours.",
-                    image_upload=True,
+                    "channel comes before its colours."
                 )
             },
             "optional": {
-                "invert": inputs.switch(
+                "invert": inputs.switch().tooltip(
                     "On for a map in which black is near (many 3D programs). Not together with "
                     "beyond at keep."
                 ),
-                "colours": inputs.choice(
-                    ColourMap.GREY,
+                "colours": inputs.choice(ColourMap.GREY).tooltip(
                     "What a coloured depth image was painted with: its colours become depths "
-                    "again, in 256 steps. With grey the brightness is the depth.",
+                    "again, in 256 steps. With grey the brightness is the depth."
                 ),
-                "far": file_value(
-                    0.0,
+                "far": file_value(0.0).tooltip(
                     "The file's value that becomes 0 (far). Integers of 8 and 16 bits count as 0 "
                     "to 1. Distances (far larger than near) are turned round, but stay distances, "
-                    "no disparity: for that, beyond at keep and Convert Depth.",
+                    "no disparity: for that, beyond at keep and Convert Depth."
                 ),
-                "near": file_value(1.0, "The file's value that becomes 1 (near)."),
-                "beyond": inputs.choice(
-                    Beyond.REFUSE,
+                "near": file_value(1.0).tooltip("The file's value that becomes 1 (near)."),
+                "beyond": inputs.choice(Beyond.REFUSE, advanced=True).tooltip(
                     "Values outside far to near. refuse: stop and say which there are. clip: make "
                     "them far or near, infinite ones too. keep: leave them, for Convert Depth; "
-                    "with far 0 and near 1 metres and infinite sky stay as they are in the file.",
-                    advanced=True,
+                    "with far 0 and near 1 metres and infinite sky stay as they are in the file."
                 ),
-                "tolerance": inputs.fraction(
-                    TOLERANCE,
+                "tolerance": inputs.fraction(TOLERANCE, step=0.001, advanced=True).tooltip(
                     "How far a pixel may be from the nearest colour of the map (RGB 0 to 1) before "
                     "the image is refused. More for a JPEG; then legends and edges become wrong "
-                    "depths.",
-                    step=0.001,
-                    advanced=True,
+                    "depths."
                 ),
             },
         }
@@ -124,25 +114,21 @@ class SD2DepthSave(Node):
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {
             "required": {
-                "depth": inputs.image("One depth map or a batch, values 0..1."),
-                "filename_prefix": inputs.text(
-                    "depth",
+                "depth": inputs.IMAGE.tooltip("One depth map or a batch, values 0..1."),
+                "filename_prefix": inputs.text("depth").tooltip(
                     "Start of the file name; may name a subfolder (maps/depth) and hold %width%, "
-                    "%height%, %year%, %month%, %day% and ComfyUI's other marks.",
+                    "%height%, %year%, %month%, %day% and ComfyUI's other marks."
                 ),
             },
             "optional": {
-                "bits": inputs.one_of(
-                    ["16", "8"],
+                "bits": inputs.one_of(["16", "8"], default="16").tooltip(
                     "Bits a pixel of a PNG: 16 keeps 65,536 depths; 8 keeps 256, for programs that "
-                    "cannot read 16, and shows as steps on slopes.",
-                    default="16",
+                    "cannot read 16, and shows as steps on slopes."
                 ),
-                "file_format": inputs.choice(
-                    FileFormat.PNG,
+                "file_format": inputs.choice(FileFormat.PNG).tooltip(
                     "png, tiff 16-bit: for image editors. tiff float, exr, npy, npz, pfm: exact "
                     "float32, for 3D, compositing and Python; they hold values outside 0..1 too. "
-                    "Only png carries the workflow.",
+                    "Only png carries the workflow."
                 ),
             },
             "hidden": {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"},

@@ -28,32 +28,25 @@ class SD2DepthEstimate(DepthMapNode):
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {
             "required": {
-                "image": inputs.image("One image or a batch, any size."),
-                "depth_model": inputs.socket(
-                    "DEPTH_MODEL",
+                "image": inputs.IMAGE.tooltip("One image or a batch, any size."),
+                "depth_model": inputs.DEPTH_MODEL.tooltip(
                     "From Load SD2 Depth Checkpoint: the MiDaS the model learnt with. Or from Load "
-                    "Depth Model: any other.",
+                    "Depth Model: any other."
                 ),
             },
             "optional": {
                 "resolution": inputs.resolution(),
                 **inputs.estimation(),
-                "normalize": inputs.choice(
-                    Scope.IMAGE,
+                "normalize": inputs.choice(Scope.IMAGE, advanced=True).tooltip(
                     "What shares a nearest (white) and a farthest (black) depth. whole batch: for "
                     "the frames of a video, which would flicker otherwise. All frames' maps are "
                     "then kept in memory at the network's size, too; with tiles they take the "
-                    "place of the result.",
-                    advanced=True,
+                    "place of the result."
                 ),
-                "smooth": inputs.number(
-                    0.0,
-                    (0.0, 10.0),
+                "smooth": inputs.number(0.0, 0.0, 10.0, step=0.5, advanced=True).tooltip(
                     "For the frames of a video: every map is averaged with its neighbours, over "
                     "about this many frames before and after, where the image stays the same. 0: "
-                    "off. Best with normalize: whole batch.",
-                    step=0.5,
-                    advanced=True,
+                    "off. Best with normalize: whole batch."
                 ),
             },
         }

@@ -33,36 +33,33 @@ class SD2DepthInpaintEncode(Node):
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {
             "required": {
-                "image": inputs.image(
+                "image": inputs.IMAGE.tooltip(
                     "The image; sides are multiples of 8 pixels, best from Prepare Image or Crop "
                     "for Inpainting."
                 ),
-                "mask": inputs.mask(
+                "mask": inputs.MASK.tooltip(
                     "Of the image's size. White is repainted, black stays, grey is repainted that "
                     "much."
                 ),
-                "vae": inputs.socket("VAE", "From Load SD2 Depth Checkpoint."),
+                "vae": inputs.VAE.tooltip("From Load SD2 Depth Checkpoint."),
             },
             "optional": {
-                "content": inputs.choice(
-                    MaskedContent.ORIGINAL,
+                "content": inputs.choice(MaskedContent.ORIGINAL).tooltip(
                     "What the sampler finds under the mask below denoise 1.0 (at 1.0 it starts "
                     "from noise in any case). original: the image. fill: colours that run in from "
-                    "the border, to remove something. noise, empty: nothing of the image.",
+                    "the border, to remove something. noise, empty: nothing of the image."
                 ),
-                "grow": inputs.pixels(
-                    8,
+                "grow": inputs.pixels(8).tooltip(
                     "Pixels by which the mask is widened, lighter parts over darker ones, so that "
                     "the new part joins its surroundings. Stitch still restores all outside of the "
-                    "mask. 0 for a Strength Map.",
+                    "mask. 0 for a Strength Map."
                 ),
-                "feather": inputs.pixels(
-                    0,
+                "feather": inputs.pixels(0).tooltip(
                     "Pixels over which the mask fades out beyond that: there the image is changed "
-                    "less and less.",
+                    "less and less."
                 ),
-                "noise_seed": inputs.seed(
-                    "With content = noise: the number that the noise is drawn from.", advanced=True
+                "noise_seed": inputs.seed(advanced=True).tooltip(
+                    "With content = noise: the number that the noise is drawn from."
                 ),
             },
         }
@@ -130,24 +127,22 @@ class SD2DepthUnderMask(DepthMapNode):
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {
             "required": {
-                "depth": inputs.image(
+                "depth": inputs.IMAGE.tooltip(
                     "Depth map of the image as it is: white = near, black = far."
                 ),
-                "mask": inputs.mask("Of the map's size: where the image is repainted."),
+                "mask": inputs.MASK.tooltip("Of the map's size: where the image is repainted."),
             },
             "optional": {
-                "under_mask": inputs.choice(
-                    UnderMask.KEEP,
+                "under_mask": inputs.choice(UnderMask.KEEP).tooltip(
                     "keep: the image's own depth. smooth fill: the depth of the mask's border runs "
-                    "in, the object is gone. other map: the depth of the input `other`.",
+                    "in, the object is gone. other map: the depth of the input `other`."
                 ),
-                "other": inputs.image(
+                "other": inputs.IMAGE.tooltip(
                     "With other map: the depth to put under the mask, same size."
                 ),
-                "grow": inputs.pixels(
-                    8,
+                "grow": inputs.pixels(8).tooltip(
                     "Pixels by which the mask is widened, so that the removed object's rim is gone "
-                    "too. Not used with keep.",
+                    "too. Not used with keep."
                 ),
             },
         }
@@ -190,22 +185,19 @@ class SD2DepthStrengthMap(Node):
     def INPUT_TYPES(cls) -> dict[str, Any]:
         def strength(default: float, what: str) -> inputs.Input:
             tooltip = f"Denoising strength of what is {what}; times the sampler's denoise."
-            return inputs.fraction(default, tooltip)
+            return inputs.fraction(default).tooltip(tooltip)
 
         return {
-            "required": {"depth": inputs.image("Depth map: white = near, black = far.")},
+            "required": {"depth": inputs.IMAGE.tooltip("Depth map: white = near, black = far.")},
             "optional": {
                 "near_strength": strength(0.4, "nearer than the threshold (the subject)"),
                 "far_strength": strength(1.0, "farther than the threshold (the background)"),
-                "threshold": inputs.fraction(
-                    0.5,
-                    "Depth between near and far: 0 is the farthest point of the map, 1 its "
-                    "nearest.",
+                "threshold": inputs.fraction(0.5).tooltip(
+                    "Depth between near and far: 0 is the farthest point of the map, 1 its nearest."
                 ),
-                "softness": inputs.fraction(
-                    0.1,
+                "softness": inputs.fraction(0.1).tooltip(
                     "Range of depths around the threshold over which one strength gives way to the "
-                    "other; 0 is a hard edge.",
+                    "other; 0 is a hard edge."
                 ),
             },
         }

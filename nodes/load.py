@@ -51,13 +51,12 @@ class SD2DepthCheckpointLoader(Node):
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {
             "required": {
-                "ckpt_name": inputs.one_of(
-                    _checkpoint_names(),
+                "ckpt_name": inputs.one_of(_checkpoint_names()).tooltip(
                     "A file in models/checkpoints (512-depth-ema, 512 pixels), a folder of "
                     "diffusers in models/diffusers (its name ends in /), or the bundled "
                     "sd2-depth-mini: 256 pixels, simple shapes, colours and materials, no "
                     "photographs. Any other kind of checkpoint is refused with a message that "
-                    "says what it is.",
+                    "says what it is."
                 )
             }
         }
@@ -90,12 +89,11 @@ class SD2DepthModelLoader(Node):
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {
             "required": {
-                "model_name": inputs.one_of(
-                    host.depth_model_names(),
+                "model_name": inputs.one_of(host.depth_model_names()).tooltip(
                     "A file (.safetensors, .pt, .pth, .ckpt) or a folder in models/depth, "
                     "models/geometry_estimation or models/depthanything. SD2's depth checkpoint "
                     "learnt with MiDaS DPT-Hybrid; other networks show finer detail, but give "
-                    "depths that it has not seen in training.",
+                    "depths that it has not seen in training."
                 )
             }
         }
@@ -135,25 +133,20 @@ class SD2DepthTransplant(Node):
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {
             "required": {
-                "model": inputs.socket(
-                    "MODEL", "The depth model (5 channels), from Load SD2 Depth Checkpoint."
+                "model": inputs.MODEL.tooltip(
+                    "The depth model (5 channels), from Load SD2 Depth Checkpoint."
                 ),
-                "fine_tune": inputs.socket(
-                    "MODEL",
+                "fine_tune": inputs.MODEL.tooltip(
                     "A fine-tune of SD2-base (512-base-ema or 2.1-base), from Load Checkpoint. "
-                    "LoRAs on it count as part of it.",
+                    "LoRAs on it count as part of it."
                 ),
-                "base": inputs.socket(
-                    "MODEL",
+                "base": inputs.MODEL.tooltip(
                     "The model that the fine-tune was made of. With another base the difference "
-                    "between the two bases is added too.",
+                    "between the two bases is added too."
                 ),
-                "strength": inputs.number(
-                    1.0,
-                    (0.0, 2.0),
+                "strength": inputs.number(1.0, 0.0, 2.0, step=0.05).tooltip(
                     "How much of the difference is added. 1 is all that the fine-tune learnt, 0 "
-                    "leaves the depth model as it is, above 1 exaggerates.",
-                    step=0.05,
+                    "leaves the depth model as it is, above 1 exaggerates."
                 ),
             }
         }

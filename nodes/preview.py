@@ -39,25 +39,19 @@ class SD2DepthPreview(Node):
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {
-            "required": {"depth": inputs.image("One depth map or a batch, white = near.")},
+            "required": {"depth": inputs.IMAGE.tooltip("One depth map or a batch, white = near.")},
             "optional": {
-                "colours": inputs.choice(
-                    ColourMap.TURBO,
+                "colours": inputs.choice(ColourMap.TURBO).tooltip(
                     "How depths are painted. turbo: blue is far, red near, shows small "
-                    "differences. inferno, viridis: brighter is nearer. grey: as it is.",
+                    "differences. inferno, viridis: brighter is nearer. grey: as it is."
                 ),
-                "size": inputs.integer(
-                    384,
-                    (64, 2048),
+                "size": inputs.integer(384, 64, 2048, step=8).tooltip(
                     "Longer side of the images on the page, in pixels. A larger map is scaled down "
-                    "to it for this page only.",
-                    step=8,
+                    "to it for this page only."
                 ),
-                "normalize": inputs.choice(
-                    Normalize.PER_IMAGE,
+                "normalize": inputs.choice(Normalize.PER_IMAGE, advanced=True).tooltip(
                     "As set in Encode Depth: decides which depths the model sees as nearest and "
-                    "farthest.",
-                    advanced=True,
+                    "farthest."
                 ),
                 **inputs.fixed_range(),
             },
@@ -128,39 +122,30 @@ class SD2DepthParallax(Node):
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {
             "required": {
-                "image": inputs.image("One image or a batch; each gets all frames."),
-                "depth": inputs.image(
+                "image": inputs.IMAGE.tooltip("One image or a batch; each gets all frames."),
+                "depth": inputs.IMAGE.tooltip(
                     "Its depth map, white = near, of any size with its shape. One for all images, "
                     "or a number that divides them."
                 ),
             },
             "optional": {
-                "move": inputs.choice(
-                    Move.SWAY,
+                "move": inputs.choice(Move.SWAY).tooltip(
                     "sway: right, left and back. circle: around the middle; both repeat without a "
-                    "jump. push in: forward, once.",
+                    "jump. push in: forward, once."
                 ),
-                "frames": inputs.integer(
-                    24,
-                    (1, 1000),
+                "frames": inputs.integer(24, 1, 1000).tooltip(
                     "Frames of the whole move; 24 are a second of film. Each takes as much memory "
-                    "as the image.",
+                    "as the image."
                 ),
-                "strength": inputs.number(
-                    12.0,
-                    (0.0, 200.0),
+                "strength": inputs.number(12.0, 0.0, 200.0, step=0.5).tooltip(
                     "Pixels by which white in the depth map moves to either side; black stands "
                     "still. More shows more of what has to be invented behind near things. 0 "
-                    "repeats the image.",
-                    step=0.5,
+                    "repeats the image."
                 ),
-                "grow": inputs.pixels(
-                    4,
+                "grow": inputs.pixels(4, most=64, advanced=True).tooltip(
                     "Pixels by which near things are widened in the depth map, so that their "
                     "outlines move with them: the edges of an estimated map are soft. More takes "
-                    "some background along; 0 for an exact map, of which nothing is lost.",
-                    most=64,
-                    advanced=True,
+                    "some background along; 0 for an exact map, of which nothing is lost."
                 ),
             },
         }

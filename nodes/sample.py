@@ -31,75 +31,56 @@ class SD2DepthSampler(Node):
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {
             "required": {
-                "model": inputs.socket("MODEL", "From Load SD2 Depth Checkpoint."),
-                "seed": inputs.seed(
-                    "Number that the noise is drawn from: same seed, same image.",
-                    control_after_generate=True,
+                "model": inputs.MODEL.tooltip("From Load SD2 Depth Checkpoint."),
+                "seed": inputs.seed(control_after_generate=True).tooltip(
+                    "Number that the noise is drawn from: same seed, same image."
                 ),
-                "steps": inputs.integer(
-                    25, (1, 10000), "Calls of the model. 20 to 50; time grows in proportion."
+                "steps": inputs.integer(25, 1, 10000).tooltip(
+                    "Calls of the model. 20 to 50; time grows in proportion."
                 ),
-                "cfg": inputs.number(
-                    7.0,
-                    (0.0, 100.0),
+                "cfg": inputs.number(7.0, 0.0, 100.0, step=0.1, round=0.01).tooltip(
                     "Classifier-free guidance: how strictly the prompt is followed. Around 7; very "
                     "high values oversaturate. 1 switches the negative prompt off and takes half "
-                    "the time.",
-                    step=0.1,
-                    round=0.01,
+                    "the time."
                 ),
-                "sampler_name": inputs.one_of(
-                    host.sampler_names(),
+                "sampler_name": inputs.one_of(host.sampler_names(), default="dpmpp_2m").tooltip(
                     "How the noise is removed. dpmpp_2m needs few steps; the ancestral and sde "
-                    "ones add new noise at every step.",
-                    default="dpmpp_2m",
+                    "ones add new noise at every step."
                 ),
-                "scheduler": inputs.one_of(
-                    host.scheduler_names(),
-                    "How much noise is left at each step. karras spends more steps on fine detail.",
-                    default="karras",
+                "scheduler": inputs.one_of(host.scheduler_names(), default="karras").tooltip(
+                    "How much noise is left at each step. karras spends more steps on fine detail."
                 ),
-                "positive": inputs.socket(
-                    "CONDITIONING", "What to paint, with its depth map: from Encode Depth."
+                "positive": inputs.CONDITIONING.tooltip(
+                    "What to paint, with its depth map: from Encode Depth."
                 ),
-                "negative": inputs.socket(
-                    "CONDITIONING", "What to avoid, with the same depth map: from Encode Depth."
+                "negative": inputs.CONDITIONING.tooltip(
+                    "What to avoid, with the same depth map: from Encode Depth."
                 ),
-                "latent_image": inputs.socket(
-                    "LATENT",
+                "latent_image": inputs.LATENT.tooltip(
                     "The encoded source image, or an Empty Latent Image at denoise 1.0. Its size "
-                    "is the result's, its noise mask is obeyed.",
+                    "is the result's, its noise mask is obeyed."
                 ),
-                "denoise": inputs.fraction(
-                    1.0,
+                "denoise": inputs.fraction(1.0).tooltip(
                     "Denoising strength. 1.0 paints the image anew and keeps only its depth; lower "
-                    "values keep more of its colours; 0 changes nothing.",
+                    "values keep more of its colours; 0 changes nothing."
                 ),
             },
             "optional": {
-                "strength_rule": inputs.choice(
-                    StrengthRule.PURE_NOISE,
+                "strength_rule": inputs.choice(StrengthRule.PURE_NOISE, advanced=True).tooltip(
                     "What denoise 1.0 starts from. pure noise: as the original, independent of the "
                     "source's colours. like KSampler: source + noise, through which the source's "
-                    "colours shine.",
-                    advanced=True,
+                    "colours shine."
                 ),
-                "mask_rule": inputs.choice(
-                    MaskRule.DIFFERENTIAL,
+                "mask_rule": inputs.choice(MaskRule.DIFFERENTIAL, advanced=True).tooltip(
                     "What grey in the noise mask means. differential: a denoising strength of its "
                     "own, times denoise; black stays, white is repainted. like KSampler: how much "
-                    "of every step's result is taken, which blurs.",
-                    advanced=True,
+                    "of every step's result is taken, which blurs."
                 ),
-                "depth_guidance": inputs.number(
-                    1.0,
-                    (0.0, 10.0),
+                "depth_guidance": inputs.number(1.0, 0.0, 10.0, step=0.05, advanced=True).tooltip(
                     "How strictly the depth map is followed, beside cfg. 1 is off and costs "
                     "nothing; 1.5 to 3 holds on to the shape, below 1 lets go of it. Anything but "
                     "1 is one more call of the model a step: half as long again, or twice as long "
-                    "at cfg 1.",
-                    step=0.05,
-                    advanced=True,
+                    "at cfg 1."
                 ),
             },
         }
