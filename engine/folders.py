@@ -195,7 +195,7 @@ def output_paths(
 def _expand(prefix: str, width: int, height: int) -> str:
     names = ("year", "month", "day", "hour", "minute", "second")
     marks = {"width": str(width), "height": str(height)}
-    marks |= {mark: f"{value:02}" for mark, value in zip(names, time.localtime(), strict=False)}
+    marks |= {mark: f"{value:02}" for mark, value in zip(names, time.localtime()[:6], strict=True)}
     for mark, value in marks.items():
         prefix = prefix.replace(f"%{mark}%", value)
     return prefix
