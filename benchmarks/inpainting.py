@@ -15,7 +15,7 @@ from sd2_depth2img.checkpoints.checkpoint import Checkpoint
 from sd2_depth2img.depth.convention import to_image
 from sd2_depth2img.engine import guidance, networks
 from sd2_depth2img.nodes.conditioning import SD2DepthEncode
-from sd2_depth2img.nodes.image import SD2DepthCrop, SD2DepthStitch
+from sd2_depth2img.nodes.crop import SD2DepthCrop, SD2DepthStitch
 from sd2_depth2img.nodes.inpaint import SD2DepthInpaintEncode
 from sd2_depth2img.nodes.sample import SD2DepthSampler
 

@@ -1,4 +1,4 @@
-"""Where the embedded engine looks for files and leaves them: ComfyUI's layout under a base folder.
+"""Where the embedded engine finds and leaves files: ComfyUI's layout under a base folder.
 
     <base>/input                images that workflows name
     <base>/output               saved images; <base>/output/temp holds the previews
@@ -10,11 +10,14 @@
 The base is the current directory unless `use()` says otherwise.
 """
 
+import json
 import mimetypes
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..checkpoints.source import folder_names
 from ..depth.networks.model_files import FOLDERS, find_model, model_names
@@ -138,19 +141,13 @@ def input_path(name: str) -> Path:
     Raises FileNotFoundError that says where it was looked for and what to do.
     """
     name, folder = _annotated(name)
-    return _find(
-        name,
-        folder,
-        f"there is no file {name!r}, neither in {folder.absolute()} nor as a path; put it into "
-        "that folder or give the path of another one",
-    )
-
-
-def _find(name: str, folder: Path, missing: str) -> Path:
     for path in (folder / name, Path(name)):
         if path.is_file():
             return path
-    raise FileNotFoundError(missing)
+    raise FileNotFoundError(
+        f"there is no file {name!r}, neither in {folder.absolute()} nor as a path; put it into "
+        "that folder or give the path of another one"
+    )
 
 
 def _annotated(name: str) -> tuple[str, Path]:
@@ -174,18 +171,11 @@ def _is_image(name: str) -> bool:
 def output_paths(
     folder: Path, prefix: str, count: int, width: int, height: int, suffix: str
 ) -> tuple[list[Path], str]:
-    """Free paths in ComfyUI's numbering: prefix_00001_.png, prefix_00002_.png, ...
+    """Free paths in ComfyUI's numbering, prefix_00001_.png, and the subfolder they lie in.
 
-    Args:
-        folder: the output folder; created with the prefix's subfolder.
-        prefix: may name a subfolder (`maps/depth`) and hold %width%, %height%, %year%, %month%,
-            %day%, %hour%, %minute%, %second% and %batch_num% (0 for the first file).
-        count: number of files.
-        width, height: in pixels, for the marks.
-
-    Returns: the paths and the subfolder they lie in, "" for none.
-
-    Raises ValueError when the prefix leads out of the output folder.
+    The prefix may name a subfolder (`maps/depth`), which is created, and hold %width%, %height%
+    (pixels), %year%, %month%, %day%, %hour%, %minute%, %second% and %batch_num% (0 for the first).
+    Raises ValueError when the prefix leads out of the folder.
     """
     prefix = os.path.normpath(_expand(prefix, width, height))
     subfolder, name = os.path.split(prefix)
@@ -203,17 +193,9 @@ def output_paths(
 
 
 def _expand(prefix: str, width: int, height: int) -> str:
-    now = time.localtime()
-    marks = {
-        "width": str(width),
-        "height": str(height),
-        "year": str(now.tm_year),
-        "month": f"{now.tm_mon:02}",
-        "day": f"{now.tm_mday:02}",
-        "hour": f"{now.tm_hour:02}",
-        "minute": f"{now.tm_min:02}",
-        "second": f"{now.tm_sec:02}",
-    }
+    names = ("year", "month", "day", "hour", "minute", "second")
+    marks = {"width": str(width), "height": str(height)}
+    marks |= {mark: f"{value:02}" for mark, value in zip(names, time.localtime()[:6], strict=True)}
     for mark, value in marks.items():
         prefix = prefix.replace(f"%{mark}%", value)
     return prefix
@@ -225,3 +207,9 @@ def _last_number(folder: Path, name: str) -> int:
     files = [file for file in os.listdir(folder) if os.path.normcase(file).startswith(start)]
     numbers = [file[len(start) :].split(".")[0].split("_")[0] for file in files]
     return max((int(number) for number in numbers if number.isdecimal()), default=0)
+
+
+def png_text(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, str]:
+    """The PNG text entries that carry the workflow, as ComfyUI writes them."""
+    entries = {} if prompt is None else {"prompt": prompt}
+    return {key: json.dumps(value) for key, value in {**entries, **(extra_pnginfo or {})}.items()}

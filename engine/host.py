@@ -1,20 +1,28 @@
-"""The host functions outside ComfyUI: `host/__init__.py` is their contract.
+"""The embedded engine as a host: the functions of `host/interface.py`, outside ComfyUI.
 
-Packages that only the embedded engine needs are imported when they are used, so that the nodes
-can be imported without them.
+Packages that only the engine needs are imported when they are used, so that the nodes can be
+imported without them.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import torch
 
 from ..checkpoints.checkpoint import Absent, Checkpoint
 from ..sampling.depth_channel import Conditioning
-from ..sampling.latents import MaskRule
-from . import folders
+from ..sampling.latents import Latent, MaskRule
+from . import folders, guidance
+from .folders import (  # noqa: F401 - functions of the host
+    checkpoint_names,
+    checkpoint_path,
+    depth_model_names,
+    depth_model_path,
+    input_names,
+    input_path,
+    png_text,
+)
 from .samplers import SAMPLERS, SCHEDULERS
 
 if TYPE_CHECKING:
@@ -25,66 +33,22 @@ T = TypeVar("T")
 _DEPTH_CHANNELS = 5  # four of the latent and one of depth
 
 
-# --- files ---------------------------------------------------------------------------------------
-
-
-def checkpoint_names() -> list[str]:
-    """Names of the files in the checkpoints folder, then of diffusers folders, as `NAME/`."""
-    return folders.checkpoint_names()
-
-
-def checkpoint_path(name: str) -> Path:
-    """A checkpoint by name or path; FileNotFoundError says where it was looked for."""
-    return folders.checkpoint_path(name)
-
-
-def depth_model_names() -> list[str]:
-    """Names of the depth models in the folders for them."""
-    return folders.depth_model_names()
-
-
-def depth_model_path(name: str) -> Path:
-    """A depth model by name or path; FileNotFoundError says where it was looked for."""
-    return folders.depth_model_path(name)
-
-
-def input_names(suffixes: tuple[str, ...] = ()) -> list[str]:
-    """Names of the images in the input folder, and of the files with one of the suffixes."""
-    return folders.input_names(suffixes)
-
-
-def input_path(name: str) -> Path:
-    """An image by name or path; FileNotFoundError says where it was looked for."""
-    return folders.input_path(name)
-
-
 def output_paths(
-    prefix: str, count: int, width: int, height: int, suffix: str = ".png"
+    prefix: str,
+    count: int,
+    width: int,
+    height: int,
+    suffix: str = ".png",
+    place: Literal["output", "temp"] = "output",
 ) -> tuple[list[Path], str]:
-    """`count` free paths in the output folder and their subfolder; see folders.output_paths."""
-    return folders.output_paths(folders.current().output, prefix, count, width, height, suffix)
-
-
-def preview_paths(
-    prefix: str, count: int, width: int, height: int, suffix: str = ".png"
-) -> tuple[list[Path], str]:
-    """`count` free paths in the folder of previews, and their subfolder."""
-    return folders.output_paths(folders.current().temp, prefix, count, width, height, suffix)
-
-
-def png_text(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, str]:
-    """The PNG text entries that carry the workflow, as ComfyUI writes them."""
-    entries = {} if prompt is None else {"prompt": prompt}
-    return {key: json.dumps(value) for key, value in {**entries, **(extra_pnginfo or {})}.items()}
-
-
-# --- models --------------------------------------------------------------------------------------
+    used = folders.current()
+    folder = used.output if place == "output" else used.temp
+    return folders.output_paths(folder, prefix, count, width, height, suffix)
 
 
 def load_checkpoint(
     checkpoint: Checkpoint,
 ) -> "tuple[EngineModel, EngineCLIP | Absent, EngineVAE | Absent]":
-    """The engine's MODEL, CLIP and VAE of a checkpoint."""
     from .networks import load
 
     return load(checkpoint)
@@ -93,30 +57,20 @@ def load_checkpoint(
 def add_difference(
     model: "EngineModel", fine_tune: "EngineModel", base: "EngineModel", strength: float
 ) -> "EngineModel":
-    """The depth MODEL plus strength · (fine-tune − base), worked out when it is first used.
-
-    Raises CannotAddDifference when the three do not belong together.
-    """
     return model.with_difference(fine_tune, base, strength)
 
 
 def on_device(network: torch.nn.Module) -> torch.device:
-    """Move a depth network to where it runs fastest and say where that is."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device)
     return device
 
 
-# --- sampling ------------------------------------------------------------------------------------
-
-
 def sampler_names() -> list[str]:
-    """The engine's samplers, under ComfyUI's names."""
     return list(SAMPLERS)
 
 
 def scheduler_names() -> list[str]:
-    """The engine's schedulers, under ComfyUI's names."""
     return list(SCHEDULERS)
 
 
@@ -129,41 +83,22 @@ def sample(
     scheduler: str,
     positive: Conditioning,
     negative: Conditioning,
-    latent: dict[str, Any],
+    latent: Latent,
     denoise: float,
     mask_rule: MaskRule = MaskRule.KSAMPLER,
     depth_guidance: float = 1.0,
-) -> dict[str, Any]:
-    """KSampler with a progress bar. LATENT in, LATENT out.
-
-    Raises ValueError when the MODEL takes no depth map.
-    """
+) -> Latent:
     if model.in_channels != _DEPTH_CHANNELS:
         raise ValueError(
             f"this MODEL has {model.in_channels} input channels and takes no depth map; connect "
             "the MODEL of Load SD2 Depth Checkpoint (5 input channels)"
         )
-    from .guidance import sample as sample_latent
-
-    return sample_latent(
-        model,
-        seed,
-        steps,
-        cfg,
-        sampler_name,
-        scheduler,
-        positive,
-        negative,
-        latent,
-        denoise,
-        mask_rule=mask_rule,
-        depth_guidance=depth_guidance,
-        progress=progress,
-    )
+    settings = (seed, steps, cfg, sampler_name, scheduler, positive, negative, latent, denoise)
+    return guidance.sample(model, *settings, mask_rule, depth_guidance, progress)
 
 
 def progress(items: Sequence[T], description: str) -> Iterator[T]:
-    """The same items under a progress bar, where there is a terminal; Ctrl-C ends the loop."""
+    """A bar where there is a terminal; Ctrl-C ends the loop."""
     from tqdm import tqdm
 
     yield from tqdm(items, desc=description, leave=False, disable=None)

@@ -1,8 +1,7 @@
 """MODEL, CLIP and VAE of the embedded engine, on diffusers' and transformers' networks.
 
-The networks get their widths from the checkpoint's architectures and are built without memory of
-their own; the file's tensors, memory-mapped where their type already fits, become their weights.
-Each object reads its part of the file when it is first used.
+The networks have the checkpoint's widths and are built on the meta device; the file's tensors,
+memory-mapped where their type fits, become their weights. Each part is read when first used.
 """
 
 import functools
@@ -15,11 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checkpoints.add_difference import AddedDifference
-from ..checkpoints.architecture import (
-    TextArchitecture,
-    UNetArchitecture,
-    VAEArchitecture,
-)
+from ..checkpoints.architecture import TextArchitecture, UNetArchitecture, VAEArchitecture
 from ..checkpoints.checkpoint import Absent, Checkpoint
 from ..checkpoints.identify.diagnosis import Part
 from ..checkpoints.keymaps import KeyMap, text_keys, unet_keys, vae_keys
@@ -28,7 +23,8 @@ from . import prompt
 from .diffusers_configs import text_config, unet_config, vae_config
 
 if TYPE_CHECKING:
-    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
     from transformers import CLIPTextModel
 
 log = logging.getLogger(__name__)
@@ -40,44 +36,32 @@ Network = TypeVar("Network", bound=nn.Module)
 def load(
     checkpoint: Checkpoint, device: Device | None = None
 ) -> tuple["EngineModel", "EngineCLIP | Absent", "EngineVAE | Absent"]:
-    """MODEL, CLIP and VAE of a checkpoint; no weights are read yet.
+    """MODEL, CLIP and VAE of a checkpoint; an `Absent` stands in for a part that it lacks.
 
-    In place of a part that the checkpoint lacks stands an `Absent`.
-
-    Args:
-        checkpoint: an opened depth checkpoint.
-        device: where the networks run; CUDA if there is one, otherwise the CPU.
-
-    Raises ModuleNotFoundError when the packages of the engine are not installed, and ValueError
-    for a structure that diffusers' networks cannot have.
+    They run on the given device, otherwise on CUDA where there is one. Raises ModuleNotFoundError
+    when the engine's packages are not installed, and ValueError for a structure that diffusers'
+    networks cannot have.
     """
     for package in ("diffusers", "open_clip"):
         prompt.engine_package(package)
-    for name, part in (("UNet", checkpoint.unet), ("VAE", checkpoint.vae)):
+    unet, text, vae = checkpoint.unet, checkpoint.text, checkpoint.vae
+    for name, part in (("UNet", unet), ("VAE", vae)):
         if part is not None and part.channel_mult[0] != 1:
             raise ValueError(
                 f"{checkpoint.path.name}: the {name}'s widths are {part.channel_mult} times its "
                 "first convolution's; the embedded engine needs the first of these to be 1, as in "
                 "every Stable Diffusion model"
             )
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(device)
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     return (
         EngineModel(checkpoint, device),
-        EngineCLIP(checkpoint, device) if checkpoint.text else checkpoint.stand_in(Part.TEXT),
-        EngineVAE(checkpoint, device) if checkpoint.vae else checkpoint.stand_in(Part.VAE),
+        EngineCLIP(checkpoint, text, device) if text else checkpoint.stand_in(Part.TEXT),
+        EngineVAE(checkpoint, vae, device) if vae else checkpoint.stand_in(Part.VAE),
     )
 
 
 class EngineModel:
-    """The UNet. It runs in float32 on the CPU and in float16 on CUDA.
-
-    Attributes:
-        device: where it runs.
-        latent_scale: factor between a LATENT on the canvas and what the UNet was trained on.
-        in_channels: those of the latent and one for depth.
-    """
+    """The UNet, a `guidance.NoiseModel`. It runs in float32 on the CPU and in float16 on CUDA."""
 
     latent_scale = SCALE_FACTOR
 
@@ -103,22 +87,13 @@ class EngineModel:
 
         Raises CannotAddDifference when the three do not belong together.
         """
-        files = (model._checkpoint.file for model in (self, fine_tune, base))
-        file = AddedDifference(*files, strength, parts=(Part.UNET,))
+        ours, theirs, before = (m._checkpoint.file for m in (self, fine_tune, base))
+        file = AddedDifference(ours, theirs, before, strength, parts=(Part.UNET,))
         return EngineModel(replace(self._checkpoint, file=file), self.device)
 
     @torch.no_grad()
     def predict_noise(self, x: Tensor, timesteps: Tensor, context: Tensor) -> Tensor:
-        """The noise in x, float32 [N, in_channels - 1, h, w] on the model's device.
-
-        Args:
-            x: [N, in_channels, h, w], the latent divided by sqrt(sigma^2 + 1), then the depth
-                channel in -1..1; any h and w.
-            timesteps: int64 [N], 0..999.
-            context: [N, tokens, width], from EngineCLIP.
-
-        Raises ValueError when a shape does not fit the model.
-        """
+        """As `guidance.NoiseModel` says; ValueError when a shape does not fit the model."""
         if x.ndim != 4 or x.shape[1] != self.in_channels:
             raise ValueError(
                 f"the UNet got an input of shape {list(x.shape)}, it takes "
@@ -143,21 +118,22 @@ class EngineModel:
 class EngineCLIP:
     """The tokenizer and the text tower, in float32: a prompt -> the UNet's context."""
 
-    def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, text: TextArchitecture, device: torch.device
+    ) -> None:
         self.device = device
-        self._checkpoint = checkpoint
+        self._checkpoint, self._text = checkpoint, text
 
     @functools.cached_property
     def network(self) -> "CLIPTextModel":
         """The text tower with its weights, read at first use."""
-        text = self._checkpoint.text
         with torch.device("meta"):
-            model = text_network(text)
+            model = text_network(self._text)
         tower = text_tower(model)
-        weights = _weights(self._checkpoint, Part.TEXT, text_keys(text), self.device)
+        weights = _weights(self._checkpoint, Part.TEXT, text_keys(self._text), self.device)
         _fill(tower, ((name.removeprefix("text_model."), tensor) for name, tensor in weights))
-        # A table of 0, 1, 2, ..., which is in no file.
-        tower.embeddings.position_ids = torch.arange(text.length, device=self.device)[None]
+        numbers = torch.arange(self._text.length, device=self.device)[None]  # in no file
+        tower.get_submodule("embeddings").position_ids = numbers
         return model.eval()
 
     def tokenize(self, text: str) -> list[prompt.Chunk]:
@@ -176,34 +152,29 @@ class EngineCLIP:
 class EngineVAE:
     """The autoencoder, in float32: images <-> latents, one image of a batch at a time."""
 
-    def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
+    def __init__(self, checkpoint: Checkpoint, vae: VAEArchitecture, device: torch.device) -> None:
         self.device = device
-        self._checkpoint = checkpoint
+        self._checkpoint, self._vae = checkpoint, vae
 
     @functools.cached_property
     def network(self) -> "AutoencoderKL":
         """The network with its weights, read at first use."""
-        vae = self._checkpoint.vae
-        weights = _weights(self._checkpoint, Part.VAE, vae_keys(vae), self.device)
+        weights = _weights(self._checkpoint, Part.VAE, vae_keys(self._vae), self.device)
         with torch.device("meta"):
-            network = vae_network(vae)
+            network = vae_network(self._vae)
         return _fill(network, weights)
 
     @property
     def factor(self) -> int:
         """Pixels per latent pixel, in each direction: 8."""
-        return 2 ** (len(self._checkpoint.vae.levels) - 1)
+        return 2 ** (len(self._vae.levels) - 1)
 
     @torch.no_grad()
     def encode(self, pixels: Tensor) -> Tensor:
         """The mean of the latent's distribution, unscaled, float32 [B, 4, h, w] on the CPU.
 
-        Sides that are not multiples of 8 lose their outermost pixels, as in ComfyUI, and a fourth
-        channel (transparency) is left out; a warning tells of both.
-
-        Args:
-            pixels: [B, H, W, 3] in 0..1.
-
+        `pixels` is [B, H, W, 3] in 0..1. Sides that are not multiples of 8 lose their outermost
+        pixels, as in ComfyUI, and a fourth channel (transparency) is left out, each with a warning.
         Raises ValueError for another layout and for images of less than 8×8 pixels.
         """
         images = self._cropped(_rgb(pixels)).movedim(-1, 1) * 2 - 1  # BHWC -> BCHW
@@ -213,14 +184,11 @@ class EngineVAE:
 
     @torch.no_grad()
     def decode(self, latent: Tensor) -> Tensor:
-        """The images of latents, float32 [B, H, W, 3] in 0..1 on the CPU.
-
-        Args:
-            latent: [B, 4, h, w], unscaled.
+        """The images of unscaled latents [B, 4, h, w], float32 [B, H, W, 3] in 0..1 on the CPU.
 
         Raises ValueError for another layout.
         """
-        channels = self._checkpoint.vae.latent_channels
+        channels = self._vae.latent_channels
         if latent.ndim != 4 or latent.shape[1] != channels or latent.numel() == 0:
             raise ValueError(
                 f"the VAE got a latent of shape {list(latent.shape)}, it decodes "
@@ -278,16 +246,13 @@ def _weights(
     device: torch.device,
     dtype: torch.dtype = torch.float32,
 ) -> Iterable[tuple[str, Tensor]]:
-    """A part's tensors under diffusers' names, one at a time, on the device.
-
-    On the CPU a tensor of the right type stays memory-mapped and takes no memory of its own.
-    """
+    """A part's tensors under diffusers' names; on the CPU those of this type stay memory-mapped."""
     for name, tensor in keys.to_diffusers(lambda name: checkpoint.file.read(part.value + name)):
         yield name, tensor.to(device, dtype)
 
 
 def _fill(network: Network, weights: Iterable[tuple[str, Tensor]]) -> Network:
-    """Make exactly these tensors the weights of a network that was built on the meta device."""
+    """Make exactly these tensors the weights of a network built on the meta device."""
     network.load_state_dict(dict(weights), strict=True, assign=True)
     return network.eval().requires_grad_(False)
 
@@ -297,14 +262,14 @@ def _fill(network: Network, weights: Iterable[tuple[str, Tensor]]) -> Network:
 
 def unet_network(unet: UNetArchitecture) -> "UNet2DConditionModel":
     """As in Stable Diffusion 2's `unet/config.json`, with this checkpoint's widths."""
-    from diffusers import UNet2DConditionModel
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
     return UNet2DConditionModel(**unet_config(unet))
 
 
 def vae_network(vae: VAEArchitecture) -> "AutoencoderKL":
     """As in Stable Diffusion 2's `vae/config.json`, with this checkpoint's widths."""
-    from diffusers import AutoencoderKL
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
     return AutoencoderKL(**vae_config(vae))
 

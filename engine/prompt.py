@@ -13,7 +13,6 @@ import math
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from transformers import CLIPTokenizerFast
+    from transformers import PreTrainedTokenizerBase
 
 Token = tuple[int, float]  # number in the vocabulary, weight
 Chunk = list[Token]
@@ -38,7 +37,7 @@ def tokenize(text: str) -> list[Chunk]:
     """A prompt as one or more chunks of 77 (token, weight) pairs.
 
     Raises ValueError for a weight that is not finite and for a textual inversion
-    (`embedding:name`), and ModuleNotFoundError when the vocabulary is not installed.
+    (`embedding:name`), ModuleNotFoundError when the vocabulary is not installed.
     """
     return _chunks([(token, weight) for token in _ids(piece)] for piece, weight in parse(text))
 
@@ -71,9 +70,10 @@ def parse(text: str) -> list[tuple[str, float]]:
 
 
 @functools.cache
-def tokenizer() -> "CLIPTokenizerFast":
+def tokenizer() -> "PreTrainedTokenizerBase":
     """CLIP's tokenizer with the vocabulary that OpenCLIP ships."""
-    from transformers import CLIPTokenizerFast
+    # transformers 5 has the name at run time only
+    from transformers import CLIPTokenizerFast  # type: ignore[attr-defined]
 
     with tempfile.TemporaryDirectory() as folder:
         for name, text in vocabulary_files().items():
@@ -96,16 +96,16 @@ def vocabulary_files() -> dict[str, str]:
     }
 
 
-def engine_package(name: str) -> ModuleSpec:
-    """Where a package of the extra `engine` lies, without importing it."""
+def engine_package(name: str) -> Path:
+    """The folder of a package of the extra `engine`, without importing it."""
     spec = importlib.util.find_spec(name)
-    if spec is None:
+    if spec is None or spec.origin is None:
         raise ModuleNotFoundError(
             f"the embedded engine needs the package {name}, which is not installed; "
             'install the extra: pip install "sd2-depth2img[engine]"',
             name=name,
         )
-    return spec
+    return Path(spec.origin).parent
 
 
 # --- Brackets ------------------------------------------------------------------------------------
@@ -188,8 +188,8 @@ def _ids(text: str) -> list[int]:
 
 def _merges() -> list[str]:
     """The merge rules of CLIP's byte-pair encoding, in order; open_clip is not imported (slow)."""
-    package = Path(engine_package("open_clip").origin).parent
-    with gzip.open(package / "bpe_simple_vocab_16e6.txt.gz", "rt", encoding="utf-8") as file:
+    path = engine_package("open_clip") / "bpe_simple_vocab_16e6.txt.gz"
+    with gzip.open(path, "rt", encoding="utf-8") as file:
         lines = file.read().split("\n")
     return lines[1 : START - 2 * 256 + 1]  # after a version line; the file has more than CLIP uses
 

@@ -1,9 +1,9 @@
 """Noise schedules and samplers, under the names and with the numbers of ComfyUI's KSampler.
 
-Everything is written in the image of Karras et al. 2022 (arXiv:2206.00364): a noisy latent is
-`x = clean + sigma * noise`, and `denoise(x, sigma)` is the model's guess of the clean latent.
-A sampler walks down a list of noise levels; it is a generator, so the caller owns progress and
-cancelling. A schedule makes that list for a number of steps.
+In the notation of Karras et al. 2022 (arXiv:2206.00364): a noisy latent is
+`x = clean + sigma * noise`, and `denoise(x, sigma)` is the model's prediction of the clean latent.
+A schedule makes a list of noise levels; a sampler walks down that list. It is a generator, so the
+caller owns progress and cancelling.
 """
 
 import functools
@@ -25,20 +25,17 @@ Denoise = Callable[[Tensor, float], Tensor]
 class Step(NamedTuple):
     """What a sampler yields after each step."""
 
-    index: int  # from 0
-    denoised: Tensor  # [B, C, h, w], the model's guess of the clean latent in this step
+    denoised: Tensor  # [B, C, h, w], the model's prediction of the clean latent in this step
     x: Tensor  # [B, C, h, w], the latent so far; that of the last step is the result
 
 
 def sigmas_for(scheduler: str, sampler: str, steps: int, denoise: float = 1.0) -> Tensor:
-    """The noise levels that KSampler walks down.
+    """The noise levels that KSampler walks down, float32 [n + 1] on the CPU, falling to 0.
 
-    Below full strength only the last `steps` of int(steps / denoise) steps are taken; at
-    denoise 0 or less there is nothing to do. uni_pc leaves out the last level before zero.
-
-    Returns: float32 [n + 1] on the CPU, falling to 0, for n steps; empty for denoise <= 0. n is
-    `steps` except with ddim_uniform, whose levels lie a whole number of timesteps apart.
-    Raises ValueError on an unknown name or a number out of range.
+    Below full strength only the last `steps` of int(steps / denoise) steps are taken; denoise 0 or
+    less gives no levels. uni_pc leaves out the last level before zero. n is `steps` except with
+    ddim_uniform, whose levels lie a whole number of timesteps apart.
+    Raises ValueError for an unknown name or a number out of range.
     """
     if scheduler not in SCHEDULERS:
         raise ValueError(f"unknown scheduler {scheduler!r}; choose one of {', '.join(SCHEDULERS)}")
@@ -69,13 +66,11 @@ def sigmas_for(scheduler: str, sampler: str, steps: int, denoise: float = 1.0) -
 def initial_noise(
     shape: Sequence[int], seed: int, batch_index: Sequence[int] | None = None
 ) -> Tensor:
-    """The noise that ComfyUI draws for a latent: on the CPU, whatever samples later.
+    """ComfyUI's noise for a latent of `shape` [B, C, h, w]: standard normal, float32, on the CPU.
 
     With `batch_index`, image i gets the noise that the image of that index would have had if
-    the whole batch had been drawn one by one, so an image out of a batch can be made again.
-
-    Returns: float32, `shape` = [B, C, h, w], standard normal.
-    Raises ValueError when `batch_index` has not one entry (0 or more) for each image.
+    the whole batch had been drawn one by one, so that one image of a batch can be made again.
+    Raises ValueError when `batch_index` does not have one entry (0 or more) for each image.
     """
     generator = torch.Generator().manual_seed(seed)
     if batch_index is None:
@@ -106,17 +101,14 @@ SIGMA_MIN, SIGMA_MAX = SIGMAS[0].item(), SIGMAS[-1].item()
 
 
 def sigma_at(timesteps: Tensor) -> Tensor:
-    """Noise levels at timesteps 0..999; between whole ones interpolated in the logarithm."""
+    """Noise levels at timesteps 0..999, interpolated in the logarithm between whole ones."""
     low, high = timesteps.floor().long(), timesteps.ceil().long()
     fraction = timesteps.frac()
     return ((1 - fraction) * _LOG_SIGMAS[low] + fraction * _LOG_SIGMAS[high]).exp()
 
 
 def sigma_at_percent(percent: float) -> float:
-    """The noise level at a fraction 0..1 of the whole way from noise to image.
-
-    The ends are open: 0 is above every noise level, 1 below.
-    """
+    """The noise level at a fraction of the way from noise to image; 0 is infinite, 1 is zero."""
     if percent <= 0:
         return math.inf
     if percent >= 1:
@@ -127,8 +119,8 @@ def sigma_at_percent(percent: float) -> float:
 def timestep_of(sigma: float) -> int:
     """The timestep 0..999 whose noise level is nearest in the logarithm.
 
-    In float32 on purpose: several schedules land exactly between two timesteps, and there the
-    rounding error decides, as it does in ComfyUI.
+    In float32 on purpose: several schedules land exactly between two timesteps, where the rounding
+    error decides, as in ComfyUI.
     """
     return int((torch.tensor(sigma).log() - _LOG_SIGMAS).abs().argmin())
 
@@ -183,16 +175,16 @@ SCHEDULERS: dict[str, Callable[[int], Tensor]] = {
 
 # --- Samplers: (denoise, x at sigmas[0], sigmas, seed) -> a Step for each pair of levels --------
 #
-# With q = sigma_next / sigma, the exact solution for a constant guess D of the clean latent is
-# D + q (x - D): the lerp that all of them are built on. What sets them apart is which D they use.
+# With q = sigma_next / sigma, the exact solution for a constant prediction D of the clean latent
+# is D + q (x - D): the lerp that all of them are built on. They differ in the D they use.
 
 
 def euler(denoise: Denoise, x: Tensor, sigmas: Sequence[float], seed: int) -> Iterator[Step]:
     """Euler steps on the probability flow ODE (Karras et al. 2022); DDIM is the same steps."""
-    for index, (sigma, following) in enumerate(pairwise(sigmas)):
+    for sigma, following in pairwise(sigmas):
         denoised = denoise(x, sigma)
         x = torch.lerp(denoised, x, following / sigma)
-        yield Step(index, denoised, x)
+        yield Step(denoised, x)
 
 
 def euler_ancestral(
@@ -206,26 +198,26 @@ def euler_ancestral(
     """
     own_seed = next_seed(seed) if x.device.type == "cpu" else seed
     generator = torch.Generator(x.device).manual_seed(own_seed)
-    for index, (sigma, following) in enumerate(pairwise(sigmas)):
+    for sigma, following in pairwise(sigmas):
         denoised = denoise(x, sigma)
         ratio = following / sigma
         x = torch.lerp(denoised, x, ratio**2)
         if following > 0:
             noise = torch.randn(x.shape, device=x.device, generator=generator)
             x = x.add(noise, alpha=following * math.sqrt(1 - ratio**2))
-        yield Step(index, denoised, x)
+        yield Step(denoised, x)
 
 
 def heun(denoise: Denoise, x: Tensor, sigmas: Sequence[float], seed: int) -> Iterator[Step]:
-    """Heun's second-order steps (Karras et al. 2022, algorithm 1): two guesses in each step."""
-    for index, (sigma, following) in enumerate(pairwise(sigmas)):
+    """Heun's second-order steps (Karras et al. 2022, algorithm 1): two predictions in each step."""
+    for sigma, following in pairwise(sigmas):
         denoised = denoise(x, sigma)
         slope = (x - denoised) / sigma
         if following > 0:
             ahead = x + slope * (following - sigma)
             slope = (slope + (ahead - denoise(ahead, following)) / following) / 2
         x = x + slope * (following - sigma)
-        yield Step(index, denoised, x)
+        yield Step(denoised, x)
 
 
 def dpmpp_2m(denoise: Denoise, x: Tensor, sigmas: Sequence[float], seed: int) -> Iterator[Step]:
@@ -235,13 +227,13 @@ def dpmpp_2m(denoise: Denoise, x: Tensor, sigmas: Sequence[float], seed: int) ->
         denoised = denoise(x, sigma)
         x = torch.lerp(_midway(denoised, previous, sigmas, index), x, following / sigma)
         previous = denoised
-        yield Step(index, denoised, x)
+        yield Step(denoised, x)
 
 
 def dpmpp_2m_sde(denoise: Denoise, x: Tensor, sigmas: Sequence[float], seed: int) -> Iterator[Step]:
     """DPM-Solver++(2M) for the reverse SDE, midpoint form (Lu et al. 2022, appendix).
 
-    Its noise is the increments of one Brownian path, so that it hardly changes with the steps.
+    Its noise is the increments of one Brownian path, which hardly change with the number of steps.
     """
     brownian = _brownian_noise(x, sigmas, seed)
     previous = None
@@ -252,7 +244,7 @@ def dpmpp_2m_sde(denoise: Denoise, x: Tensor, sigmas: Sequence[float], seed: int
         if following > 0:
             x = x.add(brownian(sigma, following), alpha=following * math.sqrt(1 - ratio**2))
         previous = denoised
-        yield Step(index, denoised, x)
+        yield Step(denoised, x)
 
 
 def uni_pc(denoise: Denoise, x: Tensor, sigmas: Sequence[float], seed: int) -> Iterator[Step]:
@@ -263,7 +255,7 @@ def uni_pc(denoise: Denoise, x: Tensor, sigmas: Sequence[float], seed: int) -> I
     """
     times = _half_log_snr([sigma or 0.001 for sigma in sigmas])
     steps = len(sigmas) - 1
-    known: list[tuple[Tensor, Tensor]] = []  # the last times and the guesses there
+    known: list[tuple[Tensor, Tensor]] = []  # the last times and the predictions there
     for index, sigma in enumerate(sigmas[:-1]):
         if index == 0:
             denoised = denoise(x, sigma)
@@ -276,7 +268,7 @@ def uni_pc(denoise: Denoise, x: Tensor, sigmas: Sequence[float], seed: int) -> I
         known = [*known[-2:], (times[index], denoised)]
         if index == steps - 1:
             x = _unified_step(x, times[steps], known[-1], [])
-        yield Step(index, denoised, x)
+        yield Step(denoised, x)
 
 
 @dataclass(frozen=True)
@@ -303,7 +295,7 @@ SAMPLERS: dict[str, Sampler] = {
 def _midway(
     denoised: Tensor, previous: Tensor | None, sigmas: Sequence[float], index: int
 ) -> Tensor:
-    """The guess expected halfway (in log sigma) down this step, on a line through the last two."""
+    """The prediction halfway (in log sigma) down this step, on a line through the last two."""
     if previous is None or sigmas[index + 1] == 0:
         return denoised
     last = math.log(sigmas[index - 1] / sigmas[index])
@@ -314,8 +306,8 @@ def _midway(
 def _half_log_snr(sigmas: Sequence[float]) -> Tensor:
     """UniPC's time, log(alpha / std) with alpha^2 = 1 / (1 + sigma^2), std^2 = 1 - alpha^2.
 
-    In float32 and through alpha on purpose, here and in what follows: near sigma 0 and for short
-    steps the digits that are lost decide about the fifth digit of the latent, as in ComfyUI.
+    In float32 and through alpha on purpose, here and below: near sigma 0 and for short steps the
+    lost digits decide the fifth digit of the latent, as in ComfyUI.
     """
     log_alpha = torch.log(1 / (torch.tensor(sigmas) ** 2 + 1)) / 2
     return log_alpha - torch.log(1 - torch.exp(2 * log_alpha)) / 2
@@ -324,10 +316,10 @@ def _half_log_snr(sigmas: Sequence[float]) -> Tensor:
 def _unified_step(
     x: Tensor, time: Tensor, last: tuple[Tensor, Tensor], others: list[tuple[Tensor, Tensor]]
 ) -> Tensor:
-    """To `time`, from the last time and the guess there, with the guesses at other times.
+    """To `time`, from the last time and the prediction there, with those at other times.
 
-    Predictor and corrector are the same formula; the corrector also knows the guess at `time`.
-    The weights solve a Vandermonde system (theorem 3.1); for one other guess its authors take 1/2.
+    Predictor and corrector are the same formula; the corrector also knows the prediction at `time`.
+    The weights solve a Vandermonde system (theorem 3.1); for a single one the authors take 1/2.
     """
     start, base = last
     h = time - start
@@ -340,8 +332,8 @@ def _unified_step(
     else:
         powers = torch.stack([distances**power for power in range(len(others))])
         weights = torch.linalg.solve(powers, _moments(-h, len(others)))
-    for weight, (_, guess) in zip((h * weights / distances).tolist(), others, strict=True):
-        x = x.add(guess - base, alpha=weight)
+    for weight, (_, prediction) in zip((h * weights / distances).tolist(), others, strict=True):
+        x = x.add(prediction - base, alpha=weight)
     return x
 
 

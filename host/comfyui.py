@@ -1,20 +1,18 @@
-"""The host functions inside ComfyUI. The only file that imports ComfyUI's modules.
+"""ComfyUI as a host: the functions of `host/interface.py`. The only file that imports ComfyUI.
 
-Importing it makes SD2's depth model known to ComfyUI: the class `SD2Depth` takes its place at
-the front of ComfyUI's list of models, so that the stock loaders recognise the file too and the
-MODEL is one of ComfyUI's own, which LoRA loaders, samplers and other packs understand. It also
-makes the folder `models/depth` known.
+Importing it makes SD2's depth model known to ComfyUI: the class `SD2Depth` goes to the front of
+ComfyUI's list of models, so that the stock loaders detect the file too and the MODEL is one of
+ComfyUI's own, which LoRA loaders, samplers and other packs understand. The folder `models/depth`
+becomes known as well.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import comfy.model_base
 import comfy.model_management
-import comfy.model_patcher
 import comfy.model_sampling
 import comfy.samplers
 import comfy.sd
@@ -23,6 +21,8 @@ import comfy.utils
 import folder_paths
 import torch
 from comfy.cli_args import args
+from comfy.model_patcher import ModelPatcher as Model
+from comfy.sd import CLIP, VAE
 from torch import Tensor
 
 import nodes  # ComfyUI's, not this pack's
@@ -34,12 +34,10 @@ from ..checkpoints.files.weights import SafetensorsFile, TensorInfo
 from ..checkpoints.identify.diagnosis import Part
 from ..checkpoints.source import find_folder, folder_names
 from ..depth.networks.model_files import FOLDERS, SUFFIXES, find_model, model_names
-from ..sampling.depth_channel import find_depth
-from ..sampling.latents import MaskRule, repainted_at
+from ..engine import folders as engine_folders
+from ..sampling.depth_channel import Conditioning, find_depth
+from ..sampling.latents import Latent, MaskRule, repainted_at
 
-Model = comfy.model_patcher.ModelPatcher
-Clip = comfy.sd.CLIP
-Vae = comfy.sd.VAE
 T = TypeVar("T")
 
 
@@ -47,11 +45,11 @@ class SD2DepthModel(comfy.model_base.BaseModel):
     """SD2's UNet with a depth map as fifth input channel."""
 
     def concat_cond(self, **kwargs: Any) -> Tensor:
-        """The depth channel for the noise at hand: [B, 4, h, w] -> [B, 1, h, w], -1..1.
+        """The depth channel for `noise` [B, 4, h, w]: [B, 1, h, w], -1..1.
 
-        ComfyUI calls this once a pass for every conditioning, with the conditioning's entries and
-        its kind (`prompt_type`: positive or negative) as keywords, and crops the result to the
-        conditioning's area. Raises MissingDepthError for a conditioning without a depth map.
+        ComfyUI calls this once a pass for every conditioning, with its entries and its
+        `prompt_type` (positive or negative) as keywords, and crops the result to its area. Raises
+        MissingDepthError for a conditioning without a depth map.
         """
         depth = find_depth(kwargs, kwargs["prompt_type"])
         batch, _, height, width = kwargs["noise"].shape
@@ -61,8 +59,8 @@ class SD2DepthModel(comfy.model_base.BaseModel):
 class SD2Depth(comfy.supported_models.SD20):
     """How ComfyUI recognises and builds `512-depth-ema` and its kin, of any width.
 
-    Unlike SD20 it does not ask for 320 channels and a context of 1024: five input channels and
-    linear projections around the transformers are told of no other model.
+    Unlike SD20 it does not ask for 320 channels and a context of 1024: no other model has five
+    input channels and linear projections around the transformers.
     """
 
     unet_config = {
@@ -107,15 +105,10 @@ _register_folder(FOLDERS[0])
 
 
 def checkpoint_names() -> list[str]:
-    """Names of the files in ComfyUI's `checkpoints` folders, then of diffusers folders, as `NAME/`.
-
-    For a dropdown.
-    """
     return [*folder_paths.get_filename_list("checkpoints"), *folder_names(_diffusers_places())]
 
 
 def checkpoint_path(name: str) -> Path:
-    """Where a checkpoint of that name lies; FileNotFoundError says where it was looked for."""
     if name.endswith("/"):
         return find_folder(name, _diffusers_places())
     path = folder_paths.get_full_path("checkpoints", name)
@@ -133,12 +126,10 @@ def _diffusers_places() -> list[Path]:
 
 
 def depth_model_names() -> list[str]:
-    """Names of the depth models in ComfyUI's folders for them, for a dropdown."""
     return model_names(_depth_folders())
 
 
 def depth_model_path(name: str) -> Path:
-    """Where a depth model of that name lies; FileNotFoundError says where it was looked for."""
     return find_model(name, _depth_folders())
 
 
@@ -158,7 +149,6 @@ def _depth_folders() -> list[Path]:
 
 
 def input_names(suffixes: tuple[str, ...] = ()) -> list[str]:
-    """Images, and files with one of the suffixes, in ComfyUI's input folder, for a dropdown."""
     folder = Path(folder_paths.get_input_directory())
     names = [path.name for path in folder.iterdir() if path.is_file()]
     images = folder_paths.filter_files_content_types(names, ["image"])
@@ -166,10 +156,6 @@ def input_names(suffixes: tuple[str, ...] = ()) -> list[str]:
 
 
 def input_path(name: str) -> Path:
-    """Where an image lies; `name [output]` and `name [temp]` mean ComfyUI's other folders.
-
-    Raises FileNotFoundError.
-    """
     path = Path(folder_paths.get_annotated_filepath(name))
     if not path.is_file():
         raise FileNotFoundError(
@@ -179,28 +165,15 @@ def input_path(name: str) -> Path:
 
 
 def output_paths(
-    prefix: str, count: int, width: int, height: int, suffix: str = ".png"
-) -> tuple[list[Path], str]:
-    """`count` free paths in ComfyUI's numbering, and the subfolder of its output folder.
-
-    The prefix may name a subfolder and hold %width%, %height% (pixels), %batch_num%, %year% etc.
-    The folder is created. ComfyUI raises when the prefix leads out of its output folder.
-    """
-    return _free_paths(folder_paths.get_output_directory(), prefix, count, width, height, suffix)
-
-
-def preview_paths(
-    prefix: str, count: int, width: int, height: int, suffix: str = ".png"
-) -> tuple[list[Path], str]:
-    """`count` free paths in ComfyUI's temp folder, which it empties, and their subfolder."""
-    return _free_paths(folder_paths.get_temp_directory(), prefix, count, width, height, suffix)
-
-
-def _free_paths(
-    place: str, prefix: str, count: int, width: int, height: int, suffix: str
+    prefix: str,
+    count: int,
+    width: int,
+    height: int,
+    suffix: str = ".png",
+    place: Literal["output", "temp"] = "output",
 ) -> tuple[list[Path], str]:
     folder, name, number, subfolder, _ = folder_paths.get_save_image_path(
-        prefix, place, width, height
+        prefix, folder_paths.get_directory_by_type(place), width, height
     )
     files = [
         f"{name.replace('%batch_num%', str(index))}_{number + index:05}_{suffix}"
@@ -210,22 +183,17 @@ def _free_paths(
 
 
 def png_text(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, str]:
-    """The PNG text entries that carry the workflow; none with `--disable-metadata`."""
-    if args.disable_metadata:
-        return {}
-    entries = {} if prompt is None else {"prompt": prompt}
-    return {key: json.dumps(value) for key, value in {**entries, **(extra_pnginfo or {})}.items()}
+    return {} if args.disable_metadata else engine_folders.png_text(prompt, extra_pnginfo)
 
 
 # --- models --------------------------------------------------------------------------------------
 
 
-def load_checkpoint(checkpoint: Checkpoint) -> tuple[Model, Clip | Absent, Vae | Absent]:
+def load_checkpoint(checkpoint: Checkpoint) -> tuple[Model, CLIP | Absent, VAE | Absent]:
     """ComfyUI's own MODEL, CLIP and VAE, of the widths the checkpoint has.
 
-    A .safetensors file goes through ComfyUI's lazy loading; everything else is read by this
-    pack's reader, which takes folders and other layouts, and pickles that ComfyUI refuses without
-    ever running them.
+    A .safetensors file goes through ComfyUI's lazy loading; this pack reads everything else:
+    folders, other layouts, and the pickles that ComfyUI refuses, without running them.
     """
     stock_vae = checkpoint.vae == FULL_VAE
     options = {
@@ -248,15 +216,15 @@ def load_checkpoint(checkpoint: Checkpoint) -> tuple[Model, Clip | Absent, Vae |
     if checkpoint.vae is None:
         vae = checkpoint.stand_in(Part.VAE)
     elif not stock_vae:
-        vae = Vae(sd=checkpoint.read(Part.VAE), config=_vae_config(checkpoint.vae))
+        vae = VAE(sd=checkpoint.read(Part.VAE), config=_vae_config(checkpoint.vae))
     return model, clip, vae
 
 
 def _comfyui_reads(checkpoint: Checkpoint) -> bool:
     """Whether ComfyUI can read the file itself: safetensors in the original layout.
 
-    It tells safetensors by the file's name, this pack by its content, and it leaves tensors of the
-    text encoder that a file lacks as they come out of the memory.
+    ComfyUI goes by the file's name, this pack by its content. Tensors of the text encoder that the
+    file lacks would stay uninitialised there.
     """
     name = checkpoint.path.name.lower()
     is_safetensors = isinstance(checkpoint.file, SafetensorsFile)
@@ -303,7 +271,7 @@ def _text_config(text: TextArchitecture) -> dict[str, int]:
 
 
 def _vae_config(vae: VAEArchitecture) -> dict[str, Any]:
-    """ComfyUI's description of an autoencoder; it guesses the widths of the stock one only."""
+    """ComfyUI's description of an autoencoder; it predictions the widths of the stock one only."""
     network = {
         "double_z": True,
         "z_channels": vae.latent_channels,
@@ -320,10 +288,7 @@ def _vae_config(vae: VAEArchitecture) -> dict[str, Any]:
 
 
 def on_device(network: torch.nn.Module) -> torch.device:
-    """Load a depth network as ComfyUI loads its models, making room for it; says where it is.
-
-    ComfyUI may move it off again whenever it needs the memory, so call this before every use.
-    """
+    """Loaded as ComfyUI loads its models; it may move off again, so call this before every use."""
     patcher = _patcher(network)
     # Layers that are not ComfyUI's cannot stay behind on the CPU: all of the network, or nothing.
     comfy.model_management.load_models_gpu([patcher], force_full_load=True)
@@ -334,14 +299,13 @@ _PATCHER = "comfyui_patcher"
 
 
 def _patcher(network: torch.nn.Module) -> Model:
-    """The one ModelPatcher of a network.
+    """The one ModelPatcher of a network, kept on the network.
 
-    It is kept on the network: ComfyUI remembers its loaded models by weak reference only, and a
-    table from network to patcher would keep both alive for ever, because the patcher holds the
-    network.
+    ComfyUI holds its loaded models by weak reference only, and a table from network to patcher
+    would keep both alive for ever, because the patcher holds the network.
     """
     if not hasattr(network, _PATCHER):
-        patcher = comfy.model_patcher.ModelPatcher(
+        patcher = Model(
             network,
             load_device=comfy.model_management.get_torch_device(),
             offload_device=comfy.model_management.unet_offload_device(),
@@ -351,14 +315,11 @@ def _patcher(network: torch.nn.Module) -> Model:
 
 
 def add_difference(model: Model, fine_tune: Model, base: Model, strength: float) -> Model:
-    """The depth MODEL plus strength · (fine-tune − base), with the LoRAs that are on each.
+    """With the LoRAs that are on each of the three.
 
-    No weights are copied: the clone's patches refer to those of the two others, and ComfyUI works
-    them out where and when it loads the model. Each difference is one nested patch, so that it is
-    taken before it is added: what is equal cancels out exactly, in half precision too.
-
-    Raises ValueError when the first MODEL takes no depth map, CannotAddDifference when the others
-    do not fit it.
+    No weights are copied: the clone's patches refer to those of the two others, and ComfyUI
+    applies them when it loads the model. Each difference is one nested patch, so that what is
+    equal cancels out exactly, in half precision too.
     """
     _require_depth(model)
     shapes = unet_shapes(_infos(_key_patches(model)), "the MODEL at model")
@@ -403,12 +364,10 @@ def _target(name: str, shape: Shape) -> str | tuple[str, tuple[int, int, int]]:
 
 
 def sampler_names() -> list[str]:
-    """ComfyUI's samplers."""
     return comfy.samplers.KSampler.SAMPLERS
 
 
 def scheduler_names() -> list[str]:
-    """ComfyUI's schedulers."""
     return comfy.samplers.KSampler.SCHEDULERS
 
 
@@ -419,17 +378,13 @@ def sample(
     cfg: float,
     sampler_name: str,
     scheduler: str,
-    positive: list,
-    negative: list,
-    latent: dict[str, Any],
+    positive: Conditioning,
+    negative: Conditioning,
+    latent: Latent,
     denoise: float,
     mask_rule: MaskRule = MaskRule.KSAMPLER,
     depth_guidance: float = 1.0,
-) -> dict[str, Any]:
-    """KSampler, with its previews, progress and cancel. LATENT in, LATENT out.
-
-    Raises ValueError when the MODEL takes no depth map.
-    """
+) -> Latent:
     _require_depth(model)
     if mask_rule is MaskRule.DIFFERENTIAL and _MASK not in model.model_options:
         # Whoever has set a mask function, Differential Diffusion for example, wants that one.
@@ -444,7 +399,7 @@ def sample(
 
 
 _MASK = "denoise_mask_function"  # ComfyUI's place for whoever changes the mask from step to step
-_BATCH = "sampler_calc_cond_batch_function"  # and for whoever computes the guesses
+_BATCH = "sampler_calc_cond_batch_function"  # and for whoever computes the predictions
 
 
 def _repainted_at(sigma: Tensor, denoise_mask: Tensor, extra_options: Mapping[str, Any]) -> Tensor:
@@ -453,11 +408,11 @@ def _repainted_at(sigma: Tensor, denoise_mask: Tensor, extra_options: Mapping[st
 
 
 def _with_depth_guidance(model: Model, scale: float) -> Model:
-    """A copy of the MODEL whose guesses move away from the one without depth.
+    """A copy of the MODEL whose predictions move away from the one without depth.
 
     A third entry joins ComfyUI's batch of conditionings: the negative one without depth, or the
-    positive one where cfg is 1. What it says is added to both guesses, which adds it once to what
-    cfg makes of them.
+    positive one where cfg is 1. The difference is added to both predictions, and so once to their
+    combination by cfg.
     """
     model = model.clone()
     before = model.model_options.get(_BATCH)
@@ -467,11 +422,11 @@ def _with_depth_guidance(model: Model, scale: float) -> Model:
         reference = 0 if negative is None else 1
         without = [_without_depth(entry) for entry in args["conds"][reference]]
         if before is None:
-            *guesses, flat = _compute(args, [positive, negative, without])
+            *predictions, flat = _compute(args, [positive, negative, without])
         else:  # another pack's, which expects two
-            guesses, (flat,) = before(args), _compute(args, [without])
-        more_depth = (guesses[reference] - flat) * (scale - 1.0)
-        return [guess + more_depth for guess in guesses]
+            predictions, (flat,) = before(args), _compute(args, [without])
+        more_depth = (predictions[reference] - flat) * (scale - 1.0)
+        return [guess + more_depth for guess in predictions]
 
     model.model_options = {**model.model_options, _BATCH: guided}
     return model
@@ -506,10 +461,7 @@ def _describe(model: Model) -> str:
 
 
 def progress(items: Sequence[T], description: str) -> Iterator[T]:
-    """The items, with ComfyUI's progress bar on the node (it shows no description).
-
-    Raises ComfyUI's interrupt between two items when the user cancels.
-    """
+    """With ComfyUI's progress bar on the node, which shows no description."""
     bar = comfy.utils.ProgressBar(len(items))
     for item in items:
         comfy.model_management.throw_exception_if_processing_interrupted()

@@ -1,52 +1,47 @@
 """The nodes, in menu order. ComfyUI's two mappings are derived from this one list."""
 
-from .add_difference import SD2DepthTransplant
-from .compare import SD2DepthGrid, SD2DepthPromptList, SD2DepthStrengthSweep
-from .conditioning import SD2DepthEncode
-from .depth_edit import (
-    SD2DepthAdjust,
-    SD2DepthConvert,
-    SD2DepthFill,
-    SD2DepthMerge,
-    SD2DepthRangeMask,
-    SD2DepthRefine,
+from . import (
+    compare,
+    conditioning,
+    crop,
+    depth_convert,
+    depth_edit,
+    depth_files,
+    estimate,
+    inpaint,
+    load,
+    preview,
+    sample,
 )
-from .depth_files import SD2DepthEstimate, SD2DepthLoad, SD2DepthSave
-from .fidelity import SD2DepthFidelity
-from .image import SD2DepthCrop, SD2DepthPrepare, SD2DepthStitch
-from .inpaint import SD2DepthInpaintEncode, SD2DepthStrengthMap, SD2DepthUnderMask
-from .load import SD2DepthCheckpointLoader, SD2DepthModelLoader
-from .preview import SD2DepthParallax, SD2DepthPreview
 from .remedies import with_remedies
-from .sample import SD2DepthSampler
 
 NODES = (
-    SD2DepthCheckpointLoader,
-    SD2DepthModelLoader,
-    SD2DepthTransplant,
-    SD2DepthPrepare,
-    SD2DepthEstimate,
-    SD2DepthLoad,
-    SD2DepthSave,
-    SD2DepthPreview,
-    SD2DepthParallax,
-    SD2DepthAdjust,
-    SD2DepthRefine,
-    SD2DepthMerge,
-    SD2DepthFill,
-    SD2DepthRangeMask,
-    SD2DepthConvert,
-    SD2DepthEncode,
-    SD2DepthSampler,
-    SD2DepthCrop,
-    SD2DepthInpaintEncode,
-    SD2DepthUnderMask,
-    SD2DepthStrengthMap,
-    SD2DepthStitch,
-    SD2DepthStrengthSweep,
-    SD2DepthPromptList,
-    SD2DepthGrid,
-    SD2DepthFidelity,
+    load.SD2DepthCheckpointLoader,
+    load.SD2DepthModelLoader,
+    load.SD2DepthTransplant,
+    crop.SD2DepthPrepare,
+    estimate.SD2DepthEstimate,
+    depth_files.SD2DepthLoad,
+    depth_files.SD2DepthSave,
+    preview.SD2DepthPreview,
+    preview.SD2DepthParallax,
+    depth_edit.SD2DepthAdjust,
+    depth_edit.SD2DepthRefine,
+    depth_edit.SD2DepthMerge,
+    depth_edit.SD2DepthFill,
+    depth_edit.SD2DepthRangeMask,
+    depth_convert.SD2DepthConvert,
+    conditioning.SD2DepthEncode,
+    sample.SD2DepthSampler,
+    crop.SD2DepthCrop,
+    inpaint.SD2DepthInpaintEncode,
+    inpaint.SD2DepthUnderMask,
+    inpaint.SD2DepthStrengthMap,
+    crop.SD2DepthStitch,
+    compare.SD2DepthStrengthSweep,
+    compare.SD2DepthPromptList,
+    compare.SD2DepthGrid,
+    compare.SD2DepthFidelity,
 )
 
 NODE_CLASS_MAPPINGS = {node.__name__: with_remedies(node) for node in NODES}

@@ -6,11 +6,11 @@ from torch import Tensor
 
 from ..depth.convention import from_image, repair
 from ..sampling.depth_channel import Conditioning, DepthCondition, Normalize, attach_depth
+from . import inputs
+from .node import Node
 
 
-class SD2DepthEncode:
-    """Encode Depth: prompts + depth map -> conditioning that an SD2 depth model understands."""
-
+class SD2DepthEncode(Node):
     DISPLAY_NAME = "Encode Depth"
     CATEGORY = "SD2 Depth/conditioning"
     DESCRIPTION = (
@@ -19,7 +19,6 @@ class SD2DepthEncode:
         "same conditioning."
     )
     SEARCH_ALIASES = ["depth conditioning", "depth2img", "depth to image", "apply depth"]
-    FUNCTION = "execute"
     RETURN_TYPES = ("CONDITIONING", "CONDITIONING")
     RETURN_NAMES = ("positive", "negative")
     OUTPUT_TOOLTIPS = (
@@ -29,90 +28,35 @@ class SD2DepthEncode:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        """Inputs as ComfyUI asks for them."""
         return {
             "required": {
-                "positive": ("CONDITIONING", {"tooltip": "What the image should show."}),
-                "negative": (
-                    "CONDITIONING",
-                    {"tooltip": "What it should not show. SD2 gains much from a negative prompt."},
+                "positive": inputs.CONDITIONING.tooltip("What the image should show."),
+                "negative": inputs.CONDITIONING.tooltip(
+                    "What it should not show. SD2 gains much from a negative prompt."
                 ),
-                "depth": (
-                    "IMAGE",
-                    {
-                        "tooltip": "Depth map, white = near: from Estimate Depth, Load Depth Map "
-                        "or any other node. One map for all latents, or as many as latents."
-                    },
+                "depth": inputs.IMAGE.tooltip(
+                    "Depth map, white = near: from Estimate Depth, Load Depth Map or any other "
+                    "node. One map for all latents, or as many as latents."
                 ),
             },
             "optional": {
-                "normalize": (
-                    [normalize.value for normalize in Normalize],
-                    {
-                        "default": Normalize.PER_IMAGE.value,
-                        "tooltip": "Which depths count as nearest and farthest. per image: each "
-                        "map's own, as the model was trained. whole batch: those of all maps "
-                        "together, steady over video frames. fixed range: low and high below. "
-                        "none: white and black.",
-                    },
+                "normalize": inputs.choice(Normalize.PER_IMAGE).tooltip(
+                    "Which depths count as nearest and farthest. per image: each map's own, as the "
+                    "model was trained. whole batch: those of all maps together, steady over video "
+                    "frames. fixed range: low and high below. none: white and black."
                 ),
-                "strength": (
-                    "FLOAT",
-                    {
-                        "default": 1.0,
-                        "min": 0.0,
-                        "max": 2.0,
-                        "step": 0.01,
-                        "tooltip": "Factor on the depth channel. 1 is what the model was trained "
-                        "with; towards 0 the depth counts less and less; 0 is no depth at all.",
-                    },
+                "strength": inputs.number(1.0, 0.0, 2.0).tooltip(
+                    "Factor on the depth channel. 1 is what the model was trained with; towards 0 "
+                    "the depth counts less and less; 0 is no depth at all."
                 ),
-                "low": (
-                    "FLOAT",
-                    {
-                        "default": 0.0,
-                        "min": -10.0,
-                        "max": 10.0,
-                        "step": 0.001,
-                        "advanced": True,
-                        "tooltip": "With normalize = fixed range: the depth that counts as far.",
-                    },
+                **inputs.fixed_range(),
+                "start_percent": inputs.fraction(0.0, advanced=True).tooltip(
+                    "Part of the way from noise to image, 0..1, before which the model does not "
+                    "see the depth map. Later than about 0.2 the composition no longer follows it."
                 ),
-                "high": (
-                    "FLOAT",
-                    {
-                        "default": 1.0,
-                        "min": -10.0,
-                        "max": 10.0,
-                        "step": 0.001,
-                        "advanced": True,
-                        "tooltip": "With normalize = fixed range: the depth that counts as near.",
-                    },
-                ),
-                "start_percent": (
-                    "FLOAT",
-                    {
-                        "default": 0.0,
-                        "min": 0.0,
-                        "max": 1.0,
-                        "step": 0.01,
-                        "advanced": True,
-                        "tooltip": "Part of the way from noise to image, 0..1, before which the "
-                        "model does not see the depth map. Later than about 0.2 the composition "
-                        "no longer follows it.",
-                    },
-                ),
-                "end_percent": (
-                    "FLOAT",
-                    {
-                        "default": 1.0,
-                        "min": 0.0,
-                        "max": 1.0,
-                        "step": 0.01,
-                        "advanced": True,
-                        "tooltip": "Part of the way after which it no longer sees the depth map: "
-                        "0.5 fixes the composition and leaves details free.",
-                    },
+                "end_percent": inputs.fraction(1.0, advanced=True).tooltip(
+                    "Part of the way after which it no longer sees the depth map: 0.5 fixes the "
+                    "composition and leaves details free."
                 ),
             },
         }
@@ -129,7 +73,6 @@ class SD2DepthEncode:
         start_percent: float = 0.0,
         end_percent: float = 1.0,
     ) -> tuple[Conditioning, Conditioning]:
-        """Attach the map to copies of both prompts."""
         depth = repair(from_image(depth))  # BHWC -> BHW
         condition = DepthCondition(depth, Normalize(normalize), strength, low, high)
         times = (start_percent, end_percent)

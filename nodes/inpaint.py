@@ -11,13 +11,12 @@ from ..depth.masks import UnderMask, put_under_mask, strength_map
 from ..images.crop import check_image
 from ..images.fill import fill_holes
 from ..images.masks import fit_images, spread
-from ..sampling.latents import LATENT_PIXELS, MaskedContent, masked_content
-from .batch import one_by_one
+from ..sampling.latents import LATENT_PIXELS, Latent, MaskedContent, masked_content
+from . import inputs
+from .node import DepthMapNode, Node, one_by_one
 
 
-class SD2DepthInpaintEncode:
-    """Encode for Inpainting: image + mask -> latent that is sampled under the mask only."""
-
+class SD2DepthInpaintEncode(Node):
     DISPLAY_NAME = "Encode for Inpainting"
     CATEGORY = "SD2 Depth/inpainting"
     DESCRIPTION = (
@@ -26,73 +25,41 @@ class SD2DepthInpaintEncode:
         "it is, before anything is filled. Stitch brings every pixel outside of the mask back."
     )
     SEARCH_ALIASES = ["inpaint", "masked content", "vae encode for inpainting", "noise mask"]
-    FUNCTION = "execute"
     RETURN_TYPES = ("LATENT",)
     RETURN_NAMES = ("latent",)
     OUTPUT_TOOLTIPS = ("The image's latent with its noise mask, for Depth2Img Sampler.",)
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        """Inputs as ComfyUI asks for them."""
         return {
             "required": {
-                "image": (
-                    "IMAGE",
-                    {
-                        "tooltip": "The image; sides are multiples of 8 pixels, best from "
-                        "Prepare Image or Crop for Inpainting."
-                    },
+                "image": inputs.IMAGE.tooltip(
+                    "The image; sides are multiples of 8 pixels, best from Prepare Image or Crop "
+                    "for Inpainting."
                 ),
-                "mask": (
-                    "MASK",
-                    {
-                        "tooltip": "Of the image's size. White is repainted, black stays, grey "
-                        "is repainted that much."
-                    },
+                "mask": inputs.MASK.tooltip(
+                    "Of the image's size. White is repainted, black stays, grey is repainted that "
+                    "much."
                 ),
-                "vae": ("VAE", {"tooltip": "From Load SD2 Depth Checkpoint."}),
+                "vae": inputs.VAE.tooltip("From Load SD2 Depth Checkpoint."),
             },
             "optional": {
-                "content": (
-                    [content.value for content in MaskedContent],
-                    {
-                        "default": MaskedContent.ORIGINAL.value,
-                        "tooltip": "What the sampler finds under the mask below denoise 1.0 (at "
-                        "1.0 it starts from noise in any case). original: the image. fill: "
-                        "colours that run in from the border, to remove something. noise, empty: "
-                        "nothing of the image.",
-                    },
+                "content": inputs.choice(MaskedContent.ORIGINAL).tooltip(
+                    "What the sampler finds under the mask below denoise 1.0 (at 1.0 it starts "
+                    "from noise in any case). original: the image. fill: colours that run in from "
+                    "the border, to remove something. noise, empty: nothing of the image."
                 ),
-                "grow": (
-                    "INT",
-                    {
-                        "default": 8,
-                        "min": 0,
-                        "max": 512,
-                        "tooltip": "Pixels by which the mask is widened, lighter parts over "
-                        "darker ones, so that the new part joins its surroundings. Stitch still "
-                        "restores all outside of the mask. 0 for a Strength Map.",
-                    },
+                "grow": inputs.pixels(8).tooltip(
+                    "Pixels by which the mask is widened, lighter parts over darker ones, so that "
+                    "the new part joins its surroundings. Stitch still restores all outside of the "
+                    "mask. 0 for a Strength Map."
                 ),
-                "feather": (
-                    "INT",
-                    {
-                        "default": 0,
-                        "min": 0,
-                        "max": 512,
-                        "tooltip": "Pixels over which the mask fades out beyond that: there the "
-                        "image is changed less and less.",
-                    },
+                "feather": inputs.pixels(0).tooltip(
+                    "Pixels over which the mask fades out beyond that: there the image is changed "
+                    "less and less."
                 ),
-                "noise_seed": (
-                    "INT",
-                    {
-                        "default": 0,
-                        "min": 0,
-                        "max": 0xFFFFFFFFFFFFFFFF,
-                        "advanced": True,
-                        "tooltip": "With content = noise: the number that the noise is drawn from.",
-                    },
+                "noise_seed": inputs.seed(advanced=True).tooltip(
+                    "With content = noise: the number that the noise is drawn from."
                 ),
             },
         }
@@ -106,8 +73,7 @@ class SD2DepthInpaintEncode:
         grow: int = 8,
         feather: int = 0,
         noise_seed: int = 0,
-    ) -> tuple[dict[str, Any]]:
-        """Widen the mask, fill the image if asked to, encode it."""
+    ) -> tuple[Latent]:
         image = check_image(image)
         _check_size(image)
 
@@ -146,9 +112,7 @@ def _filled(image: Tensor, mask: Tensor) -> Tensor:
     return torch.lerp(image, filled, mask.unsqueeze(-1))
 
 
-class SD2DepthUnderMask:
-    """Depth Under Mask: keep, fill or replace the depth where an image is repainted."""
-
+class SD2DepthUnderMask(DepthMapNode):
     DISPLAY_NAME = "Depth Under Mask"
     CATEGORY = "SD2 Depth/inpainting"
     DESCRIPTION = (
@@ -157,45 +121,28 @@ class SD2DepthUnderMask:
         "the shape of another depth map, to insert an object."
     )
     SEARCH_ALIASES = ["inpaint depth", "remove object", "insert object", "depth fill"]
-    FUNCTION = "execute"
-    RETURN_TYPES = ("IMAGE",)
-    RETURN_NAMES = ("depth",)
     OUTPUT_TOOLTIPS = ("The depth map, unchanged outside of the mask, for Encode Depth.",)
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        """Inputs as ComfyUI asks for them."""
         return {
             "required": {
-                "depth": (
-                    "IMAGE",
-                    {"tooltip": "Depth map of the image as it is: white = near, black = far."},
+                "depth": inputs.IMAGE.tooltip(
+                    "Depth map of the image as it is: white = near, black = far."
                 ),
-                "mask": ("MASK", {"tooltip": "Of the map's size: where the image is repainted."}),
+                "mask": inputs.MASK.tooltip("Of the map's size: where the image is repainted."),
             },
             "optional": {
-                "under_mask": (
-                    [kind.value for kind in UnderMask],
-                    {
-                        "default": UnderMask.KEEP.value,
-                        "tooltip": "keep: the image's own depth. smooth fill: the depth of the "
-                        "mask's border runs in, the object is gone. other map: the depth of the "
-                        "input `other`.",
-                    },
+                "under_mask": inputs.choice(UnderMask.KEEP).tooltip(
+                    "keep: the image's own depth. smooth fill: the depth of the mask's border runs "
+                    "in, the object is gone. other map: the depth of the input `other`."
                 ),
-                "other": (
-                    "IMAGE",
-                    {"tooltip": "With other map: the depth to put under the mask, same size."},
+                "other": inputs.IMAGE.tooltip(
+                    "With other map: the depth to put under the mask, same size."
                 ),
-                "grow": (
-                    "INT",
-                    {
-                        "default": 8,
-                        "min": 0,
-                        "max": 512,
-                        "tooltip": "Pixels by which the mask is widened, so that the removed "
-                        "object's rim is gone too. Not used with keep.",
-                    },
+                "grow": inputs.pixels(8).tooltip(
+                    "Pixels by which the mask is widened, so that the removed object's rim is gone "
+                    "too. Not used with keep."
                 ),
             },
         }
@@ -208,7 +155,6 @@ class SD2DepthUnderMask:
         other: Tensor | None = None,
         grow: int = 8,
     ) -> tuple[Tensor]:
-        """Put together the two maps."""
         kind = UnderMask(under_mask)
 
         def edit(depth: Tensor, mask: Tensor, other: Tensor | None) -> Tensor:
@@ -221,9 +167,7 @@ class SD2DepthUnderMask:
         return (one_by_one(self.DISPLAY_NAME, edit, depth=maps, mask=mask, other=other),)
 
 
-class SD2DepthStrengthMap:
-    """Strength Map: depth map -> mask whose grey values are denoising strengths."""
-
+class SD2DepthStrengthMap(Node):
     DISPLAY_NAME = "Strength Map"
     CATEGORY = "SD2 Depth/inpainting"
     DESCRIPTION = (
@@ -233,48 +177,27 @@ class SD2DepthStrengthMap:
         "own."
     )
     SEARCH_ALIASES = ["differential diffusion", "depth mask", "subject mask", "background mask"]
-    FUNCTION = "execute"
     RETURN_TYPES = ("MASK",)
     RETURN_NAMES = ("mask",)
     OUTPUT_TOOLTIPS = ("A mask of the depth map's size whose values are strengths, 0..1.",)
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        """Inputs as ComfyUI asks for them."""
-
-        def strength(default: float, what: str) -> tuple[str, dict[str, Any]]:
+        def strength(default: float, what: str) -> inputs.Input:
             tooltip = f"Denoising strength of what is {what}; times the sampler's denoise."
-            limits = {"default": default, "min": 0.0, "max": 1.0, "step": 0.01}
-            return ("FLOAT", {**limits, "tooltip": tooltip})
+            return inputs.fraction(default).tooltip(tooltip)
 
         return {
-            "required": {
-                "depth": ("IMAGE", {"tooltip": "Depth map: white = near, black = far."}),
-            },
+            "required": {"depth": inputs.IMAGE.tooltip("Depth map: white = near, black = far.")},
             "optional": {
                 "near_strength": strength(0.4, "nearer than the threshold (the subject)"),
                 "far_strength": strength(1.0, "farther than the threshold (the background)"),
-                "threshold": (
-                    "FLOAT",
-                    {
-                        "default": 0.5,
-                        "min": 0.0,
-                        "max": 1.0,
-                        "step": 0.01,
-                        "tooltip": "Depth between near and far: 0 is the farthest point of the "
-                        "map, 1 its nearest.",
-                    },
+                "threshold": inputs.fraction(0.5).tooltip(
+                    "Depth between near and far: 0 is the farthest point of the map, 1 its nearest."
                 ),
-                "softness": (
-                    "FLOAT",
-                    {
-                        "default": 0.1,
-                        "min": 0.0,
-                        "max": 1.0,
-                        "step": 0.01,
-                        "tooltip": "Range of depths around the threshold over which one strength "
-                        "gives way to the other; 0 is a hard edge.",
-                    },
+                "softness": inputs.fraction(0.1).tooltip(
+                    "Range of depths around the threshold over which one strength gives way to the "
+                    "other; 0 is a hard edge."
                 ),
             },
         }
@@ -287,8 +210,6 @@ class SD2DepthStrengthMap:
         threshold: float = 0.5,
         softness: float = 0.1,
     ) -> tuple[Tensor]:
-        """Two strengths, and a ramp between them."""
-
         def make(depth: Tensor) -> Tensor:
             return strength_map(depth, near_strength, far_strength, threshold, softness)
 

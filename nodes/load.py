@@ -1,25 +1,26 @@
-"""Nodes that load models.
+"""Nodes that load models, or make one of others.
 
-A DEPTH_MODEL is a `depth.estimators.DepthModel`: a depth network that is read from its file when
-it is first used.
+A DEPTH_MODEL is a `depth.networks.estimators.DepthModel`: a depth network that is read from its
+file when it is first used.
 """
 
 from pathlib import Path
 from typing import Any
 
-from .. import host
 from ..checkpoints.checkpoint import Checkpoint
 from ..checkpoints.files.weights import WeightFile, open_weights
 from ..checkpoints.identify.diagnosis import Part
 from ..depth.networks.estimators import DepthModel, UnknownDepthModel, recognise
+from ..host import host
+from . import inputs
+from .node import Node
+from .remedies import answer
 
 # Ours alone to list: ComfyUI's stock loader cannot read its reduced VAE and text encoder.
 BUNDLED_CHECKPOINT = Path(__file__).parents[1] / "models" / "sd2-depth-mini.safetensors"
 
 
-class SD2DepthCheckpointLoader:
-    """Load SD2 Depth Checkpoint: a file or folder -> MODEL, CLIP, VAE, the depth network inside."""
-
+class SD2DepthCheckpointLoader(Node):
     DISPLAY_NAME = "Load SD2 Depth Checkpoint"
     CATEGORY = "SD2 Depth/loaders"
     DESCRIPTION = (
@@ -34,7 +35,6 @@ class SD2DepthCheckpointLoader:
         "error says, and so does `depth2img inspect FILE` on the command line."
     )
     SEARCH_ALIASES = ["512-depth-ema", "depth2img", "depth to image", "stable diffusion 2 depth"]
-    FUNCTION = "execute"
     RETURN_TYPES = ("MODEL", "CLIP", "VAE", "DEPTH_MODEL")
     RETURN_NAMES = ("model", "clip", "vae", "depth_model")
     OUTPUT_TOOLTIPS = (
@@ -49,41 +49,29 @@ class SD2DepthCheckpointLoader:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        """Inputs as ComfyUI asks for them."""
         return {
             "required": {
-                "ckpt_name": (
-                    _checkpoint_names(),
-                    {
-                        "tooltip": "A file in models/checkpoints (512-depth-ema, 512 pixels), a "
-                        "folder of diffusers in models/diffusers (its name ends in /), or "
-                        "the bundled sd2-depth-mini: 256 pixels, simple shapes, colours and "
-                        "materials, no photographs. Any other kind of checkpoint is refused with "
-                        "a message that says what it is."
-                    },
-                ),
+                "ckpt_name": inputs.one_of(_checkpoint_names()).tooltip(
+                    "A file in models/checkpoints (512-depth-ema, 512 pixels), a folder of "
+                    "diffusers in models/diffusers (its name ends in /), or the bundled "
+                    "sd2-depth-mini: 256 pixels, simple shapes, colours and materials, no "
+                    "photographs. Any other kind of checkpoint is refused with a message that "
+                    "says what it is."
+                )
             }
         }
 
     def execute(self, ckpt_name: str) -> tuple[Any, Any, Any, DepthModel]:
-        """Open the file or folder, check it, load its parts."""
         checkpoint = Checkpoint.open(_checkpoint_path(ckpt_name))
         depth_model = DepthModel(ckpt_name, lambda: checkpoint.read(Part.MIDAS))
         return (*host.load_checkpoint(checkpoint), depth_model)
 
     @classmethod
     def VALIDATE_INPUTS(cls, ckpt_name: str) -> bool | str:
-        """Tell before anything runs that a file is missing, and where it was looked for."""
-        try:
-            _checkpoint_path(ckpt_name)
-        except FileNotFoundError as error:
-            return str(error)
-        return True
+        return answer(_checkpoint_path, ckpt_name)
 
 
-class SD2DepthModelLoader:
-    """Load Depth Model: a weight file or a folder of transformers -> the depth network."""
-
+class SD2DepthModelLoader(Node):
     DISPLAY_NAME = "Load Depth Model"
     CATEGORY = "SD2 Depth/loaders"
     DESCRIPTION = (
@@ -93,30 +81,25 @@ class SD2DepthModelLoader:
         "is shows in its tensors, its name does not matter. Nothing is downloaded."
     )
     SEARCH_ALIASES = ["midas", "depth anything", "zoedepth", "depth pro", "glpn", "dpt"]
-    FUNCTION = "execute"
     RETURN_TYPES = ("DEPTH_MODEL",)
     RETURN_NAMES = ("depth_model",)
     OUTPUT_TOOLTIPS = ("The depth network. Read when first used.",)
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        """Inputs as ComfyUI asks for them."""
         return {
             "required": {
-                "model_name": (
-                    host.depth_model_names(),
-                    {
-                        "tooltip": "A file (.safetensors, .pt, .pth, .ckpt) or a folder in "
-                        "models/depth, models/geometry_estimation or models/depthanything. SD2's "
-                        "depth checkpoint learnt with MiDaS DPT-Hybrid; other networks show finer "
-                        "detail, but give depths that it has not seen in training."
-                    },
-                ),
+                "model_name": inputs.one_of(host.depth_model_names()).tooltip(
+                    "A file (.safetensors, .pt, .pth, .ckpt) or a folder in models/depth, "
+                    "models/geometry_estimation or models/depthanything. SD2's depth checkpoint "
+                    "learnt with MiDaS DPT-Hybrid; other networks show finer detail, but give "
+                    "depths that it has not seen in training."
+                )
             }
         }
 
     def execute(self, model_name: str) -> tuple[DepthModel]:
-        """Make sure that it is a depth network; it is read later."""
+        """Only make sure that it is a depth network; it is read later."""
         path = host.depth_model_path(model_name)
         if path.is_dir():
             return (DepthModel.from_folder(model_name, path),)
@@ -124,12 +107,52 @@ class SD2DepthModelLoader:
 
     @classmethod
     def VALIDATE_INPUTS(cls, model_name: str) -> bool | str:
-        """Tell before anything runs that a model is missing, and where it was looked for."""
-        try:
-            host.depth_model_path(model_name)
-        except FileNotFoundError as error:
-            return str(error)
-        return True
+        return answer(host.depth_model_path, model_name)
+
+
+class SD2DepthTransplant(Node):
+    """The depth model + strength · (fine-tune − base)."""
+
+    DISPLAY_NAME = "Give Depth to SD2 Model"
+    CATEGORY = "SD2 Depth/loaders"
+    DESCRIPTION = (
+        "Makes a depth model of any fine-tune of Stable Diffusion 2: what the fine-tune learnt "
+        "beyond its base is added to the depth model, and the depth channel stays. Load the "
+        "fine-tune and its base with Load Checkpoint and connect the fine-tune's CLIP to the "
+        "prompts. The weights are not copied; LoRAs and Save Checkpoint work behind it. Models of "
+        "another family (SD 1.5, SDXL) and those that predict v (768-v) are refused."
+    )
+    SEARCH_ALIASES = [
+        *("transplant", "add difference", "merge", "fine-tune", "model add", "dreambooth")
+    ]
+    RETURN_TYPES = ("MODEL",)
+    RETURN_NAMES = ("model",)
+    OUTPUT_TOOLTIPS = ("A depth model in the fine-tune's style. Needs a depth map as any other.",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {
+            "required": {
+                "model": inputs.MODEL.tooltip(
+                    "The depth model (5 channels), from Load SD2 Depth Checkpoint."
+                ),
+                "fine_tune": inputs.MODEL.tooltip(
+                    "A fine-tune of SD2-base (512-base-ema or 2.1-base), from Load Checkpoint. "
+                    "LoRAs on it count as part of it."
+                ),
+                "base": inputs.MODEL.tooltip(
+                    "The model that the fine-tune was made of. With another base the difference "
+                    "between the two bases is added too."
+                ),
+                "strength": inputs.number(1.0, 0.0, 2.0, step=0.05).tooltip(
+                    "How much of the difference is added. 1 is all that the fine-tune learnt, 0 "
+                    "leaves the depth model as it is, above 1 exaggerates."
+                ),
+            }
+        }
+
+    def execute(self, model: Any, fine_tune: Any, base: Any, strength: float = 1.0) -> tuple[Any]:
+        return (host.add_difference(model, fine_tune, base, strength),)
 
 
 def _depth_model(name: str, file: WeightFile) -> DepthModel:
@@ -149,7 +172,7 @@ def _checkpoint_names() -> list[str]:
 
 
 def _checkpoint_path(name: str) -> Path:
-    """Where a checkpoint lies: the user's, otherwise the bundled one. Raises FileNotFoundError."""
+    """The path of the user's checkpoint, otherwise of the bundled one. FileNotFoundError."""
     try:
         return host.checkpoint_path(name)
     except FileNotFoundError as error:

@@ -4,22 +4,22 @@ from typing import Any
 
 from torch import Tensor
 
-from .. import host
 from ..depth.colormaps import ColourMap
 from ..depth.convention import from_image, repair, unit_range
 from ..depth.fit import check_fits, fit_map
 from ..depth.parallax import Move, camera_path, view, widen
 from ..depth.preview import examine, examine_channel, same_height, sheet
+from ..host import host
 from ..images.batch import gather
 from ..images.crop import check_image
+from ..images.files import write_image
 from ..sampling.depth_channel import DepthCondition, Normalize
 from ..sampling.latents import LATENT_PIXELS
-from .depth_files import show
+from . import inputs
+from .node import Node
 
 
-class SD2DepthPreview:
-    """Preview Depth: depth maps -> pages that show them, and what is conspicuous in words."""
-
+class SD2DepthPreview(Node):
     DISPLAY_NAME = "Preview Depth"
     CATEGORY = "SD2 Depth/depth map"
     DESCRIPTION = (
@@ -28,7 +28,6 @@ class SD2DepthPreview:
         "inverted map; these are hints, the map is not changed."
     )
     SEARCH_ALIASES = ["depth histogram", "colormap", "turbo", "inspect depth", "false colour"]
-    FUNCTION = "execute"
     OUTPUT_NODE = True
     RETURN_TYPES = ("IMAGE", "STRING")
     RETURN_NAMES = ("preview", "report")
@@ -39,57 +38,22 @@ class SD2DepthPreview:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        """Inputs as ComfyUI asks for them."""
-        end = {"min": -10.0, "max": 10.0, "step": 0.001, "advanced": True}
         return {
-            "required": {
-                "depth": ("IMAGE", {"tooltip": "One depth map or a batch, white = near."}),
-            },
+            "required": {"depth": inputs.IMAGE.tooltip("One depth map or a batch, white = near.")},
             "optional": {
-                "colours": (
-                    [colours.value for colours in ColourMap],
-                    {
-                        "default": ColourMap.TURBO.value,
-                        "tooltip": "How depths are painted. turbo: blue is far, red near, shows "
-                        "small differences. inferno, viridis: brighter is nearer. grey: as it is.",
-                    },
+                "colours": inputs.choice(ColourMap.TURBO).tooltip(
+                    "How depths are painted. turbo: blue is far, red near, shows small "
+                    "differences. inferno, viridis: brighter is nearer. grey: as it is."
                 ),
-                "size": (
-                    "INT",
-                    {
-                        "default": 384,
-                        "min": 64,
-                        "max": 2048,
-                        "step": 8,
-                        "tooltip": "Longer side of the images on the page, in pixels. A larger "
-                        "map is scaled down to it for this page only.",
-                    },
+                "size": inputs.integer(384, 64, 2048, step=8).tooltip(
+                    "Longer side of the images on the page, in pixels. A larger map is scaled down "
+                    "to it for this page only."
                 ),
-                "normalize": (
-                    [normalize.value for normalize in Normalize],
-                    {
-                        "default": Normalize.PER_IMAGE.value,
-                        "advanced": True,
-                        "tooltip": "As set in Encode Depth: decides which depths the model sees "
-                        "as nearest and farthest.",
-                    },
+                "normalize": inputs.choice(Normalize.PER_IMAGE, advanced=True).tooltip(
+                    "As set in Encode Depth: decides which depths the model sees as nearest and "
+                    "farthest."
                 ),
-                "low": (
-                    "FLOAT",
-                    {
-                        "default": 0.0,
-                        **end,
-                        "tooltip": "With normalize = fixed range: the depth that counts as far.",
-                    },
-                ),
-                "high": (
-                    "FLOAT",
-                    {
-                        "default": 1.0,
-                        **end,
-                        "tooltip": "With normalize = fixed range: the depth that counts as near.",
-                    },
-                ),
+                **inputs.fixed_range(),
             },
         }
 
@@ -106,13 +70,22 @@ class SD2DepthPreview:
         given = from_image(depth).cpu()  # BHWC -> BHW
         maps = repair(given)
         channels = _channels(DepthCondition(maps, Normalize(normalize), 1.0, low, high))
-        notes, pages = [], []
+        notes, drawings = [], []
         rows = list(zip(given, maps, channels, strict=True))
         for one, drawn, channel in host.progress(rows, self.DISPLAY_NAME):
             notes.append(examine(one) + examine_channel(channel))
-            pages.append(sheet(drawn, channel, ColourMap(colours), notes[-1], size))
-        pages, report = same_height(pages), _report(notes)
+            drawings.append(sheet(drawn, channel, ColourMap(colours), notes[-1], size))
+        pages, report = same_height(drawings), _report(notes)
         return {"ui": {"images": show(pages), "text": [report]}, "result": (pages, report)}
+
+
+def show(images: Tensor) -> list[dict[str, str]]:
+    """Write IMAGE `[B, H, W, 3]`, 0..1, to the folder of previews: what `ui.images` takes."""
+    count, height, width = images.shape[:3]
+    paths, subfolder = host.output_paths("depth_preview", count, width, height, place="temp")
+    for path, image in zip(paths, images, strict=True):
+        write_image(path, image)
+    return [{"filename": path.name, "subfolder": subfolder, "type": "temp"} for path in paths]
 
 
 def _channels(condition: DepthCondition) -> Tensor:
@@ -132,9 +105,7 @@ def _report(notes: list[list[str]]) -> str:
     return "\n".join(lines)
 
 
-class SD2DepthParallax:
-    """Depth Parallax Frames: image + depth map -> frames of a small move of the camera."""
-
+class SD2DepthParallax(Node):
     DISPLAY_NAME = "Depth Parallax Frames"
     CATEGORY = "SD2 Depth/depth map"
     DESCRIPTION = (
@@ -143,68 +114,38 @@ class SD2DepthParallax:
         "It also shows quickly whether a depth map fits its image."
     )
     SEARCH_ALIASES = ["parallax", "ken burns", "2.5d", "depth animation", "camera motion"]
-    FUNCTION = "execute"
     RETURN_TYPES = ("IMAGE",)
     RETURN_NAMES = ("frames",)
     OUTPUT_TOOLTIPS = ("The frames, of the image's size; those of the first image come first.",)
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        """Inputs as ComfyUI asks for them."""
         return {
             "required": {
-                "image": ("IMAGE", {"tooltip": "One image or a batch; each gets all frames."}),
-                "depth": (
-                    "IMAGE",
-                    {
-                        "tooltip": "Its depth map, white = near, of any size with its shape. One "
-                        "for all images, or a number that divides them."
-                    },
+                "image": inputs.IMAGE.tooltip("One image or a batch; each gets all frames."),
+                "depth": inputs.IMAGE.tooltip(
+                    "Its depth map, white = near, of any size with its shape. One for all images, "
+                    "or a number that divides them."
                 ),
             },
             "optional": {
-                "move": (
-                    [move.value for move in Move],
-                    {
-                        "default": Move.SWAY.value,
-                        "tooltip": "sway: right, left and back. circle: around the middle; both "
-                        "repeat without a jump. push in: forward, once.",
-                    },
+                "move": inputs.choice(Move.SWAY).tooltip(
+                    "sway: right, left and back. circle: around the middle; both repeat without a "
+                    "jump. push in: forward, once."
                 ),
-                "frames": (
-                    "INT",
-                    {
-                        "default": 24,
-                        "min": 1,
-                        "max": 1000,
-                        "tooltip": "Frames of the whole move; 24 are a second of film. Each takes "
-                        "as much memory as the image.",
-                    },
+                "frames": inputs.integer(24, 1, 1000).tooltip(
+                    "Frames of the whole move; 24 are a second of film. Each takes as much memory "
+                    "as the image."
                 ),
-                "strength": (
-                    "FLOAT",
-                    {
-                        "default": 12.0,
-                        "min": 0.0,
-                        "max": 200.0,
-                        "step": 0.5,
-                        "tooltip": "Pixels by which white in the depth map moves to either side; "
-                        "black stands still. More shows more of what has to be invented behind "
-                        "near things. 0 repeats the image.",
-                    },
+                "strength": inputs.number(12.0, 0.0, 200.0, step=0.5).tooltip(
+                    "Pixels by which white in the depth map moves to either side; black stands "
+                    "still. More shows more of what has to be invented behind near things. 0 "
+                    "repeats the image."
                 ),
-                "grow": (
-                    "INT",
-                    {
-                        "default": 4,
-                        "min": 0,
-                        "max": 64,
-                        "advanced": True,
-                        "tooltip": "Pixels by which near things are widened in the depth map, so "
-                        "that their outlines move with them: the edges of an estimated map are "
-                        "soft. More takes some background along; 0 for an exact map, of which "
-                        "nothing is lost.",
-                    },
+                "grow": inputs.pixels(4, most=64, advanced=True).tooltip(
+                    "Pixels by which near things are widened in the depth map, so that their "
+                    "outlines move with them: the edges of an estimated map are soft. More takes "
+                    "some background along; 0 for an exact map, of which nothing is lost."
                 ),
             },
         }
@@ -223,11 +164,11 @@ class SD2DepthParallax:
         maps = unit_range(repair(from_image(depth)).to(image.device))
         check_fits(maps, image)
         one_map = host.progress(maps.split(1), self.DISPLAY_NAME)
-        maps = [widen(fit_map(one, image[:1])[0], grow) for one in one_map]
+        wide = [widen(fit_map(one, image[:1])[0], grow) for one in one_map]
         path = camera_path(Move(move), frames)
         jobs = [(index, camera) for index in range(len(image)) for camera in path]
         views = (
-            view(image[index], maps[index % len(maps)], camera, strength).unsqueeze(0)
+            view(image[index], wide[index % len(wide)], camera, strength).unsqueeze(0)
             for index, camera in host.progress(jobs, self.DISPLAY_NAME)
         )
         return (gather(views, len(jobs)),)

@@ -33,3 +33,12 @@ def _explained(execute: Callable[..., Any]) -> Callable[..., Any]:
 def remedy(error: Exception) -> str:
     """What to do about an error; "" where nothing is known."""
     return next((REMEDIES[kind] for kind in type(error).__mro__ if kind in REMEDIES), "")
+
+
+def answer(check: Callable[..., object], *values: Any) -> bool | str:
+    """What VALIDATE_INPUTS returns: True, or the sentence of what a check found wrong."""
+    try:
+        check(*values)
+    except (FileNotFoundError, ValueError) as error:
+        return f"{error} {remedy(error)}".rstrip()
+    return True

@@ -3,15 +3,17 @@
 import logging
 from typing import Any
 
-from .. import host
+from ..host import host
 from ..sampling.depth_channel import Conditioning
-from ..sampling.latents import MaskRule, StrengthRule, start_latent
+from ..sampling.latents import Latent, MaskRule, StrengthRule, start_latent
+from . import inputs
+from .node import Node
 
 log = logging.getLogger(__name__)
 
 
-class SD2DepthSampler:
-    """Depth2Img Sampler: KSampler with the strength rule of the original depth-to-image."""
+class SD2DepthSampler(Node):
+    """KSampler with the strength rule of the original depth-to-image."""
 
     DISPLAY_NAME = "Depth2Img Sampler"
     CATEGORY = "SD2 Depth/sampling"
@@ -21,126 +23,64 @@ class SD2DepthSampler:
         "it is KSampler, but that grey in a noise mask is a denoising strength of its own."
     )
     SEARCH_ALIASES = ["ksampler", "depth2img", "depth to image", "denoising strength"]
-    FUNCTION = "execute"
     RETURN_TYPES = ("LATENT",)
     RETURN_NAMES = ("latent",)
     OUTPUT_TOOLTIPS = ("The sampled latent, for VAE Decode.",)
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        """Inputs as ComfyUI asks for them."""
         return {
             "required": {
-                "model": ("MODEL", {"tooltip": "From Load SD2 Depth Checkpoint."}),
-                "seed": (
-                    "INT",
-                    {
-                        "default": 0,
-                        "min": 0,
-                        "max": 0xFFFFFFFFFFFFFFFF,
-                        "control_after_generate": True,
-                        "tooltip": "Number that the noise is drawn from: same seed, same image.",
-                    },
+                "model": inputs.MODEL.tooltip("From Load SD2 Depth Checkpoint."),
+                "seed": inputs.seed(control_after_generate=True).tooltip(
+                    "Number that the noise is drawn from: same seed, same image."
                 ),
-                "steps": (
-                    "INT",
-                    {
-                        "default": 25,
-                        "min": 1,
-                        "max": 10000,
-                        "tooltip": "Calls of the model. 20 to 50; time grows in proportion.",
-                    },
+                "steps": inputs.integer(25, 1, 10000).tooltip(
+                    "Calls of the model. 20 to 50; time grows in proportion."
                 ),
-                "cfg": (
-                    "FLOAT",
-                    {
-                        "default": 7.0,
-                        "min": 0.0,
-                        "max": 100.0,
-                        "step": 0.1,
-                        "round": 0.01,
-                        "tooltip": "Classifier-free guidance: how strictly the prompt is followed. "
-                        "Around 7; very high values oversaturate. 1 switches the negative prompt "
-                        "off and takes half the time.",
-                    },
+                "cfg": inputs.number(7.0, 0.0, 100.0, step=0.1, round=0.01).tooltip(
+                    "Classifier-free guidance: how strictly the prompt is followed. Around 7; very "
+                    "high values oversaturate. 1 switches the negative prompt off and takes half "
+                    "the time."
                 ),
-                "sampler_name": (
-                    host.sampler_names(),
-                    {
-                        "default": "dpmpp_2m",
-                        "tooltip": "How the noise is removed. dpmpp_2m needs few steps; the "
-                        "ancestral and sde ones add new noise at every step.",
-                    },
+                "sampler_name": inputs.one_of(host.sampler_names(), default="dpmpp_2m").tooltip(
+                    "How the noise is removed. dpmpp_2m needs few steps; the ancestral and sde "
+                    "ones add new noise at every step."
                 ),
-                "scheduler": (
-                    host.scheduler_names(),
-                    {
-                        "default": "karras",
-                        "tooltip": "How much noise is left at each step. karras spends more steps "
-                        "on fine detail.",
-                    },
+                "scheduler": inputs.one_of(host.scheduler_names(), default="karras").tooltip(
+                    "How much noise is left at each step. karras spends more steps on fine detail."
                 ),
-                "positive": (
-                    "CONDITIONING",
-                    {"tooltip": "What to paint, with its depth map: from Encode Depth."},
+                "positive": inputs.CONDITIONING.tooltip(
+                    "What to paint, with its depth map: from Encode Depth."
                 ),
-                "negative": (
-                    "CONDITIONING",
-                    {"tooltip": "What to avoid, with the same depth map: from Encode Depth."},
+                "negative": inputs.CONDITIONING.tooltip(
+                    "What to avoid, with the same depth map: from Encode Depth."
                 ),
-                "latent_image": (
-                    "LATENT",
-                    {
-                        "tooltip": "The encoded source image, or an Empty Latent Image at "
-                        "denoise 1.0. Its size is the result's, its noise mask is obeyed."
-                    },
+                "latent_image": inputs.LATENT.tooltip(
+                    "The encoded source image, or an Empty Latent Image at denoise 1.0. Its size "
+                    "is the result's, its noise mask is obeyed."
                 ),
-                "denoise": (
-                    "FLOAT",
-                    {
-                        "default": 1.0,
-                        "min": 0.0,
-                        "max": 1.0,
-                        "step": 0.01,
-                        "tooltip": "Denoising strength. 1.0 paints the image anew and keeps "
-                        "only its depth; lower values keep more of its colours; 0 changes nothing.",
-                    },
+                "denoise": inputs.fraction(1.0).tooltip(
+                    "Denoising strength. 1.0 paints the image anew and keeps only its depth; lower "
+                    "values keep more of its colours; 0 changes nothing."
                 ),
             },
             "optional": {
-                "strength_rule": (
-                    [rule.value for rule in StrengthRule],
-                    {
-                        "default": StrengthRule.PURE_NOISE.value,
-                        "advanced": True,
-                        "tooltip": "What denoise 1.0 starts from. pure noise: as the original, "
-                        "independent of the source's colours. like KSampler: source + noise, "
-                        "through which the source's colours shine.",
-                    },
+                "strength_rule": inputs.choice(StrengthRule.PURE_NOISE, advanced=True).tooltip(
+                    "What denoise 1.0 starts from. pure noise: as the original, independent of the "
+                    "source's colours. like KSampler: source + noise, through which the source's "
+                    "colours shine."
                 ),
-                "mask_rule": (
-                    [rule.value for rule in MaskRule],
-                    {
-                        "default": MaskRule.DIFFERENTIAL.value,
-                        "advanced": True,
-                        "tooltip": "What grey in the noise mask means. differential: a denoising "
-                        "strength of its own, times denoise; black stays, white is repainted. "
-                        "like KSampler: how much of every step's result is taken, which blurs.",
-                    },
+                "mask_rule": inputs.choice(MaskRule.DIFFERENTIAL, advanced=True).tooltip(
+                    "What grey in the noise mask means. differential: a denoising strength of its "
+                    "own, times denoise; black stays, white is repainted. like KSampler: how much "
+                    "of every step's result is taken, which blurs."
                 ),
-                "depth_guidance": (
-                    "FLOAT",
-                    {
-                        "default": 1.0,
-                        "min": 0.0,
-                        "max": 10.0,
-                        "step": 0.05,
-                        "advanced": True,
-                        "tooltip": "How strictly the depth map is followed, beside cfg. 1 is off "
-                        "and costs nothing; 1.5 to 3 holds on to the shape, below 1 lets go of "
-                        "it. Anything but 1 is one more call of the model a step: half as long "
-                        "again, or twice as long at cfg 1.",
-                    },
+                "depth_guidance": inputs.number(1.0, 0.0, 10.0, step=0.05, advanced=True).tooltip(
+                    "How strictly the depth map is followed, beside cfg. 1 is off and costs "
+                    "nothing; 1.5 to 3 holds on to the shape, below 1 lets go of it. Anything but "
+                    "1 is one more call of the model a step: half as long again, or twice as long "
+                    "at cfg 1."
                 ),
             },
         }
@@ -155,36 +95,18 @@ class SD2DepthSampler:
         scheduler: str,
         positive: Conditioning,
         negative: Conditioning,
-        latent_image: dict[str, Any],
+        latent_image: Latent,
         denoise: float = 1.0,
         strength_rule: str = StrengthRule.PURE_NOISE.value,
         mask_rule: str = MaskRule.DIFFERENTIAL.value,
         depth_guidance: float = 1.0,
-    ) -> tuple[dict[str, Any]]:
-        """Apply the strength rule, then sample as KSampler does."""
-        mask = latent_image.get("noise_mask")
+    ) -> tuple[Latent]:
+        samples, mask = latent_image["samples"], latent_image.get("noise_mask")
         if mask is not None and not mask.any():
             log.warning("Depth2Img Sampler: the noise mask is empty, the latent stays as it is")
             return (latent_image,)
-        start = start_latent(
-            latent_image["samples"],
-            denoise,
-            mask,
-            StrengthRule(strength_rule),
-        )
+        start = start_latent(samples, denoise, mask, StrengthRule(strength_rule))
+        settings = (seed, steps, cfg, sampler_name, scheduler, positive, negative)
         latent = {**latent_image, "samples": start}
-        sampled = host.sample(
-            model,
-            seed,
-            steps,
-            cfg,
-            sampler_name,
-            scheduler,
-            positive,
-            negative,
-            latent,
-            denoise,
-            MaskRule(mask_rule),
-            depth_guidance,
-        )
-        return (sampled,)
+        rules = (denoise, MaskRule(mask_rule), depth_guidance)
+        return (host.sample(model, *settings, latent, *rules),)

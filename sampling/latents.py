@@ -3,11 +3,16 @@
 import math
 from collections.abc import Sequence
 from enum import Enum
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+# ComfyUI's LATENT: "samples" [B, 4, h, w] in the VAE's units, and perhaps "noise_mask" and
+# "batch_index".
+Latent = dict[str, Any]
 
 # What the VAE's latents are multiplied with before the UNet sees them; the training
 # configuration's scale_factor (Stability-AI/stablediffusion, v2-midas-inference.yaml).

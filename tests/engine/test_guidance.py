@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from sd2_depth2img.engine.guidance import Area, sample
+from sd2_depth2img.engine.conditioning import Area
+from sd2_depth2img.engine.guidance import sample
 from sd2_depth2img.engine.samplers import (
     SAMPLERS,
     SCHEDULERS,

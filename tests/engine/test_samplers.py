@@ -369,10 +369,10 @@ def test_without_a_pair_of_levels_nothing_happens(name, sigmas):
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_steps_are_numbered_and_leave_the_start_alone(name):
+def test_there_is_a_step_for_each_pair_of_levels_and_the_start_stays(name):
     start = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     x = start.clone()
     steps = run(name, wavy, x, [9.0, 4.0, 1.0, 0.5])
-    assert [step.index for step in steps] == [0, 1, 2]
+    assert len(steps) == 3
     assert torch.equal(x, start)
     assert all(step.x.shape == step.denoised.shape == x.shape for step in steps)

@@ -1,11 +1,46 @@
-"""What tests of several nodes look at: the host's progress bars."""
+"""What tests of several nodes use: the miniature, a photograph, the host's progress bars."""
 
 import signal
 from dataclasses import dataclass
 
 import pytest
+import torch
 
-from sd2_depth2img import host
+from sd2_depth2img.depth.convention import to_image
+from sd2_depth2img.host import host
+from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
+
+PROMPT = "a red clay statue on a blue background"
+
+
+@pytest.fixture(scope="module")
+def miniature():
+    return SD2DepthCheckpointLoader().execute(str(BUNDLED_CHECKPOINT))
+
+
+@pytest.fixture(scope="module")
+def prompts(miniature):
+    clip = miniature[1]
+    return [[[clip.encode(clip.tokenize(text)), {}]] for text in (PROMPT, "")]
+
+
+@pytest.fixture
+def image(photo):
+    """[1, 160, 224, 3] of a photograph."""
+    return photo[:, 40:200, 140:364].contiguous()
+
+
+@pytest.fixture
+def mask():
+    mask = torch.zeros(1, 160, 224)
+    mask[:, 50:110, 70:130] = 1
+    return mask
+
+
+@pytest.fixture
+def depth():
+    y, x = torch.meshgrid(torch.linspace(0, 1, 160), torch.linspace(0, 1, 224), indexing="ij")
+    return to_image((0.7 * y + 0.3 * x)[None])
 
 
 @dataclass

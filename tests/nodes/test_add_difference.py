@@ -6,12 +6,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sd2_depth2img import host
 from sd2_depth2img.checkpoints.add_difference import CannotAddDifference
 from sd2_depth2img.checkpoints.checkpoint import Checkpoint, NotADepthCheckpoint
 from sd2_depth2img.checkpoints.identify.diagnosis import Part
+from sd2_depth2img.host import host
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS
-from sd2_depth2img.nodes.add_difference import SD2DepthTransplant
+from sd2_depth2img.nodes.load import SD2DepthTransplant
 from sd2_depth2img.tools.make_checkpoint import MINIATURE, make_checkpoint
 from sd2_depth2img.workflows.core_nodes.values import CORE_NODES
 

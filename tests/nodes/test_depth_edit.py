@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from sd2_depth2img.depth.convention import to_image
 from sd2_depth2img.depth.preview import examine
 from sd2_depth2img.nodes import NODE_DISPLAY_NAME_MAPPINGS
+from sd2_depth2img.nodes.depth_convert import SD2DepthConvert
 from sd2_depth2img.nodes.depth_edit import (
     SD2DepthAdjust,
-    SD2DepthConvert,
     SD2DepthFill,
     SD2DepthMerge,
     SD2DepthRangeMask,
     SD2DepthRefine,
 )
-from sd2_depth2img.nodes.depth_files import SD2DepthEstimate
+from sd2_depth2img.nodes.estimate import SD2DepthEstimate
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
 
 

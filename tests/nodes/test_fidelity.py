@@ -9,8 +9,8 @@ import torch
 
 from sd2_depth2img.depth.convention import to_image
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS
-from sd2_depth2img.nodes.depth_files import SD2DepthEstimate
-from sd2_depth2img.nodes.fidelity import SD2DepthFidelity
+from sd2_depth2img.nodes.compare import SD2DepthFidelity
+from sd2_depth2img.nodes.estimate import SD2DepthEstimate
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
 from sd2_depth2img.tools.train_mini.dataset import HELD_OUT
 from sd2_depth2img.tools.train_mini.measure import held_out_scenes

@@ -7,50 +7,16 @@ import torch
 
 from sd2_depth2img.depth.convention import to_image
 from sd2_depth2img.nodes.conditioning import SD2DepthEncode
-from sd2_depth2img.nodes.depth_files import SD2DepthEstimate
-from sd2_depth2img.nodes.image import SD2DepthCrop, SD2DepthPrepare, SD2DepthStitch
+from sd2_depth2img.nodes.crop import SD2DepthCrop, SD2DepthPrepare, SD2DepthStitch
 from sd2_depth2img.nodes.inpaint import (
     SD2DepthInpaintEncode,
     SD2DepthStrengthMap,
     SD2DepthUnderMask,
 )
-from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
 from sd2_depth2img.nodes.sample import SD2DepthSampler
 from sd2_depth2img.sampling.depth_channel import MissingDepthError
 from sd2_depth2img.sampling.latents import MaskedContent, StrengthRule
 from sd2_depth2img.workflows.core_nodes.sampling import conditioning_combine
-
-PROMPT = "a red clay statue on a blue background"
-
-
-@pytest.fixture(scope="module")
-def miniature():
-    return SD2DepthCheckpointLoader().execute(str(BUNDLED_CHECKPOINT))
-
-
-@pytest.fixture(scope="module")
-def prompts(miniature):
-    clip = miniature[1]
-    return [[[clip.encode(clip.tokenize(text)), {}]] for text in (PROMPT, "")]
-
-
-@pytest.fixture
-def image(photo):
-    """[1, 160, 224, 3] of a photograph."""
-    return photo[:, 40:200, 140:364].contiguous()
-
-
-@pytest.fixture
-def mask():
-    mask = torch.zeros(1, 160, 224)
-    mask[:, 50:110, 70:130] = 1
-    return mask
-
-
-@pytest.fixture
-def depth():
-    y, x = torch.meshgrid(torch.linspace(0, 1, 160), torch.linspace(0, 1, 224), indexing="ij")
-    return to_image((0.7 * y + 0.3 * x)[None])
 
 
 def sample(miniature, prompts, depth, latent, encode=None, **options):
@@ -114,13 +80,6 @@ def test_an_empty_mask_costs_no_sampling(miniature, prompts, image, mask, depth,
     latent = encoded(miniature, image, mask * 0)
     assert sample(miniature, prompts, depth, latent)["samples"] is latent["samples"]
     assert "noise mask is empty" in caplog.text
-
-
-def test_a_mask_that_prepare_cuts_off_is_told_about(image, caplog):
-    mask = torch.zeros(1, 160, 224)
-    mask[:, :, :8] = 1
-    SD2DepthPrepare().execute(image, mask, size=64)
-    assert "use fit = pad" in caplog.text
 
 
 def test_a_full_mask_is_no_mask(miniature, prompts, image, depth):
@@ -356,65 +315,6 @@ def test_a_flat_map_is_far_everywhere_and_says_so(caplog):
     (mask,) = SD2DepthStrengthMap().execute(torch.full((1, 4, 4, 3), 0.3))
     assert (mask == 1.0).all()
     assert "1 of 1 depth maps are flat" in caplog.text
-
-
-# --- images and their frames --------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
-def test_prepare_brings_image_mask_and_depth_the_same_way(image, mask, fit):
-    """An image, a mask and a depth map that say the same must still say the same after it."""
-    marks = mask.unsqueeze(-1).repeat(1, 1, 1, 3)
-    part, part_mask, part_depth, stitch = SD2DepthPrepare().execute(marks, mask, marks, 128, fit)
-    assert part.shape[1] == 128
-    assert part.shape[2] % 64 == 0
-    assert (part[..., 0] - part_mask).abs().mean() < 0.02  # the mask's rim is white, not grey
-    assert (part_mask[part[..., 0] > 0.5] > 0).all()
-    assert (part_depth[..., 0] - part[..., 1]).abs().mean() < 0.01
-    assert torch.equal(SD2DepthStitch().execute(stitch, part)[0], marks)
-
-
-def test_prepare_without_mask_and_depth_repaints_the_whole_frame(image):
-    part, mask, depth, stitch = SD2DepthPrepare().execute(image, size=64)
-    assert part.shape == (1, 64, 64, 3)  # 224 : 160 is nearer to 64 : 64 than to 128 : 64
-    assert (mask == 1).all()
-    assert depth is None
-    back = SD2DepthStitch().execute(stitch, torch.zeros_like(part), feather=0)[0]
-    assert (back[:, :, 32:192] == 0).all()
-    assert torch.equal(back[:, :, :32], image[:, :, :32])
-
-
-def test_a_missing_depth_map_is_explained_by_the_node_that_wants_it(image, prompts):
-    depth = SD2DepthPrepare().execute(image, size=64)[2]
-    with pytest.raises(ValueError, match="no depth map"):
-        SD2DepthEncode().execute(*prompts, depth)
-
-
-def test_the_crops_depth_range_is_its_own_or_the_whole_maps(image, mask, depth):
-    own = SD2DepthCrop().execute(image, mask, depth, 64, padding=0)[2]
-    assert (own.min(), own.max()) == (0, 1)
-    whole = SD2DepthCrop().execute(image, mask, depth, 64, 0, "whole map")[2]
-    there = depth[mask > 0]
-    assert whole.min() == pytest.approx(there.min().item(), abs=0.01)
-    assert whole.max() == pytest.approx(there.max().item(), abs=0.01)
-
-
-def test_a_depth_map_of_another_size_but_the_images_shape_is_taken(image, mask, depth):
-    half = depth[:, ::2, ::2]
-    full = SD2DepthCrop().execute(image, mask, depth, size=64)[2]
-    assert torch.allclose(SD2DepthCrop().execute(image, mask, half, size=64)[2], full, atol=0.03)
-    rounded = torch.nn.functional.interpolate(depth.movedim(-1, 1), (80, 111)).movedim(1, -1)
-    SD2DepthCrop().execute(image, mask, rounded, size=64)
-    with pytest.raises(ValueError, match="different shapes"):
-        SD2DepthCrop().execute(image, mask, depth[:, :100], size=64)
-    with pytest.raises(ValueError, match="3 depth maps cannot be shared out to 1"):
-        SD2DepthCrop().execute(image, mask, depth.repeat(3, 1, 1, 1), size=64)
-
-
-def test_depth_is_estimated_at_the_prepared_size(miniature, image):
-    part, _, _, _ = SD2DepthPrepare().execute(image, size=64)
-    (depth,) = SD2DepthEstimate().execute(part, miniature[3], resolution=64)
-    assert depth.shape == part.shape
 
 
 # --- progress -------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from sd2_depth2img.depth.networks.midas_hybrid import DPTHybrid
 from sd2_depth2img.depth.networks.transformers_models import TransformersNetwork
 from sd2_depth2img.engine import folders
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS
-from sd2_depth2img.nodes.depth_files import SD2DepthEstimate
+from sd2_depth2img.nodes.estimate import SD2DepthEstimate
 from sd2_depth2img.nodes.load import SD2DepthModelLoader
 
 

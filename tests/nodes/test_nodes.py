@@ -12,7 +12,8 @@ from sd2_depth2img.checkpoints.files.pickles import UnreadableFile
 from sd2_depth2img.engine import folders
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
 from sd2_depth2img.nodes.conditioning import SD2DepthEncode
-from sd2_depth2img.nodes.depth_files import SD2DepthEstimate, SD2DepthLoad, SD2DepthSave
+from sd2_depth2img.nodes.depth_files import SD2DepthLoad, SD2DepthSave
+from sd2_depth2img.nodes.estimate import SD2DepthEstimate
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
 from sd2_depth2img.nodes.sample import SD2DepthSampler
 from sd2_depth2img.sampling.depth_channel import DEPTH_KEY, MissingDepthError

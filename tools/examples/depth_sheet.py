@@ -11,16 +11,16 @@ from ...depth.convention import from_image, to_image
 from ...depth.preview import examine, sheet
 from ...images.lettering import PAPER
 from ...images.sheet import contact_sheet
+from ...nodes.crop import SD2DepthPrepare
+from ...nodes.depth_convert import SD2DepthConvert
 from ...nodes.depth_edit import (
     SD2DepthAdjust,
-    SD2DepthConvert,
     SD2DepthFill,
     SD2DepthMerge,
     SD2DepthRangeMask,
     SD2DepthRefine,
 )
-from ...nodes.depth_files import SD2DepthEstimate
-from ...nodes.image import SD2DepthPrepare
+from ...nodes.estimate import SD2DepthEstimate
 from ...nodes.inpaint import SD2DepthUnderMask
 from ...nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
 from ...nodes.preview import SD2DepthParallax

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
 from ...checkpoints.checkpoint import Checkpoint
 from ...checkpoints.identify.diagnosis import Part
@@ -23,19 +23,10 @@ from ...sampling.latents import SCALE_FACTOR
 from .dataset import DATA_VERSION, HELD_OUT, PAINTINGS, SIZES, Dataset, prepare, sample
 from .export import export
 from .midas import MiDaSStage, new_midas
-from .structure import STRUCTURE
+from .structure import MIDAS, STRUCTURE
 from .trainer import Schedule, train
 from .unet import PromptToNoise, UNetStage, new_network
-from .vae import (
-    LATENTS,
-    VAEStage,
-    decibels,
-    moments,
-    new_vae,
-    restore_finest,
-    skip_finest,
-    whiten,
-)
+from .vae import LATENTS, VAEStage, decibels, moments, new_vae, restore_finest, skip_finest, whiten
 
 STAGES = ("data", "vae", "midas", "latents", "unet", "export")
 SHIPPED = Path("models/sd2-depth-mini.safetensors")
@@ -132,7 +123,7 @@ class Training:
     def vae(self) -> AutoencoderKL:
         """The autoencoder, whitened, without the blocks of full resolution."""
         if self.start:
-            network = networks.EngineVAE(self.start, self.device).network
+            network = networks.EngineVAE(self.start, STRUCTURE.vae, self.device).network
             skip_finest(network)
             return network
         data = self.data()
@@ -150,7 +141,7 @@ class Training:
         if self.start:
             network = DPTHybrid.from_state_dict(self.start.read(Part.MIDAS))
         else:
-            network = new_midas(STRUCTURE.midas, self.seed)
+            network = new_midas(MIDAS, self.seed)
         batch = self.recipe.batches["midas"]
         stage = MiDaSStage(network, self.data(), self.seed + 1, batch, self.device)
         train(stage, self.recipe.midas, self.folder / "midas.pt")
@@ -168,8 +159,9 @@ class Training:
     def unet(self) -> PromptToNoise:
         """Text tower and UNet."""
         if self.start:
-            model = networks.EngineModel(self.start, torch.device("cpu"))
-            clip = networks.EngineCLIP(self.start, torch.device("cpu"))
+            cpu = torch.device("cpu")
+            model = networks.EngineModel(self.start, cpu)
+            clip = networks.EngineCLIP(self.start, STRUCTURE.text, cpu)
             network = PromptToNoise(model.network, clip.network)
         else:
             network = new_network(STRUCTURE.unet, STRUCTURE.text, self.seed)
@@ -258,16 +250,8 @@ def _tensor(images: np.ndarray, device: torch.device) -> torch.Tensor:
 
 def _commit() -> str:
     """The commit of this checkout, marked when files differ from it; "unknown" outside one."""
-    command = [
-        "git",
-        "-C",
-        str(Path(__file__).parent),
-        "describe",
-        "--always",
-        "--dirty",
-        "--exclude=*",
-    ]
-    answer = subprocess.run([*command, "--abbrev=40"], capture_output=True, text=True)
+    command = "git describe --always --dirty --exclude=* --abbrev=40".split()
+    answer = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
     if answer.returncode:
         log.warning("no commit goes into the file: %s", answer.stderr.strip())
         return "unknown"

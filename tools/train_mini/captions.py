@@ -1,5 +1,7 @@
 """Captions: what an image shows, in the words of a prompt."""
 
+from dataclasses import replace
+
 from numpy.random import Generator
 
 from .scenes import NOUNS
@@ -14,15 +16,7 @@ FILLERS = (
 
 def caption(noun: str, appearance: Appearance) -> str:
     """The whole caption: "a red clay vase on a blue background, light from the left"."""
-    return _sentence(
-        noun,
-        appearance.foreground,
-        appearance.material,
-        appearance.background,
-        appearance.light,
-        appearance.fog,
-        fillers=[],
-    )
+    return _sentence(noun, appearance, fillers=[])
 
 
 def random_caption(random: Generator, noun: str, appearance: Appearance) -> str:
@@ -35,16 +29,16 @@ def random_caption(random: Generator, noun: str, appearance: Appearance) -> str:
     if random.random() < 0.3:
         fillers = [str(word) for word in random.choice(FILLERS, random.integers(1, 4))]
     leading = random.integers(len(fillers) + 1)
-    sentence = _sentence(
-        kept(noun, 0.9) or "thing",
-        kept(appearance.foreground, 0.92),
-        kept(appearance.material, 0.92),
-        kept(appearance.background, 0.92),
-        kept(appearance.light, 0.8),
-        appearance.fog,
-        fillers[leading:],
-        reversed_order=bool(random.random() < 0.15),
+    noun = kept(noun, 0.9) or "thing"
+    appearance = replace(
+        appearance,
+        foreground=kept(appearance.foreground, 0.92),
+        material=kept(appearance.material, 0.92),
+        background=kept(appearance.background, 0.92),
+        light=kept(appearance.light, 0.8),
     )
+    reversed_order = bool(random.random() < 0.15)
+    sentence = _sentence(noun, appearance, fillers[leading:], reversed_order)
     return _opened(sentence, fillers[:leading], in_one=bool(random.random() < 0.5))
 
 
@@ -54,25 +48,16 @@ def vocabulary() -> list[str]:
     return [*PALETTE, *MATERIALS, *LIGHTS, *NOUNS, *grammar]
 
 
-def _sentence(
-    noun: str,
-    foreground: str,
-    material: str,
-    background: str,
-    light: str,
-    fog: bool,
-    fillers: list[str],
-    reversed_order: bool = False,
-) -> str:
-    thing = " ".join(word for word in (foreground, material, noun) if word)
-    parts = [_with_article(thing)]
-    parts += fillers[:1]
-    if background:
-        ground = f"on {_with_article(background)} background"
+def _sentence(noun: str, look: Appearance, fillers: list[str], reversed_order: bool = False) -> str:
+    """What of the appearance is "" is left out."""
+    thing = " ".join(word for word in (look.foreground, look.material, noun) if word)
+    parts = [_with_article(thing), *fillers[:1]]
+    if look.background:
+        ground = f"on {_with_article(look.background)} background"
         parts = [ground, *parts] if reversed_order else [*parts, ground]
     text = ", ".join(parts) if reversed_order else " ".join(parts)
-    tail = [f"light from the {light}"] if light else []
-    tail += ["in fog"] if fog else []
+    tail = [f"light from the {look.light}"] if look.light else []
+    tail += ["in fog"] if look.fog else []
     return ", ".join([text, *tail, *fillers[1:]])
 
 

@@ -5,7 +5,7 @@ through the pack's own nodes on the embedded engine, with fixed seeds; no image 
 """
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from torch import Tensor
 from ...depth import convention
 from ...depth.convention import from_image, to_image
 from ...nodes.conditioning import SD2DepthEncode
-from ...nodes.depth_files import SD2DepthEstimate
+from ...nodes.estimate import SD2DepthEstimate
 from ...nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
 from ...nodes.sample import SD2DepthSampler
 from .captions import caption
@@ -39,7 +39,7 @@ SIDES = (128, 256)  # pixels
 STEPS, CFG = 12, 3.0
 STRENGTHS = (0.4, 0.6, 0.8, 1.0)
 
-LUMA = np.float32(convention.LUMA)
+LUMA = np.array(convention.LUMA, np.float32)
 
 # Edges are compared at half the size of a latent pixel, the finest place that the UNet can mean.
 EDGE_SCALE = 4.0  # standard deviation of the blur, in pixels
@@ -81,9 +81,8 @@ class Miniature:
             mask: 1 where to paint.
         """
         maps = torch.from_numpy(np.stack(depth))
-        prompts = (self._encoded(text) for text in (prompt, negative))
         positive, negatives = SD2DepthEncode().execute(
-            *prompts, to_image(maps), strength=depth_strength
+            self._encoded(prompt), self._encoded(negative), to_image(maps), strength=depth_strength
         )
         height, width = (side // self.vae.factor for side in maps.shape[-2:])
         start: dict[str, Any] = {"samples": torch.zeros(len(maps), 4, height, width)}
@@ -121,9 +120,17 @@ def structure_score(image: Image, depth: Map) -> float:
 def nearest_colours(image: Image, depth: Map, look: Appearance) -> tuple[str, str]:
     """The colours of the palette whose true rendering is nearest, of foreground and background."""
     share = foreground_share(depth)
+
+    def nearest(where: Map, painted: Callable[[str], Appearance]) -> str:
+        def distance(colour: str) -> float:
+            truth = render(depth, painted(colour))
+            return float(np.linalg.norm(image[where].mean(0) - truth[where].mean(0)))
+
+        return min(PALETTE, key=distance)
+
     return (
-        _nearest(image, share > 0.95, depth, look, "foreground"),
-        _nearest(image, share < 0.05, depth, look, "background"),
+        nearest(share > 0.95, lambda colour: replace(look, foreground=colour)),
+        nearest(share < 0.05, lambda colour: replace(look, background=colour)),
     )
 
 
@@ -146,14 +153,6 @@ def rank_correlation(found: Map, truth: Map) -> float:
 def _edges(values: Map) -> Map:
     smooth = cv2.GaussianBlur(values, (0, 0), EDGE_SCALE)
     return np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1))
-
-
-def _nearest(image: Image, where: Map, depth: Map, look: Appearance, part: str) -> str:
-    def distance(colour: str) -> float:
-        truth = render(depth, replace(look, **{part: colour}))
-        return float(np.linalg.norm(image[where].mean(0) - truth[where].mean(0)))
-
-    return min(PALETTE, key=distance)
 
 
 # --- Material -------------------------------------------------------------------------------------
@@ -357,8 +356,9 @@ def negative_prompt(miniature: Miniature, side: int, scenes: int = 4) -> Negativ
         look = Appearance("clay", "grey", name, "left")
         for depth, before, after in zip(maps, free, avoided, strict=True):
             distances.append([_distance(image, depth, look) for image in (before, after)])
-    pairs = np.array(distances)
-    return Negative(*pairs.mean(0).tolist(), float((pairs[:, 1] > pairs[:, 0]).mean()))
+    without, avoiding = np.array(distances).T
+    grew = float((avoiding > without).mean())
+    return Negative(float(without.mean()), float(avoiding.mean()), grew)
 
 
 def depth_rank(miniature: Miniature, side: int, scenes: int = 64) -> float:

@@ -18,12 +18,9 @@ NARROWEST = 0.004  # range of depth between two of them, below which they count 
 
 
 class MiDaSStage:
-    """Depth from roughened paintings.
+    """Depth from roughened paintings; the network is trained in place.
 
-    Args:
-        network: trained in place.
-        data: paintings and their depth.
-        seed, batch: batches have as many pixels as `batch` images of 128×128.
+    Batches have as many pixels as `batch` images of 128×128.
     """
 
     def __init__(
@@ -103,10 +100,10 @@ def new_midas(widths: Widths, seed: int) -> DPTHybrid:
     """A network with random weights."""
     torch.manual_seed(seed)
     network = DPTHybrid(widths)
-    nn.init.normal_(network.pretrained.model.cls_token, std=0.02)
-    nn.init.normal_(network.pretrained.model.pos_embed, std=0.02)
-    # Its last ReLU must not begin in the dark.
-    nn.init.constant_(network.scratch.output_conv[4].bias, 0.5)
+    for name in ("cls_token", "pos_embed"):
+        nn.init.normal_(network.get_parameter(f"pretrained.model.{name}"), std=0.02)
+    # The last ReLU must not begin in the dark.
+    nn.init.constant_(network.get_parameter("scratch.output_conv.4.bias"), 0.5)
     return network
 
 

@@ -73,7 +73,7 @@ def render(depth: Map, appearance: Appearance) -> Image:
     image = MATERIALS[appearance.material](surface)
     if appearance.fog:
         density = (0.85 * (1 - depth))[..., None]
-        image = image * (1 - density) + np.float32(FOG) * density
+        image = image * (1 - density) + _vector(FOG) * density
     return np.clip(image, 0, 1).astype(np.float32)
 
 
@@ -81,6 +81,11 @@ def foreground_share(depth: Map) -> Map:
     """How much of every pixel is painted in the foreground's colour, 0..1."""
     ramp = np.clip((depth - BACKGROUND_ENDS) / (FOREGROUND_BEGINS - BACKGROUND_ENDS), 0, 1)
     return ramp * ramp * (3 - 2 * ramp)  # smoothstep
+
+
+def _vector(values: tuple[float, float, float]) -> np.ndarray:
+    """A colour or a direction, float32 [3]."""
+    return np.array(values, np.float32)
 
 
 @dataclass(frozen=True)
@@ -111,22 +116,13 @@ class _Surface:
         lx, ly, lz = (-0.65 if appearance.light == "left" else 0.65), -0.45, 0.62
         lambert = np.clip(nx * lx + ny * ly + nz * lz, 0, 1)
         # Half way between the light and the viewer, who looks along z (Blinn 1977).
-        half = np.float32((lx, ly, lz + 1))
+        half = _vector((lx, ly, lz + 1))
         half /= np.linalg.norm(half)
         shine = np.clip(nx * half[0] + ny * half[1] + nz * half[2], 0, 1) ** 40
-        maps = (
-            depth,
-            foreground_share(depth),
-            lambert,
-            shine,
-            ny,
-            1 - nz,
-        )
-        return cls(
-            *(value[..., None].astype(np.float32) for value in maps),
-            foreground=np.float32(PALETTE[appearance.foreground]),
-            background=np.float32(PALETTE[appearance.background]),
-        )
+        maps = (depth, foreground_share(depth), lambert, shine, ny, 1 - nz)
+        names = (appearance.foreground, appearance.background)
+        values = [value[..., None].astype(np.float32) for value in maps]
+        return cls(*values + [_vector(PALETTE[name]) for name in names])
 
     @property
     def colour(self) -> Image:

@@ -4,6 +4,17 @@ from ...checkpoints.architecture import TextArchitecture, UNetArchitecture, VAEA
 from ...depth.networks.midas_hybrid import Widths
 from ..make_checkpoint import Structure
 
+MIDAS = Widths(
+    stem=32,
+    stages=(128, 128, 128),
+    tokens=64,
+    mlp=256,
+    grid=12,
+    neck=(48, 48),
+    fusion=48,
+    head=(24, 16),
+)
+
 # Heads have 64 channels in SD2, so every width with attention is a multiple of 64. GroupNorm has
 # 32 groups: with fewer than three channels to a group the VAE cannot keep an image's mean colour.
 STRUCTURE = Structure(
@@ -18,14 +29,5 @@ STRUCTURE = Structure(
     ),
     vae=VAEArchitecture(channels=96, channel_mult=(1, 1, 1, 1), res_blocks=1),
     text=TextArchitecture(width=64, layers=3, mlp_width=256),
-    midas=Widths(
-        stem=32,
-        stages=(128, 128, 128),
-        tokens=64,
-        mlp=256,
-        grid=12,
-        neck=(48, 48),
-        fusion=48,
-        head=(24, 16),
-    ),
+    midas=MIDAS,
 )

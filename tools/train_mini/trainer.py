@@ -19,12 +19,16 @@ SAVE_EVERY = 100  # steps
 
 
 class Stage(Protocol):
-    """What a stage brings: what is trained, and how wrong it is at a step."""
+    """What a stage brings."""
 
-    network: nn.Module
+    @property
+    def network(self) -> nn.Module:
+        """What is trained."""
+        ...
 
     def loss(self, step: int) -> Tensor:
         """The loss of one batch, which `step` alone decides, whatever ran before."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def train(stage: Stage, schedule: Schedule, state: Path) -> None:
         schedule: steps and learning rates.
         state: file that is rewritten every hundred steps and when the last step is done.
     """
-    parameters = [p for p in stage.network.parameters() if p.requires_grad]
+    parameters: list[Tensor] = [p for p in stage.network.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(parameters, lr=schedule.rate, betas=(0.9, 0.99))
     average = [p.detach().clone() for p in parameters]
     first = _resume(state, stage.network, optimiser, average)
@@ -71,7 +75,9 @@ def train(stage: Stage, schedule: Schedule, state: Path) -> None:
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
-        _mix(average, parameters, min(schedule.ema, (1 + step) / (10 + step)))
+        with torch.no_grad():
+            keep = min(schedule.ema, (1 + step) / (10 + step))
+            torch._foreach_lerp_(average, parameters, 1 - keep)
         losses.append(loss.detach())
         if (step + 1) % 50 == 0:
             _report(state.stem, step + 1, schedule.steps, losses, started)
@@ -120,11 +126,6 @@ def _save(
     }
     with written_whole(state) as unfinished:
         torch.save(values, unfinished)
-
-
-@torch.no_grad()
-def _mix(average: list[Tensor], parameters: list[nn.Parameter], keep: float) -> None:
-    torch._foreach_lerp_(average, parameters, 1 - keep)
 
 
 def _report(name: str, step: int, steps: int, losses: list[Tensor], started: float) -> None:

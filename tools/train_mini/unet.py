@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 import cv2
 import numpy as np
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from numpy.random import Generator
 from torch import Tensor, nn
 
@@ -21,7 +21,7 @@ from ...sampling.depth_channel import DepthCondition
 from .captions import random_caption, vocabulary
 from .dataset import PAINTINGS, SIZES, Dataset
 from .trainer import numbers
-from .vae import LATENTS
+from .vae import LATENTS, layers
 
 NO_PROMPT = 0.1  # share of samples without a prompt, for classifier-free guidance
 NO_DEPTH = 0.08  # share of samples without depth, so that "without" means something
@@ -134,13 +134,17 @@ def new_network(unet: UNetArchitecture, text: TextArchitecture, seed: int) -> Pr
     network = PromptToNoise(unet_network(unet), text_network(text))
     with torch.no_grad():
         _begin_unet(network.unet)
-        embedding = text_tower(network.text).embeddings.token_embedding.weight
+        embedding = _embedding(network.text)
         known = _known(embedding)
         embedding.copy_(torch.where(known, 0.3 * torch.randn_like(embedding), 0.0))
     return network
 
 
 # --- Words ----------------------------------------------------------------------------------------
+
+
+def _embedding(text: nn.Module) -> Tensor:
+    return text_tower(text).get_parameter("embeddings.token_embedding.weight")
 
 
 def _known(embedding: Tensor) -> Tensor:
@@ -157,7 +161,7 @@ def _tokens(words: Iterable[str]) -> list[int]:
 
 def _freeze_unknown_words(text: nn.Module) -> None:
     """The rows of words that mean nothing stay zero, as they will be for any word but these."""
-    embedding = text_tower(text).embeddings.token_embedding.weight
+    embedding = _embedding(text)
     known = _known(embedding).to(embedding)
     embedding.register_hook(lambda gradient: gradient * known)
 
@@ -173,25 +177,25 @@ _ANCHORED = tuple(range(2 * LATENTS, 6 * LATENTS, 4))
 
 def _begin_unet(unet: UNet2DConditionModel) -> None:
     """Residual branches start at zero, as in the original; the noisy latent reaches the end."""
-    for name, module in unet.named_modules():
-        if name.endswith((".conv2", ".proj_out", "conv_out")):
-            module.weight.zero_()
-            module.bias.zero_()
-    first, last = unet.conv_in, unet.up_blocks[-1].resnets[-1].conv_shortcut
-    carried = range(6 * LATENTS)
-    for channel in carried:
-        first.weight[channel], first.bias[channel] = 0, 0
-        last.weight[channel], last.bias[channel] = 0, 0
+    for weight, bias in layers(unet, ".conv2", ".proj_out", "conv_out"):
+        weight.zero_()
+        bias.zero_()
+    ((first, first_bias),) = layers(unet, "conv_in")
+    *_, (last, last_bias) = layers(unet, ".conv_shortcut")
+    for channel in range(6 * LATENTS):
+        first[channel], first_bias[channel] = 0, 0
+        last[channel], last_bias[channel] = 0, 0
         # The resnet's input is the path so far, then the output of conv_in.
-        last.weight[channel, first.out_channels + channel] = 1
+        last[channel, len(first) + channel] = 1
+    ((end, end_bias),) = layers(unet, "conv_out")
     for latent in range(LATENTS):
         mirrored, anchored = _MIRRORED[latent], _ANCHORED[latent]
         for channel, sign in ((mirrored, 1), (mirrored + 1, -1), (anchored, 1), (anchored + 2, -1)):
-            first.weight[channel, latent, 1, 1] = sign
-        first.bias[anchored + 1], first.bias[anchored + 3] = _CONSTANT, -_CONSTANT
+            first[channel, latent, 1, 1] = sign
+        first_bias[anchored + 1], first_bias[anchored + 3] = _CONSTANT, -_CONSTANT
         # silu(x) − silu(−x) = x
-        unet.conv_out.weight[latent, mirrored, 1, 1] = 0.5
-        unet.conv_out.weight[latent, mirrored + 1, 1, 1] = -0.5
-        unet.conv_out.weight[latent, anchored, 1, 1] = 0.25 * _CONSTANT
-        unet.conv_out.weight[latent, anchored + 2, 1, 1] = -0.25 * _CONSTANT
-        unet.conv_out.bias[latent] = 0.25 * _CONSTANT
+        end[latent, mirrored, 1, 1] = 0.5
+        end[latent, mirrored + 1, 1, 1] = -0.5
+        end[latent, anchored, 1, 1] = 0.25 * _CONSTANT
+        end[latent, anchored + 2, 1, 1] = -0.25 * _CONSTANT
+        end_bias[latent] = 0.25 * _CONSTANT

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor, nn
 
 from ...checkpoints.architecture import VAEArchitecture
@@ -37,27 +37,21 @@ NO_VARIANCE = -30.0  # log variance of the latents: none
 
 
 class VAEStage:
-    """Images through the autoencoder.
+    """Images through the autoencoder, which is trained in place.
 
-    Args:
-        network: trained in place.
-        data: images.
-        seed, batch: batches have `batch` images of 128×128 pixels, or as many pixels in crops.
+    Batches have `batch` images of 128×128 pixels, or as many pixels in crops.
     """
 
     def __init__(
-        self,
-        network: AutoencoderKL,
-        data: Dataset,
-        seed: int,
-        batch: int,
-        device: torch.device,
+        self, network: AutoencoderKL, data: Dataset, seed: int, batch: int, device: torch.device
     ) -> None:
-        self.network = network.to(device)
+        self.network = network
+        nn.Module.to(network, device)  # diffusers' own `to` is declared without arguments
         self._data, self._seed, self._batch, self._device = data, seed, batch, device
         network.requires_grad_(True)
-        network.quant_conv.requires_grad_(False)
-        network.post_quant_conv.requires_grad_(False)
+        for parameters in layers(network, "quant_conv"):
+            for parameter in parameters:
+                parameter.requires_grad_(False)
 
     def loss(self, step: int) -> Tensor:
         """How far images are from themselves: squared, absolute and gradient error."""
@@ -100,21 +94,21 @@ def skip_finest(network: AutoencoderKL) -> None:
 
 def restore_finest(network: AutoencoderKL, architecture: VAEArchitecture, seed: int) -> None:
     """Put the blocks of full resolution back, as the identities they were."""
-    whole = new_vae(architecture, seed).to(next(network.parameters()).device)
+    whole = new_vae(architecture, seed)
+    nn.Module.to(whole, next(network.parameters()).device)
     network.encoder.down_blocks[0].resnets = whole.encoder.down_blocks[0].resnets
     network.decoder.up_blocks[-1].resnets = whole.decoder.up_blocks[-1].resnets
 
 
 def moments(network: AutoencoderKL, images: Tensor) -> Tensor:
     """Mean and log variance of the latents, `[B, 8, h, w]`, of images `[B, 3, H, W]`."""
-    return network.quant_conv(network.encoder(images))
+    return network.get_submodule("quant_conv")(network.encoder(images))
 
 
 def new_vae(architecture: VAEArchitecture, seed: int) -> AutoencoderKL:
     """An autoencoder that is a mosaic of 8×8 pixels: latents 0 to 2 are red, green and blue.
 
-    Raises:
-        ValueError: the levels have other widths than 96, three channels to a group.
+    Raises ValueError when the levels have other widths than 96, three channels to a group.
     """
     if set(architecture.levels) != {WIDTH}:
         raise ValueError(
@@ -124,13 +118,13 @@ def new_vae(architecture: VAEArchitecture, seed: int) -> AutoencoderKL:
     torch.manual_seed(seed)
     network = vae_network(architecture)
     with torch.no_grad():
-        for module in _residual_ends(network):
-            module.weight.zero_()
-            module.bias.zero_()
-        _pass_colours_down(network.encoder)
-        _pass_colours_up(network.decoder)
-        _be_identity(network.quant_conv)
-        _be_identity(network.post_quant_conv)
+        for weight, bias in layers(network, ".conv2", ".to_out.0", "quant_conv"):
+            weight.zero_()
+            bias.zero_()
+        _pass_colours(network)
+        for weight, _ in layers(network, "quant_conv"):
+            channels = range(len(weight))
+            weight[channels, channels] = 1  # identity
     return network
 
 
@@ -152,11 +146,11 @@ def whiten(network: AutoencoderKL, images: Iterator[Tensor]) -> None:
     values, vectors = torch.linalg.eigh(covariance)
     forth = vectors @ torch.diag(values.rsqrt()) @ vectors.T  # ZCA: as close to before as can be
     back = torch.linalg.inv(forth)
-    quant, post = network.quant_conv, network.post_quant_conv
-    quant.weight[:LATENTS, :LATENTS, 0, 0] = forth / SCALE_FACTOR
-    quant.bias[:LATENTS] = -(forth @ mean) / SCALE_FACTOR
-    post.weight[:, :, 0, 0] = back * SCALE_FACTOR
-    post.bias[:] = mean
+    (weight, bias), (post, post_bias) = layers(network, "quant_conv")
+    weight[:LATENTS, :LATENTS, 0, 0] = forth / SCALE_FACTOR
+    bias[:LATENTS] = -(forth @ mean) / SCALE_FACTOR
+    post[:, :, 0, 0] = back * SCALE_FACTOR
+    post_bias[:] = mean
 
 
 def decibels(network: AutoencoderKL, images: Iterator[Tensor]) -> float:
@@ -173,11 +167,25 @@ def decibels(network: AutoencoderKL, images: Iterator[Tensor]) -> float:
 # --- The mosaic -----------------------------------------------------------------------------------
 
 
-def _residual_ends(network: nn.Module) -> Iterator[nn.Module]:
-    """The last layer of every residual branch."""
-    for name, module in network.named_modules():
-        if name.endswith((".conv2", ".to_out.0")):
-            yield module
+def layers(network: nn.Module, *endings: str) -> Iterator[tuple[Tensor, Tensor]]:
+    """Weight and bias of every layer whose name ends like one of these, in the network's order."""
+    for name, _ in network.named_modules():
+        if name.endswith(endings):
+            yield network.get_parameter(f"{name}.weight"), network.get_parameter(f"{name}.bias")
+
+
+def _pass_colours(network: AutoencoderKL) -> None:
+    for weight, bias in layers(network, ".conv_in"):
+        _begin(weight, bias)
+    for weight, bias in layers(network, "downsamplers.0.conv"):
+        _keep(weight, bias, corner=(0, 0), size=2)  # the mean of 2×2 pixels
+    for weight, bias in layers(network, "upsamplers.0.conv"):
+        _keep(weight, bias, corner=(1, 1), size=1)
+    for weight, bias in layers(network, ".conv_out"):
+        _end(weight, bias)
+    ((weight, bias),) = layers(network, "encoder.conv_out")
+    weight[LATENTS:] = 0
+    bias[LATENTS:] = NO_VARIANCE
 
 
 def _carried() -> Iterator[tuple[int, int, float]]:
@@ -186,55 +194,30 @@ def _carried() -> Iterator[tuple[int, int, float]]:
         yield 3 * group, group % 3, 1.0 if group < 3 else -1.0
 
 
-def _pass_colours_down(encoder: nn.Module) -> None:
-    _begin(encoder.conv_in)
-    for block in encoder.down_blocks:
-        for sampler in block.downsamplers or ():
-            _keep(sampler.conv, corner=(0, 0), size=2)  # the mean of 2×2 pixels
-    _end(encoder.conv_out)
-    encoder.conv_out.weight[LATENTS:] = 0
-    encoder.conv_out.bias[LATENTS:] = NO_VARIANCE
-
-
-def _pass_colours_up(decoder: nn.Module) -> None:
-    _begin(decoder.conv_in)
-    for block in decoder.up_blocks:
-        for sampler in block.upsamplers or ():
-            _keep(sampler.conv, corner=(1, 1), size=1)
-    _end(decoder.conv_out)
-
-
-def _begin(conv: nn.Conv2d) -> None:
+def _begin(weight: Tensor, bias: Tensor) -> None:
     for first, colour, sign in _carried():
-        conv.weight[first : first + 3] = 0
-        conv.bias[first : first + 3] = 0
-        conv.weight[first, colour, 1, 1] = 1
-        conv.weight[first + 1, colour, 1, 1] = -1
-        conv.bias[first + 2] = sign * ANCHOR
+        weight[first : first + 3] = 0
+        bias[first : first + 3] = 0
+        weight[first, colour, 1, 1] = 1
+        weight[first + 1, colour, 1, 1] = -1
+        bias[first + 2] = sign * ANCHOR
 
 
-def _keep(conv: nn.Conv2d, corner: tuple[int, int], size: int) -> None:
+def _keep(weight: Tensor, bias: Tensor, corner: tuple[int, int], size: int) -> None:
     """Channels that carry colours stay themselves, averaged over a square of the kernel."""
     top, left = corner
     for first, _, _ in _carried():
         for channel in range(first, first + 3):
-            conv.weight[channel] = 0
-            conv.bias[channel] = 0
-            conv.weight[channel, channel, top : top + size, left : left + size] = 1 / size**2
+            weight[channel] = 0
+            bias[channel] = 0
+            weight[channel, channel, top : top + size, left : left + size] = 1 / size**2
 
 
-def _end(conv: nn.Conv2d) -> None:
+def _end(weight: Tensor, bias: Tensor) -> None:
     """Read the colours after GroupNorm and SiLU, where silu(x) − silu(−x) = x."""
-    conv.weight[:3] = 0
+    weight[:3] = 0
     for first, colour, sign in _carried():
         # +: (c − A/3) / SPREAD stands in the first channel; −: its negative in the second.
         channel = first if sign > 0 else first + 1
-        conv.weight[colour, channel, 1, 1] = sign * SPREAD
-    conv.bias[:3] = ANCHOR / 3
-
-
-def _be_identity(conv: nn.Conv2d) -> None:
-    conv.weight.zero_()
-    conv.bias.zero_()
-    for channel in range(conv.out_channels):
-        conv.weight[channel, channel] = 1
+        weight[colour, channel, 1, 1] = sign * SPREAD
+    bias[:3] = ANCHOR / 3

@@ -10,8 +10,9 @@ from sd2_depth2img.checkpoints.identify.diagnosis import Part
 from sd2_depth2img.depth.convention import to_image
 from sd2_depth2img.depth.estimate import Scope, Settings, estimate_all
 from sd2_depth2img.depth.networks.estimators import DepthModel, estimate
-from sd2_depth2img.nodes.depth_files import SD2DepthEstimate, estimation_inputs
-from sd2_depth2img.nodes.fidelity import SD2DepthFidelity
+from sd2_depth2img.nodes.compare import SD2DepthFidelity
+from sd2_depth2img.nodes.estimate import SD2DepthEstimate
+from sd2_depth2img.nodes.inputs import estimation, resolution
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
 from sd2_depth2img.sampling.depth_channel import Normalize
 
@@ -66,8 +67,9 @@ def test_what_the_canvas_offers_is_what_the_settings_are_without():
 
 def test_depth_fidelity_looks_at_images_with_the_same_inputs(model, images):
     ours, theirs = (node.INPUT_TYPES()["optional"] for node in (SD2DepthEstimate, SD2DepthFidelity))
-    assert {name: theirs[name] for name in estimation_inputs()} == estimation_inputs()
-    assert {name: ours[name] for name in estimation_inputs()} == estimation_inputs()
+    shared = {"resolution": resolution(), **estimation()}
+    assert {name: theirs[name] for name in shared} == shared
+    assert {name: ours[name] for name in shared} == shared
     options = {"resolution": 64, "tiles": 2, "flip": True, "precision": "bfloat16"}
     (asked,) = SD2DepthEstimate().execute(images, model, **options)
     same = SD2DepthFidelity().execute(images, asked, model, **options)

@@ -7,7 +7,7 @@ import tifffile
 import torch
 
 from sd2_depth2img.engine import folders
-from sd2_depth2img.nodes.depth_edit import SD2DepthConvert
+from sd2_depth2img.nodes.depth_convert import SD2DepthConvert
 from sd2_depth2img.nodes.depth_files import SD2DepthLoad, SD2DepthSave
 
 

@@ -1,9 +1,10 @@
-"""Working through a batch: order, sharing out, memory."""
+"""What nodes have in common: work on a batch (order, sharing out, memory), checks before a run."""
 
 import pytest
 import torch
 
-from sd2_depth2img.nodes.batch import one_by_one
+from sd2_depth2img.nodes.node import one_by_one
+from sd2_depth2img.nodes.remedies import REMEDIES, answer
 
 
 def test_every_entry_meets_its_own_and_fewer_are_shared_out_as_a_whole():
@@ -45,3 +46,17 @@ def test_the_size_may_change_and_the_type_too():
     result = one_by_one("Test", lambda t: t[:, :1] > 0.5, t=torch.rand(3, 4, 4))
     assert result.shape == (3, 1, 4)
     assert result.dtype == torch.bool
+
+
+def test_a_check_before_the_run_answers_with_the_remedy(monkeypatch):
+    monkeypatch.setitem(REMEDIES, UnicodeError, "Rename it.")
+
+    def check(error):
+        if error is not None:
+            raise error
+
+    assert answer(check, None) is True
+    assert answer(check, FileNotFoundError("there is no such file")) == "there is no such file"
+    assert answer(check, UnicodeError("a strange name.")) == "a strange name. Rename it."
+    with pytest.raises(ZeroDivisionError):
+        answer(check, ZeroDivisionError())

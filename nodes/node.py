@@ -1,0 +1,66 @@
+"""What the nodes have in common: V1's attributes, and how they work through a batch."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from torch import Tensor
+
+from ..depth.convention import from_image, repair, unit_range
+from ..host import host
+from ..images.batch import check_shares, gather
+from ..images.masks import fit_images
+
+
+class Node:
+    """A V1 node: attributes as ComfyUI asks for them, INPUT_TYPES and `execute`."""
+
+    DISPLAY_NAME: ClassVar[str]
+    CATEGORY: ClassVar[str]
+    DESCRIPTION: ClassVar[str]
+    SEARCH_ALIASES: ClassVar[list[str]]
+    RETURN_TYPES: ClassVar[tuple[str, ...]]
+    FUNCTION = "execute"
+
+
+class DepthMapNode(Node):
+    """A node that gives a depth map."""
+
+    CATEGORY = "SD2 Depth/depth map"
+    RETURN_TYPES = ("IMAGE",)
+    RETURN_NAMES = ("depth",)
+
+
+def depth_maps(depth: Tensor) -> Tensor:
+    """IMAGE to depth maps `[B, H, W]` in 0..1, without holes."""
+    return unit_range(repair(from_image(depth)))  # BHWC -> BHW
+
+
+def fitting_mask(mask: Tensor | None, image: Tensor) -> Tensor | None:
+    """A mask at the size of the image it belongs to; None where there is none."""
+    return None if mask is None else fit_images(mask, image)
+
+
+def one_by_one(description: str, edit: Callable[..., Tensor], **batches: Tensor | None) -> Tensor:
+    """Edit a batch entry by entry under the host's progress bar, where the user can cancel.
+
+    Args:
+        description: of the progress bar.
+        edit: takes one entry of each batch, `[1, …]`, by name, or None for a batch that is not
+            there; returns `[1, …]`, of the same shape every time.
+        batches: the first sets the count; a shorter one is repeated as a whole.
+
+    Returns: the results as a batch. Memory beside it is that of one edit.
+    Raises ValueError for a batch whose length does not divide the first one's.
+    """
+    (first, batch), *others = ((n, t) for n, t in batches.items() if t is not None)
+    for name, other in others:
+        check_shares(len(other), f"entries of {name}", len(batch), f"entries of {first}")
+
+    def entry(index: int) -> dict[str, Tensor | None]:
+        return {
+            name: None if t is None else t[index % len(t)].unsqueeze(0).contiguous()
+            for name, t in batches.items()
+        }
+
+    indices = host.progress(range(len(batch)), description)
+    return gather((edit(**entry(index)) for index in indices), len(batch))
