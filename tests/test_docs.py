@@ -120,7 +120,7 @@ def test_samplers_and_schedulers_are_those_of_the_engine():
 
 
 def test_the_core_nodes_are_those_of_the_engine():
-    _, listed = text(COMMAND_LINE).split("and of ComfyUI's own:\n\n")
+    _, listed = text(COMMAND_LINE).split("each compared with the original:\n\n")
     entries = listed.split("\n\n")[0].removeprefix("- ").split("\n- ")
     found = [
         name for entry in entries for name in " ".join(entry.split()).split(": ")[1].split(", ")
