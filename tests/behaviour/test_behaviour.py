@@ -1,6 +1,6 @@
 """What the bundled miniature can do, on scenes that no training saw and on photographs' depth.
 
-The measures are `tools/train_mini/measure.py`'s, whose table stands in the README.
+The measures are `tools/train_mini/measure.py`'s, whose table stands in docs/miniature.md.
 """
 
 import hashlib
@@ -128,7 +128,7 @@ def test_unknown_words_do_no_harm(miniature, side):
 
 @small
 def test_materials_are_told_apart_better_than_by_chance(miniature, side):
-    """One in seven would be right by chance; it knows most of them, as the README says."""
+    """One in seven would be right by chance; it knows most of them (docs/miniature.md)."""
     assert measure.materials(miniature, side) >= 0.5
 
 
