@@ -1,6 +1,7 @@
 """How a depth network is recognised: the one table of kinds, by the names of their tensors.
 
-Names are as in the original files, without the prefix that they have in a checkpoint.
+Names are those of the original files, without the prefix that a checkpoint puts before them.
+Nothing heavy is imported here, so that a file can be identified quickly.
 """
 
 from collections.abc import Container
@@ -9,6 +10,15 @@ from dataclasses import dataclass
 ORIGINAL, TRANSFORMERS = "original", "transformers"  # whose names the tensors have
 
 HEAD = "scratch.output_conv.0.weight"  # in every MiDaS network
+
+HEAD_WIDTH = 64  # channels of an attention head, in every ViT of the MiDaS family
+RESNET_BLOCKS = (3, 4, 9)  # in each stage of DPT-Hybrid's ResNet
+BLOCKS = 12  # of DPT-Hybrid's transformer
+
+# In MiDaS's files, but without influence on the depth: the norm after the last block, the
+# classifier that the backbone was trained with, and the first unit of the coarsest fusion, which
+# has nothing to merge.
+UNUSED = ("pretrained.model.norm.", "pretrained.model.head.", "scratch.refinenet4.resConfUnit1.")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import tifffile
 import torch
 from PIL import Image
 
-from sd2_depth2img.depth.files.depth_files import Beyond, Reading, read_depth
+from sd2_depth2img.depth.depth_files import Beyond, Reading, read_depth
 
 WRITTEN = {"photometric": "minisblack"}
 

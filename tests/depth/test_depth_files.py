@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageOps
 
-from sd2_depth2img.depth.files.depth_files import read_depth, write_png
+from sd2_depth2img.depth.depth_files import read_depth, write_png
 
 GREY, PALETTE, GREY_ALPHA = 0, 3, 4  # PNG's colour types
 
