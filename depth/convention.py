@@ -1,8 +1,8 @@
 """What a depth map is, and the one conversion between images and depth maps.
 
-Outside of `depth/` a depth map is an IMAGE, float32 `[B, H, W, 3]` with three equal channels, in here
-float32 `[B, H, W]`. In both, 1 = near = white and 0 = far = black, and the quantity is MiDaS's:
-relative inverse depth (disparity), not distance.
+Outside of `depth/` a depth map is an IMAGE, float32 `[B, H, W, 3]` with three equal channels; in
+here it is float32 `[B, H, W]`. In both, 1 = near = white and 0 = far = black, and the quantity is
+MiDaS's: relative inverse depth (disparity), not distance.
 """
 
 import logging
@@ -206,12 +206,12 @@ def check_depth(depth: Tensor) -> None:
         )
 
 
-def check_finite(depth: Tensor) -> None:
+def check_finite(depth: Tensor, what: str = "depth map") -> None:
     """Raise ValueError for a map with pixels that are NaN or infinite."""
     bad = int((~depth.isfinite()).sum())
     if bad:
         raise ValueError(
-            f"the depth map has {bad} pixels that are NaN or infinite; repair it first"
+            f"{bad} of {depth.numel()} values of the {what} are NaN or infinite; repair it first"
         )
 
 

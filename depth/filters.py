@@ -22,10 +22,9 @@ BAND = 256  # rows at once; fewer cost more in their overlaps than they save
 def per_map(filtered: Callable[..., Map], *batches: Tensor, halo: int | None = None) -> Tensor:
     """A filter of NumPy maps, applied to tensors `[B, H, W, ...]` one map after the other.
 
-    Args:
-        filtered: a function of one map of every batch; gives one of the first one's size.
-        halo: where the filter's value depends on nothing farther away, in pixels: it is then
-            applied to bands of rows, quicker and in less memory. None: to whole maps.
+    It takes one map of every batch and gives one of the first one's size. With a `halo`, the
+    distance in pixels beyond which its values depend on nothing, it is applied to bands of rows,
+    quicker and in less memory.
     """
     result = torch.empty_like(batches[0], device="cpu")
     for one, *maps in zip(result.numpy(), *(t.cpu().numpy() for t in batches), strict=True):
@@ -71,8 +70,7 @@ def guided_filter(
         guide, values: `[H, W]`, finite; with the guide itself as values it is an edge-preserving
             smoothing.
         radius: of the windows, in pixels, ≥ 1.
-        eps: variance of the guide, in its units squared, below which a
-            window counts as smooth; > 0.
+        eps: variance of the guide, in its units squared, below which a window is smooth; > 0.
         weights: `[H, W]`, > 0: how much every value is worth. None: all the same.
     """
 
@@ -121,7 +119,7 @@ def joint_bilateral(guide: Map, values: Map, sigma: float, tolerance: float, wei
     compute it: a Gaussian blur for every level of the guide, and every pixel between two levels.
     Wide blurs are made of averages over cells, as there, and interpolated between them: a result
     moves by 0.02 of the values' range at the most, or 0.08 within four cells of the frame, beyond
-    which they see the map mirrored about its edge instead of its last pixel.
+    which the map is mirrored about its edge instead of its last pixel.
 
     Args:
         guide: `[H, W]` in 0..1; read in 256 steps.

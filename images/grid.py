@@ -20,20 +20,17 @@ def comparison_grid(
     row_labels: Sequence[str] = (),
     font_size: int = 16,
 ) -> Tensor:
-    """Lay cells out row by row on white paper; every cell keeps its size and its values.
+    """Lay cells out row by row on white paper: float32 `[1, H', W', 3]` on the first cell's device.
 
     Args:
-        cells: float32 `[H, W, 3]`, all of one size, for whole rows.
+        cells: float32 `[H, W, 3]`, all of one size, for whole rows; copied bit for bit.
         columns: cells in a row; 0 = as many as column labels or, without these, all cells.
         column_labels: one for each column, or none; wrapped to the cells' width.
         row_labels: one for each row, or none; wrapped to `ROW_LABEL_WIDTH`.
         font_size: of the labels, in pixels.
 
-    Returns: float32 `[1, H', W', 3]` on the first cell's device. Paper and letters are in 0..1,
-    the cells are copied bit for bit, whatever their range.
-
-    Raises ValueError for no cells, for cells that are not RGB or of several sizes, for a number
-    of cells that leaves a row unfinished, for a wrong number of labels and a font size below 1.
+    Raises ValueError for cells that are not RGB, of one size or for whole rows, for a wrong number
+    of labels and a font size below 1.
     """
     height, width = _common_size(cells)
     columns = columns or len(column_labels) or len(cells)
@@ -72,7 +69,7 @@ def _common_size(cells: Sequence[Tensor]) -> tuple[int, int]:
                 f"image {index} of {len(cells)} (counted from 0) has the shape "
                 f"{list(cell.shape)}{alpha}; expected RGB, [height, width, 3]"
             )
-    sizes = sorted({tuple(cell.shape[:2]) for cell in cells})
+    sizes = sorted({(cell.shape[0], cell.shape[1]) for cell in cells})
     if len(sizes) > 1:
         found = ", ".join(f"{width} x {height}" for height, width in sizes)
         raise ValueError(
@@ -114,9 +111,8 @@ def _height(labels: Sequence[Label]) -> int:
 
 
 def _edges(count: int, side: int, labels: int) -> list[int]:
-    """Where each of `count` cells of `side` pixels begins, behind `labels` pixels of labels.
-
-    One number more than cells: the last one is where the paper ends.
+    """Where each of `count` cells of `side` pixels begins, after `labels` pixels of labels, and
+    where the paper ends.
     """
     first = MARGIN + (labels + MARGIN if labels else 0)
     return [first + index * (side + MARGIN) for index in range(count + 1)]

@@ -41,16 +41,12 @@ class Normalize(str, Enum):
 class DepthCondition:
     """A depth map and how it becomes the UNet's fifth input channel.
 
-    Attributes:
-        depth: float32 [B, H, W], finite; larger is nearer.
-        normalize: which depths become -1 and +1.
-        strength: factor on the finished channel; 0 leaves a channel of zeros (no depth at all),
-            1 is what the model was trained with.
-        low, high: depths that become -1 and +1 with `Normalize.FIXED_RANGE`. Depths beyond them
-            go beyond -1 and +1; nothing is clipped.
+    `strength` is a factor on the finished channel: 0 leaves a channel of zeros (no depth at all), 1
+    is what the model was trained with. With a fixed range `low` and `high` become -1 and +1; depths
+    beyond them go beyond, nothing is clipped.
     """
 
-    depth: Tensor
+    depth: Tensor  # float32 [B, H, W], finite; larger is nearer
     normalize: Normalize = Normalize.PER_IMAGE
     strength: float = 1.0
     low: float = 0.0
@@ -96,7 +92,7 @@ class DepthCondition:
 
     def _warn_if_squeezed(self, height: int, width: int) -> None:
         rows, columns = self.depth.shape[1:]
-        if not same_aspect(rows, columns, height, width):
+        if not same_aspect((rows, columns), (height, width)):
             log.warning(
                 "the depth map is %d x %d pixels, the latent %d x %d: it is squeezed to fit and "
                 "does not match a cropped image; crop it like the image",

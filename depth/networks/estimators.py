@@ -71,8 +71,7 @@ def _load_folder(folder: Path) -> DepthNetwork:
 def recognise(names: Collection[str]) -> NetworkKind:
     """The kind of depth network that tensors of these names make.
 
-    Raises:
-        UnknownDepthModel: none that can be loaded; the message says what they are instead.
+    Raises UnknownDepthModel: none that can be loaded; the message says what they are instead.
     """
     kind = kind_of(names)
     if kind is None:

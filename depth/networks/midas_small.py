@@ -128,10 +128,8 @@ def _stage(blocks: tuple[BlockWidths, ...], stride: int) -> nn.Sequential:
 
 
 def _block(widths: BlockWidths, stride: int) -> nn.Module:
-    block = DepthwiseSeparableConv
-    if widths.into != widths.inside:
-        block = partial(InvertedResidual, exp_ratio=widths.inside / widths.into)
-    return block(
+    block = partial(InvertedResidual, exp_ratio=widths.inside / widths.into)
+    return (DepthwiseSeparableConv if widths.into == widths.inside else block)(
         widths.into,
         widths.out,
         dw_kernel_size=widths.kernel,
