@@ -149,7 +149,8 @@ def _in_range(depth: Tensor, reading: Reading, path: Path) -> Tensor:
         beyond &= depth.isfinite()
         _check_none(beyond, depth, reading, path)
     elif beyond.any():
-        fate = "clipped to it" if reading.beyond is Beyond.CLIP else "kept"
+        is_clipped = reading.beyond is Beyond.CLIP
+        fate = "clipped to it" if is_clipped else "kept; distances become depth as disparity"
         log.warning("%s: %d values beyond the range are %s", path, int(beyond.sum()), fate)
     if reading.beyond is Beyond.CLIP:
         depth = depth.clamp(0, 1)
@@ -167,8 +168,8 @@ def _check_none(beyond: Tensor, depth: Tensor, reading: Reading, path: Path) -> 
     raise BeyondStatedRange(
         f"{path}: its values run from {low:g} to {high:g}, and {int(beyond.sum())} of "
         f"{depth.numel()} are beyond the stated range of {reading.far:g} (far) to "
-        f"{reading.near:g} (near); state the range that the file is in, clip its values (beyond: "
-        "clip) or keep them (beyond: keep)"
+        f"{reading.near:g} (near); state the range that the file is in, clip its values "
+        "(beyond: clip) or keep its distances (beyond: keep)"
     )
 
 

@@ -80,7 +80,7 @@ def estimate(
         ValueError: images of another shape, type or range, or impossible settings.
         FloatingPointError: the network's numbers overflowed, as they may at float16.
     """
-    for one in images.split(1):
+    for one in images.split(1) if images.ndim == 4 else (images,):
         _to_pixels(one)  # refuses what is no image before the first pass
     count, (height, width) = len(images), images.shape[1:3]
     maps = _disparities(network, images, settings, device, each)

@@ -121,7 +121,7 @@ def _strange_values(depth: Tensor, low: float, high: float) -> list[str]:
     if low < 0 or high > 1:
         notes.append(
             f"the depths run from {low:.3g} to {high:.3g}, a depth map from 0 to 1: files of 8 and "
-            "16 bits cannot hold that. Stretch it to that range."
+            "16 bits cannot hold that. Convert it from 'disparity, any range' to 0..1."
         )
     return notes
 
