@@ -321,10 +321,7 @@ WHOLE: dict[str, tuple[Call, Call]] = {
         calls(lambda: np.quantile(MAP, (0.02, 0.98)), lambda: (DEPTH - 0.2).div_(0.6).clamp_(0, 1)),
     ),
     "adjust: gamma 1.8": (adjusted(Adjustment(gamma=1.8)), lambda: DEPTH ** (1 / 1.8)),
-    "adjust: contrast": (
-        adjusted(Adjustment(contrast=0.9)),
-        lambda: 0.5 + (DEPTH - 0.5) * 0.9,
-    ),
+    "adjust: contrast": (adjusted(Adjustment(contrast=0.9)), lambda: 0.5 + (DEPTH - 0.5) * 0.9),
     "adjust: invert": (adjusted(Adjustment(invert=True)), lambda: 1 - DEPTH),
     "adjust: gaussian": (adjusted(Adjustment(smooth=RADIUS)), blurs(1, RADIUS)),
     "adjust: gaussian, 32 times the radius": (
@@ -359,8 +356,7 @@ WHOLE: dict[str, tuple[Call, Call]] = {
     "fill: dome": (
         lambda: fill(DEPTH, Shape.DOME),
         calls(
-            lambda: torch.add(across, across.T).sqrt(),
-            lambda: torch.where(DEPTH > 0, OTHER, DEPTH),
+            lambda: torch.add(across, across.T).sqrt(), lambda: torch.where(DEPTH > 0, OTHER, DEPTH)
         ),
     ),
     "spread a mask": (

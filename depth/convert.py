@@ -1,9 +1,7 @@
 """Distance to relative inverse depth (disparity), and back.
 
 3D programs and metric depth networks give distance, the diffusion model takes disparity: 1 /
-distance, from 0 at the far end to 1 at the near one. Half of that range is used up at twice the
-near distance, so a map of plain distances misleads the model. Other networks give disparity of any
-range, which only has to be stretched.
+distance, from 0 at the far end to 1 at the near one. Disparity of any range is only stretched.
 """
 
 import logging
@@ -43,7 +41,6 @@ class Range:
 
     An end of 0 takes what the maps themselves have: the nearest pixel and the farthest that is no
     sky, over the whole batch, so that the frames of a video agree.
-
     Raises ValueError: a number is negative or NaN, an end infinite, near and far are the same or
     the wrong way round, linear distances without both ends, or disparity with a sky.
     """
@@ -84,9 +81,7 @@ def to_disparity(maps: Tensor, ends: Range) -> Tensor:
     Sky (infinite, or beyond `ends.sky`) is 0. What is nearer than near is 1 and what is farther
     than far is 0; a warning says how many pixels. NaN and metric distances of 0 or less, which
     sensors write where they measured nothing, become NaN; see `convention.repair`.
-
-    Disparity of any range is stretched: (d − far) / (near − far). What is not finite becomes NaN.
-
+    Disparity of any range is stretched: (d − far) / (near − far).
     Raises ValueError: no pixel has a distance, or near is beyond far.
     """
     if ends.unit is Unit.DISPARITY:
@@ -143,10 +138,7 @@ def _extent(z: Tensor, seen: Tensor, ends: Range) -> tuple[float, float]:
 def to_distance(disparity: Tensor, ends: Range) -> Tensor:
     """Disparity `[B, H, W]` in 0..1 to distances: 1 / (d·(1/near − 1/far) + 1/far).
 
-    The inverse of `to_disparity` between near and far. Sky, which disparity does not tell from the
-    far end, comes back as far.
-
-    Raises ValueError: near and far are not both given, or the unit is no distance.
+    The inverse of `to_disparity` between near and far, which must be given; sky comes back as far.
     """
     if ends.unit is Unit.DISPARITY:
         raise ValueError(
@@ -172,7 +164,7 @@ def check_black_and_white(mask: Tensor) -> Tensor:
 
 
 def _check_order(near: float, far: float, unit: Unit) -> None:
-    """Ends that are the map's own may lie on the wrong side of a given one."""
+    """An end that is the map's own may lie on the wrong side of a given one."""
     is_disparity = unit is Unit.DISPARITY
     if near < far if is_disparity else near > far:
         raise ValueError(

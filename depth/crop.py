@@ -27,10 +27,8 @@ def crop_depth(
 ) -> Tensor:
     """The box of an image `[B, H, W, C]`, out of the image's depth map, at a size.
 
-    The map `[N, h, w]` is finite and of any size with the image's shape; N divides B.
-
-    Returns: `[N, height, width]`.
-    Raises ValueError: the map has another shape than the image, or their numbers do not fit.
+    From a map `[N, h, w]`, finite and of any size with the image's shape, N a divisor of B, to
+    `[N, height, width]`. Raises as `check_fits`.
     """
     check_fits(depth, image)
     rows, columns = image.shape[1:3]

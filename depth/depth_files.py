@@ -16,14 +16,7 @@ from ..images.files import png_info
 from .colormaps import TOLERANCE, ColourMap, read_back
 from .convention import OutOfRange, from_image
 from .files.exr_files import read_exr, write_exr
-from .files.float_files import (
-    read_npy,
-    read_npz,
-    read_pfm,
-    write_npy,
-    write_npz,
-    write_pfm,
-)
+from .files.float_files import read_npy, read_npz, read_pfm, write_npy, write_npz, write_pfm
 from .files.image_files import read_image
 
 log = logging.getLogger(__name__)
@@ -50,35 +43,24 @@ class Beyond(str, Enum):
 
 
 class BeyondStatedRange(ValueError):  # noqa: N818 - names what the values are
-    """A file has values beyond the range that it is read with."""
-
-
-class InvertedDistances(ValueError):  # noqa: N818 - names what is asked for
-    """Values that are no depth from 0 to 1 cannot be inverted."""
+    """Values beyond the range that a file is read with, such as distances."""
 
 
 @dataclass(frozen=True)
 class Reading:
     """How a file's values are to be understood.
 
-    Attributes:
-        far, near: the values that become 0 and 1; far may be the larger one. Integers are 0..1
-            over their type's range.
-        beyond: what happens to values beyond that. NaN stays NaN, and infinity stays too but for
-            `CLIP`; a warning says how many. With `KEEP`, far 0 and near 1 nothing is changed.
-        colours: what a coloured image was painted with; grey: see `convention.from_image`.
-        tolerance: see `colormaps.read_back`.
-        invert: 0..1 becomes 1..0.
-
+    Integers are 0..1 over their type's range. NaN stays NaN, and infinity stays but for `CLIP`; a
+    warning says how many. With `KEEP`, far 0 and near 1 every value is the file's own.
     Raises ValueError: the ends are not two finite numbers, or kept values are to be inverted.
     """
 
-    far: float = 0.0
-    near: float = 1.0
+    far: float = 0.0  # becomes 0; may be larger than near
+    near: float = 1.0  # becomes 1
     beyond: Beyond = Beyond.REFUSE
-    colours: ColourMap = ColourMap.GREY
-    tolerance: float = TOLERANCE
-    invert: bool = False
+    colours: ColourMap = ColourMap.GREY  # what a coloured image was painted with
+    tolerance: float = TOLERANCE  # see `colormaps.read_back`
+    invert: bool = False  # 0..1 becomes 1..0
 
     def __post_init__(self) -> None:
         if (
@@ -90,7 +72,7 @@ class Reading:
                 "different numbers, the file's values for far and near"
             )
         if self.invert and self.beyond is Beyond.KEEP:
-            raise InvertedDistances(
+            raise BeyondStatedRange(
                 "invert is on and values beyond the range are kept (beyond: keep), and 1 minus a "
                 "distance means nothing; turn invert off"
             )
@@ -209,32 +191,18 @@ def write_depth(
     such a file is the same bit for bit. Those of floats (float32) hold every finite value exactly;
     values outside 0..1 are warned about, because reading them takes a stated range. `bits` (8 or
     16) and `text` are a PNG's; the other formats have no place for text.
-
-    Raises:
-        ValueError: another rank, values that the format cannot hold, or another number of bits.
-        OSError: the folder is missing or cannot be written.
+    Raises ValueError for another rank, values that the format cannot hold, other bits, and OSError.
     """
     path = Path(path)
     if kind is FileFormat.PNG:
-        write_png(path, depth, bits, text)
-        return
-    values = _steps(depth, 16) if kind is FileFormat.TIFF_16 else _floats(depth, path)
+        values = _steps(depth, bits)
+    else:
+        values = _steps(depth, 16) if kind is FileFormat.TIFF_16 else _floats(depth, path)
     with written_whole(path) as unfinished:
-        WRITERS[kind](unfinished, values)
-
-
-def write_png(
-    path: str | os.PathLike[str],
-    depth: Tensor,
-    bits: int = 16,
-    text: Mapping[str, str] | None = None,
-) -> None:
-    """Write depth `[H, W]`, 0..1, to a grey PNG of 8 or 16 bits; see `write_depth`."""
-    if bits not in PIXEL_TYPES:
-        raise ValueError(f"a depth map cannot be saved with {bits} bits; choose 8 or 16")
-    pixels = _steps(depth, bits)
-    with written_whole(Path(path)) as unfinished:
-        Image.fromarray(pixels).save(unfinished, format="PNG", pnginfo=png_info(text))
+        if kind is FileFormat.PNG:
+            Image.fromarray(values).save(unfinished, format="PNG", pnginfo=png_info(text))
+        else:
+            WRITERS[kind](unfinished, values)
 
 
 def _write_tiff(path: Path, values: np.ndarray) -> None:
@@ -254,6 +222,8 @@ WRITERS: Mapping[FileFormat, Callable[[Path, np.ndarray], None]] = {
 
 def _steps(depth: Tensor, bits: int) -> np.ndarray:
     """0..1 to unsigned integers."""
+    if bits not in PIXEL_TYPES:
+        raise ValueError(f"a depth map cannot be saved with {bits} bits; choose 8 or 16")
     low, high = _ends(depth)
     if low < 0 or high > 1:
         raise OutOfRange(

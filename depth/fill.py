@@ -32,7 +32,6 @@ class Geometry:
 
     Depths are 0..1. Points are x, y in shares of the map's width and height: 0 is the first pixel,
     1 the last; they may lie outside of the map.
-
     Raises ValueError: a depth beyond 0..1, or a point that is not finite.
     """
 
@@ -48,17 +47,13 @@ class Geometry:
 
 
 def fill(
-    depth: Tensor,
-    shape: Shape,
-    where: Geometry = Geometry(),
-    mask: Tensor | None = None,
+    depth: Tensor, shape: Shape, where: Geometry = Geometry(), mask: Tensor | None = None
 ) -> Tensor:
     """Fill depth maps `[B, H, W]` with a shape; what it does not cover stays, bit for bit.
 
     A dome covers its circle, a relief the mask, the others all. The mask `[B, H, W]`, whose outline
     is where it is not 0, is read by the relief and the smooth fill only; limit the others with
     `masks.limit`.
-
     Raises ValueError: two points are the same, or there is no mask to take an outline from, or it
     covers a whole map.
     """

@@ -69,19 +69,17 @@ def merge(
     mask: Tensor | None = None,
     feather: float = 0.0,
 ) -> Tensor:
-    """Put a patch into depth maps.
+    """Put a patch into depth maps: `[B, H, W]` in 0..1.
+
+    What matching and offset push out of the range is clipped; a warning says how many pixels.
 
     Args:
         depth: `[B, H, W]` in 0..1, finite.
-        patch: `[N, h, w]`, N = 1 or a divisor of B; finite.
-        mode: which depth wins.
+        patch: `[N, h, w]`, N a divisor of B; finite.
         share: of the patch, with BLEND.
         patch_mask: `[N, h, w]` in 0..1: what of the patch is put in. None: all.
         mask: `[B, H, W]` in 0..1: where anything may change. None: everywhere.
         feather: pixels inside the masks' common border over which the patch sets in.
-
-    Returns: `[B, H, W]` in 0..1. What matching and offset push out of the range is clipped; a
-    warning says how many pixels.
     """
     check_numbers(low=0, high=1, share=share)
     check_shares(len(patch), "patches", len(depth), "depth maps")
@@ -121,10 +119,7 @@ class _Seat:
     def of(
         cls, where: Placement, patch: Tensor, depth: Tensor, mask: Tensor | None
     ) -> "_Seat | None":
-        """The seat of patches `[N, h, w]` in maps `[B, H, W]`; None where the mask leaves none.
-
-        Raises ValueError: the patch lies outside of the map.
-        """
+        """The seat of patches `[N, h, w]` in maps `[B, H, W]`; None where the mask leaves none."""
         size = depth.shape[1], depth.shape[2]
         rows, columns = (max(1, round(side * where.scale)) for side in patch.shape[1:])
         box = Box(where.y, where.x, rows, columns)
@@ -173,10 +168,9 @@ def match_border(
 ) -> Tensor:
     """A patch whose depth continues that of its surroundings.
 
-    Both maps are known but for a scale and a shift, found along the mask's border: over the 8
-    pixels outside of it where the patch reaches beyond its mask, as both maps show the same there;
-    else over the 8 pixels inside. The frame of the map is no border; under a mask that covers all
-    of it, every pixel counts.
+    Its scale and shift are found along the mask's border: over the 8 pixels outside of it where the
+    patch reaches beyond its mask, as both maps show the same there; else over the 8 pixels inside.
+    The frame of the map is no border; under a mask that covers all of it, every pixel counts.
 
     All are `[B, H, W]`; `mask` is not 0 where the patch is put in, `covered` where there is one at
     all. A patch whose border is flat, or runs against the map's, gets a shift only; a warning says

@@ -149,19 +149,14 @@ def _meet(depth: Tensor, source: Callable[[Tensor], Tensor], steps: int) -> Tens
 
 
 def _ends(depth: Tensor, shift: Tensor) -> Tensor:
-    """The pixels that near things end with, bool `[H, W]`: torn off from what is farther.
-
-    Of a slope that is drawn out, only the near end: nothing beside it is torn off in front of it.
-    """
+    """The pixels that near things end with, bool `[H, W]`: of a torn slope only the near end."""
     length, torn = shift.abs().amax(dim=-1), STRETCH - 1
     is_near = (_largest(depth, 1) - depth) * length <= torn
     return is_near & ((depth + _largest(-depth, 1)) * length > torn)
 
 
 def _torn(depth: Tensor, shift: Tensor, ends: Tensor, source: Tensor) -> Tensor:
-    """Where the surface is drawn out too far, bool `[H, W]`: depth falls or rises along the shift
-    by so much that neighbours come to lie more than `STRETCH` pixels apart. It tears beside `ends`.
-    """
+    """Where neighbours come to lie over `STRETCH` pixels apart, bool `[H, W]`; not at `ends`."""
     padded = F.pad(depth[None, None], (1, 1, 1, 1), mode="replicate")[0, 0]
     across = torch.maximum(
         (padded[1:-1, 2:] - depth) * shift[..., 0], (depth - padded[1:-1, :-2]) * shift[..., 0]
@@ -185,8 +180,7 @@ def _put_ends(
 ) -> None:
     """Put the pixels that near things end with to where they move, into the last three.
 
-    From the middle of such a pixel on the surface is torn, and the search may step over what is one
-    pixel wide; so they are moved one by one.
+    They are moved one by one, as the search may step over what is one pixel wide.
     """
     depths = depth[ends]
     moved = motion.here[ends] + motion.shift[ends] * depths.unsqueeze(-1)
@@ -210,8 +204,8 @@ def _filled(seen: Tensor, known: Tensor, depth: Tensor, reach: int) -> Tensor:
     far = -_largest_around((-depth).where(known, -1.0), radius)
     near = _largest_around(depth.where(known, 0.0), radius)
     is_far = depth <= far + FARTHER * (near - far)
-    # At the rim of a tear near and far are mixed: no colours to fill with, and on the far side no
-    # colours to keep.
+    # At the rim of a tear near and far are mixed: its colours fill nothing, and are not kept on the
+    # far side.
     rim = _largest((~known).to(depth), 1) > 0
     beside = _largest_around((~known).to(depth), radius) > 0
     lends = known & ~rim & (is_far | ~beside)

@@ -59,8 +59,6 @@ def refine(
         tolerance: difference of brightness, 0..1, that counts as an edge of the photograph; > 0.
 
     Returns: `[B, H, W]` in 0..1.
-    Raises ValueError: the map has another shape than the image, their numbers do not fit, the
-    radius is below 0 or the tolerance not above it, or one of them is not finite.
     """
     check_numbers(tolerance=tolerance)
     check_numbers(low=0, radius=radius)

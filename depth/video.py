@@ -30,10 +30,8 @@ def smooth_over_time(disparity: Tensor, frames: Tensor, sigma: float, each: Each
     Args:
         disparity: `[B, h, w]`, in the frames' order; changed in place.
         frames: the images, `[B, 3, H, W]` in 0..1, of any size.
-        sigma: in frames; 0 changes nothing.
+        sigma: in frames, ≥ 0; 0 changes nothing.
         each: wraps the frames' indices.
-
-    Raises ValueError for a sigma that is negative or not finite, or another number of frames.
     """
     check_numbers(low=0, smooth=sigma)
     if len(frames) != len(disparity):

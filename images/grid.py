@@ -40,9 +40,10 @@ def comparison_grid(
     letters = Lettering(font_size)
     above = [letters.label(text, width) for text in column_labels]
     beside = [letters.label(text, ROW_LABEL_WIDTH * font_size) for text in row_labels]
-    cell_width, cell_height = max(width, _width(above)), max(height, _height(beside))
-    lefts = _edges(columns, cell_width, _width(beside))
-    tops = _edges(rows, cell_height, _height(above))
+    label_width, high = _largest(above)
+    wide, label_height = _largest(beside)
+    cell_width, cell_height = max(width, label_width), max(height, label_height)
+    lefts, tops = _edges(columns, cell_width, wide), _edges(rows, cell_height, high)
     paper = Image.new("RGB", (lefts[-1], tops[-1]), PAPER)
     # There may be no labels, and the last edge begins no cell.
     for label, left in zip(above, lefts, strict=False):
@@ -102,12 +103,10 @@ def _check_labels(labels: Sequence[str], count: int, kind: str) -> None:
         )
 
 
-def _width(labels: Sequence[Label]) -> int:
-    return max((label.width for label in labels), default=0)
-
-
-def _height(labels: Sequence[Label]) -> int:
-    return max((label.height for label in labels), default=0)
+def _largest(labels: Sequence[Label]) -> tuple[int, int]:
+    """Width and height."""
+    sizes = [(label.width, label.height) for label in labels] or [(0, 0)]
+    return max(width for width, _ in sizes), max(height for _, height in sizes)
 
 
 def _edges(count: int, side: int, labels: int) -> list[int]:

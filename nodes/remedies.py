@@ -10,7 +10,7 @@ from typing import Any
 
 from ..depth.convention import NoDepthMap, OutOfRange
 from ..depth.convert import GreyMask
-from ..depth.depth_files import BeyondStatedRange, InvertedDistances
+from ..depth.depth_files import BeyondStatedRange
 from ..depth.fidelity import AnotherSection
 from ..depth.masks import MissingMap, OtherSize
 from ..depth.networks.estimators import CheckpointInstead
@@ -23,7 +23,6 @@ REMEDIES: dict[type[Exception], str] = {
     OutOfRange: "Convert Depth makes such a map: of distances, or of disparity with its unit "
     "'disparity, any range'.",
     BeyondStatedRange: "Convert Depth makes a depth map of distances that were kept.",
-    InvertedDistances: "Convert Depth makes what is near white.",
     GreyMask: "Make the mask black and white with Threshold Mask; or convert everywhere, and put "
     "the results together with Merge Depth.",
     AnotherSection: "Prepare Image and Crop for Inpainting crop both alike.",

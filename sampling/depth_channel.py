@@ -75,7 +75,6 @@ class DepthCondition:
         Resized bicubically, then normalised, then scaled by `strength`: that order is the
         training's (Stability-AI/stablediffusion, `ldm/models/diffusion/ddpm.py`,
         LatentDepth2ImageDiffusion). A flat map gives -1. A batch of maps repeats as a whole.
-
         Raises ValueError when `batch` is not a multiple of the number of maps.
         """
         check_shares(len(self.depth), "depth maps", batch, "latents")

@@ -74,12 +74,8 @@ def repainted_at(noise_mask: Tensor, sigma: float, sigmas: Sequence[float]) -> T
     Giving Each Pixel Its Strength", arXiv:2306.00950). Counted in steps, as KSampler's denoise is,
     and rounded to whole ones. At 0 a pixel is never free.
 
-    Args:
-        noise_mask: values 0..1 in any shape.
-        sigma: noise level at hand; samplers also ask between two steps.
-        sigmas: the run's noise levels, falling, one more than steps.
-
-    Returns: zeros and ones in the mask's shape and type.
+    The mask is in 0..1, of any shape; the result has zeros and ones. `sigmas` are the run's noise
+    levels, falling, one more than steps; `sigma` is the one at hand, or lies between two of them.
     """
     steps = len(sigmas) - 1
     levels = [-math.log(level) for level in sigmas if level > 0]

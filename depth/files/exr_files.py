@@ -42,10 +42,7 @@ def read_exr(path: Path) -> Tensor:
 
 
 def write_exr(path: Path, values: np.ndarray) -> None:
-    """One float32 channel `[H, W]`, ZIPped. It is called Y, luminance: programs show it as grey.
-
-    Raises OSError: the folder is missing or cannot be written.
-    """
+    """One float32 channel `[H, W]`, ZIPped. It is called Y, luminance: programs show it as grey."""
     library = _library()
     header = {"compression": library.ZIP_COMPRESSION, "type": library.scanlineimage}
     try:

@@ -38,10 +38,7 @@ PFM_HEADER = re.compile(rb"(P[fF])\s+(\d{1,9})\s+(\d{1,9})\s+([-+.\deE]{1,32})\s
 
 
 def read_npy(path: Path) -> Tensor:
-    """An array `[H, W]` or `[N, H, W]`, no pickle; float64 is rounded to float32.
-
-    Raises ValueError: a damaged file, another shape or type.
-    """
+    """An array `[H, W]` or `[N, H, W]`, no pickle; ValueError for another or a damaged file."""
     return _from_npy(path.read_bytes(), path)
 
 
@@ -53,10 +50,7 @@ def _from_npy(data: bytes, path: Path) -> Tensor:
 
 
 def read_npz(path: Path) -> Tensor:
-    """The array called `depth`, or the only one, as with `read_npy`.
-
-    Raises ValueError: a damaged file, several arrays without that name, another shape or type.
-    """
+    """The array called `depth`, or the only one, as with `read_npy`."""
     with _damage_named(path), zipfile.ZipFile(path) as file:
         entries = file.infolist()
     entry = _only_array(entries, path)
@@ -81,8 +75,6 @@ def read_pfm(path: Path) -> Tensor:
     """A portable float map, grey or RGB, of either byte order; its lines run from bottom to top.
 
     The size of its scale factor, which nobody agrees on, is not applied; a warning says so.
-
-    Raises ValueError: a damaged file.
     """
     data = path.read_bytes()
     header = PFM_HEADER.match(data)

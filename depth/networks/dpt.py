@@ -62,11 +62,8 @@ class DPT(MidasNetwork, Generic[W]):
             return cls(widths)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Relative inverse depth `[B, H, W]`, 0 or more, of RGB `[B, 3, H, W]` as `prepare` gives.
-
-        Raises ValueError for another shape, or sides that are not multiples of 32 pixels.
-        """
-        check_pixels(pixels)
+        """Relative inverse depth `[B, H, W]`, ≥ 0, of RGB `[B, 3, H, W]` as `prepare` gives it."""
+        check_pixels(pixels, self.PREPARATION)
         return self.scratch(self.pretrained(pixels))
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from .kinds import NETWORK_KINDS, TRANSFORMERS, NetworkKind, kind_of
 from .network import DepthNetwork
 
+SETTINGS = "with config.json and preprocessor_config.json"
 CHECKPOINT = "model.diffusion_model.input_blocks.0.0.weight"  # in Stable Diffusion's checkpoints
 
 
@@ -84,19 +85,11 @@ def recognise(names: Collection[str]) -> NetworkKind:
             "config.json"
         )
     if not kind.loadable:
-        raise UnknownDepthModel(_not_loadable(kind))
+        if kind.is_midas:
+            use = "which cannot be loaded; use another of the MiDaS networks"
+        elif kind.layout == TRANSFORMERS:
+            use = f"of transformers without its folder; put it into one, {SETTINGS}"
+        else:
+            use = f"use the same model as a folder in transformers' layout, {SETTINGS}"
+        raise UnknownDepthModel(f"this is a {kind.name}, {use}")
     return kind
-
-
-def _not_loadable(kind: NetworkKind) -> str:
-    if kind.is_midas:
-        return f"this is a {kind.name}, which cannot be loaded; use another of the MiDaS networks"
-    if kind.layout == TRANSFORMERS:
-        return (
-            f"this is a {kind.name} of transformers without its folder; put it into one, beside "
-            "its config.json and preprocessor_config.json"
-        )
-    return (
-        f"this is a {kind.name}; use the same model as a folder in transformers' layout, with "
-        "config.json and preprocessor_config.json"
-    )

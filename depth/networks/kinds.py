@@ -23,20 +23,13 @@ UNUSED = ("pretrained.model.norm.", "pretrained.model.head.", "scratch.refinenet
 
 @dataclass(frozen=True)
 class NetworkKind:
-    """A kind of depth network.
-
-    Attributes:
-        has: tensors by which it is known; all of them are there.
-        lacks: tensors that only its relatives have.
-        layout: ORIGINAL or TRANSFORMERS.
-        loadable: whether a weight file is enough to load it.
-    """
+    """A kind of depth network."""
 
     name: str
-    has: tuple[str, ...]
-    lacks: tuple[str, ...] = ()
-    layout: str = ORIGINAL
-    loadable: bool = False
+    has: tuple[str, ...]  # tensors by which it is known; all of them are there
+    lacks: tuple[str, ...] = ()  # tensors that only its relatives have
+    layout: str = ORIGINAL  # or TRANSFORMERS
+    loadable: bool = False  # whether a weight file is enough to load it
 
     @property
     def is_midas(self) -> bool:
@@ -84,18 +77,12 @@ NETWORK_KINDS: tuple[NetworkKind, ...] = (  # the first that fits
     NetworkKind("DPT", has=(_FUSION,), layout=TRANSFORMERS),
     NetworkKind(
         "Depth Pro",
-        has=(
-            "depth_pro.encoder.image_encoder.model.embeddings.cls_token",
-            "head.layers.0.weight",
-        ),
+        has=("depth_pro.encoder.image_encoder.model.embeddings.cls_token", "head.layers.0.weight"),
         layout=TRANSFORMERS,
     ),
     NetworkKind(
         "GLPN",
-        has=(
-            "glpn.encoder.patch_embeddings.0.proj.weight",
-            "decoder.stages.0.convolution.weight",
-        ),
+        has=("glpn.encoder.patch_embeddings.0.proj.weight", "decoder.stages.0.convolution.weight"),
         layout=TRANSFORMERS,
     ),
 )

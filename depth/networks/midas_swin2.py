@@ -87,15 +87,6 @@ class MidasSwin2(DPT[Widths]):
         with torch.random.fork_rng(devices=[]):
             return cls(widths)
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """As every network of the family, of 256 × 256 pixels only; else ValueError."""
-        if pixels.shape[-2:] != (SIDE, SIDE):
-            raise ValueError(
-                f"the input has shape {tuple(pixels.shape)}; {self.KIND.name} expects [batch, 3, "
-                f"{SIDE}, {SIDE}]"
-            )
-        return super().forward(pixels)
-
 
 def _current_name(name: str) -> str:
     """The downsampling after stage i is, in timm now, the one before stage i + 1."""

@@ -87,7 +87,6 @@ def network_size(
     MiDaS's "minimal" rule: of the two scales that bring a side to `resolution`, the one nearest 1
     is applied to both; its "upper bound": the smaller of the two. Then each side is rounded to a
     multiple of 32. Unlike there, no side gets shorter than 32.
-
     Raises ValueError for a resolution that is not a positive multiple of 32.
     """
     if resolution < MULTIPLE or resolution % MULTIPLE:
@@ -108,13 +107,17 @@ def network_size(
     return rounded(height), rounded(width)
 
 
-def check_pixels(pixels: Tensor) -> None:
-    """Raise ValueError unless the pixels are `[B, 3, H, W]` with sides of multiples of 32."""
+def check_pixels(pixels: Tensor, what: Preparation) -> None:
+    """Raise ValueError unless the pixels are `[B, 3, H, W]` with sides that a network can take."""
     batch, channels, height, width = pixels.shape if pixels.ndim == 4 else (0, 0, 0, 0)
-    if batch * height * width == 0 or channels != 3 or height % MULTIPLE or width % MULTIPLE:
+    is_fitting = not (height % MULTIPLE or width % MULTIPLE)
+    if what.fixed:
+        is_fitting = height == width == what.resolution
+    if batch * height * width == 0 or channels != 3 or not is_fitting:
+        sides = what.resolution if what.fixed else f"multiples of {MULTIPLE}"
         raise ValueError(
-            f"the input has shape {tuple(pixels.shape)}; MiDaS expects [batch, 3, height, "
-            f"width] with height and width multiples of {MULTIPLE}"
+            f"the input has shape {tuple(pixels.shape)}; MiDaS expects [batch, 3, height, width] "
+            f"with height and width {sides}"
         )
 
 
@@ -155,7 +158,6 @@ def load_strictly(network: Network, weights: Mapping[str, Tensor], what: str) ->
     """The network with the weights in it, in float32 and ready for inference.
 
     Tensors that are float32 are used as they are, without a copy.
-
     Raises ValueError when tensors are missing, unknown, or of another shape.
     """
     _check_fit(network.state_dict(), weights, what)
