@@ -119,8 +119,7 @@ def calls(*each: Call, count: int = 1) -> Call:
     return side
 
 
-def window(radius: int) -> np.ndarray:
-    """A square of ones for dilation and erosion."""
+def _window(radius: int) -> np.ndarray:
     return np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
 
 
@@ -129,14 +128,13 @@ def box(count: int, radius: int) -> Call:
     return calls(lambda: cv2.blur(MAP, (2 * radius + 1, 2 * radius + 1)), count=count)
 
 
-def blurs(count: int, sigma: float) -> Call:
-    """Gaussian blurs."""
+def _blurs(count: int, sigma: float) -> Call:
     return calls(lambda: cv2.GaussianBlur(MAP, (0, 0), sigma), count=count)
 
 
 def slopes() -> Call:
     """Brightness, and the nearest and farthest depth around every pixel, which refining needs."""
-    reach, luma = window(round(RADIUS / WINDOW)), torch.tensor(LUMA)
+    reach, luma = _window(round(RADIUS / WINDOW)), torch.tensor(LUMA)
     return calls(
         lambda: PHOTO @ luma, lambda: cv2.dilate(MAP, reach), lambda: cv2.erode(MAP, reach)
     )
@@ -145,7 +143,7 @@ def slopes() -> Call:
 def bilateral() -> Call:
     """Two blurs for every level of brightness."""
     levels = int(np.ceil(1 / TOLERANCE)) + 1
-    return calls(slopes(), blurs(2 * levels, RADIUS / SIGMA))
+    return calls(slopes(), _blurs(2 * levels, RADIUS / SIGMA))
 
 
 def mixture(mask: torch.Tensor, before: torch.Tensor, after: torch.Tensor) -> Call:
@@ -170,10 +168,10 @@ def matching(area: Area) -> Call:
     height, width = (side // BORDER for side in inside.shape)
     patch = area.cut(OTHER)
     maps = [np.ascontiguousarray(t[0].numpy()) for t in (patch, area.cut(DEPTH))]
-    rim = (cv2.dilate(inside, window(BORDER)) > inside).astype(np.float32)
+    rim = (cv2.dilate(inside, _window(BORDER)) > inside).astype(np.float32)
     return in_its_box(
         area,
-        lambda: cv2.dilate(inside, window(BORDER)),
+        lambda: cv2.dilate(inside, _window(BORDER)),
         lambda: [t * rim for t in maps],
         lambda: [
             cv2.resize(t, (width, height), interpolation=cv2.INTER_AREA) for t in (rim, *maps)
@@ -261,8 +259,7 @@ def put_together() -> Call:
 # --- The operations -------------------------------------------------------------------------------
 
 
-def merged(mode: Mode, match: Match = Match.NONE, mask: torch.Tensor | None = None) -> Call:
-    """A patch put into the map."""
+def _merged(mode: Mode, match: Match = Match.NONE, mask: torch.Tensor | None = None) -> Call:
     return lambda: merge(DEPTH, PATCH, mode, Placement(match=match), mask=mask)
 
 
@@ -286,10 +283,10 @@ def limited(area: Area) -> dict[str, tuple[Call, Call]]:
     mixed = mixture(mask, DEPTH, OTHER)
     return {
         "merge: nearest wins": (
-            merged(Mode.NEAREST, mask=mask),
+            _merged(Mode.NEAREST, mask=mask),
             in_its_box(area, lambda: torch.maximum(part, patch)),
         ),
-        "merge: over, matched": (merged(Mode.OVER, Match.SCALE, mask), matching(area)),
+        "merge: over, matched": (_merged(Mode.OVER, Match.SCALE, mask), matching(area)),
         "fill: relief": (lambda: fill(DEPTH, Shape.RELIEF, mask=mask), outline(area)),
         "fill: smooth": (lambda: fill(DEPTH, Shape.SMOOTH, mask=mask), pulled_and_pushed(area)),
         "limit": (lambda: limit(DEPTH, OTHER, mask), mixed),
@@ -305,31 +302,30 @@ def limited(area: Area) -> dict[str, tuple[Call, Call]]:
     }
 
 
-def adjusted(how: Adjustment) -> Call:
-    """The map, adjusted."""
+def _adjusted(how: Adjustment) -> Call:
     return lambda: adjust(DEPTH, how)
 
 
 # What is done, and the calls it is measured by.
 WHOLE: dict[str, tuple[Call, Call]] = {
     "adjust: levels": (
-        adjusted(Adjustment(near=0.8, far=0.2)),
+        _adjusted(Adjustment(near=0.8, far=0.2)),
         lambda: (DEPTH - 0.2).div_(0.6).clamp_(0, 1),
     ),
     "adjust: percentiles": (
-        adjusted(Adjustment(near=0.98, far=0.02, clip_by=ClipBy.PERCENTILE)),
+        _adjusted(Adjustment(near=0.98, far=0.02, clip_by=ClipBy.PERCENTILE)),
         calls(lambda: np.quantile(MAP, (0.02, 0.98)), lambda: (DEPTH - 0.2).div_(0.6).clamp_(0, 1)),
     ),
-    "adjust: gamma 1.8": (adjusted(Adjustment(gamma=1.8)), lambda: DEPTH ** (1 / 1.8)),
-    "adjust: contrast": (adjusted(Adjustment(contrast=0.9)), lambda: 0.5 + (DEPTH - 0.5) * 0.9),
-    "adjust: invert": (adjusted(Adjustment(invert=True)), lambda: 1 - DEPTH),
-    "adjust: gaussian": (adjusted(Adjustment(smooth=RADIUS)), blurs(1, RADIUS)),
+    "adjust: gamma 1.8": (_adjusted(Adjustment(gamma=1.8)), lambda: DEPTH ** (1 / 1.8)),
+    "adjust: contrast": (_adjusted(Adjustment(contrast=0.9)), lambda: 0.5 + (DEPTH - 0.5) * 0.9),
+    "adjust: invert": (_adjusted(Adjustment(invert=True)), lambda: 1 - DEPTH),
+    "adjust: gaussian": (_adjusted(Adjustment(smooth=RADIUS)), _blurs(1, RADIUS)),
     "adjust: gaussian, 32 times the radius": (
-        adjusted(Adjustment(smooth=32 * RADIUS)),
-        blurs(1, RADIUS),
+        _adjusted(Adjustment(smooth=32 * RADIUS)),
+        _blurs(1, RADIUS),
     ),
     "adjust: edge-preserving": (
-        adjusted(Adjustment(smooth=RADIUS, smoothing=Smoothing.EDGES)),
+        _adjusted(Adjustment(smooth=RADIUS, smoothing=Smoothing.EDGES)),
         box(4, RADIUS),
     ),
     "refine: joint bilateral": (lambda: refine(DEPTH, PHOTO, radius=RADIUS), bilateral()),
@@ -345,10 +341,10 @@ WHOLE: dict[str, tuple[Call, Call]] = {
         lambda: refine(DEPTH, PHOTO, Method.GUIDED, RADIUS),
         calls(slopes(), box(7, RADIUS // 2)),
     ),
-    "merge: nearest wins": (merged(Mode.NEAREST), lambda: torch.maximum(DEPTH, PATCH)),
-    "merge: farthest wins": (merged(Mode.FARTHEST), lambda: torch.minimum(DEPTH, PATCH)),
-    "merge: under": (merged(Mode.UNDER), lambda: torch.where(DEPTH > 0, DEPTH, PATCH)),
-    "merge: blend": (merged(Mode.BLEND), lambda: torch.lerp(DEPTH, PATCH, 0.5)),
+    "merge: nearest wins": (_merged(Mode.NEAREST), lambda: torch.maximum(DEPTH, PATCH)),
+    "merge: farthest wins": (_merged(Mode.FARTHEST), lambda: torch.minimum(DEPTH, PATCH)),
+    "merge: under": (_merged(Mode.UNDER), lambda: torch.where(DEPTH > 0, DEPTH, PATCH)),
+    "merge: blend": (_merged(Mode.BLEND), lambda: torch.lerp(DEPTH, PATCH, 0.5)),
     "fill: ramp": (
         lambda: fill(DEPTH, Shape.RAMP),
         lambda: torch.lerp(across, across.T, 0.5).clamp(0, 1),
