@@ -75,11 +75,14 @@ def _parts(path: Path, **how: bool) -> list[Any]:
 
 def _choice(parts: list[Any], path: Path) -> tuple[int, list[str]]:
     """Which part has the depth, and in which channels, by the headers alone."""
-    places = {  # by the name that a message gives to a channel
-        f"{part.name()}.{channel.name}" if len(parts) > 1 else channel.name: (index, channel)
-        for index, part in enumerate(parts)
-        for channel in part.header.get("channels", [])
-    }
+    try:
+        places = {  # by the name that a message gives to a channel
+            f"{part.name()}.{channel.name}" if len(parts) > 1 else channel.name: (index, channel)
+            for index, part in enumerate(parts)
+            for channel in part.header.get("channels", [])
+        }
+    except UnicodeDecodeError as error:  # the names are decoded here, not by the library
+        raise ValueError(f"{path} is damaged ({error}); write it again") from error
     chosen = [places[name] for name in depth_channels(places)]
     if not chosen:
         raise ValueError(
