@@ -182,7 +182,7 @@ def _write_folder(
     widths = None
     if model.has_midas:
         midas = part_of(model.file.tensors, Part.MIDAS.value)
-        shapes = Shapes({name: info.shape for name, info in midas.items()}, DPTHybrid.NAME)
+        shapes = Shapes({name: info.shape for name, info in midas.items()}, DPTHybrid.KIND.name)
         widths = Widths.from_shapes(shapes)
     configs = folder_settings(model.unet, model.vae, model.text, widths)
     settings = {name: json.dumps(config, indent=2) + "\n" for name, config in configs.items()}

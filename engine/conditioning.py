@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..sampling.depth_channel import Conditioning, DepthCondition, find_depth
+from ..sampling.depth_channel import Conditioning, DepthCondition
 from ..sampling.latents import fit_mask
+from .required_depth import required_depth
 from .samplers import sigma_at_percent
 
 log = logging.getLogger(__name__)
@@ -134,7 +135,7 @@ def _fitted(
         weight = box.of(_to_batch(mask, batch)) * values.get("mask_strength", 1.0)
     return Prompt(
         context=_to_batch(context.to(x.device), batch),
-        depth=channel(find_depth(values, which)),
+        depth=channel(required_depth(values, which)),
         area=asked,
         box=box,
         weight=weight * values.get("strength", 1.0),

@@ -35,7 +35,8 @@ from ..checkpoints.identify.diagnosis import Part
 from ..checkpoints.source import find_folder, folder_names
 from ..depth.networks.model_files import FOLDERS, SUFFIXES, find_model, model_names
 from ..engine import folders as engine_folders
-from ..sampling.depth_channel import Conditioning, find_depth
+from ..engine.required_depth import required_depth
+from ..sampling.depth_channel import Conditioning
 from ..sampling.latents import Latent, MaskRule, repainted_at
 
 T = TypeVar("T")
@@ -51,7 +52,7 @@ class SD2DepthModel(comfy.model_base.BaseModel):
         `prompt_type` (positive or negative) as keywords, and crops the result to its area. Raises
         MissingDepthError for a conditioning without a depth map.
         """
-        depth = find_depth(kwargs, kwargs["prompt_type"])
+        depth = required_depth(kwargs, kwargs["prompt_type"])
         batch, _, height, width = kwargs["noise"].shape
         return depth.channel(batch, height, width).to(kwargs["device"])
 

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from ..depth.convention import from_image, repair
-from ..depth.estimate import Settings
+from ..depth.estimate import Precision, Settings
 from ..depth.fidelity import Score, Target, best_of, heat_map
-from ..depth.networks.estimators import DepthModel, Precision
+from ..depth.networks.estimators import DepthModel
 from ..depth.networks.network import OWN
 from ..images.grid import comparison_grid
 from ..sampling.sweep import Sweep, sweep
 from . import inputs
-from .estimate import estimate
+from .estimate import estimate_batch
 from .node import Node
 from .remedies import answer
 
@@ -256,7 +256,7 @@ class SD2DepthFidelity(Node):
         """Check the target before the slow part, then estimate and score."""
         target = Target.fitted(repair(from_image(depth)), image.shape, mask)  # BHWC -> BHW
         settings = Settings(resolution, Precision(precision), flip, tiles)
-        scores = target.scores(estimate(image, depth_model, settings, self.DISPLAY_NAME))
+        scores = target.scores(estimate_batch(image, depth_model, settings, self.DISPLAY_NAME))
         best = best_of(scores)
         heat = heat_map(torch.stack([score.error_map for score in scores]), target.on)
         return image[best : best + 1], heat, _report(scores, best), best

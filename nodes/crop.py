@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from ..depth.convention import from_image, repair, to_image
-from ..depth.crop import DepthRange, crop_depth
+from ..depth.fit import DepthRange, crop_depth
 from ..images.crop import Fit, Stitch, check_image, crop, cut, frame_box, mask_box
 from ..images.masks import fit_images, resize_mask
 from . import inputs

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..depth.colormaps import TOLERANCE, ColourMap
 from ..depth.convention import from_image, repair, to_image
-from ..depth.files.depth_files import SUFFIXES, Beyond, FileFormat, Reading, read_depth, write_depth
+from ..depth.depth_files import SUFFIXES, Beyond, FileFormat, Reading, read_depth, write_depth
 from ..host import host
 from . import inputs
 from .node import DepthMapNode, Node

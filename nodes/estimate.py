@@ -6,8 +6,8 @@ from typing import Any
 from torch import Tensor
 
 from ..depth.convention import to_image
-from ..depth.estimate import Scope, Settings, estimate_all
-from ..depth.networks.estimators import DepthModel, Precision
+from ..depth.estimate import Precision, Scope, Settings, estimate
+from ..depth.networks.estimators import DepthModel
 from ..depth.networks.network import OWN
 from ..host import host
 from . import inputs
@@ -63,14 +63,14 @@ class SD2DepthEstimate(DepthMapNode):
         smooth: float = 0.0,
     ) -> tuple[Tensor]:
         settings = Settings(resolution, Precision(precision), flip, tiles, Scope(normalize), smooth)
-        return (to_image(estimate(image, depth_model, settings, self.DISPLAY_NAME)),)
+        return (to_image(estimate_batch(image, depth_model, settings, self.DISPLAY_NAME)),)
 
 
-def estimate(
+def estimate_batch(
     image: Tensor, depth_model: DepthModel, settings: Settings, description: str
 ) -> Tensor:
     """Depth `[B, H, W]` of IMAGE `[B, H, W, 3]`, under a progress bar of this description."""
     network = depth_model.network
     device = host.on_device(network)
     each = partial(host.progress, description=description)
-    return estimate_all(network, image, settings, device, each)
+    return estimate(network, image, settings, device, each)

@@ -8,7 +8,7 @@ hides an expert's input.
 from enum import Enum
 from typing import Any, NamedTuple
 
-from ..depth.networks.estimators import Precision
+from ..depth.estimate import Precision
 from ..depth.networks.network import OWN
 
 Input = tuple[Any, dict[str, Any]]

@@ -8,7 +8,34 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-REMEDIES: dict[type[Exception], str] = {}
+from ..depth.convention import NoDepthMap, OutOfRange
+from ..depth.convert import GreyMask
+from ..depth.depth_files import BeyondStatedRange
+from ..depth.fidelity import AnotherSection
+from ..depth.masks import MissingMap, OtherSize
+from ..depth.networks.estimators import CheckpointInstead
+from ..images.crop import HasAlpha, OtherImage
+from ..images.masks import OtherShape
+
+REMEDIES: dict[type[Exception], str] = {
+    NoDepthMap: "Prepare Image passes one on only when its input `depth` is connected. Use "
+    "Estimate Depth on its image instead.",
+    OutOfRange: "Convert Depth makes such a map: of distances, or of disparity with its unit "
+    "'disparity, any range'.",
+    BeyondStatedRange: "Convert Depth makes a depth map of distances that were kept.",
+    GreyMask: "Make the mask black and white with Threshold Mask; or convert everywhere, and put "
+    "the results together with Merge Depth.",
+    AnotherSection: "Prepare Image and Crop for Inpainting crop both alike.",
+    MissingMap: "Connect one to the input `other`, or choose keep.",
+    OtherSize: "Upscale Image makes them so.",
+    CheckpointInstead: "Use Load SD2 Depth Checkpoint, which also gives the depth network inside "
+    "it.",
+    HasAlpha: "Take its alpha channel off first (Split Image with Alpha).",
+    OtherImage: "Connect what VAE Decode gives for the image of Crop for Inpainting or Prepare "
+    "Image.",
+    OtherShape: "Paint the mask on this very image, or take the mask output of the node that this "
+    "image comes from.",
+}
 
 
 def with_remedies(node: type) -> type:
@@ -24,15 +51,16 @@ def _explained(execute: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return execute(*arguments, **inputs)
         except tuple(REMEDIES) as error:
-            error.args = (f"{error} {remedy(error)}",)
+            error.args = (explanation(error),)
             raise
 
     return explained
 
 
-def remedy(error: Exception) -> str:
-    """What to do about an error; "" where nothing is known."""
-    return next((REMEDIES[kind] for kind in type(error).__mro__ if kind in REMEDIES), "")
+def explanation(error: Exception) -> str:
+    """What an error found, and what to do about it where that is known."""
+    remedy = next((REMEDIES[kind] for kind in type(error).__mro__ if kind in REMEDIES), None)
+    return f"{str(error).removesuffix('.')}. {remedy}" if remedy else str(error)
 
 
 def answer(check: Callable[..., object], *values: Any) -> bool | str:
@@ -40,5 +68,5 @@ def answer(check: Callable[..., object], *values: Any) -> bool | str:
     try:
         check(*values)
     except (FileNotFoundError, ValueError) as error:
-        return f"{error} {remedy(error)}".rstrip()
+        return explanation(error)
     return True

@@ -16,7 +16,8 @@ from sd2_depth2img.checkpoints.files.weights import TensorInfo, open_weights
 from sd2_depth2img.checkpoints.identify.diagnosis import Family, Kind, Part, identify
 from sd2_depth2img.checkpoints.identify.inspection import diagnose
 from sd2_depth2img.checkpoints.identify.kinds import advice
-from sd2_depth2img.depth.networks import estimators
+from sd2_depth2img.depth.networks.estimators import recognise
+from sd2_depth2img.depth.networks.kinds import NETWORK_KINDS
 from sd2_depth2img.tests.checkpoints.identify import real_layouts as real
 
 SD1, SD2, SDXL, OTHER = Family.SD1, Family.SD2, Family.SDXL, Family.OTHER
@@ -522,8 +523,8 @@ def test_every_kind_has_advice():
     assert "models/depth" in advice(Kind.MIDAS)
 
 
-MIDAS = [kind for kind in estimators.KINDS if "MiDaS" in kind.name]
-OTHERS = [kind for kind in estimators.KINDS if kind.name.startswith(("Depth Any", "Zoe"))]
+MIDAS = [kind for kind in NETWORK_KINDS if kind.is_midas]
+OTHERS = [kind for kind in NETWORK_KINDS if kind.name.startswith("ZoeDepth network")]
 
 
 @pytest.mark.parametrize("kind", [*MIDAS, *OTHERS], ids=lambda kind: kind.name)
@@ -535,7 +536,7 @@ def test_depth_networks_have_the_names_that_their_loader_gives_them(kind):
 
 def test_real_files_of_midas_are_told_alike():
     names = layout("MiDaS DPT-Hybrid").keys()
-    assert estimators.recognise(names).name == identify(infos(layout("MiDaS DPT-Hybrid"))).variant
+    assert recognise(names).name == identify(infos(layout("MiDaS DPT-Hybrid"))).variant
 
 
 # --- files ---------------------------------------------------------------------------------------
