@@ -25,7 +25,8 @@ from ...nodes.inpaint import SD2DepthUnderMask
 from ...nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
 from ...nodes.preview import SD2DepthParallax
 from ...sampling.depth_channel import DepthCondition
-from ...workflows.core_nodes.files import read_image, to_pil
+from ...workflows.core_nodes.load import read_image
+from ...workflows.core_nodes.save import to_pil
 
 SIZE = 256  # pixels; what the bundled checkpoint was trained at
 COLUMNS = 6

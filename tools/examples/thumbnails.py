@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ...disk import written_whole
 from ...engine import folders
-from ...workflows.core_nodes.files import to_pil
-from ...workflows.core_nodes.images import mask_to_image
+from ...workflows.core_nodes.masks import mask_to_image
+from ...workflows.core_nodes.save import to_pil
 from ...workflows.edits import Editor
 from ...workflows.graph import Results, Runner, parse_workflow
 from .page import Output, Page

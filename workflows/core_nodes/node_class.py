@@ -1,16 +1,32 @@
-"""V1 node classes made of functions: the form in which `standalone/` writes ComfyUI's own nodes."""
+"""V1 node classes made of functions: the form in which ComfyUI's own nodes are written here."""
+
+# ruff: noqa: N802 - INPUT_TYPES is ComfyUI's name
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 Spec = tuple[Any, ...]
-Nodes = dict[str, type]
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 MAX_SIZE = 16384  # pixels; ComfyUI's MAX_RESOLUTION
 
 IMAGE, MASK, LATENT, CONDITIONING = ("IMAGE",), ("MASK",), ("LATENT",), ("CONDITIONING",)
 MODEL, CLIP, VAE = ("MODEL",), ("CLIP",), ("VAE",)
 WORKFLOW = {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}  # hidden inputs
+
+
+class NodeClass(Protocol):
+    """What ComfyUI and the engine ask of a V1 node class; other attributes are optional."""
+
+    RETURN_TYPES: Any
+    FUNCTION: str
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """{"required" | "optional": {name: (type, options)}, "hidden": {name: kind}}."""
+
+
+Nodes = dict[str, type[NodeClass]]
 
 
 def node(
@@ -24,7 +40,7 @@ def node(
     hidden: Mapping[str, str] | None = None,
     names: Sequence[str] | None = None,
     output: bool = False,
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+) -> Callable[[Function], Function]:
     """Make a V1 node class of the function below and enter it in `nodes` as `name`.
 
     A function with one result returns it bare; an output node returns ComfyUI's dict of "ui"
@@ -33,7 +49,7 @@ def node(
     inputs = {"required": required, "optional": optional or {}, "hidden": hidden or {}}
     bare = len(returns) == 1 and not output
 
-    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+    def register(function: Function) -> Function:
         def execute(self: Any, **values: Any) -> Any:
             result = function(**values)
             return (result,) if bare else result
@@ -70,8 +86,3 @@ def number(default: float, low: float, high: float, step: float = 0.01, **more: 
 def string(default: str = "", **more: Any) -> Spec:
     """A STRING input."""
     return ("STRING", {"default": default, **more})
-
-
-def boolean(default: bool = False) -> Spec:
-    """A BOOLEAN input."""
-    return ("BOOLEAN", {"default": default})
