@@ -254,7 +254,8 @@ def _furnish(base: Path, checkpoint: Path) -> None:
     for folder in ("input", "output", "temp", "user"):
         (base / folder).mkdir()
     (base / "custom_nodes" / "sd2-depth2img").symlink_to(PACK, target_is_directory=True)
-    shutil.copy(HERE / "small_sd2.py", base / "custom_nodes")
+    for extension in ("small_sd2.py", "tensor_nodes.py"):
+        shutil.copy(HERE / extension, base / "custom_nodes")
     shutil.copy(checkpoint, base / "models" / "checkpoints" / DepthGraph.CHECKPOINT)
     for number, name in enumerate(DepthGraph.DEPTH_FILES):
         Image.fromarray(_depth_pixels(number)).save(base / "input" / name)
