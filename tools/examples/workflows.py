@@ -21,7 +21,13 @@ from .page import (
 
 SIZE = 256  # pixels; what the bundled checkpoint was trained at
 LARGE = 384  # the largest at which it paints well
-SAMPLING = {"steps": 20, "cfg": 3.0, "sampler_name": "dpmpp_2m", "scheduler": "karras"}
+SIZES = "**size** of *Prepare Image* to 512, **resolution** to 384"  # for the real checkpoint
+SAMPLING: dict[str, Any] = {
+    "steps": 20,
+    "cfg": 3.0,
+    "sampler_name": "dpmpp_2m",
+    "scheduler": "karras",
+}
 
 
 def depth_to_image(page: Page) -> None:
@@ -35,14 +41,12 @@ def depth_to_image(page: Page) -> None:
     page.column()
     depth = _estimate(page, model, scaled)
     prompts = _prompts(page, model, "a red clay statue on a blue background, light from the left")
-    page.group("Depth and latent", VIOLET, 400, below=True)
-    encoded = page.add("SD2DepthEncode", depth=depth, **prompts)
+    encoded = _encoded(page, depth=depth, **prompts)
     latent = page.add("VAEEncode", pixels=scaled, vae=model["vae"])
     image = _painted(page, model, encoded, latent)
     _saved(page, image, "depth2img")
-    page.group(NOTES, GREY, 480)
-    page.note(
-        "What to try",
+    _notes(
+        page,
         """
 ### Things to try
 
@@ -53,8 +57,9 @@ photo's colours.
 program, load it with *Load Depth Map* and move one wire: its output into *depth* of *Encode Depth*.
 - **strength** of *Encode Depth*: below 1 the depth counts less; at 0 the model sees none.
 """,
+        "*Width and height* to 512, **resolution** of *Estimate Depth* to 384",
+        title="What to try",
     )
-    _about_the_model(page, "*Width and height* to 512, **resolution** of *Estimate Depth* to 384")
     page.show(image, columns=1, insets=[scaled, depth])
 
 
@@ -65,15 +70,7 @@ def inpaint_with_depth(page: Page) -> None:
     page.group("Depth and mask", GREEN)
     depth = _estimate(page, model, photo)
     page.column()
-    mask = page.add(
-        "SD2DepthStrengthMap",
-        "Mask: what is near",
-        depth=depth,
-        near_strength=1.0,
-        far_strength=0.0,
-        threshold=0.35,
-        softness=0.0,
-    )
+    mask = _near(page, "Mask: what is near", depth, threshold=0.35, softness=0.0)
     page.add("MaskPreview", "White is repainted", mask=mask)
     page.group("At the model's size", VIOLET)
     cut = page.add("SD2DepthCrop", image=photo, mask=mask, depth=depth, size=SIZE, padding=32)
@@ -87,9 +84,8 @@ def inpaint_with_depth(page: Page) -> None:
     image = _painted(page, model, encoded, latent)
     whole = page.add("SD2DepthStitch", stitch=cut["stitch"], image=image)
     _saved(page, whole, "inpainted")
-    page.group(NOTES, GREY, 480)
-    page.note(
-        "What it shows",
+    _notes(
+        page,
         """
 ### Inpainting that keeps the shape
 
@@ -103,8 +99,8 @@ wire from its **MASK** output to **mask** of *Crop for Inpainting*.
 - **Remove** an object: put *Depth Under Mask* with *smooth fill* between the cropped depth and \
 *Encode Depth*.
 """,
+        "**size** of *Crop for Inpainting* to 512, **resolution** to 384",
     )
-    _about_the_model(page, "**size** of *Crop for Inpainting* to 512, **resolution** to 384")
     page.show(photo["IMAGE"], depth, mask, whole, columns=2)
 
 
@@ -117,24 +113,20 @@ def style_transfer(page: Page) -> None:
         "a black ink drawing on a yellow background",
     )
     model = _model(page)
-    photo = _prepared(page, _photo(page))
-    page.column()
-    depth = _estimate(page, model, photo["image"])
+    photo, depth = _photo_and_depth(page, model)
     page.group("Four styles", YELLOW, 400)
     prompt = page.add("SD2DepthPromptList", "One style a line", prompts="\n".join(styles))
     positive = page.add(
         "CLIPTextEncode", "Every style", GREEN_NODE, clip=model["clip"], text=prompt
     )
     negative = _negative(page, model)
-    page.group("Depth and latent", VIOLET, 400, below=True)
-    encoded = page.add("SD2DepthEncode", positive=positive, negative=negative, depth=depth)
-    latent = page.add("VAEEncode", pixels=photo["image"], vae=model["vae"])
+    encoded = _encoded(page, positive=positive, negative=negative, depth=depth)
+    latent = page.add("VAEEncode", pixels=photo, vae=model["vae"])
     image = _painted(page, model, encoded, latent)
     grid = page.add("SD2DepthGrid", images=image, column_labels=prompt)
     _saved(page, grid, "styles")
-    page.group(NOTES, GREY, 480)
-    page.note(
-        "What it shows",
+    _notes(
+        page,
         """
 ### One photo, four styles
 
@@ -146,8 +138,7 @@ side. Seed and depth map are the same, so that only the style differs.
 - To keep single images too, add a *Save Image* behind *VAE Decode*.
 """,
     )
-    _about_the_model(page, "**size** of *Prepare Image* to 512, **resolution** to 384")
-    page.show(photo["image"], depth, image, columns=3)
+    page.show(photo, depth, image, columns=3)
 
 
 def steal_a_pose(page: Page) -> None:
@@ -155,17 +146,9 @@ def steal_a_pose(page: Page) -> None:
     model = _model(page)
     photo = _prepared(page, _photo(page))
     page.group("The pose alone", GREEN)
-    depth = _estimate(page, model, photo["image"])
+    depth = _estimate(page, model, photo)
     page.column()
-    subject = page.add(
-        "SD2DepthStrengthMap",
-        "What is near",
-        depth=depth,
-        near_strength=1.0,
-        far_strength=0.0,
-        threshold=0.4,
-        softness=0.1,
-    )
+    subject = _near(page, "What is near", depth, threshold=0.4, softness=0.1)
     size = page.add("GetImageSize", image=depth)
     width, height = size["width"], size["height"]
     nothing = page.add("EmptyImage", "Nothing behind it", width=width, height=height)
@@ -175,14 +158,12 @@ def steal_a_pose(page: Page) -> None:
     )
     page.add("PreviewImage", "The pose: all else is far", images=pose)
     prompts = _prompts(page, model, "a yellow metal statue on a purple background")
-    page.group("Depth and latent", VIOLET, 400, below=True)
-    encoded = page.add("SD2DepthEncode", depth=pose, **prompts)
+    encoded = _encoded(page, depth=pose, **prompts)
     latent = page.add("EmptyLatentImage", width=width, height=height)
     image = _painted(page, model, encoded, latent)
     _saved(page, image, "pose")
-    page.group(NOTES, GREY, 480)
-    page.note(
-        "What it shows",
+    _notes(
+        page,
         """
 ### Someone's pose, and nothing else
 
@@ -196,20 +177,16 @@ it to the pose.
 - **strength** of *Encode Depth* at 0.7 lets clothes and hair differ more.
 """,
     )
-    _about_the_model(page, "**size** of *Prepare Image* to 512, **resolution** to 384")
-    page.show(photo["image"], depth, pose, image, columns=2)
+    page.show(photo, depth, pose, image, columns=2)
 
 
 def portrait_variation(page: Page) -> None:
     """Four images of one photo, and the one that keeps its shape best."""
     model = _model(page)
-    photo = _prepared(page, _photo(page))
-    page.column()
-    depth = _estimate(page, model, photo["image"])
+    photo, depth = _photo_and_depth(page, model)
     prompts = _prompts(page, model, "a pink plastic statue on a green background")
-    page.group("Depth and four latents", VIOLET, 400, below=True)
-    encoded = page.add("SD2DepthEncode", depth=depth, **prompts)
-    latent = page.add("VAEEncode", pixels=photo["image"], vae=model["vae"])
+    encoded = _encoded(page, "Depth and four latents", depth=depth, **prompts)
+    latent = page.add("VAEEncode", pixels=photo, vae=model["vae"])
     latents = page.add("RepeatLatentBatch", "How many", samples=latent, amount=4)
     image = _painted(page, model, encoded, latents, "Sample", denoise=0.9)
     page.group("Compare and save", RED, 400)
@@ -224,9 +201,8 @@ def portrait_variation(page: Page) -> None:
     )
     page.add("PreviewAny", "Which is best, and why", source=fidelity["report"])
     _saved(page, fidelity["best"], "portrait")
-    page.group(NOTES, GREY, 480)
-    page.note(
-        "What it shows",
+    _notes(
+        page,
         """
 ### Variations of a portrait
 
@@ -237,9 +213,9 @@ Fidelity* estimates the depth of all four again and saves the one that kept it b
 - **amount** of *How many*: as many as fit into memory.
 - To keep all of them, wire *VAE Decode* to *Save Image*.
 """,
+        "**size** of *Prepare Image* to 512, both **resolution**s to 384",
     )
-    _about_the_model(page, "**size** of *Prepare Image* to 512, both **resolution**s to 384")
-    page.show(photo["image"], depth, image, columns=3)
+    page.show(photo, depth, image, columns=3)
 
 
 def subject_and_background(page: Page) -> None:
@@ -247,20 +223,11 @@ def subject_and_background(page: Page) -> None:
     model = _model(page)
     photo = _prepared(page, _photo(page))
     page.group("Depth masks", GREEN)
-    depth = _estimate(page, model, photo["image"])
+    depth = _estimate(page, model, photo)
     page.column()
     limits = {"threshold": 0.4, "softness": 0.0}
-    near, far = (
-        page.add(
-            "SD2DepthStrengthMap",
-            title,
-            depth=depth,
-            near_strength=strength,
-            far_strength=1.0 - strength,
-            **limits,
-        )
-        for title, strength in (("Subject", 1.0), ("Background", 0.0))
-    )
+    near = _near(page, "Subject", depth, **limits)
+    far = _near(page, "Background", depth, near=0.0, **limits)
     page.add("MaskPreview", "White is the subject", mask=near)
     page.group("Two prompts", YELLOW, 400)
     texts = (
@@ -275,12 +242,11 @@ def subject_and_background(page: Page) -> None:
     page.group("Depth and latent", VIOLET)
     both = page.add("ConditioningCombine", conditioning_1=regional[0], conditioning_2=regional[1])
     encoded = page.add("SD2DepthEncode", positive=both, negative=negative, depth=depth)
-    latent = page.add("VAEEncode", pixels=photo["image"], vae=model["vae"])
+    latent = page.add("VAEEncode", pixels=photo, vae=model["vae"])
     image = _painted(page, model, encoded, latent)
     _saved(page, image, "subject_background")
-    page.group(NOTES, GREY, 480)
-    page.note(
-        "What it shows",
+    _notes(
+        page,
         """
 ### Prompts of their own for subject and background
 
@@ -294,16 +260,13 @@ whole.
 - A third prompt: another *Conditioning (Set Mask)* and another *Conditioning (Combine)*.
 """,
     )
-    _about_the_model(page, "**size** of *Prepare Image* to 512, **resolution** to 384")
-    page.show(photo["image"], near, depth, image, columns=2)
+    page.show(photo, near, depth, image, columns=2)
 
 
 def hand_edited_depth(page: Page) -> None:
     """An estimated depth map with something added to it."""
     model = _model(page)
-    photo = _prepared(page, _photo(page))
-    page.column()
-    depth = _estimate(page, model, photo["image"])
+    photo, depth = _photo_and_depth(page, model)
     page.group("A ball", GREEN)
     ball, disc = _ball(page, 96)
     ball = page.add("MaskToImage", mask=ball)
@@ -319,14 +282,12 @@ def hand_edited_depth(page: Page) -> None:
     )
     page.add("PreviewImage", "Edited depth map", images=edited)
     prompts = _prompts(page, model, "a red clay statue on a blue background, light from the left")
-    page.group("Depth and latent", VIOLET, 400, below=True)
-    encoded = page.add("SD2DepthEncode", depth=edited, **prompts)
-    latent = page.add("VAEEncode", pixels=photo["image"], vae=model["vae"])
+    encoded = _encoded(page, depth=edited, **prompts)
+    latent = page.add("VAEEncode", pixels=photo, vae=model["vae"])
     image = _painted(page, model, encoded, latent)
     _saved(page, image, "edited_depth")
-    page.group(NOTES, GREY, 480)
-    page.note(
-        "What it shows",
+    _notes(
+        page,
         """
 ### The image follows the map
 
@@ -339,11 +300,9 @@ edit it.
 program, put it into *Load Depth Map* and move one wire: its output into **depth** of *Encode \
 Depth*. Paint with soft greys; a grey in between is a place in between.
 """,
+        "**size** of *Prepare Image* to 512, **resolution** to 384, the ball twice as large",
     )
-    _about_the_model(
-        page, "**size** of *Prepare Image* to 512, **resolution** to 384, the ball twice as large"
-    )
-    page.show(photo["image"], depth, edited, image, columns=2)
+    page.show(photo, depth, edited, image, columns=2)
 
 
 def from_a_depth_map_alone(page: Page) -> None:
@@ -353,52 +312,24 @@ def from_a_depth_map_alone(page: Page) -> None:
     floor = page.add("SolidMask", "Near edge of the floor", value=0.5, width=SIZE, height=112)
     slope = page.add("FeatherMask", "Away to the horizon", mask=floor, top=112)
     sky = page.add("SolidMask", "Far away", value=0.0, width=SIZE, height=SIZE)
-    scene = page.add(
-        "MaskComposite",
-        "Floor below the horizon",
-        destination=sky,
-        source=slope,
-        x=0,
-        y=144,
-        operation="add",
-    )
+    scene = _added(page, "Floor below the horizon", sky, slope, 0, 144)
     page.group("A pedestal and a ball", GREEN)
     block = page.add("SolidMask", "Pedestal", value=0.35, width=112, height=88)
-    scene = page.add(
-        "MaskComposite",
-        "Pedestal on the floor",
-        destination=scene,
-        source=block,
-        x=72,
-        y=144,
-        operation="add",
-    )
+    scene = _added(page, "Pedestal on the floor", scene, block, 72, 144)
     page.column()
     ball, disc = _ball(page, 144)
-    cut = page.add(
-        "MaskComposite", "Cut out", destination=ball, source=disc, x=0, y=0, operation="multiply"
-    )
+    cut = page.add("MaskComposite", "Cut out", destination=ball, source=disc)  # their product
     page.column()
-    scene = page.add(
-        "MaskComposite",
-        "Ball on the pedestal",
-        destination=scene,
-        source=cut,
-        x=56,
-        y=16,
-        operation="add",
-    )
+    scene = _added(page, "Ball on the pedestal", scene, cut, 56, 16)
     depth = page.add("MaskToImage", mask=scene)
     page.add("PreviewImage", "Depth map: white = near", images=depth)
     prompts = _prompts(page, model, "a white marble statue on a blue background")
-    page.group("Depth and latent", VIOLET, 400, below=True)
-    encoded = page.add("SD2DepthEncode", depth=depth, **prompts)
+    encoded = _encoded(page, depth=depth, **prompts)
     latent = page.add("EmptyLatentImage", "Size of the image", width=SIZE, height=SIZE)
     image = _painted(page, model, encoded, latent)
     _saved(page, image, "from_depth")
-    page.group(NOTES, GREY, 480)
-    page.note(
-        "What it shows",
+    _notes(
+        page,
         """
 ### A depth map and a prompt are enough
 
@@ -411,32 +342,28 @@ pedestal, a ball.
 *Encode Depth*. If black is near in it, switch **invert** on. It may have any size, but the shape \
 of *Size of the image*.
 """,
+        "*Size of the image* to 512 x 512 (the map is fitted to it)",
     )
-    _about_the_model(page, "*Size of the image* to 512 x 512 (the map is fitted to it)")
     page.show(image, columns=1, insets=[depth])
 
 
 def strength_comparison(page: Page) -> None:
     """Image-to-image above depth-to-image, at rising denoising strengths."""
     model = _model(page)
-    photo = _prepared(page, _photo(page))
-    page.column()
-    depth = _estimate(page, model, photo["image"])
+    photo, depth = _photo_and_depth(page, model)
     page.group("Strengths", GREEN, below=True)
     sweep = page.add(
         "SD2DepthStrengthSweep", strengths="0.4, 0.6, 0.8, 1.0", depth_strengths="0, 1"
     )
     prompts = _prompts(page, model, "a red clay statue on a blue background, light from the left")
-    page.group("Depth and latent", VIOLET, 400, below=True)
-    encoded = page.add("SD2DepthEncode", depth=depth, strength=sweep["depth_strength"], **prompts)
-    latent = page.add("VAEEncode", pixels=photo["image"], vae=model["vae"])
+    encoded = _encoded(page, depth=depth, strength=sweep["depth_strength"], **prompts)
+    latent = page.add("VAEEncode", pixels=photo, vae=model["vae"])
     image = _painted(page, model, encoded, latent, denoise=sweep["denoise"])
     labels = {name: sweep[name] for name in ("column_labels", "row_labels")}
     grid = page.add("SD2DepthGrid", images=image, **labels)
     _saved(page, grid, "strengths")
-    page.group(NOTES, GREY, 480)
-    page.note(
-        "What it shows",
+    _notes(
+        page,
         """
 ### What the depth map is good for
 
@@ -450,7 +377,6 @@ depth-to-image: the colours follow the prompt, the shapes stay, even at 1.0.
 - **depth_strengths** such as *0, 0.5, 1*: more rows.
 """,
     )
-    _about_the_model(page, "**size** of *Prepare Image* to 512, **resolution** to 384")
     page.show(image, columns=4)
 
 
@@ -460,17 +386,16 @@ def second_pass(page: Page) -> None:
     photo = _photo(page)
     large = _prepared(page, photo, LARGE)
     page.column()
-    depth = _estimate(page, model, large["image"])
+    depth = _estimate(page, model, large)
     small = page.add(
         "ImageScaleBy",
         "For the first pass",
-        image=large["image"],
+        image=large,
         upscale_method="area",
         scale_by=0.5,
     )
     prompts = _prompts(page, model, "a red clay statue on a blue background, light from the left")
-    page.group("Depth and latent", VIOLET, 400, below=True)
-    encoded = page.add("SD2DepthEncode", depth=depth, **prompts)
+    encoded = _encoded(page, depth=depth, **prompts)
     latent = page.add("VAEEncode", pixels=small, vae=model["vae"])
     page.group("First pass", RED)
     draft = _sampler(page, model, encoded, latent)
@@ -481,9 +406,8 @@ def second_pass(page: Page) -> None:
     final = _sampler(page, model, encoded, larger, denoise=0.55)
     image = page.add("VAEDecode", samples=final, vae=model["vae"])
     _saved(page, image, "second_pass")
-    page.group(NOTES, GREY, 480)
-    page.note(
-        "What it shows",
+    _notes(
+        page,
         """
 ### One conditioning, two sizes
 
@@ -496,9 +420,7 @@ image appears.
 - Another **scale_by** of *Upscale Latent By*: also change *For the first pass*, which is its \
 inverse.
 """,
-    )
-    _about_the_model(
-        page, "**size** of *Prepare Image* to 1024, for a first pass of 512; **resolution** to 384"
+        "**size** of *Prepare Image* to 1024, for a first pass of 512; **resolution** to 384",
     )
     page.show(shown, image, columns=2)
 
@@ -538,8 +460,15 @@ def _photo(page: Page) -> Node:
     return page.add("LoadImage", "Your photo", image="example.png")
 
 
-def _prepared(page: Page, photo: Node, size: int = SIZE) -> Node:
-    return page.add("SD2DepthPrepare", image=photo, size=size)
+def _prepared(page: Page, photo: Node, size: int = SIZE) -> Output:
+    return page.add("SD2DepthPrepare", image=photo, size=size)["image"]
+
+
+def _photo_and_depth(page: Page, model: Node) -> tuple[Output, Node]:
+    """Both at the model's size, in one group."""
+    photo = _prepared(page, _photo(page))
+    page.column()
+    return photo, _estimate(page, model, photo)
 
 
 def _estimate(page: Page, model: Node, image: Node | Output) -> Node:
@@ -551,11 +480,23 @@ def _estimate(page: Page, model: Node, image: Node | Output) -> Node:
     return depth
 
 
+def _near(page: Page, title: str, depth: Node, near: float = 1.0, **limits: float) -> Node:
+    """A mask of what is near; with `near` 0 of what is far."""
+    strengths = {"near_strength": near, "far_strength": 1.0 - near}
+    return page.add("SD2DepthStrengthMap", title, depth=depth, **strengths, **limits)
+
+
 def _prompts(page: Page, model: Node, text: str) -> dict[str, Node]:
     """Both prompts, in a group of their own."""
     page.group("What to paint", YELLOW, 400)
     positive = page.add("CLIPTextEncode", "Prompt", GREEN_NODE, clip=model["clip"], text=text)
     return {"positive": positive, "negative": _negative(page, model)}
+
+
+def _encoded(page: Page, title: str = "Depth and latent", /, **inputs: Any) -> Node:
+    """The depth map in the conditioning, in a group that the latent joins."""
+    page.group(title, VIOLET, 400, below=True)
+    return page.add("SD2DepthEncode", **inputs)
 
 
 def _negative(page: Page, model: Node) -> Node:
@@ -570,16 +511,15 @@ def _ball(page: Page, size: int) -> tuple[Node, Node]:
     disc = page.add("ThresholdMask", "Without the corners", mask=pyramid, value=0.25)
     page.column()
     hollow = page.add("InvertMask", mask=pyramid)
-    round_ = page.add(
-        "MaskComposite",
-        "Without the tip",
-        destination=hollow,
-        source=hollow,
-        x=0,
-        y=0,
-        operation="multiply",
-    )
+    round_ = page.add("MaskComposite", "Without the tip", destination=hollow, source=hollow)
     return page.add("InvertMask", "Ball", mask=round_), disc
+
+
+def _added(page: Page, title: str, scene: Node, shape: Node, x: int, y: int) -> Node:
+    """A shape in a scene of masks, its corner at (x, y)."""
+    return page.add(
+        "MaskComposite", title, destination=scene, source=shape, x=x, y=y, operation="add"
+    )
 
 
 def _painted(
@@ -614,7 +554,10 @@ def _saved(page: Page, image: Node | Output, prefix: str) -> None:
     page.add("SaveImage", images=image, filename_prefix=prefix)
 
 
-def _about_the_model(page: Page, sizes: str) -> None:
+def _notes(page: Page, text: str, sizes: str = SIZES, title: str = "What it shows") -> None:
+    """What the workflow is for, and what changes with the real checkpoint, in a group."""
+    page.group(NOTES, GREY, 480)
+    page.note(title, text)
     page.note(
         "Model and size",
         f"""

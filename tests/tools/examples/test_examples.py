@@ -143,7 +143,7 @@ def test_insets_lie_in_the_lower_left_corner():
 def test_a_thumbnail_is_made_of_what_the_workflow_painted(tmp_path):
     page = draw("From a Depth Map Alone")
     for node in page.nodes:
-        make_quick({"": {"inputs": node.inputs, "class_type": node.type}}, "")
+        make_quick({"": {"inputs": node.inputs, "class_type": node.class_type}}, "")
     image = thumbnail(page, FOLDER / "astronaut.jpg", Runner())
     assert image.size == (512, 512)
     inset = np.asarray(image)[-136:-10, 10:130].astype(int)
