@@ -12,10 +12,12 @@ from pathlib import Path
 
 import torch
 
-from sd2_depth2img.engine.networks import EngineModel
+from sd2_depth2img.checkpoints.checkpoint import Checkpoint
+from sd2_depth2img.engine.networks import EngineCLIP, EngineModel, EngineVAE, load
 from sd2_depth2img.tools.make_checkpoint import FULL, MINIATURE, make_checkpoint
 
-Side = Callable[[], None]
+Side = Callable[[], object]
+Parts = tuple[EngineModel, EngineCLIP, EngineVAE]
 
 # Without the depth network: no benchmark runs it.
 SIZES = {"full": replace(FULL, midas=None), "miniature": replace(MINIATURE, midas=None)}
@@ -39,6 +41,14 @@ def checkpoint(arguments: argparse.Namespace, dtype: torch.dtype = torch.float32
         say(f"writing a random checkpoint ({arguments.size}, {dtype}) ...")
         path = Path(folder) / "random.safetensors"
         yield make_checkpoint(path, SIZES[arguments.size], dtype=dtype)
+
+
+def parts(path: Path) -> Parts:
+    """MODEL, CLIP and VAE of a checkpoint, on the CPU. Raises ValueError when one is missing."""
+    model, clip, vae = load(Checkpoint.open(path), "cpu")
+    if not (isinstance(clip, EngineCLIP) and isinstance(vae, EngineVAE)):
+        raise ValueError(f"{path} lacks its text encoder or its VAE; the benchmarks need both")
+    return model, clip, vae
 
 
 def say(line: str) -> None:
@@ -75,7 +85,7 @@ def take_turns(
     clock: Callable[[], float] = time.perf_counter,
 ) -> float:
     """The median of the ratios ours / theirs, of sides that have run before."""
-    ratios = []
+    ratios: list[float] = []
     for turn in range(rounds):
         order = (ours, theirs) if turn % 2 == 0 else (theirs, ours)
         seconds = {side: _seconds(side, clock) for side in order}
@@ -88,7 +98,7 @@ def take_turns(
 
 
 def _unet_calls(model: EngineModel, side: Side) -> int:
-    calls = []
+    calls: list[int] = []
     hook = model.network.register_forward_hook(lambda *_: calls.append(1))
     side()
     hook.remove()

@@ -18,7 +18,7 @@ WORKFLOW = {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}  # hidden inpu
 class NodeClass(Protocol):
     """What ComfyUI and the engine ask of a V1 node class; other attributes are optional."""
 
-    RETURN_TYPES: Any
+    RETURN_TYPES: Any  # a tuple of strings; a list in it is a choice
     FUNCTION: str
 
     @classmethod
