@@ -1,38 +1,29 @@
-"""ComfyUI's nodes for prompts. CONDITIONING is a list of [tensor [1, T, C], dict]."""
+"""ComfyUI's nodes for prompts."""
 
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
-from torch import Tensor
-
-from ...sampling.depth_channel import Conditioning
 from ...sampling.latents import LATENT_PIXELS
 from . import node_class
-from .node_class import CLIP, CONDITIONING, MASK, MAX_SIZE, Nodes, integer, number, string
+from .node_class import MAX_SIZE, Clip, Conditioning, Mask, Nodes, integer, number, string
+
+AreaSide = Annotated[int, integer(64, 64, MAX_SIZE, 8)]
+AreaOffset = Annotated[int, integer(0, 0, MAX_SIZE, 8)]
+Strength = Annotated[float, number(1.0, 0.0, 10.0)]
 
 NODES: Nodes = {}
 node = partial(node_class.node, NODES)
 
-_STRENGTH = number(1.0, 0.0, 10.0)
 
-
-@node(
-    "CLIPTextEncode",
-    "CLIP Text Encode (Prompt)",
-    {"text": string(multiline=True, dynamicPrompts=True), "clip": CLIP},
-    ["CONDITIONING"],
-)
-def clip_text_encode(text: str, clip: Any) -> Conditioning:
+@node("CLIPTextEncode", "CLIP Text Encode (Prompt)")
+def clip_text_encode(
+    text: Annotated[str, string(multiline=True, dynamicPrompts=True)], clip: Clip
+) -> Conditioning:
     """A prompt as conditioning."""
     return [[clip.encode(clip.tokenize(text)), {}]]
 
 
-@node(
-    "ConditioningCombine",
-    "Conditioning (Combine)",
-    {"conditioning_1": CONDITIONING, "conditioning_2": CONDITIONING},
-    ["CONDITIONING"],
-)
+@node("ConditioningCombine", "Conditioning (Combine)")
 def conditioning_combine(
     conditioning_1: Conditioning, conditioning_2: Conditioning
 ) -> Conditioning:
@@ -40,40 +31,26 @@ def conditioning_combine(
     return [*conditioning_1, *conditioning_2]
 
 
-@node(
-    "ConditioningSetArea",
-    "Conditioning (Set Area)",
-    {
-        "conditioning": CONDITIONING,
-        "width": integer(64, 64, MAX_SIZE, 8),
-        "height": integer(64, 64, MAX_SIZE, 8),
-        "x": integer(0, 0, MAX_SIZE, 8),
-        "y": integer(0, 0, MAX_SIZE, 8),
-        "strength": _STRENGTH,
-    },
-    ["CONDITIONING"],
-)
+@node("ConditioningSetArea", "Conditioning (Set Area)")
 def conditioning_set_area(
-    conditioning: Conditioning, width: int, height: int, x: int, y: int, strength: float
+    conditioning: Conditioning,
+    width: AreaSide,
+    height: AreaSide,
+    x: AreaOffset,
+    y: AreaOffset,
+    strength: Strength,
 ) -> Conditioning:
     """The prompt holds in a rectangle; pixels."""
     area = tuple(pixels // LATENT_PIXELS for pixels in (height, width, y, x))
     return _with_values(conditioning, area=area, strength=strength, set_area_to_bounds=False)
 
 
-@node(
-    "ConditioningSetMask",
-    "Conditioning (Set Mask)",
-    {
-        "conditioning": CONDITIONING,
-        "mask": MASK,
-        "strength": _STRENGTH,
-        "set_cond_area": (["default", "mask bounds"],),
-    },
-    ["CONDITIONING"],
-)
+@node("ConditioningSetMask", "Conditioning (Set Mask)")
 def conditioning_set_mask(
-    conditioning: Conditioning, mask: Tensor, strength: float, set_cond_area: str
+    conditioning: Conditioning,
+    mask: Mask,
+    strength: Strength,
+    set_cond_area: Annotated[str, (["default", "mask bounds"],)],
 ) -> Conditioning:
     """The prompt holds under a mask."""
     return _with_values(

@@ -1,6 +1,7 @@
-"""ComfyUI's nodes for images. IMAGE is float32 [B, H, W, 3] in 0..1."""
+"""ComfyUI's nodes for images."""
 
 from functools import partial
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -8,26 +9,25 @@ from torch import Tensor
 
 from . import node_class
 from .masks import with_channel
-from .node_class import IMAGE, MASK, MAX_SIZE, Nodes, integer, number
+from .node_class import MAX_SIZE, BatchSize, Image, Nodes, Offset, Side, integer, number
 from .resample import CROPS, IMAGE_METHODS, resample, to_batch
+
+Method = Annotated[str, (IMAGE_METHODS,)]
+AnySide = Annotated[int, integer(512, 0, MAX_SIZE)]
+Whole = Annotated[int, ("INT",)]
 
 NODES: Nodes = {}
 node = partial(node_class.node, NODES)
 
 
-@node(
-    "ImageScale",
-    "Upscale Image",
-    {
-        "image": IMAGE,
-        "upscale_method": (IMAGE_METHODS,),
-        "width": integer(512, 0, MAX_SIZE),
-        "height": integer(512, 0, MAX_SIZE),
-        "crop": (CROPS,),
-    },
-    ["IMAGE"],
-)
-def image_scale(image: Tensor, upscale_method: str, width: int, height: int, crop: str) -> Tensor:
+@node("ImageScale", "Upscale Image")
+def image_scale(
+    image: Image,
+    upscale_method: Method,
+    width: AnySide,
+    height: AnySide,
+    crop: Annotated[str, (CROPS,)],
+) -> Image:
     """An image at another size in pixels; a side of 0 follows from the other one."""
     if width == 0 and height == 0:
         return image
@@ -37,13 +37,10 @@ def image_scale(image: Tensor, upscale_method: str, width: int, height: int, cro
     return _resized(image, width, height, upscale_method, crop)
 
 
-@node(
-    "ImageScaleBy",
-    "Upscale Image By",
-    {"image": IMAGE, "upscale_method": (IMAGE_METHODS,), "scale_by": number(1.0, 0.01, 8.0)},
-    ["IMAGE"],
-)
-def image_scale_by(image: Tensor, upscale_method: str, scale_by: float) -> Tensor:
+@node("ImageScaleBy", "Upscale Image By")
+def image_scale_by(
+    image: Image, upscale_method: Method, scale_by: Annotated[float, number(1.0, 0.01, 8.0)]
+) -> Image:
     """An image, larger by a factor."""
     height, width = (round(side * scale_by) for side in image.shape[1:3])
     return _resized(image, width, height, upscale_method, "disabled")
@@ -53,14 +50,14 @@ def _resized(image: Tensor, width: int, height: int, method: str, crop: str) -> 
     return resample(image.movedim(-1, 1), width, height, method, crop).movedim(1, -1)
 
 
-@node("ImageInvert", "Invert Image Colors", {"image": IMAGE}, ["IMAGE"])
-def image_invert(image: Tensor) -> Tensor:
+@node("ImageInvert", "Invert Image Colors")
+def image_invert(image: Image) -> Image:
     """The negative."""
     return 1.0 - image
 
 
-@node("ImageBatch", "Batch Images", {"image1": IMAGE, "image2": IMAGE}, ["IMAGE"])
-def image_batch(image1: Tensor, image2: Tensor) -> Tensor:
+@node("ImageBatch", "Batch Images")
+def image_batch(image1: Image, image2: Image) -> Image:
     """Both in one batch; the second is cut and resized to the first one's size."""
     channels = max(image1.shape[-1], image2.shape[-1])
     image1, image2 = (
@@ -72,27 +69,15 @@ def image_batch(image1: Tensor, image2: Tensor) -> Tensor:
     return torch.cat((image1, image2))
 
 
-@node(
-    "ImageCompositeMasked",
-    "Image Composite Masked",
-    {
-        "destination": IMAGE,
-        "source": IMAGE,
-        "x": integer(0, 0, MAX_SIZE),
-        "y": integer(0, 0, MAX_SIZE),
-        "resize_source": ("BOOLEAN", {"default": False}),
-    },
-    ["IMAGE"],
-    optional={"mask": MASK},
-)
+@node("ImageCompositeMasked", "Image Composite Masked")
 def image_composite_masked(
-    destination: Tensor,
-    source: Tensor,
-    x: int,
-    y: int,
-    resize_source: bool,
-    mask: Tensor | None = None,
-) -> Tensor:
+    destination: Image,
+    source: Image,
+    x: Offset,
+    y: Offset,
+    resize_source: Annotated[bool, ("BOOLEAN", {"default": False})],
+    mask: Annotated[Tensor | None, ("MASK",)] = None,
+) -> Image:
     """The source laid over the destination at (x, y), where the mask is 1."""
     channels = destination.shape[-1]
     source = F.pad(source, (0, max(0, channels - source.shape[-1])), value=1.0)[..., :channels]
@@ -113,31 +98,20 @@ def image_composite_masked(
     return result
 
 
-@node(
-    "EmptyImage",
-    "Empty Image",
-    {
-        "width": integer(512, 1, MAX_SIZE),
-        "height": integer(512, 1, MAX_SIZE),
-        "batch_size": integer(1, 1, 4096),
-        "color": integer(0, 0, 0xFFFFFF),
-    },
-    ["IMAGE"],
-)
-def empty_image(width: int, height: int, batch_size: int = 1, color: int = 0) -> Tensor:
+@node("EmptyImage", "Empty Image")
+def empty_image(
+    width: Side,
+    height: Side,
+    batch_size: BatchSize,
+    color: Annotated[int, integer(0, 0, 0xFFFFFF)],
+) -> Image:
     """One colour, 0xRRGGBB."""
     rgb = torch.tensor([color >> 16 & 0xFF, color >> 8 & 0xFF, color & 0xFF]) / 255.0
     return rgb.expand(batch_size, height, width, 3).contiguous()
 
 
-@node(
-    "GetImageSize",
-    "Get Image Size",
-    {"image": IMAGE},
-    ["INT", "INT", "INT"],
-    names=["width", "height", "batch_size"],
-)
-def get_image_size(image: Tensor) -> tuple[int, int, int]:
+@node("GetImageSize", "Get Image Size", "width", "height", "batch_size")
+def get_image_size(image: Image) -> tuple[Whole, Whole, Whole]:
     """Width and height in pixels, and the number of images."""
     batch, height, width = image.shape[:3]
     return width, height, batch

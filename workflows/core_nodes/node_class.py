@@ -1,18 +1,21 @@
-"""V1 node classes made of functions: the form in which ComfyUI's own nodes are written here."""
+"""V1 node classes made of functions: the form in which ComfyUI's own nodes are written here.
+
+A function's signature declares the node: every parameter, and what it returns, is `Annotated` with
+ComfyUI's name of the type, and options.
+"""
 
 # ruff: noqa: N802 - INPUT_TYPES is ComfyUI's name
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, Protocol, TypeVar, get_args, get_type_hints
+
+from torch import Tensor
+
+from ...sampling import depth_channel
 
 Spec = tuple[Any, ...]
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-MAX_SIZE = 16384  # pixels; ComfyUI's MAX_RESOLUTION
-
-IMAGE, MASK, LATENT, CONDITIONING = ("IMAGE",), ("MASK",), ("LATENT",), ("CONDITIONING",)
-MODEL, CLIP, VAE = ("MODEL",), ("CLIP",), ("VAE",)
-WORKFLOW = {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}  # hidden inputs
 
 
 class NodeClass(Protocol):
@@ -29,48 +32,7 @@ class NodeClass(Protocol):
 Nodes = dict[str, type[NodeClass]]
 
 
-def node(
-    nodes: Nodes,
-    name: str,
-    title: str,
-    required: Mapping[str, Spec],
-    returns: Sequence[str],
-    *,
-    optional: Mapping[str, Spec] | None = None,
-    hidden: Mapping[str, str] | None = None,
-    names: Sequence[str] | None = None,
-    output: bool = False,
-) -> Callable[[Function], Function]:
-    """Make a V1 node class of the function below and enter it in `nodes` as `name`.
-
-    A function with one result returns it bare; an output node returns ComfyUI's dict of "ui"
-    and "result".
-    """
-    inputs = {"required": required, "optional": optional or {}, "hidden": hidden or {}}
-    bare = len(returns) == 1 and not output
-
-    def register(function: Function) -> Function:
-        def execute(self: Any, **values: Any) -> Any:
-            result = function(**values)
-            return (result,) if bare else result
-
-        nodes[name] = type(
-            name,
-            (),
-            {
-                "__doc__": function.__doc__,
-                "DISPLAY_NAME": title,
-                "INPUT_TYPES": classmethod(lambda cls: inputs),
-                "RETURN_TYPES": tuple(returns),
-                "RETURN_NAMES": tuple(names or returns),
-                "OUTPUT_NODE": output,
-                "FUNCTION": "execute",
-                "execute": execute,
-            },
-        )
-        return function
-
-    return register
+# --- what an input is ----------------------------------------------------------------------------
 
 
 def integer(default: int, low: int, high: int, step: int = 1, **more: Any) -> Spec:
@@ -86,3 +48,79 @@ def number(default: float, low: float, high: float, step: float = 0.01, **more: 
 def string(default: str = "", **more: Any) -> Spec:
     """A STRING input."""
     return ("STRING", {"default": default, **more})
+
+
+MAX_SIZE = 16384  # pixels; ComfyUI's MAX_RESOLUTION
+
+Image = Annotated[Tensor, ("IMAGE",)]  # float32 [B, H, W, 3] in 0..1
+Mask = Annotated[Tensor, ("MASK",)]  # float32 [B, H, W] or [H, W], 1 = inside
+# `samples` [B, 4, h, w], perhaps `noise_mask` [B, 1, H, W] and `batch_index`
+Latent = Annotated[dict[str, Any], ("LATENT",)]
+Conditioning = Annotated[depth_channel.Conditioning, ("CONDITIONING",)]  # [tensor [1, T, C], dict]
+Text = Annotated[str, string()]
+Model = Annotated[Any, ("MODEL",)]
+Clip = Annotated[Any, ("CLIP",)]
+Vae = Annotated[Any, ("VAE",)]
+Side = Annotated[int, integer(512, 1, MAX_SIZE)]
+Offset = Annotated[int, integer(0, 0, MAX_SIZE)]
+BatchSize = Annotated[int, integer(1, 1, 4096)]
+Prompt = Annotated[Any, ("PROMPT",)]  # hidden: what runs, and the canvas it was drawn on
+PngInfo = Annotated[Any, ("EXTRA_PNGINFO",)]
+Shown = Annotated[dict[str, Any], ("ui",)]  # as last output: what the canvas shows of the node
+_HIDDEN = ("PROMPT", "EXTRA_PNGINFO")
+
+
+# --- classes -------------------------------------------------------------------------------------
+
+
+def node(nodes: Nodes, name: str, title: str, *names: str) -> Callable[[Function], Function]:
+    """Make a node class of the function below and enter it in `nodes` as `name`.
+
+    Parameters with a default are optional inputs. Outputs are called as their types unless `names`
+    says otherwise.
+    """
+
+    def register(function: Function) -> Function:
+        inputs, outputs = _inputs(function), _outputs(function)
+        shows = outputs[-1] == "ui"
+        types = tuple(outputs[:-1] if shows else outputs)
+
+        def execute(self: Any, **values: Any) -> Any:
+            result = function(**values)
+            results = result if len(outputs) > 1 else (result,)
+            return {"ui": results[-1], "result": results[:-1]} if shows else results
+
+        attributes = {
+            "__doc__": function.__doc__,
+            "DISPLAY_NAME": title,
+            "INPUT_TYPES": classmethod(lambda cls: inputs),
+            "RETURN_TYPES": types,
+            "RETURN_NAMES": names or types,
+            "OUTPUT_NODE": shows,
+            "FUNCTION": "execute",
+            "execute": execute,
+        }
+        nodes[name] = type(name, (), attributes)
+        return function
+
+    return register
+
+
+def _inputs(function: Callable[..., Any]) -> dict[str, dict[str, Any]]:
+    inputs: dict[str, dict[str, Any]] = {"required": {}, "optional": {}, "hidden": {}}
+    hints = get_type_hints(function, include_extras=True)
+    for name, parameter in inspect.signature(function).parameters.items():
+        spec: Spec = hints[name].__metadata__[0]
+        if spec[0] in _HIDDEN:
+            inputs["hidden"][name] = spec[0]
+        else:
+            group = "required" if parameter.default is parameter.empty else "optional"
+            inputs[group][name] = spec
+    return inputs
+
+
+def _outputs(function: Callable[..., Any]) -> list[Any]:
+    """Their types."""
+    returned = get_type_hints(function, include_extras=True)["return"]
+    hints = [returned] if hasattr(returned, "__metadata__") else get_args(returned)
+    return [hint.__metadata__[0][0] for hint in hints]

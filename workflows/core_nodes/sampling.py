@@ -1,95 +1,74 @@
-"""ComfyUI's nodes for latents: made, encoded, sampled, decoded.
-
-LATENT is a dict with `samples` [B, 4, h, w] and perhaps `noise_mask` [B, 1, H, W] and
-`batch_index`.
-"""
+"""ComfyUI's nodes for latents: made, encoded, sampled, decoded."""
 
 from functools import partial
-from typing import Any
+from typing import Annotated
 
 import torch
-from torch import Tensor
 
 from ...engine import host
 from ...sampling.latents import LATENT_PIXELS
 from . import node_class
 from .masks import with_channel
 from .node_class import (
-    CONDITIONING,
-    IMAGE,
-    LATENT,
-    MASK,
     MAX_SIZE,
-    MODEL,
-    VAE,
+    BatchSize,
+    Conditioning,
+    Image,
+    Latent,
+    Mask,
+    Model,
     Nodes,
+    Vae,
     integer,
     number,
 )
 from .resample import LATENT_METHODS, resample
 
-Latent = dict[str, Any]
-
-_MAX_SEED = 0xFFFFFFFFFFFFFFFF
+Side = Annotated[int, integer(512, 16, MAX_SIZE, 8)]
 
 NODES: Nodes = {}
 node = partial(node_class.node, NODES)
 
 
-@node(
-    "EmptyLatentImage",
-    "Empty Latent Image",
-    {
-        "width": integer(512, 16, MAX_SIZE, 8),
-        "height": integer(512, 16, MAX_SIZE, 8),
-        "batch_size": integer(1, 1, 4096),
-    },
-    ["LATENT"],
-)
-def empty_latent_image(width: int, height: int, batch_size: int = 1) -> Latent:
+@node("EmptyLatentImage", "Empty Latent Image")
+def empty_latent_image(width: Side, height: Side, batch_size: BatchSize) -> Latent:
     """Zeros of an image's size in pixels."""
     size = (height // LATENT_PIXELS, width // LATENT_PIXELS)
     return {"samples": torch.zeros(batch_size, 4, *size)}
 
 
-@node("VAEEncode", "VAE Encode", {"pixels": IMAGE, "vae": VAE}, ["LATENT"])
-def vae_encode(pixels: Tensor, vae: Any) -> Latent:
+@node("VAEEncode", "VAE Encode")
+def vae_encode(pixels: Image, vae: Vae) -> Latent:
     """An image as latent; the VAE cuts it to multiples of 8 pixels."""
     return {"samples": vae.encode(pixels)}
 
 
-@node("VAEDecode", "VAE Decode", {"samples": LATENT, "vae": VAE}, ["IMAGE"])
-def vae_decode(samples: Latent, vae: Any) -> Tensor:
+@node("VAEDecode", "VAE Decode")
+def vae_decode(samples: Latent, vae: Vae) -> Image:
     """A latent as image."""
     return vae.decode(samples["samples"])
 
 
-@node("SetLatentNoiseMask", "Set Latent Noise Mask", {"samples": LATENT, "mask": MASK}, ["LATENT"])
-def set_latent_noise_mask(samples: Latent, mask: Tensor) -> Latent:
+@node("SetLatentNoiseMask", "Set Latent Noise Mask")
+def set_latent_noise_mask(samples: Latent, mask: Mask) -> Latent:
     """Only what is under the mask will be sampled."""
     return {**samples, "noise_mask": with_channel(mask)}
 
 
-@node(
-    "LatentUpscaleBy",
-    "Upscale Latent By",
-    {"samples": LATENT, "upscale_method": (LATENT_METHODS,), "scale_by": number(1.5, 0.01, 8.0)},
-    ["LATENT"],
-)
-def latent_upscale_by(samples: Latent, upscale_method: str, scale_by: float) -> Latent:
+@node("LatentUpscaleBy", "Upscale Latent By")
+def latent_upscale_by(
+    samples: Latent,
+    upscale_method: Annotated[str, (LATENT_METHODS,)],
+    scale_by: Annotated[float, number(1.5, 0.01, 8.0)],
+) -> Latent:
     """A latent, larger by a factor."""
     height, width = (round(side * scale_by) for side in samples["samples"].shape[-2:])
     resized = resample(samples["samples"], width, height, upscale_method, "disabled")
     return {**samples, "samples": resized}
 
 
-@node(
-    "RepeatLatentBatch",
-    "Repeat Latent Batch",
-    {"samples": LATENT, "amount": integer(1, 1, 64)},
-    ["LATENT"],
-)
-def repeat_latent_batch(samples: Latent, amount: int) -> Latent:
+@node("RepeatLatentBatch", "Repeat Latent Batch")
+def repeat_latent_batch(samples: Latent, amount: Annotated[int, integer(1, 1, 64)]) -> Latent:
     """The batch several times over, each copy with noise of its own."""
     result = {**samples, "samples": samples["samples"].repeat(amount, 1, 1, 1)}
     if "noise_mask" in samples and samples["noise_mask"].shape[0] > 1:
@@ -101,23 +80,19 @@ def repeat_latent_batch(samples: Latent, amount: int) -> Latent:
     return result
 
 
-@node(
-    "KSampler",
-    "KSampler",
-    {
-        "model": MODEL,
-        "seed": integer(0, 0, _MAX_SEED, control_after_generate=True),
-        "steps": integer(20, 1, 10000),
-        "cfg": number(8.0, 0.0, 100.0, 0.1, round=0.01),
-        "sampler_name": (host.sampler_names(),),
-        "scheduler": (host.scheduler_names(),),
-        "positive": CONDITIONING,
-        "negative": CONDITIONING,
-        "latent_image": LATENT,
-        "denoise": number(1.0, 0.0, 1.0),
-    },
-    ["LATENT"],
-)
-def ksampler(latent_image: Latent, **settings: Any) -> Latent:
+@node("KSampler", "KSampler")
+def ksampler(
+    model: Model,
+    seed: Annotated[int, integer(0, 0, 2**64 - 1, control_after_generate=True)],
+    steps: Annotated[int, integer(20, 1, 10000)],
+    cfg: Annotated[float, number(8.0, 0.0, 100.0, 0.1, round=0.01)],
+    sampler_name: Annotated[str, (host.sampler_names(),)],
+    scheduler: Annotated[str, (host.scheduler_names(),)],
+    positive: Conditioning,
+    negative: Conditioning,
+    latent_image: Latent,
+    denoise: Annotated[float, number(1.0, 0.0, 1.0)],
+) -> Latent:
     """Sample; at denoise 1.0 from latent + noise, unlike the Depth2Img Sampler."""
-    return host.sample(latent=latent_image, **settings)
+    guided = (cfg, sampler_name, scheduler, positive, negative)
+    return host.sample(model, seed, steps, *guided, latent_image, denoise)

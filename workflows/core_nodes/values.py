@@ -1,25 +1,40 @@
 """ComfyUI's nodes that hold a value, which can feed several inputs."""
 
-from typing import Any
+from functools import partial
+from typing import Annotated
 
-from .node_class import Nodes, integer, node, number, string
+from . import node_class
+from .node_class import Nodes, Text, integer, number
+
+_MAX = 2**63 - 1
+
+Lines = Annotated[str, ("STRING", {"multiline": True})]
+Int = Annotated[int, integer(0, -_MAX, _MAX, control_after_generate="fixed")]
+Float = Annotated[float, number(0.0, -_MAX, _MAX, 0.1)]
 
 NODES: Nodes = {}
-
-_MAX_INT = 2**63 - 1
-
-_VALUES = (
-    ("PrimitiveString", "Text", string()),
-    ("PrimitiveStringMultiline", "Text (Multiline)", ("STRING", {"multiline": True})),
-    ("PrimitiveInt", "Int", integer(0, -_MAX_INT, _MAX_INT, control_after_generate="fixed")),
-    ("PrimitiveFloat", "Float", number(0.0, -_MAX_INT, _MAX_INT, 0.1)),
-)
+node = partial(node_class.node, NODES)
 
 
-def _value(value: Any) -> Any:
-    """The value itself."""
+@node("PrimitiveString", "Text")
+def primitive_string(value: Text) -> Text:
+    """A text of one line."""
     return value
 
 
-for _name, _title, _spec in _VALUES:
-    node(NODES, _name, _title, {"value": _spec}, [_spec[0]])(_value)
+@node("PrimitiveStringMultiline", "Text (Multiline)")
+def primitive_string_multiline(value: Lines) -> Lines:
+    """A text of several lines."""
+    return value
+
+
+@node("PrimitiveInt", "Int")
+def primitive_int(value: Int) -> Int:
+    """A whole number."""
+    return value
+
+
+@node("PrimitiveFloat", "Float")
+def primitive_float(value: Float) -> Float:
+    """A number."""
+    return value
