@@ -116,28 +116,21 @@ def _add_demo(commands: Any) -> argparse.ArgumentParser:
 
 def _add_edits(command: argparse.ArgumentParser) -> None:
     """What can be changed in a workflow, whichever it is, and where its files are."""
-    command.add_argument("--image", metavar="FILE", help="image for Load Image")
-    command.add_argument(
-        "--depth", metavar="FILE", help="depth map to use instead of estimating one"
-    )
-    command.add_argument(
-        "--mask", metavar="FILE", help="mask to use, a grey image: white is repainted"
-    )
-    command.add_argument("--negative", metavar="TEXT", help="what the image should not show")
-    command.add_argument("--steps", type=int, metavar="N", help="steps of every sampler")
-    command.add_argument(
-        "--checkpoint",
-        metavar="FILE",
-        help="checkpoint: a file or a diffusers folder, by its path or name",
-    )
-    command.add_argument(
+    add = command.add_argument
+    add("--image", metavar="FILE", help="image for Load Image")
+    add("--depth", metavar="FILE", help="depth map to use instead of estimating one")
+    add("--mask", metavar="FILE", help="mask to use, a grey image: white is repainted")
+    add("--negative", metavar="TEXT", help="what the image should not show")
+    add("--steps", type=int, metavar="N", help="steps of every sampler")
+    add("--checkpoint", metavar="FILE", help="a file or a diffusers folder, by its path or name")
+    add(
         "--set",
         action="append",
         default=[],
         metavar="NODE.INPUT=VALUE",
         help="any other value; NODE is an id, a title or a class name; may be repeated",
     )
-    command.add_argument(
+    add(
         "--base",
         type=Path,
         default=Path(),
@@ -145,7 +138,7 @@ def _add_edits(command: argparse.ArgumentParser) -> None:
         help="folder with input, output and models/checkpoints, as ComfyUI has them (default: the "
         "current one)",
     )
-    command.add_argument("--input", type=Path, metavar="DIR", help="input folder")
+    add("--input", type=Path, metavar="DIR", help="input folder")
 
 
 def _add_inspect(commands: Any) -> argparse.ArgumentParser:

@@ -179,7 +179,7 @@ class Runner:
         todo = run.unknown(self._done)
         with torch.inference_mode():
             for number, node in enumerate(todo, start=1):
-                self.report(f"[{number}/{len(todo)}] {run.describe(node)}")
+                self.report(f"[{number}/{len(todo)}] {describe(run.prompt, node)}")
                 self._done[run.signatures[node]] = self._execute(run, node)
         # A result that nothing needed any more is not there: what it fed was known.
         signs = run.signatures.items()
@@ -200,7 +200,7 @@ class Runner:
             return _call(self._objects[key], kind, inputs)
         except Exception as error:
             reason = str(error) or type(error).__name__
-            raise NodeError(f"{run.describe(node)} failed: {reason}") from error
+            raise NodeError(f"{describe(run.prompt, node)} failed: {reason}") from error
 
 
 class _Run:
@@ -216,9 +216,6 @@ class _Run:
 
     def kind(self, node: str) -> type[NodeClass]:
         return self.nodes[self.prompt[node]["class_type"]]
-
-    def describe(self, node: str) -> str:
-        return describe(self.prompt, node)
 
     def unknown(self, done: Mapping[str, _Done]) -> list[str]:
         """The nodes that have to run, in order: not done, and needed by one that has to run."""
@@ -289,7 +286,7 @@ class _Run:
         try:
             answer = is_changed(**inputs, **self._hidden(node))
         except Exception as error:
-            log.info("%s runs anew: IS_CHANGED failed: %s", self.describe(node), error)
+            log.info("%s runs anew: IS_CHANGED failed: %s", describe(self.prompt, node), error)
             answer = float("nan")
         # NaN is a node's way to say "always"; it must never equal the last run's.
         return f"run {next(_NUMBERS)}" if answer != answer else answer

@@ -13,5 +13,4 @@ workflows.py    the workflows, a function each: nodes, wires, values, groups, no
 page.py         the builder: lays a page out and writes it as ComfyUI's page would save it
 thumbnails.py   runs a page in the embedded engine and puts what it shows on a square
 depth_sheet.py  runs the depth-map nodes on the photo and lays the results out on one sheet
-quick.py        a small version of a workflow that runs in seconds, for tests
 """

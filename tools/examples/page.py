@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ...workflows.core_nodes.node_class import NodeClass
+from ...workflows.core_nodes.node_class import NodeClass, Nodes
 from ...workflows.graph import all_nodes
 from ...workflows.widgets import Json, declared_inputs, widget_inputs
 
@@ -197,7 +197,7 @@ class Page:
         self.name = name
         self.nodes: list[Node] = []
         self.thumbnail = Thumbnail([], 1, [])
-        self._kinds = all_nodes()
+        self._kinds: Nodes = {**all_nodes(), "MarkdownNote": MarkdownNote}
         self._stacks: list[list[Group]] = []
 
     # --- drawing
@@ -237,12 +237,16 @@ class Page:
         given = {
             name: _output(one) if isinstance(one, Node) else one for name, one in inputs.items()
         }
-        return self._place(Node(len(self.nodes) + 1, kind, title, given, colours))
+        column = self._stacks[-1][-1].columns[-1]
+        node = Node(len(self.nodes) + 1, kind, title, given, colours)
+        node.size = (column.width, node.height_at(column.width))
+        column.nodes.append(node)
+        self.nodes.append(node)
+        return node
 
     def note(self, title: str, text: str) -> None:
         """Add a note in Markdown to the column."""
-        inputs = {"text": text.strip()}
-        self._place(Node(len(self.nodes) + 1, MarkdownNote, title, inputs, BROWN_NODE))
+        self.add("MarkdownNote", title, BROWN_NODE, text=text.strip())
 
     def show(
         self, *outputs: Output | Node, columns: int = 2, insets: Sequence[Output | Node] = ()
@@ -250,13 +254,6 @@ class Page:
         """Say what the thumbnail shows; a node stands for its first output."""
         tiles, small = ([_output(one) for one in ones] for ones in (outputs, insets))
         self.thumbnail = Thumbnail(tiles, columns, small)
-
-    def _place(self, node: Node) -> Node:
-        column = self._stacks[-1][-1].columns[-1]
-        node.size = (column.width, node.height_at(column.width))
-        column.nodes.append(node)
-        self.nodes.append(node)
-        return node
 
     # --- writing
 

@@ -1,10 +1,11 @@
 """ComfyUI's nodes that read files.
 
-They are written out as classes, because ComfyUI's checks for them (`IS_CHANGED`,
-`VALIDATE_INPUTS`) name the input.
+Each takes a name in a folder or a path. They are written out as classes, because ComfyUI's checks
+name the input: `VALIDATE_INPUTS` tells before anything runs that a file is missing, `IS_CHANGED`
+that it was edited on disk.
 """
 
-# ruff: noqa: N802 - INPUT_TYPES, IS_CHANGED and VALIDATE_INPUTS are ComfyUI's names
+# ruff: noqa: D102, N802 - ComfyUI's methods under ComfyUI's names
 
 import hashlib
 import logging
@@ -38,17 +39,14 @@ class CheckpointLoaderSimple:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        """A name in the checkpoints folder or a path."""
         return {"required": {"ckpt_name": (host.checkpoint_names(),)}}
 
     def load(self, ckpt_name: str) -> tuple[Any, Any, Any]:
-        """Open the file, check it, load its parts."""
         path = host.checkpoint_path(ckpt_name)
         return host.load_checkpoint(Checkpoint.open(path, depth_only=False))
 
     @classmethod
     def VALIDATE_INPUTS(cls, ckpt_name: str) -> bool | str:
-        """Tell before anything runs that the file is missing."""
         return _found(host.checkpoint_path, ckpt_name)
 
 
@@ -59,33 +57,29 @@ class _FromImage:
 
     @classmethod
     def IS_CHANGED(cls, image: str, **_: Any) -> str:
-        """A file edited on disk is read again."""
         return _digest(host.input_path(image))
 
     @classmethod
     def VALIDATE_INPUTS(cls, image: str) -> bool | str:
-        """Tell before anything runs that the file is missing."""
         return _found(host.input_path, image)
 
 
 class LoadImage(_FromImage):
-    """Load Image: an image and, from its transparency, a mask."""
+    """Load Image: all frames of a file and, from their transparency, a mask."""
 
     DISPLAY_NAME = "Load Image"
     RETURN_TYPES = ("IMAGE", "MASK")
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        """A name in the input folder or a path."""
         return {"required": {"image": (host.input_names(), {"image_upload": True})}}
 
     def load(self, image: str) -> tuple[Tensor, Tensor]:
-        """All frames of the file; transparent = 1 in the mask."""
         return read_image(host.input_path(image))
 
 
 class LoadImageMask(_FromImage):
-    """Load Image (as Mask): one channel of an image; alpha is turned round, as in Load Image."""
+    """Load Image (as Mask): one channel of all frames; alpha is turned round, as in Load Image."""
 
     DISPLAY_NAME = "Load Image (as Mask)"
     RETURN_TYPES = ("MASK",)
@@ -94,11 +88,9 @@ class LoadImageMask(_FromImage):
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        """A file, and which of its channels."""
         return {"required": {**LoadImage.INPUT_TYPES()["required"], "channel": (cls.CHANNELS,)}}
 
     def load(self, image: str, channel: str) -> tuple[Tensor]:
-        """The channel of all frames, 0..1."""
         pixels, mask = read_image(host.input_path(image))
         if channel == "alpha":
             return (mask,)
@@ -106,7 +98,7 @@ class LoadImageMask(_FromImage):
 
 
 class LoadLatent:
-    """Load Latent: what Save Latent wrote."""
+    """Load Latent: what Save Latent wrote, the samples alone, in the VAE's units."""
 
     DISPLAY_NAME = "Load Latent"
     RETURN_TYPES = ("LATENT",)
@@ -114,23 +106,19 @@ class LoadLatent:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        """A name in the input folder or a path."""
         return {"required": {"latent": (folders.input_names((".latent",), images=False),)}}
 
     def load(self, latent: str) -> tuple[dict[str, Tensor]]:
-        """LATENT with the samples alone, in the VAE's units."""
         tensors = load_file(host.input_path(latent), device="cpu")
         scale = 1.0 if LATENT_MARK in tensors else 1.0 / SCALE_FACTOR
         return ({"samples": tensors["latent_tensor"].float() * scale},)
 
     @classmethod
     def IS_CHANGED(cls, latent: str) -> str:
-        """A file written anew is read again."""
         return _digest(host.input_path(latent))
 
     @classmethod
     def VALIDATE_INPUTS(cls, latent: str) -> bool | str:
-        """Tell before anything runs that the file is missing."""
         return _found(host.input_path, latent)
 
 

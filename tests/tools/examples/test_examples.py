@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 import sd2_depth2img
+from sd2_depth2img.tests.quick import make_quick
 from sd2_depth2img.tools.examples import __main__ as command
 from sd2_depth2img.tools.examples.page import BLUE, Page
-from sd2_depth2img.tools.examples.quick import make_quick
 from sd2_depth2img.tools.examples.thumbnails import lay_insets, save, square, thumbnail
 from sd2_depth2img.tools.examples.workflows import WORKFLOWS, draw
 from sd2_depth2img.workflows.graph import Runner, all_nodes

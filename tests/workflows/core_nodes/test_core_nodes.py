@@ -310,7 +310,9 @@ def test_save_image_cuts_off_to_8_bits_and_carries_the_workflow(place):
 
 def test_a_image_that_fails_to_save_leaves_nothing(place):
     with pytest.raises(TypeError):
-        run("SaveImage", images=torch.zeros(1, 4, 4, 7), filename_prefix="x")  # seven channels are no image
+        run(
+            "SaveImage", images=torch.zeros(1, 4, 4, 7), filename_prefix="x"
+        )  # seven channels are no image
     assert list(place.output.iterdir()) == []
 
 
