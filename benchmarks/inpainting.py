@@ -29,20 +29,13 @@ NOISE = 0.02  # of the machine: what two runs of the same code may differ by
 
 def main() -> None:
     """Run both comparisons and print their ratios."""
-    parser = material.options("cost of inpainting and of depth guidance that is off")
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each side")
-    arguments = parser.parse_args()
-    material.say(f"{REGION}×{REGION} of {WHOLE}×{WHOLE} pixels, {STEPS} steps of Euler, cfg {CFG}")
-    with material.checkpoint(arguments) as path:
-        parts = material.parts(path)
-        cost = material.compare("inpainting", *inpainting_sides(parts), parts[0], arguments.rounds)
-        material.verdict("inpainting / plain image", cost, GOAL_INPAINTING)
-        cost = material.compare(
-            "depth guidance", *guidance_sides(parts), parts[0], arguments.rounds
-        )
-        material.verdict(
-            f"depth guidance off / without (±{NOISE})", cost, GOAL_GUIDANCE_OFF + NOISE
-        )
+    guidance_off = f"depth guidance off / without (±{NOISE})"
+    material.compare(
+        "cost of inpainting and of depth guidance that is off",
+        f"{REGION}×{REGION} of {WHOLE}×{WHOLE} pixels, {STEPS} steps of Euler, cfg {CFG}",
+        ("inpainting / plain image", inpainting_sides, GOAL_INPAINTING),
+        (guidance_off, guidance_sides, GOAL_GUIDANCE_OFF + NOISE),
+    )
 
 
 def inpainting_sides(parts: material.Parts) -> tuple[material.Side, material.Side]:

@@ -18,6 +18,8 @@ from sd2_depth2img.tools.make_checkpoint import FULL, MINIATURE, make_checkpoint
 
 Side = Callable[[], object]
 Parts = tuple[EngineModel, EngineCLIP, EngineVAE]
+# What is compared with what, how to make the two sides, the goal for the ratio of their times.
+Comparison = tuple[str, Callable[[Parts], tuple[Side, Side]], float]
 
 # Without the depth network: no benchmark runs it.
 SIZES = {"full": replace(FULL, midas=None), "miniature": replace(MINIATURE, midas=None)}
@@ -65,16 +67,28 @@ def verdict(name: str, value: float, goal: float) -> None:
 # --- Measuring -----------------------------------------------------------------------------------
 
 
-def compare(name: str, ours: Side, theirs: Side, model: EngineModel, rounds: int) -> float:
-    """The median of the ratios ours / theirs; the sides take turns in going first.
+def compare(description: str, setting: str, *comparisons: Comparison) -> None:
+    """A benchmark of the engine: every comparison on one checkpoint, with its ratio."""
+    parser = options(description)
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each side")
+    arguments = parser.parse_args()
+    say(setting)
+    with checkpoint(arguments) as path:
+        loaded = parts(path)
+        for name, sides, goal in comparisons:
+            ours, theirs = sides(loaded)
+            _check_calls(name, loaded[0], ours, theirs)
+            verdict(name, take_turns(name, ours, theirs, arguments.rounds), goal)
 
-    Raises RuntimeError when the sides do not call the UNet equally often.
+
+def _check_calls(name: str, model: EngineModel, ours: Side, theirs: Side) -> None:
+    """Run both once, which also reads weights and fills caches.
+
+    Raises RuntimeError when they do not call the UNet equally often.
     """
-    # The first call of each side also reads weights and fills caches.
     calls = [_unet_calls(model, side) for side in (ours, theirs)]
     if calls[0] != calls[1]:
         raise RuntimeError(f"{name}: {calls[0]} UNet calls against {calls[1]}; nothing to compare")
-    return take_turns(name, ours, theirs, rounds)
 
 
 def take_turns(

@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import CLIPTokenizer
 
 from sd2_depth2img.engine import guidance, prompt
-from sd2_depth2img.engine.networks import EngineCLIP, EngineModel, EngineVAE
+from sd2_depth2img.engine.networks import EngineCLIP, EngineModel
 from sd2_depth2img.sampling.depth_channel import DepthCondition, attach_depth
 
 PIXELS = 256
@@ -34,30 +34,21 @@ GOAL_END_TO_END = 0.92
 
 def main() -> None:
     """Run both comparisons and print their ratios."""
-    parser = material.options("speed of the embedded engine")
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each side")
-    arguments = parser.parse_args()
-    material.say(
+    material.compare(
+        "speed of the embedded engine",
         f"{PIXELS}×{PIXELS} pixels, {STEPS} steps of Euler, guidance {CFG}, "
-        f"{torch.get_num_threads()} threads"
+        f"{torch.get_num_threads()} threads",
+        ("sampling / bare UNet forwards", sampling_sides, GOAL_SAMPLING),
+        ("prompt to image / diffusers", image_sides, GOAL_END_TO_END),
     )
-    with material.checkpoint(arguments) as path:
-        parts = material.parts(path)
-        sampling = material.compare("sampling", *sampling_sides(*parts), parts[0], arguments.rounds)
-        material.verdict("sampling / bare UNet forwards", sampling, GOAL_SAMPLING)
-        whole = material.compare(
-            "prompt to image", *image_sides(*parts), parts[0], arguments.rounds
-        )
-        material.verdict("prompt to image / diffusers", whole, GOAL_END_TO_END)
 
 
 # --- The sides -----------------------------------------------------------------------------------
 
 
-def sampling_sides(
-    model: EngineModel, clip: EngineCLIP, vae: EngineVAE
-) -> tuple[material.Side, material.Side]:
+def sampling_sides(parts: material.Parts) -> tuple[material.Side, material.Side]:
     """The sampler with guidance, and as many bare forwards of the same batch."""
+    model, clip, _ = parts
     positive, negative = conditionings(clip)
     x = torch.randn(2, 5, LATENT, LATENT)
     context = torch.cat([positive[0][0], negative[0][0]])
@@ -71,10 +62,9 @@ def sampling_sides(
     return (lambda: sample(model, positive, negative)), bare
 
 
-def image_sides(
-    model: EngineModel, clip: EngineCLIP, vae: EngineVAE
-) -> tuple[material.Side, material.Side]:
+def image_sides(parts: material.Parts) -> tuple[material.Side, material.Side]:
     """From prompts and a depth map to an image at strength 1.0, here and in diffusers."""
+    model, clip, vae = parts
     model.network.register_to_config(sample_size=64)  # the pipeline asks for it
     pipeline = peer.StableDiffusionDepth2ImgPipeline(
         vae=vae.network,
