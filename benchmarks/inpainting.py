@@ -11,9 +11,9 @@ from typing import Any
 import material
 import torch
 
-from sd2_depth2img.checkpoints.checkpoint import Checkpoint
 from sd2_depth2img.depth.convention import to_image
-from sd2_depth2img.engine import guidance, networks
+from sd2_depth2img.engine import guidance
+from sd2_depth2img.engine.networks import EngineCLIP
 from sd2_depth2img.nodes.conditioning import SD2DepthEncode
 from sd2_depth2img.nodes.crop import SD2DepthCrop, SD2DepthStitch
 from sd2_depth2img.nodes.inpaint import SD2DepthInpaintEncode
@@ -26,28 +26,19 @@ GOAL_INPAINTING = 1.15
 GOAL_GUIDANCE_OFF = 1.00
 NOISE = 0.02  # of the machine: what two runs of the same code may differ by
 
-Parts = tuple[networks.EngineModel, networks.EngineCLIP, networks.EngineVAE]
-
 
 def main() -> None:
     """Run both comparisons and print their ratios."""
-    parser = material.options("cost of inpainting and of depth guidance that is off")
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each side")
-    arguments = parser.parse_args()
-    material.say(f"{REGION}×{REGION} of {WHOLE}×{WHOLE} pixels, {STEPS} steps of Euler, cfg {CFG}")
-    with material.checkpoint(arguments) as path:
-        parts = networks.load(Checkpoint.open(path), "cpu")
-        cost = material.compare("inpainting", *inpainting_sides(parts), parts[0], arguments.rounds)
-        material.verdict("inpainting / plain image", cost, GOAL_INPAINTING)
-        cost = material.compare(
-            "depth guidance", *guidance_sides(parts), parts[0], arguments.rounds
-        )
-        material.verdict(
-            f"depth guidance off / without (±{NOISE})", cost, GOAL_GUIDANCE_OFF + NOISE
-        )
+    guidance_off = f"depth guidance off / without (±{NOISE})"
+    material.compare(
+        "cost of inpainting and of depth guidance that is off",
+        f"{REGION}×{REGION} of {WHOLE}×{WHOLE} pixels, {STEPS} steps of Euler, cfg {CFG}",
+        ("inpainting / plain image", inpainting_sides, GOAL_INPAINTING),
+        (guidance_off, guidance_sides, GOAL_GUIDANCE_OFF + NOISE),
+    )
 
 
-def inpainting_sides(parts: Parts) -> tuple[material.Side, material.Side]:
+def inpainting_sides(parts: material.Parts) -> tuple[material.Side, material.Side]:
     """A region of a large image through all nodes, and a plain image of its size."""
     _, _, vae = parts
     corner = (WHOLE - REGION) // 2
@@ -74,7 +65,7 @@ def inpainting_sides(parts: Parts) -> tuple[material.Side, material.Side]:
     return inpaint, paint
 
 
-def guidance_sides(parts: Parts) -> tuple[material.Side, material.Side]:
+def guidance_sides(parts: material.Parts) -> tuple[material.Side, material.Side]:
     """Sampling through the node, whose depth guidance is 1, and without that argument."""
     side = REGION // 2
     depth = to_image(torch.linspace(0, 1, side).expand(1, side, side))
@@ -87,14 +78,14 @@ def guidance_sides(parts: Parts) -> tuple[material.Side, material.Side]:
     return (lambda: sample(parts, depth, latent)), without
 
 
-def conditionings(clip: networks.EngineCLIP, depth: torch.Tensor) -> tuple[Any, Any]:
+def conditionings(clip: EngineCLIP, depth: torch.Tensor) -> tuple[Any, Any]:
     """Positive and negative prompt with the depth map."""
     texts = ("a bronze lion in front of a library", "blurry, deformed, ugly")
-    prompts = ([[clip.encode(clip.tokenize(text)), {}]] for text in texts)
-    return SD2DepthEncode().execute(*prompts, depth)
+    positive, negative = ([[clip.encode(clip.tokenize(text)), {}]] for text in texts)
+    return SD2DepthEncode().execute(positive, negative, depth)
 
 
-def sample(parts: Parts, depth: torch.Tensor, latent: dict[str, Any]) -> dict[str, Any]:
+def sample(parts: material.Parts, depth: torch.Tensor, latent: dict[str, Any]) -> dict[str, Any]:
     """The sampler node at denoise 1.0."""
     positive, negative = conditionings(parts[1], depth)
     (sampled,) = SD2DepthSampler().execute(

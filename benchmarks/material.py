@@ -12,10 +12,14 @@ from pathlib import Path
 
 import torch
 
-from sd2_depth2img.engine.networks import EngineModel
+from sd2_depth2img.checkpoints.checkpoint import Checkpoint
+from sd2_depth2img.engine.networks import EngineCLIP, EngineModel, EngineVAE, load
 from sd2_depth2img.tools.make_checkpoint import FULL, MINIATURE, make_checkpoint
 
-Side = Callable[[], None]
+Side = Callable[[], object]
+Parts = tuple[EngineModel, EngineCLIP, EngineVAE]
+# What is compared with what, how to make the two sides, the goal for the ratio of their times.
+Comparison = tuple[str, Callable[[Parts], tuple[Side, Side]], float]
 
 # Without the depth network: no benchmark runs it.
 SIZES = {"full": replace(FULL, midas=None), "miniature": replace(MINIATURE, midas=None)}
@@ -41,6 +45,14 @@ def checkpoint(arguments: argparse.Namespace, dtype: torch.dtype = torch.float32
         yield make_checkpoint(path, SIZES[arguments.size], dtype=dtype)
 
 
+def parts(path: Path) -> Parts:
+    """MODEL, CLIP and VAE of a checkpoint, on the CPU. Raises ValueError when one is missing."""
+    model, clip, vae = load(Checkpoint.open(path), "cpu")
+    if not (isinstance(clip, EngineCLIP) and isinstance(vae, EngineVAE)):
+        raise ValueError(f"{path} lacks its text encoder or its VAE; the benchmarks need both")
+    return model, clip, vae
+
+
 def say(line: str) -> None:
     """Print a line at once, so that a long run shows where it is."""
     sys.stdout.write(f"{line}\n")
@@ -55,16 +67,28 @@ def verdict(name: str, value: float, goal: float) -> None:
 # --- Measuring -----------------------------------------------------------------------------------
 
 
-def compare(name: str, ours: Side, theirs: Side, model: EngineModel, rounds: int) -> float:
-    """The median of the ratios ours / theirs; the sides take turns in going first.
+def compare(description: str, setting: str, *comparisons: Comparison) -> None:
+    """A benchmark of the engine: every comparison on one checkpoint, with its ratio."""
+    parser = options(description)
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each side")
+    arguments = parser.parse_args()
+    say(setting)
+    with checkpoint(arguments) as path:
+        loaded = parts(path)
+        for name, sides, goal in comparisons:
+            ours, theirs = sides(loaded)
+            _check_calls(name, loaded[0], ours, theirs)
+            verdict(name, take_turns(name, ours, theirs, arguments.rounds), goal)
 
-    Raises RuntimeError when the sides do not call the UNet equally often.
+
+def _check_calls(name: str, model: EngineModel, ours: Side, theirs: Side) -> None:
+    """Run both once, which also reads weights and fills caches.
+
+    Raises RuntimeError when they do not call the UNet equally often.
     """
-    # The first call of each side also reads weights and fills caches.
     calls = [_unet_calls(model, side) for side in (ours, theirs)]
     if calls[0] != calls[1]:
         raise RuntimeError(f"{name}: {calls[0]} UNet calls against {calls[1]}; nothing to compare")
-    return take_turns(name, ours, theirs, rounds)
 
 
 def take_turns(
@@ -75,7 +99,7 @@ def take_turns(
     clock: Callable[[], float] = time.perf_counter,
 ) -> float:
     """The median of the ratios ours / theirs, of sides that have run before."""
-    ratios = []
+    ratios: list[float] = []
     for turn in range(rounds):
         order = (ours, theirs) if turn % 2 == 0 else (theirs, ours)
         seconds = {side: _seconds(side, clock) for side in order}
@@ -88,7 +112,7 @@ def take_turns(
 
 
 def _unet_calls(model: EngineModel, side: Side) -> int:
-    calls = []
+    calls: list[int] = []
     hook = model.network.register_forward_hook(lambda *_: calls.append(1))
     side()
     hook.remove()

@@ -6,15 +6,17 @@ median of the turns' ratios is judged.
 """
 
 import copy
+from typing import cast
 
 import material
 import torch
-from diffusers import EulerDiscreteScheduler, StableDiffusionDepth2ImgPipeline
+from diffusers.pipelines.stable_diffusion import pipeline_stable_diffusion_depth2img as peer
+from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 from torch import Tensor
-from transformers import CLIPTokenizerFast
+from transformers import CLIPTokenizer
 
-from sd2_depth2img.checkpoints.checkpoint import Checkpoint
-from sd2_depth2img.engine import guidance, networks, prompt
+from sd2_depth2img.engine import guidance, prompt
+from sd2_depth2img.engine.networks import EngineCLIP, EngineModel
 from sd2_depth2img.sampling.depth_channel import DepthCondition, attach_depth
 
 PIXELS = 256
@@ -32,30 +34,21 @@ GOAL_END_TO_END = 0.92
 
 def main() -> None:
     """Run both comparisons and print their ratios."""
-    parser = material.options("speed of the embedded engine")
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each side")
-    arguments = parser.parse_args()
-    material.say(
+    material.compare(
+        "speed of the embedded engine",
         f"{PIXELS}×{PIXELS} pixels, {STEPS} steps of Euler, guidance {CFG}, "
-        f"{torch.get_num_threads()} threads"
+        f"{torch.get_num_threads()} threads",
+        ("sampling / bare UNet forwards", sampling_sides, GOAL_SAMPLING),
+        ("prompt to image / diffusers", image_sides, GOAL_END_TO_END),
     )
-    with material.checkpoint(arguments) as path:
-        parts = networks.load(Checkpoint.open(path), "cpu")
-        sampling = material.compare("sampling", *sampling_sides(*parts), parts[0], arguments.rounds)
-        material.verdict("sampling / bare UNet forwards", sampling, GOAL_SAMPLING)
-        whole = material.compare(
-            "prompt to image", *image_sides(*parts), parts[0], arguments.rounds
-        )
-        material.verdict("prompt to image / diffusers", whole, GOAL_END_TO_END)
 
 
 # --- The sides -----------------------------------------------------------------------------------
 
 
-def sampling_sides(
-    model: networks.EngineModel, clip: networks.EngineCLIP, vae: networks.EngineVAE
-) -> tuple[material.Side, material.Side]:
+def sampling_sides(parts: material.Parts) -> tuple[material.Side, material.Side]:
     """The sampler with guidance, and as many bare forwards of the same batch."""
+    model, clip, _ = parts
     positive, negative = conditionings(clip)
     x = torch.randn(2, 5, LATENT, LATENT)
     context = torch.cat([positive[0][0], negative[0][0]])
@@ -69,12 +62,11 @@ def sampling_sides(
     return (lambda: sample(model, positive, negative)), bare
 
 
-def image_sides(
-    model: networks.EngineModel, clip: networks.EngineCLIP, vae: networks.EngineVAE
-) -> tuple[material.Side, material.Side]:
+def image_sides(parts: material.Parts) -> tuple[material.Side, material.Side]:
     """From prompts and a depth map to an image at strength 1.0, here and in diffusers."""
+    model, clip, vae = parts
     model.network.register_to_config(sample_size=64)  # the pipeline asks for it
-    pipeline = StableDiffusionDepth2ImgPipeline(
+    pipeline = peer.StableDiffusionDepth2ImgPipeline(
         vae=vae.network,
         text_encoder=clip.network,
         tokenizer=diffusers_tokenizer(),
@@ -82,8 +74,8 @@ def image_sides(
         scheduler=EulerDiscreteScheduler(
             beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear"
         ),
-        depth_estimator=None,  # the depth map is given
-        feature_extractor=None,
+        depth_estimator=None,  # type: ignore[arg-type] # neither is used: the depth map is given
+        feature_extractor=None,  # type: ignore[arg-type]
     )
     pipeline.set_progress_bar_config(disable=True)
     source = torch.zeros(1, 3, PIXELS, PIXELS)  # diffusers encodes it even where nothing is kept
@@ -107,7 +99,7 @@ def image_sides(
     return ours, theirs
 
 
-def conditionings(clip: networks.EngineCLIP) -> tuple[list, list]:
+def conditionings(clip: EngineCLIP) -> tuple[list, list]:
     """Positive and negative prompt with the depth map."""
     positive, negative = (
         attach_depth([[clip.encode(clip.tokenize(text)), {}]], DepthCondition(DEPTH))
@@ -116,7 +108,7 @@ def conditionings(clip: networks.EngineCLIP) -> tuple[list, list]:
     return positive, negative
 
 
-def sample(model: networks.EngineModel, positive: list, negative: list) -> Tensor:
+def sample(model: EngineModel, positive: list, negative: list) -> Tensor:
     """The latent after all steps; there is no source image."""
     empty = {"samples": torch.zeros(1, 4, LATENT, LATENT)}
     return guidance.sample(
@@ -124,9 +116,9 @@ def sample(model: networks.EngineModel, positive: list, negative: list) -> Tenso
     )["samples"]
 
 
-def diffusers_tokenizer() -> CLIPTokenizerFast:
+def diffusers_tokenizer() -> CLIPTokenizer:
     """The engine's tokenizer with the padding of SD2's own tokenizer folder."""
-    tokenizer = copy.deepcopy(prompt.tokenizer())
+    tokenizer = cast(CLIPTokenizer, copy.deepcopy(prompt.tokenizer()))
     tokenizer.pad_token = "!"
     tokenizer.model_max_length = prompt.CHUNK
     return tokenizer

@@ -63,7 +63,7 @@ def paint_sheet(editor: Editor, runner: Runner) -> list[Path]:
 
 def _received(editor: Editor, results: Results, node: str, name: str) -> "Image":
     """The image that came into an input of a node."""
-    from ..workflows.core_nodes.files import to_pil
+    from ..workflows.core_nodes.save import to_pil
 
     source, output = editor.prompt[editor.find(node)]["inputs"][name]
     return to_pil(results.outputs[source][output][0][0])

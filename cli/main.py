@@ -1,4 +1,4 @@
-"""The command `depth2img`: run workflows without ComfyUI, look into checkpoints.
+"""The command `depth2img`: run workflows without ComfyUI, look into and convert checkpoints.
 
 Heavy packages are imported when a command needs them, so that `depth2img --help` is quick.
 """
@@ -45,9 +45,8 @@ def _sentence(error: Exception) -> str:
     """What went wrong, for a person."""
     if isinstance(error, ModuleNotFoundError):
         return f"the package {error.name} is not installed. {_REMEDY}"
-    expected = (ValueError, OSError, RuntimeError)
     text = str(error) or "no further message"
-    if isinstance(error, expected):
+    if isinstance(error, (ValueError, OSError, RuntimeError)):
         return text
     return f"{type(error).__name__}: {text} (--debug shows where)"
 
@@ -71,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="depth2img", description="Stable Diffusion 2 depth-to-image without ComfyUI."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_run, _add_demo, _add_inspect, add_convert, _add_make_checkpoint):
+    for add in (_add_run, _add_demo, _add_inspect, add_convert):
         add(commands).add_argument(
             "--debug", action="store_true", help="show the traceback of an error"
         )
@@ -117,28 +116,21 @@ def _add_demo(commands: Any) -> argparse.ArgumentParser:
 
 def _add_edits(command: argparse.ArgumentParser) -> None:
     """What can be changed in a workflow, whichever it is, and where its files are."""
-    command.add_argument("--image", metavar="FILE", help="image for Load Image")
-    command.add_argument(
-        "--depth", metavar="FILE", help="depth map to use instead of estimating one"
-    )
-    command.add_argument(
-        "--mask", metavar="FILE", help="mask to use, a grey image: white is repainted"
-    )
-    command.add_argument("--negative", metavar="TEXT", help="what the image should not show")
-    command.add_argument("--steps", type=int, metavar="N", help="steps of every sampler")
-    command.add_argument(
-        "--checkpoint",
-        metavar="FILE",
-        help="checkpoint: a file or a diffusers folder, by its path or name",
-    )
-    command.add_argument(
+    add = command.add_argument
+    add("--image", metavar="FILE", help="image for Load Image")
+    add("--depth", metavar="FILE", help="depth map to use instead of estimating one")
+    add("--mask", metavar="FILE", help="mask to use, a grey image: white is repainted")
+    add("--negative", metavar="TEXT", help="what the image should not show")
+    add("--steps", type=int, metavar="N", help="steps of every sampler")
+    add("--checkpoint", metavar="FILE", help="a file or a diffusers folder, by its path or name")
+    add(
         "--set",
         action="append",
         default=[],
         metavar="NODE.INPUT=VALUE",
         help="any other value; NODE is an id, a title or a class name; may be repeated",
     )
-    command.add_argument(
+    add(
         "--base",
         type=Path,
         default=Path(),
@@ -146,7 +138,7 @@ def _add_edits(command: argparse.ArgumentParser) -> None:
         help="folder with input, output and models/checkpoints, as ComfyUI has them (default: the "
         "current one)",
     )
-    command.add_argument("--input", type=Path, metavar="DIR", help="input folder")
+    add("--input", type=Path, metavar="DIR", help="input folder")
 
 
 def _add_inspect(commands: Any) -> argparse.ArgumentParser:
@@ -161,25 +153,6 @@ def _add_inspect(commands: Any) -> argparse.ArgumentParser:
     inspect.add_argument("path", type=Path, metavar="FILE|FOLDER")
     inspect.add_argument("--json", action="store_true", help="as JSON, for programs")
     return inspect
-
-
-def _add_make_checkpoint(commands: Any) -> argparse.ArgumentParser:
-    make = commands.add_parser(
-        "make-checkpoint",
-        help="write a small checkpoint with random weights",
-        description="Write a checkpoint with the structure of 512-depth-ema and random weights: "
-        "it paints noise, but every loader and workflow takes it.",
-    )
-    make.set_defaults(command=_make_checkpoint)
-    make.add_argument("path", type=Path, metavar="PATH", help="file to write, .safetensors")
-    make.add_argument("--seed", type=int, default=0, metavar="N", help="of the weights (default 0)")
-    make.add_argument("--unet-width", type=int, metavar="N", help="a multiple of 64 (real: 320)")
-    make.add_argument("--vae-width", type=int, metavar="N", help="a multiple of 32 (real: 128)")
-    make.add_argument("--text-width", type=int, metavar="N", help="a multiple of 64 (real: 1024)")
-    make.add_argument("--text-layers", type=int, metavar="N", help="of the text encoder (real: 24)")
-    make.add_argument("--no-midas", action="store_true", help="leave the depth network out")
-    make.add_argument("--full-size", action="store_true", help="the real widths, about 5 GB")
-    return make
 
 
 # --- depth2img run -------------------------------------------------------------------------------
@@ -226,22 +199,21 @@ def _edit(editor: "Editor", options: argparse.Namespace) -> None:
     """The named options first, so that --set has the last word."""
     from ..engine.folders import current
 
-    if options.checkpoint is not None:
-        editor.everywhere(["ckpt_name"], _as_in_a_shell(options.checkpoint, current().checkpoints))
-    if options.image is not None:
-        editor.image(_as_in_a_shell(options.image, current().input))
-    if options.depth is not None:
-        editor.depth(_as_in_a_shell(options.depth, current().input))
-    if options.mask is not None:
-        editor.mask(_as_in_a_shell(options.mask, current().input))
-    if options.prompt is not None:
-        editor.text("positive", options.prompt)
-    if options.negative is not None:
-        editor.text("negative", options.negative)
-    if options.seed is not None:
-        editor.everywhere(["seed", "noise_seed"], options.seed)
-    if options.steps is not None:
-        editor.everywhere(["steps"], options.steps)
+    def checkpoint(file: str) -> None:
+        editor.everywhere(["ckpt_name"], _as_in_a_shell(file, current().checkpoints))
+
+    for value, change in (
+        (options.checkpoint, checkpoint),
+        (options.image, lambda file: editor.image(_as_in_a_shell(file, current().input))),
+        (options.depth, lambda file: editor.depth(_as_in_a_shell(file, current().input))),
+        (options.mask, lambda file: editor.mask(_as_in_a_shell(file, current().input))),
+        (options.prompt, lambda text: editor.text("positive", text)),
+        (options.negative, lambda text: editor.text("negative", text)),
+        (options.seed, lambda seed: editor.everywhere(["seed", "noise_seed"], seed)),
+        (options.steps, lambda steps: editor.everywhere(["steps"], steps)),
+    ):
+        if value is not None:
+            change(value)
     for assignment in options.set:
         editor.assign(assignment)
 
@@ -286,39 +258,6 @@ def _inspect(options: argparse.Namespace) -> int:
     else:
         print("\n".join(found.lines(options.path)))
     return OK if found.is_sound else FAILED
-
-
-# --- depth2img make-checkpoint -------------------------------------------------------------------
-
-
-def _make_checkpoint(options: argparse.Namespace) -> int:
-    from dataclasses import replace
-
-    from ..tools.make_checkpoint import FULL, MINIATURE, make_checkpoint
-
-    structure = FULL if options.full_size else MINIATURE
-    unet, vae, text = structure.unet, structure.vae, structure.text
-    if options.unet_width is not None:
-        unet = replace(unet, model_channels=_width(options.unet_width, 64))
-    if options.vae_width is not None:
-        vae = replace(vae, channels=_width(options.vae_width, 32))
-    if options.text_width is not None:
-        width = _width(options.text_width, 64)
-        unet = replace(unet, context_dim=width)
-        text = replace(text, width=width, mlp_width=4 * width)
-    if options.text_layers is not None:
-        text = replace(text, layers=_width(options.text_layers, 1))
-    midas = None if options.no_midas else structure.midas
-    structure = replace(structure, unet=unet, vae=vae, text=text, midas=midas)
-    path = make_checkpoint(options.path, structure, options.seed)
-    print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
-    return OK
-
-
-def _width(value: int, step: int) -> int:
-    if value < step or value % step:
-        raise ValueError(f"{value} does not work; expected a multiple of {step}, {step} or more")
-    return value
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ import sd2_depth2img
 from sd2_depth2img.engine import folders
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT
-from sd2_depth2img.tools.examples.quick import make_quick
-from sd2_depth2img.workflows.core_nodes.files import to_pil
+from sd2_depth2img.tests.quick import make_quick
+from sd2_depth2img.workflows.core_nodes.save import to_pil
 from sd2_depth2img.workflows.graph import Results, Runner, Workflow, read_workflow
 
 try:

@@ -190,7 +190,7 @@ def free_port(wanted: int = 0) -> int:
         with socket.create_server((HOST, wanted)) as server:
             return server.getsockname()[1]
     except (OSError, OverflowError) as error:
-        why = os.strerror(error.errno) if isinstance(error, OSError) else "they end at 65535"
+        why = error.strerror if isinstance(error, OSError) else "they end at 65535"
         raise ComfyUIError(
             f"port {wanted} cannot be used ({why}): choose another, or none to get a free one"
         ) from error

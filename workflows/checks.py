@@ -5,17 +5,18 @@ converted in silence (20.7 is no INT), and one bad output node refuses the whole
 ComfyUI would run the others.
 """
 
+import difflib
 import inspect
 import logging
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
+from .core_nodes.node_class import Nodes
 from .problems import Problem, describe, title_of
-
-Json = dict[str, Any]
-Nodes = Mapping[str, type]
+from .widgets import Json, Widget, declared_inputs
 
 log = logging.getLogger(__name__)
 
@@ -46,19 +47,22 @@ def needed(prompt: Json, nodes: Nodes) -> list[str]:
     """
     order: dict[str, None] = {}
     seen: set[str] = set()
+
+    def visit(node: str) -> None:
+        if node not in seen and node in prompt:
+            seen.add(node)
+            for source in _sources(prompt, node):
+                visit(source)
+            order[node] = None
+
     for output in output_nodes(prompt, nodes):
-        _visit(prompt, output, seen, order)
+        visit(output)
     return list(order)
 
 
-def _visit(prompt: Json, node: str, seen: set[str], order: dict[str, None]) -> None:
-    if node in seen or node not in prompt:
-        return
-    seen.add(node)
-    for value in prompt[node]["inputs"].values():
-        if is_link(value) and value:
-            _visit(prompt, str(value[0]), seen, order)
-    order[node] = None
+def _sources(prompt: Json, node: str) -> Iterator[str]:
+    """The nodes that feed a node, in or missing from the workflow."""
+    return (str(value[0]) for value in prompt[node]["inputs"].values() if is_link(value) and value)
 
 
 def check(prompt: Json, nodes: Nodes, known: Iterable[Problem] = ()) -> list[Problem]:
@@ -84,14 +88,20 @@ def _problem(prompt: Json, node: str, message: str, name: str = "") -> Problem:
 
 
 def _unknown_classes(prompt: Json, nodes: Nodes) -> list[Problem]:
-    message = (
-        "the embedded engine has no such node; mute or remove it, or run the workflow in ComfyUI"
-    )
     return [
-        _problem(prompt, node, message)
+        _problem(prompt, node, _unknown(entry["class_type"], nodes))
         for node, entry in prompt.items()
         if entry["class_type"] not in nodes
     ]
+
+
+def _unknown(kind: str, nodes: Nodes) -> str:
+    alike = difflib.get_close_matches(kind, nodes)
+    has = f" (it has {', '.join(alike)})" if alike else ""
+    return (
+        f"the embedded engine has no such node{has}; mute or remove it, or run the workflow in "
+        "ComfyUI"
+    )
 
 
 def _cycles(prompt: Json, nodes: Nodes) -> list[Problem]:
@@ -102,12 +112,11 @@ def _cycles(prompt: Json, nodes: Nodes) -> list[Problem]:
     def walk(node: str, way: list[str]) -> None:
         if node in way:
             circle = [*way[way.index(node) :], node]
-            named = (describe(n, title_of(prompt[n]), prompt[n]["class_type"]) for n in circle)
-            problems.append(Problem(f"the links go round in a circle: {' <- '.join(named)}"))
+            named = " <- ".join(describe(prompt, one) for one in circle)
+            problems.append(Problem(f"the links go round in a circle: {named}"))
         elif node in prompt and node not in finished:
-            for value in prompt[node]["inputs"].values():
-                if is_link(value) and value:
-                    walk(str(value[0]), [*way, node])
+            for source in _sources(prompt, node):
+                walk(source, [*way, node])
             finished.add(node)
 
     for output in output_nodes(prompt, nodes):
@@ -124,29 +133,32 @@ class _NodeCheck:
         self.kind = nodes[prompt[node]["class_type"]]
         self.problems: list[Problem] = []
         self.received: dict[str, Any] = {}  # types that come in by link
+        self.validate = getattr(self.kind, "VALIDATE_INPUTS", None)
+        self.parameters: Mapping[str, inspect.Parameter] = (
+            inspect.signature(self.validate).parameters if self.validate else {}
+        )
 
     def run(self) -> list[Problem]:
         declared = self.kind.INPUT_TYPES()
-        required, optional = declared.get("required", {}), declared.get("optional", {})
-        validated = self._validated_by_the_node()
-        for name, spec in {**required, **optional}.items():
+        required = declared.get("required", {})
+        takes = declared_inputs(self.kind)
+        for name, (kind, options) in takes.items():
             if name in self.inputs:
-                self._check_input(name, spec[0], spec[1] if len(spec) > 1 else {}, validated)
+                self._check_input(name, kind, options)
             elif name in required:
-                kind = spec[0] if isinstance(spec[0], str) else "a choice"
-                self._report(name, f"is missing; connect or give it {kind}")
-        unknown = self.inputs.keys() - required.keys() - optional.keys() - {"upload"}
-        for name in sorted(unknown - declared.get("hidden", {}).keys()):
-            place = describe(self.node, title_of(self.prompt[self.node]), self.kind.__name__)
+                self._report(name, f"is missing; connect or give it {_shown(kind)}")
+        known = {*takes, *declared.get("hidden", {}), "upload"}
+        for name in sorted(self.inputs.keys() - known):
+            place = describe(self.prompt, self.node)
             log.warning("%s has no input %r; its value is ignored", place, name)
         if not self.problems:
-            self._ask_the_node(validated)
+            self._ask_the_node()
         return self.problems
 
     def _report(self, name: str, message: str) -> None:
         self.problems.append(_problem(self.prompt, self.node, message, name))
 
-    def _check_input(self, name: str, kind: Any, options: Json, validated: set[str]) -> None:
+    def _check_input(self, name: str, kind: Any, options: Json) -> None:
         value = self.inputs[name]
         if is_link(value):
             self._check_link(name, kind, value)
@@ -158,12 +170,10 @@ class _NodeCheck:
             return
         if not isinstance(constant, list):
             self.inputs[name] = constant
-        if name not in validated:
-            self._check_value(name, kind, options, constant)
+        if name not in self._judged_by_the_node():
+            self._check_value(Widget(name, kind, options), constant)
 
-    # --- links
-
-    def _check_link(self, name: str, kind: Any, link: list) -> None:
+    def _check_link(self, name: str, kind: Any, link: list[Any]) -> None:
         if len(link) != 2 or not isinstance(link[1], int) or isinstance(link[1], bool):
             self._report(name, f"{link!r} is no link; expected [node id, number of its output]")
             return
@@ -174,63 +184,53 @@ class _NodeCheck:
         source_kind = self.nodes.get(self.prompt[source]["class_type"])
         if source_kind is None:
             return  # reported as an unknown class
-        entry = self.prompt[source]
-        place = describe(source, title_of(entry), entry["class_type"])
-        outputs = source_kind.RETURN_TYPES
+        place, outputs = describe(self.prompt, source), source_kind.RETURN_TYPES
         if not 0 <= slot < len(outputs):
             has = f"{len(outputs)} ({', '.join(map(str, outputs))})" if outputs else "none"
             self._report(name, f"is linked to output {slot} of {place}, which has {has}")
             return
         self.received[name] = outputs[slot]
-        if "input_types" not in self._validation_names() and not _fits(outputs[slot], kind):
+        if "input_types" not in self.parameters and not _fits(outputs[slot], kind):
             self._report(
                 name, f"expected {_shown(kind)}, but {place} gives {_shown(outputs[slot])}"
             )
 
-    # --- values
-
-    def _check_value(self, name: str, kind: Any, options: Json, value: Any) -> None:
-        choices = kind if isinstance(kind, (list, tuple)) else options.get("options")
-        if kind in ("INT", "FLOAT"):
+    def _check_value(self, widget: Widget, value: Any) -> None:
+        options = widget.options
+        if widget.type in ("INT", "FLOAT"):
             low, high = options.get("min", -math.inf), options.get("max", math.inf)
             if not low <= value <= high:
-                self._report(name, f"{value} is out of range; expected {_range(low, high)}")
-        elif choices is not None:
+                self._report(widget.name, f"{value} is out of range; expected {_range(low, high)}")
+        elif isinstance(widget.type, (list, tuple)) or "options" in options:
             chosen = value if options.get("multiselect") and isinstance(value, list) else [value]
             for one in chosen:
-                if one not in choices and not _is_file(one):
-                    self._report(name, f"{one!r} is not a choice; {_choices(choices)}")
+                if one not in widget.choices and not _is_file(one):
+                    choices = _choices(widget.choices)
+                    self._report(widget.name, f"{one!r} is not a choice; {choices}")
 
-    # --- the node's own check
-
-    def _validation_names(self) -> set[str]:
-        validate = getattr(self.kind, "VALIDATE_INPUTS", None)
-        return set() if validate is None else set(inspect.signature(validate).parameters)
-
-    def _validated_by_the_node(self) -> set[str]:
+    def _judged_by_the_node(self) -> set[str]:
         """The inputs whose values VALIDATE_INPUTS judges, instead of the checks here."""
-        validate = getattr(self.kind, "VALIDATE_INPUTS", None)
-        if validate is None:
-            return set()
-        parameters = inspect.signature(validate).parameters.values()
-        if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters):
-            return set(self.inputs)
-        return {one.name for one in parameters}
+        kinds = {one.kind for one in self.parameters.values()}
+        takes_all = inspect.Parameter.VAR_KEYWORD in kinds
+        return set(self.inputs if takes_all else self.parameters)
 
-    def _ask_the_node(self, validated: set[str]) -> None:
-        validate = getattr(self.kind, "VALIDATE_INPUTS", None)
-        given = {n: unwrapped(value) for n, value in self.inputs.items() if n in validated}
+    def _ask_the_node(self) -> None:
+        judged = self._judged_by_the_node()
+        given = {n: unwrapped(value) for n, value in self.inputs.items() if n in judged}
         if any(is_link(self.inputs[name]) for name in given):
             return  # its value is not known yet; the node will see it when it runs
-        if "input_types" in validated:
+        if "input_types" in self.parameters:
             given["input_types"] = self.received
-        if validate is None or not given:
+        if self.validate is None or not given:
             return
-        answer = validate(**given)
+        answer = self.validate(**given)
         if answer is not True:
             reason = answer if isinstance(answer, str) else "the node refuses its values"
             only_one = next(iter(given)) if len(given) == 1 else ""
             self._report(only_one, reason)
+
+
+# --- values --------------------------------------------------------------------------------------
 
 
 def _converted(kind: Any, value: Any) -> Any:
@@ -252,15 +252,11 @@ def _whole(value: Any) -> int:
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError(f"expected a number, found {value!r}")
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if math.isnan(number):
-        raise ValueError(f"expected a number, found {value!r}")
-    return number
+    if isinstance(value, (int, float, str)) and not isinstance(value, bool):
+        with suppress(ValueError):  # a text that is no number
+            if not math.isnan(number := float(value)):
+                return number
+    raise ValueError(f"expected a number, found {value!r}")
 
 
 def _text(value: Any) -> str:

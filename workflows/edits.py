@@ -5,17 +5,17 @@ that an image dragged into ComfyUI shows the values it was made with. Where the 
 changed (inside a subgraph) it is left out of the images; what ran is always in them.
 """
 
-import json
+import copy
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from . import canvas
+from .canvas import replace_node, set_widget
 from .checks import is_link, needed
+from .core_nodes.node_class import Nodes
 from .graph import Workflow
 from .problems import EditError, describe, title_of
-
-Nodes = Mapping[str, type]
+from .widgets import Json, declared_inputs, widget_inputs
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +26,10 @@ class Editor:
     def __init__(self, workflow: Workflow, nodes: Nodes) -> None:
         self.workflow = workflow
         self.nodes = nodes
-        if workflow.canvas is not None:
-            workflow.canvas = json.loads(json.dumps(workflow.canvas))
+        workflow.canvas = copy.deepcopy(workflow.canvas)
 
     @property
-    def prompt(self) -> dict[str, Any]:
+    def prompt(self) -> Json:
         """The nodes that run, in the API format."""
         return self.workflow.prompt
 
@@ -69,10 +68,7 @@ class Editor:
         raise EditError("nothing in the workflow takes a mask; there is no place for --mask")
 
     def depth(self, file: str) -> None:
-        """A depth map from a file.
-
-        In Load Depth Map, in the place of every Estimate Depth, or straight into Encode Depth.
-        """
+        """A depth map from a file: for Load Depth Map, Estimate Depth or Encode Depth."""
         if self._of_class("SD2DepthLoad"):
             self._write(self._only("SD2DepthLoad", "image"), "image", file)
             return
@@ -133,12 +129,11 @@ class Editor:
         return found[0]
 
     def _list(self, nodes: Iterable[str]) -> str:
-        entries = ((node, self.prompt[node]) for node in nodes)
-        return ", ".join(describe(node, title_of(e), e["class_type"]) for node, e in entries)
+        return ", ".join(describe(self.prompt, node) for node in nodes)
 
-    def _widgets(self, node: str) -> dict[str, Any]:
+    def _widgets(self, node: str) -> Json:
         kind = self.nodes.get(self.prompt[node]["class_type"])
-        return {} if kind is None else {n: t for n, t, _ in canvas.widget_inputs(kind)}
+        return {} if kind is None else {n: t for n, t, _ in widget_inputs(kind)}
 
     def _type(self, node: str, name: str) -> Any:
         widgets = self._widgets(node)
@@ -159,8 +154,7 @@ class Editor:
         kind = self.nodes.get(entry["class_type"])
         if entry["class_type"] == "CLIPTextEncode" or kind is None:
             return [source] if kind is not None else []
-        declared = kind.INPUT_TYPES()
-        inputs = {**declared.get("required", {}), **declared.get("optional", {})}
+        inputs = declared_inputs(kind)
         names = getattr(kind, "RETURN_NAMES", ())
         if slot < len(names) and names[slot] in inputs:
             return self._texts_behind(source, names[slot])  # positive -> positive
@@ -171,10 +165,10 @@ class Editor:
 
     def _write(self, node: str, name: str, value: Any) -> None:
         self.prompt[node]["inputs"][name] = value
-        self._on_canvas(lambda drawn: canvas.set_widget(drawn, node, name, value, self.nodes))
+        self._on_canvas(lambda drawn: set_widget(drawn, node, name, value, self.nodes))
 
     def _write_text(self, node: str, name: str, text: str) -> None:
-        """In the place of a wire, too; but where others hang on that wire, at its other end."""
+        """Also instead of a wire; but where others hang on that wire, at its other end."""
         link = self.prompt[node]["inputs"].get(name)
         if is_link(link):
             source = str(link[0])
@@ -189,28 +183,26 @@ class Editor:
         links = ((n, v) for n, e in self.prompt.items() for v in e["inputs"].values() if is_link(v))
         return [node for node, link in links if str(link[0]) == source]
 
-    def _feed(self, takers: Sequence[str], name: str, kind: str, inputs: dict[str, Any]) -> None:
+    def _feed(self, takers: Sequence[str], name: str, kind: str, inputs: Json) -> None:
         """A new node's first output into an input of others; the canvas cannot show that."""
         number = max((int(node) for node in self.prompt if node.isdigit()), default=0) + 1
-        title = self.nodes[kind].DISPLAY_NAME
-        self.prompt[str(number)] = {
-            "inputs": inputs,
-            "class_type": kind,
-            "_meta": {"title": title},
-        }
+        self._put(str(number), kind, inputs)
         for node in takers:
             self.prompt[node]["inputs"][name] = [str(number), 0]
         self._on_canvas(lambda drawn: False)
 
-    def _replace(self, node: str, kind: str, inputs: dict[str, Any]) -> None:
-        title = self.nodes[kind].DISPLAY_NAME
-        entry = {"inputs": inputs, "class_type": kind, "_meta": {"title": title}}
-        self.prompt[node] = entry
-        self._on_canvas(
-            lambda drawn: canvas.replace_node(drawn, node, kind, title, list(inputs.values()))
-        )
+    def _replace(self, node: str, kind: str, inputs: Json) -> None:
+        title = self._put(node, kind, inputs)
+        values = list(inputs.values())
+        self._on_canvas(lambda drawn: replace_node(drawn, node, kind, title, values))
 
-    def _on_canvas(self, change: Callable[[dict[str, Any]], bool]) -> None:
+    def _put(self, node: str, kind: str, inputs: Json) -> str:
+        """A node in what runs, new or instead of another; its title."""
+        title = getattr(self.nodes[kind], "DISPLAY_NAME", kind)
+        self.prompt[node] = {"inputs": inputs, "class_type": kind, "_meta": {"title": title}}
+        return title
+
+    def _on_canvas(self, change: Callable[[Json], bool]) -> None:
         if self.workflow.canvas is not None and not change(self.workflow.canvas):
             log.warning(
                 "the canvas cannot show a change that was made inside it; saved images carry "

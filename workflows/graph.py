@@ -13,18 +13,23 @@ import hashlib
 import itertools
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..engine import folders
-from . import canvas
-from .checks import check, is_link, needed, output_nodes, unwrapped
-from .problems import Problem, WorkflowError, describe, title_of
+import torch
+from PIL import Image
 
-Json = dict[str, Any]
-Nodes = Mapping[str, type]
+from ..engine import folders
+from ..nodes import NODE_CLASS_MAPPINGS
+from .canvas import is_canvas, to_prompt
+from .checks import check, is_link, needed, output_nodes, unwrapped
+from .core_nodes import CORE_NODES
+from .core_nodes.node_class import NodeClass, Nodes
+from .damage import damage
+from .problems import Problem, WorkflowError, describe
+from .widgets import Json, declared_inputs
 
 log = logging.getLogger(__name__)
 
@@ -35,32 +40,20 @@ class NodeError(RuntimeError):
 
 @dataclass(eq=False)
 class Workflow:
-    """A workflow, ready to be checked and run.
+    """A workflow, ready to be checked and run."""
 
-    Attributes:
-        prompt: the API format: {node id: {"class_type", "inputs", "_meta"}}.
-        canvas: the canvas it was drawn on, which saved images carry along; None without one.
-        problems: what was found to be wrong with the canvas.
-    """
-
-    prompt: Json
-    canvas: Json | None = None
-    problems: list[Problem] = field(default_factory=list)
+    prompt: Json  # the API format: {node id: {"class_type", "inputs", "_meta"}}
+    canvas: Json | None = None  # that it was drawn on; saved images carry it along
+    problems: list[Problem] = field(default_factory=list)  # what is wrong with the canvas
 
 
 @dataclass(frozen=True)
 class Results:
-    """What a run gave.
+    """What a run gave, by node id."""
 
-    Attributes:
-        outputs: node id -> for each output a list of values (one, unless a node gives lists).
-        ui: id of an output node -> what it shows: "images", "latents" or "text".
-        executed: ids of the nodes that ran, in order; the others' results were known.
-    """
-
-    outputs: dict[str, list[list[Any]]]
-    ui: dict[str, Json]
-    executed: list[str]
+    outputs: dict[str, list[list[Any]]]  # of each output a list; one value, unless it gives lists
+    ui: dict[str, Json]  # what output nodes show: "images", "latents" or "text"
+    executed: list[str]  # the nodes that ran, in order; the others' results were known
 
     @property
     def files(self) -> list[Path]:
@@ -74,11 +67,8 @@ class Results:
         ]
 
 
-def all_nodes() -> dict[str, type]:
+def all_nodes() -> Nodes:
     """Every node the engine has: ComfyUI's that it knows, and this pack's."""
-    from ..nodes import NODE_CLASS_MAPPINGS
-    from .core_nodes.values import CORE_NODES
-
     return {**CORE_NODES, **NODE_CLASS_MAPPINGS}
 
 
@@ -98,27 +88,24 @@ def read_workflow(path: Path | str, nodes: Nodes | None = None) -> Workflow:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise WorkflowError([Problem(f"{path} is not JSON ({error}); save it again")]) from error
+        raise WorkflowError(Problem(f"{path} is not JSON ({error}); save it again")) from error
     return parse_workflow(data, nodes)
 
 
 def parse_workflow(data: Any, nodes: Nodes | None = None) -> Workflow:
     """A workflow from a JSON document in either format. Raises WorkflowError."""
-    if canvas.is_canvas(data):
-        damage = canvas.malformed(data)
-        if damage:
-            raise WorkflowError(damage)
-        prompt, problems = canvas.to_prompt(data, all_nodes() if nodes is None else nodes)
+    if is_canvas(data):
+        if found := damage(data):
+            raise WorkflowError(*found)
+        prompt, problems = to_prompt(data, all_nodes() if nodes is None else nodes)
         return Workflow(prompt, data, problems)
     if isinstance(data, dict) and data and all(map(_is_api_node, data.values())):
         return Workflow(data)
     raise WorkflowError(
-        [
-            Problem(
-                "this is no workflow: expected the canvas format (with nodes and links) or the "
-                "API format (node id: class_type and inputs); save or export it in ComfyUI"
-            )
-        ]
+        Problem(
+            "this is no workflow: expected the canvas format (with nodes and links) or the API "
+            "format (node id: class_type and inputs); save or export it in ComfyUI"
+        )
     )
 
 
@@ -131,9 +118,7 @@ def _is_api_node(entry: Any) -> bool:
 
 
 def _from_image(path: Path, nodes: Nodes | None) -> Workflow:
-    """ "prompt" is what ran, "workflow" the canvas; images from other programs have neither."""
-    from PIL import Image
-
+    """Its "prompt" is what ran, its "workflow" the canvas; other programs' images have neither."""
     try:
         with Image.open(path) as image:
             image.load()  # text entries may follow the pixels
@@ -144,14 +129,14 @@ def _from_image(path: Path, nodes: Nodes | None) -> Workflow:
             }
     except (OSError, ValueError) as error:
         reason = f"{path} cannot be read ({error}); expected a PNG saved by ComfyUI"
-        raise WorkflowError([Problem(reason)]) from error
+        raise WorkflowError(Problem(reason)) from error
     if "prompt" in entries:
         workflow = parse_workflow(entries["prompt"], nodes)
         workflow.canvas = entries.get("workflow")
         return workflow
     if "workflow" in entries:
         return parse_workflow(entries["workflow"], nodes)
-    raise WorkflowError([Problem(f"{path} carries no workflow; expected a PNG saved by ComfyUI")])
+    raise WorkflowError(Problem(f"{path} carries no workflow; expected a PNG saved by ComfyUI"))
 
 
 # --- running -------------------------------------------------------------------------------------
@@ -187,22 +172,20 @@ class Runner:
         Raises WorkflowError before anything runs when something is wrong, NodeError when a node
         fails, KeyboardInterrupt on Ctrl-C; finished nodes' results are kept in any case.
         """
-        import torch
-
-        problems = check(workflow.prompt, self.nodes, workflow.problems)
-        if problems:
-            raise WorkflowError(problems)
+        if problems := check(workflow.prompt, self.nodes, workflow.problems):
+            raise WorkflowError(*problems)
         run = _Run(workflow, self.nodes)
         self._done = {sign: done for sign, done in self._done.items() if sign in run.known}
         todo = run.unknown(self._done)
         with torch.inference_mode():
             for number, node in enumerate(todo, start=1):
-                self.report(f"[{number}/{len(todo)}] {run.describe(node)}")
-                done = self._execute(run, node)
-                self._done[run.signatures[node]] = done
-        done = {node: self._done.get(sign) for node, sign in run.signatures.items()}
+                self.report(f"[{number}/{len(todo)}] {describe(run.prompt, node)}")
+                self._done[run.signatures[node]] = self._execute(run, node)
+        # A result that nothing needed any more is not there: what it fed was known.
+        signs = run.signatures.items()
+        done = {node: self._done[sign] for node, sign in signs if sign in self._done}
         return Results(
-            outputs={node: one.outputs for node, one in done.items() if one is not None},
+            outputs={node: one.outputs for node, one in done.items()},
             ui={node: done[node].ui for node in output_nodes(workflow.prompt, self.nodes)},
             executed=todo,
         )
@@ -217,7 +200,7 @@ class Runner:
             return _call(self._objects[key], kind, inputs)
         except Exception as error:
             reason = str(error) or type(error).__name__
-            raise NodeError(f"{run.describe(node)} failed: {reason}") from error
+            raise NodeError(f"{describe(run.prompt, node)} failed: {reason}") from error
 
 
 class _Run:
@@ -231,12 +214,8 @@ class _Run:
             self.signatures[node] = self._signature(node)
         self.known = set(self.signatures.values())
 
-    def kind(self, node: str) -> type:
+    def kind(self, node: str) -> type[NodeClass]:
         return self.nodes[self.prompt[node]["class_type"]]
-
-    def describe(self, node: str) -> str:
-        entry = self.prompt[node]
-        return describe(node, title_of(entry), entry["class_type"])
 
     def unknown(self, done: Mapping[str, _Done]) -> list[str]:
         """The nodes that have to run, in order: not done, and needed by one that has to run."""
@@ -266,8 +245,7 @@ class _Run:
         return {n: (str(v[0]), v[1]) for n, v in inputs.items() if is_link(v)}
 
     def _declared(self, node: str) -> list[str]:
-        declared = self.kind(node).INPUT_TYPES()
-        names = {**declared.get("required", {}), **declared.get("optional", {})}
+        names = declared_inputs(self.kind(node))
         return [name for name in self.prompt[node]["inputs"] if name in names]
 
     def _hidden(self, node: str) -> Json:
@@ -308,7 +286,7 @@ class _Run:
         try:
             answer = is_changed(**inputs, **self._hidden(node))
         except Exception as error:
-            log.info("%s runs anew: IS_CHANGED failed: %s", self.describe(node), error)
+            log.info("%s runs anew: IS_CHANGED failed: %s", describe(self.prompt, node), error)
             answer = float("nan")
         # NaN is a node's way to say "always"; it must never equal the last run's.
         return f"run {next(_NUMBERS)}" if answer != answer else answer
@@ -317,7 +295,7 @@ class _Run:
 _NUMBERS = itertools.count()
 
 
-def _call(instance: Any, kind: type, inputs: dict[str, list[Any]]) -> _Done:
+def _call(instance: Any, kind: type[NodeClass], inputs: dict[str, list[Any]]) -> _Done:
     """Call a node once, or once for each value when an input is a list of values."""
     function = getattr(instance, kind.FUNCTION)
     if getattr(kind, "INPUT_IS_LIST", False):
@@ -331,7 +309,7 @@ def _call(instance: Any, kind: type, inputs: dict[str, list[Any]]) -> _Done:
     return _merged(answers, kind)
 
 
-def _merged(answers: list[Any], kind: type) -> _Done:
+def _merged(answers: list[Any], kind: type[NodeClass]) -> _Done:
     shown: dict[str, list[Any]] = {}
     results = []
     for answer in answers:
@@ -340,7 +318,7 @@ def _merged(answers: list[Any], kind: type) -> _Done:
                 shown.setdefault(key, []).extend(entries)
             answer = answer.get("result", ())
         results.append(answer or ())
-    lists = getattr(kind, "OUTPUT_IS_LIST", (False,) * len(kind.RETURN_TYPES))
+    lists: Sequence[bool] = getattr(kind, "OUTPUT_IS_LIST", (False,) * len(kind.RETURN_TYPES))
     outputs = [
         [value for result in results for value in (result[slot] if lists[slot] else [result[slot]])]
         for slot in range(min(len(result) for result in results))

@@ -1,6 +1,6 @@
 """What can be wrong with a workflow, said so that a person finds the place on the canvas."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ class Problem:
     input: str = ""
 
     def __str__(self) -> str:
-        place = f"{describe(self.node, self.title, self.kind)}, " if self.node else ""
+        place = f"{_described(self.node, self.title, self.kind)}, " if self.node else ""
         place += f"input {self.input!r}, " if self.input else ""
         return f"{place.removesuffix(', ')}: {self.message}" if place else self.message
 
@@ -32,8 +32,8 @@ class Problem:
 class WorkflowError(ValueError):
     """A workflow that cannot run; `problems` lists everything that is wrong with it."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(problems)
+    def __init__(self, *problems: Problem) -> None:
+        self.problems = problems
         lines = [str(problem) for problem in problems]
         if len(lines) > 1:
             lines.insert(0, f"{len(lines)} things are wrong with the workflow:")
@@ -44,8 +44,12 @@ class EditError(ValueError):
     """A change that does not fit the workflow; the message says what would."""
 
 
-def describe(node: str, title: str, kind: str) -> str:
+def describe(prompt: Mapping[str, Any], node: str) -> str:
     """A node by everything a person may know it by: node 3 "Sampler" (KSampler)."""
+    return _described(node, title_of(prompt[node]), prompt[node]["class_type"])
+
+
+def _described(node: str, title: str, kind: str) -> str:
     return f'node {node} "{title}" ({kind})' if title and title != kind else f"node {node} ({kind})"
 
 

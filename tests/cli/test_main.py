@@ -6,7 +6,6 @@ import sys
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from sd2_depth2img.cli import main
@@ -278,31 +277,3 @@ def test_help_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr.strip() == ""
     assert "usage: depth2img" in done.stdout
-
-
-# --- make-checkpoint ------------------------------------------------------------------------------
-
-
-def test_make_checkpoint(tmp_path, capsys):
-    from safetensors import safe_open
-
-    path = tmp_path / "a.safetensors"
-    sizes = ["--unet-width", "128", "--text-width", "128", "--text-layers", "2", "--no-midas"]
-    assert main.main(["make-checkpoint", str(path), "--seed", "4", *sizes]) == main.OK
-    assert str(path) in capsys.readouterr().out
-    with safe_open(path, "pt") as file:
-        names = list(file.keys())
-        first = file.get_tensor("model.diffusion_model.input_blocks.0.0.weight")
-    assert first.shape == (128, 5, 3, 3)
-    assert not any(name.startswith("depth_model.") for name in names)
-    assert main.main(["make-checkpoint", str(path), "--seed", "5", *sizes]) == main.OK
-    with safe_open(path, "pt") as file:
-        other = file.get_tensor("model.diffusion_model.input_blocks.0.0.weight")
-    assert not torch.equal(first, other)
-
-
-def test_make_checkpoint_refuses_widths_that_do_not_work(tmp_path, capsys):
-    path = str(tmp_path / "a.safetensors")
-    assert main.main(["make-checkpoint", path, "--unet-width", "100"]) == main.FAILED
-    assert "100 does not work; expected a multiple of 64" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []

@@ -229,7 +229,8 @@ def _options(base: Path) -> list[str]:
 
 
 def _fill(base: Path, checkpoint: Path) -> None:
-    shutil.copy(HERE / "small_sd2.py", base / "custom_nodes")
+    for extension in ("small_sd2.py", "tensor_nodes.py"):
+        shutil.copy(HERE / extension, base / "custom_nodes")
     shutil.copy(checkpoint, base / "models" / "checkpoints" / DepthGraph.CHECKPOINT)
     for number, name in enumerate(DepthGraph.DEPTH_FILES):
         Image.fromarray(_depth_pixels(number)).save(base / "input" / name)

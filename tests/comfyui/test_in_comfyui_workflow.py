@@ -45,7 +45,7 @@ def engine_paints(tmp_path_factory):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_example_paints_what_the_engine_paints(comfyui, photo, engine_paints, name):
     """With the bundled checkpoint, in small."""
-    from sd2_depth2img.tools.examples.quick import make_quick
+    from sd2_depth2img.tests.quick import make_quick
     from sd2_depth2img.workflows.graph import read_workflow
 
     file = comfyui.folder("input") / "small photo.png"

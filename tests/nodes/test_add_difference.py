@@ -13,7 +13,7 @@ from sd2_depth2img.host import host
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS
 from sd2_depth2img.nodes.load import SD2DepthTransplant
 from sd2_depth2img.tools.make_checkpoint import MINIATURE, make_checkpoint
-from sd2_depth2img.workflows.core_nodes.values import CORE_NODES
+from sd2_depth2img.workflows.core_nodes import CORE_NODES
 
 SD2 = replace(MINIATURE, unet=replace(MINIATURE.unet, in_channels=4), midas=None)
 QUERY = "input_blocks.1.1.transformer_blocks.0.attn2.to_q.weight"

@@ -16,7 +16,7 @@ from sd2_depth2img.nodes.inpaint import (
 from sd2_depth2img.nodes.sample import SD2DepthSampler
 from sd2_depth2img.sampling.depth_channel import MissingDepthError
 from sd2_depth2img.sampling.latents import MaskedContent, StrengthRule
-from sd2_depth2img.workflows.core_nodes.sampling import conditioning_combine
+from sd2_depth2img.workflows.core_nodes.conditioning import conditioning_combine
 
 
 def sample(miniature, prompts, depth, latent, encode=None, **options):

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sd2_depth2img.workflows import canvas
+from sd2_depth2img.workflows import canvas, texts
 from sd2_depth2img.workflows.graph import all_nodes
 
 DATA = Path(__file__).parents[1] / "data"
@@ -246,7 +246,7 @@ def subgraph(nodes, links, inputs=(), outputs=()):
         "id": "box",
         "name": "Box",
         "nodes": nodes,
-        "links": [dict(zip(canvas._LINK_KEYS, link, strict=True)) for link in links],
+        "links": [dict(zip(canvas.Link._fields, link, strict=True)) for link in links],
         "inputs": [{"name": n, "type": t} for n, t in inputs],
         "outputs": [{"name": n, "type": t} for n, t in outputs],
     }
@@ -368,12 +368,12 @@ def test_replace_node_keeps_its_outputs():
     ],
 )
 def test_dynamic_prompts(text, results):
-    assert {canvas.one_prompt(text) for _ in range(60)} == results
+    assert {texts.one_prompt(text) for _ in range(60)} == results
 
 
 @given(st.text(st.characters(exclude_characters="{}|\\/")))
 def test_a_text_without_marks_stays_as_it_is(text):
-    assert canvas.one_prompt(text) == text
+    assert texts.one_prompt(text) == text
 
 
 def test_marks_in_file_names(caplog):
@@ -394,5 +394,5 @@ def search_name(name):
 
 
 def test_dates_in_file_names():
-    written = canvas._date("yy-M-d h:mm:ss")
+    written = texts.date("yy-M-d h:mm:ss")
     assert re.fullmatch(r"\d\d-\d{1,2}-\d{1,2} \d{1,2}:\d\d:\d\d", written)

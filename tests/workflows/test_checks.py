@@ -199,6 +199,13 @@ def test_unknown_classes_are_named_wherever_they_are():
     ]
 
 
+def test_an_unknown_class_is_answered_with_those_of_similar_names():
+    prompt = workflow()
+    prompt["1"]["class_type"] = "Sources"
+    (problem,) = messages(prompt)
+    assert "the embedded engine has no such node (it has Source); mute or remove it" in problem
+
+
 def test_nothing_to_do():
     prompt = {"1": {"class_type": "Source", "inputs": {}}}
     assert messages(prompt) == ["no node saves or shows anything; add Save Image or Preview Image"]

@@ -1,6 +1,7 @@
 """One sheet that shows what the depth-map nodes do, all on the same photo."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -25,7 +26,8 @@ from ...nodes.inpaint import SD2DepthUnderMask
 from ...nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
 from ...nodes.preview import SD2DepthParallax
 from ...sampling.depth_channel import DepthCondition
-from ...workflows.core_nodes.files import read_image, to_pil
+from ...workflows.core_nodes.load import read_image
+from ...workflows.core_nodes.save import to_pil
 
 SIZE = 256  # pixels; what the bundled checkpoint was trained at
 COLUMNS = 6
@@ -54,7 +56,7 @@ def depth_sheet(photo: Path) -> Image.Image:
 
 
 def _adjusted(depth: Tensor) -> dict[str, Tensor]:
-    changes = {
+    changes: dict[str, dict[str, Any]] = {
         "invert": {"invert": True},
         "near 0.8, far 0.2": {"near": 0.8, "far": 0.2},
         "gamma 0.5": {"gamma": 0.5},
@@ -78,7 +80,7 @@ def _refined(image: Tensor, depth: Tensor) -> dict[str, Tensor]:
 
 def _filled(depth: Tensor) -> dict[str, Tensor]:
     helmet = _helmet()
-    shapes = {
+    shapes: dict[str, dict[str, Any]] = {
         "flat plane": {"near": 0.6},
         "ramp": {"near": 1.0, "far": 0.0},
         "dome": {"near": 1.0, "far": 0.0, "x1": 0.75, "y1": 0.81, "x2": 0.75, "y2": 0.99},

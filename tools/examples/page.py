@@ -12,15 +12,16 @@ columns from left to right, in a column nodes from top to bottom. Which inputs a
 are widgets, in what order and with which defaults is read from the node classes.
 """
 
+# ruff: noqa: N802 - INPUT_TYPES is ComfyUI's name
+
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ...workflows.canvas import widget_inputs
+from ...workflows.core_nodes.node_class import NodeClass, Nodes
 from ...workflows.graph import all_nodes
-
-Json = dict[str, Any]
+from ...workflows.widgets import Json, declared_inputs, widget_inputs
 
 # Colours of groups, and pairs of title and body colour of nodes: ComfyUI's own.
 BLUE, GREEN, YELLOW, VIOLET, RED, GREY = "#3f789e", "#8A8", "#b58b2a", "#88A", "#A88", "#888"
@@ -28,9 +29,9 @@ GREEN_NODE, RED_NODE, BROWN_NODE = ("#232", "#353"), ("#322", "#533"), ("#432", 
 
 OWN_PACK = {"cnr_id": "sd2-depth2img", "ver": "0.1.0"}
 CORE = {"cnr_id": "comfy-core", "ver": "0.3.64"}
-NOTE = "MarkdownNote"
 NOTES = "Notes"  # title of the group that stands at the left of all others
-SEEDS = ("seed", "noise_seed")  # the page gives these a control even if nothing asks for one
+
+_OPTIONAL = 7  # LiteGraph's shape of an optional socket
 
 # Pixels.
 MARGIN = 20
@@ -49,6 +50,18 @@ IMAGE = {  # what a node shows below its widgets
 }
 
 
+class MarkdownNote:
+    """A note as a node class; only the page has it."""
+
+    RETURN_TYPES = ()
+    FUNCTION = ""
+
+    @classmethod
+    def INPUT_TYPES(cls) -> Json:
+        """Its text."""
+        return {"required": {"text": ("STRING", {"multiline": True})}}
+
+
 class Output(NamedTuple):
     """One output of a node."""
 
@@ -63,16 +76,10 @@ class Output(NamedTuple):
 
 @dataclass(eq=False)
 class Node:
-    """A node on the page.
-
-    Attributes:
-        kind: its V1 class; None for a note.
-        inputs: what was given for its inputs: outputs of other nodes, or values.
-    """
+    """A node on the page; its inputs are outputs of other nodes, or values."""
 
     id: int
-    type: str
-    kind: type | None
+    kind: type[NodeClass]
     title: str
     inputs: Json
     colours: tuple[str, str] | None = None
@@ -84,43 +91,61 @@ class Node:
         return Output(self, [one for one, _ in self.outputs].index(name))
 
     @property
+    def class_type(self) -> str:
+        """The name of its class."""
+        return self.kind.__name__
+
+    @property
     def outputs(self) -> list[tuple[str, str]]:
         """Name and type of each; none of what only newer versions of ComfyUI pass through."""
-        if self.kind is None or getattr(self.kind, "OUTPUT_NODE", False):
+        if getattr(self.kind, "OUTPUT_NODE", False):
             return []
         names = getattr(self.kind, "RETURN_NAMES", self.kind.RETURN_TYPES)
         return list(zip(names, self.kind.RETURN_TYPES, strict=True))
 
-    def links(self) -> Json:
-        """The inputs that are wired."""
-        return {name: given for name, given in self.inputs.items() if isinstance(given, Output)}
-
-    def sockets(self) -> Iterator[tuple[str, str, bool]]:
-        """Name, type and whether it is optional, of the inputs that are no widgets; in order."""
-        widgets = {name for name, _, _ in widget_inputs(self.kind)}
-        declared = self.kind.INPUT_TYPES()
-        for group in ("required", "optional"):
-            for name, spec in declared.get(group, {}).items():
-                if name not in widgets:
-                    yield name, spec[0], group == "optional"
-
-    def wired_widgets(self) -> Iterator[tuple[str, str]]:
-        """Name and type of the widgets whose value comes along a wire."""
-        for name, widget, _ in widget_inputs(self.kind):
-            if name in self.links():
-                yield name, widget if isinstance(widget, str) else "COMBO"
+    def slots(self) -> list[Json]:
+        """Its inputs in the order in which the page saves them: sockets, then wired widgets."""
+        widgets = {widget.name: widget for widget in widget_inputs(self.kind)}
+        required = self.kind.INPUT_TYPES()["required"]
+        sockets = [
+            {"name": name, "type": kind, **({} if name in required else {"shape": _OPTIONAL})}
+            for name, (kind, _) in declared_inputs(self.kind).items()
+            if name not in widgets
+        ]
+        wired = [
+            {
+                "name": name,
+                "type": widget.type if isinstance(widget.type, str) else "COMBO",
+                "widget": {"name": name},
+            }
+            for name, widget in widgets.items()
+            if isinstance(self.inputs.get(name), Output)
+        ]
+        return sockets + wired
 
     def values(self) -> list[Any]:
         """`widgets_values`: every widget's, a seed's control behind it, a file's button last."""
-        stored, buttons = [], []
-        for name, widget, options in widget_inputs(self.kind):
-            given = self.inputs.get(name)
-            wired_or_missing = given is None or isinstance(given, Output)
-            stored.append(_default(widget, options) if wired_or_missing else given)
-            if options.get("control_after_generate", widget == "INT" and name in SEEDS):
-                stored.append("fixed")
-            buttons += ["image" for option in options if option.endswith("_upload")]
-        return stored + buttons
+        stored: list[Any] = []
+        buttons = 0
+        for widget in widget_inputs(self.kind):
+            given = self.inputs.get(widget.name)
+            stored.append(widget.default if given is None or isinstance(given, Output) else given)
+            stored += ["fixed"] * widget.has_control
+            buttons += widget.buttons
+        return stored + ["image"] * buttons
+
+    def height_at(self, width: int) -> int:
+        """In tens of pixels, without its title bar."""
+        if self.kind is MarkdownNote:
+            lines = self.inputs["text"].splitlines()
+            rows = sum(1 + len(line) * LETTER // (width - 2 * MARGIN) for line in lines)
+            return -(-(2 * MARGIN + LINE * rows) // 10) * 10
+        options = [widget.options for widget in widget_inputs(self.kind)]
+        texts = sum(bool(one.get("multiline")) for one in options)
+        advanced = any(one.get("advanced") for one in options)
+        height = 10 + SLOT * max(len(self.slots()), len(self.outputs)) + TEXT * texts
+        height += WIDGET * (len(self.values()) - texts) + BUTTON * advanced
+        return -(-(height + IMAGE.get(self.class_type, 0)) // 10) * 10
 
 
 @dataclass
@@ -158,17 +183,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """What a workflow's thumbnail shows.
+    """What a workflow's thumbnail shows."""
 
-    Attributes:
-        outputs: whose images fill the square, row by row.
-        columns: images in a row.
-        insets: whose images lie small in its lower left corner.
-    """
-
-    outputs: list[Output]
+    outputs: list[Output]  # whose images fill the square, row by row
     columns: int
-    insets: list[Output]
+    insets: list[Output]  # whose images lie small in its lower left corner
 
 
 class Page:
@@ -177,8 +196,8 @@ class Page:
     def __init__(self, name: str) -> None:
         self.name = name
         self.nodes: list[Node] = []
-        self.thumbnail: Thumbnail | None = None
-        self._kinds = all_nodes()
+        self.thumbnail = Thumbnail([], 1, [])
+        self._kinds: Nodes = {**all_nodes(), "MarkdownNote": MarkdownNote}
         self._stacks: list[list[Group]] = []
 
     # --- drawing
@@ -196,16 +215,15 @@ class Page:
 
     def add(
         self,
-        type_: str,
+        class_type: str,
         title: str = "",
-        /,
         colours: tuple[str, str] | None = None,
+        /,
         **inputs: Any,
     ) -> Node:
         """Add a node to the column.
 
         Args:
-            type_: the class.
             title: what it is called, if not by its class's name.
             colours: of its title bar and body.
             inputs: an output, a node (its first output) or a widget's value; what is missing stays
@@ -213,20 +231,22 @@ class Page:
 
         Raises TypeError for an input that the class does not have.
         """
-        kind = self._kinds[type_]
-        declared = kind.INPUT_TYPES()
-        known = {**declared["required"], **declared.get("optional", {})}
-        if unknown := inputs.keys() - known.keys():
-            raise TypeError(f"{type_} has no input {', '.join(sorted(unknown))}")
+        kind = self._kinds[class_type]
+        if unknown := inputs.keys() - declared_inputs(kind).keys():
+            raise TypeError(f"{class_type} has no input {', '.join(sorted(unknown))}")
         given = {
             name: _output(one) if isinstance(one, Node) else one for name, one in inputs.items()
         }
-        return self._place(Node(len(self.nodes) + 1, type_, kind, title, given, colours))
+        column = self._stacks[-1][-1].columns[-1]
+        node = Node(len(self.nodes) + 1, kind, title, given, colours)
+        node.size = (column.width, node.height_at(column.width))
+        column.nodes.append(node)
+        self.nodes.append(node)
+        return node
 
     def note(self, title: str, text: str) -> None:
         """Add a note in Markdown to the column."""
-        inputs = {"text": text.strip()}
-        self._place(Node(len(self.nodes) + 1, NOTE, None, title, inputs, BROWN_NODE))
+        self.add("MarkdownNote", title, BROWN_NODE, text=text.strip())
 
     def show(
         self, *outputs: Output | Node, columns: int = 2, insets: Sequence[Output | Node] = ()
@@ -234,13 +254,6 @@ class Page:
         """Say what the thumbnail shows; a node stands for its first output."""
         tiles, small = ([_output(one) for one in ones] for ones in (outputs, insets))
         self.thumbnail = Thumbnail(tiles, columns, small)
-
-    def _place(self, node: Node) -> Node:
-        column = self._stacks[-1][-1].columns[-1]
-        node.size = (column.width, _height(node, column.width))
-        column.nodes.append(node)
-        self.nodes.append(node)
-        return node
 
     # --- writing
 
@@ -265,21 +278,21 @@ class Page:
         """[number, from, slot, to, slot, type] of every wire."""
         number = 0
         for node in self.nodes:
-            for slot, name in enumerate(_input_names(node)):
-                source = node.inputs.get(name)
+            for slot, entry in enumerate(node.slots()):
+                source = node.inputs.get(entry["name"])
                 if isinstance(source, Output):
                     number += 1
                     yield [number, source.node.id, source.slot, node.id, slot, source.type]
 
     def _laid_out(self) -> list[Group]:
-        """All groups and their nodes, in their places; the lowest of every stack ends alike."""
+        """All groups and their nodes in their places; the lowest of all stacks end alike."""
         bottom = max(sum(one.height + MARGIN for one in stack) for stack in self._stacks)
         left = MARGIN
         # Notes are what a newcomer should read first.
         for stack in sorted(self._stacks, key=lambda stack: stack[0].title != NOTES):
             width, top = max(one.width for one in stack), MARGIN
             for one in stack:
-                height = bottom + MARGIN - top - MARGIN if one is stack[-1] else one.height
+                height = bottom - top if one is stack[-1] else one.height
                 one.bounding = (left, top, width, height)
                 _arrange(one)
                 top += height + MARGIN
@@ -302,51 +315,20 @@ def _arrange(group: Group) -> None:
         left += column.width + MARGIN
 
 
-def _height(node: Node, width: int) -> int:
-    """Of a node without its title bar, in tens of pixels."""
-    if node.kind is None:
-        lines = node.inputs["text"].splitlines()
-        rows = sum(1 + len(line) * LETTER // (width - 2 * MARGIN) for line in lines)
-        return -(-(2 * MARGIN + LINE * rows) // 10) * 10
-    slots = max(len(_input_names(node)), len(node.outputs))
-    texts = sum(bool(options.get("multiline")) for _, _, options in widget_inputs(node.kind))
-    rows = len(node.values()) - texts
-    advanced = any(options.get("advanced") for _, _, options in widget_inputs(node.kind))
-    height = 10 + SLOT * slots + WIDGET * rows + TEXT * texts + BUTTON * advanced
-    height += IMAGE.get(node.type, 0)
-    return -(-height // 10) * 10
-
-
-def _default(widget: Any, options: Json) -> Any:
-    """What the page shows in a new node."""
-    if isinstance(widget, str):
-        return options.get("default", {"BOOLEAN": False, "INT": 0, "FLOAT": 0.0}.get(widget, ""))
-    return options.get("default", widget[0])
-
-
-def _input_names(node: Node) -> list[str]:
-    """In the order in which the page saves them: sockets, then wired widgets."""
-    if node.kind is None:
-        return []
-    sockets = [name for name, _, _ in node.sockets()]
-    return sockets + [name for name, _ in node.wired_widgets()]
-
-
 def _node_entry(order: int, node: Node, links: list[list[Any]]) -> Json:
-    ours = node.type.startswith("SD2Depth")
-    pack = {} if node.kind is None else {**(OWN_PACK if ours else CORE), _SEARCH_NAME: node.type}
-    entry = {
+    wired = {link[4]: link[0] for link in links if link[3] == node.id}
+    entry: Json = {
         "id": node.id,
-        "type": node.type,
+        "type": node.class_type,
         "pos": list(node.pos),
         "size": list(node.size),
         "flags": {},
         "order": order,
         "mode": 0,
-        "inputs": [] if node.kind is None else _input_entries(node, links),
+        "inputs": [{**one, "link": wired.get(slot)} for slot, one in enumerate(node.slots())],
         "outputs": _output_entries(node, links),
-        "properties": pack,
-        "widgets_values": list(node.inputs.values()) if node.kind is None else node.values(),
+        "properties": _properties(node),
+        "widgets_values": node.values(),
     }
     if node.title:
         entry["title"] = node.title
@@ -355,19 +337,11 @@ def _node_entry(order: int, node: Node, links: list[list[Any]]) -> Json:
     return entry
 
 
-_SEARCH_NAME = "Node name for S&R"
-_OPTIONAL = 7  # LiteGraph's shape of an optional socket
-
-
-def _input_entries(node: Node, links: list[list[Any]]) -> list[Json]:
-    wired = {link[4]: link[0] for link in links if link[3] == node.id}
-    entries: list[Json] = []
-    for name, kind, optional in node.sockets():
-        shape = {"shape": _OPTIONAL} if optional else {}
-        entries.append({"name": name, "type": kind, **shape})
-    for name, kind in node.wired_widgets():
-        entries.append({"name": name, "type": kind, "widget": {"name": name}})
-    return [{**entry, "link": wired.get(slot)} for slot, entry in enumerate(entries)]
+def _properties(node: Node) -> Json:
+    if node.kind is MarkdownNote:
+        return {}
+    pack = OWN_PACK if node.class_type.startswith("SD2Depth") else CORE
+    return {**pack, "Node name for S&R": node.class_type}
 
 
 def _output_entries(node: Node, links: list[list[Any]]) -> list[Json]:

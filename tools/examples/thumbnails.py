@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ...disk import written_whole
 from ...engine import folders
-from ...workflows.core_nodes.files import to_pil
-from ...workflows.core_nodes.images import mask_to_image
+from ...workflows.core_nodes.masks import mask_to_image
+from ...workflows.core_nodes.save import to_pil
 from ...workflows.edits import Editor
 from ...workflows.graph import Results, Runner, parse_workflow
 from .page import Output, Page
@@ -27,7 +27,7 @@ def thumbnail(page: Page, photo: Path, runner: Runner) -> Image.Image:
     Raises what Runner.run and Editor raise.
     """
     editor = Editor(parse_workflow(page.canvas(), runner.nodes), runner.nodes)
-    if any(node.type == "LoadImage" for node in page.nodes):
+    if any(node.class_type == "LoadImage" for node in page.nodes):
         editor.image(str(photo.resolve()))
     editor.everywhere(["seed"], SEED)
     results = _run_elsewhere(editor, runner)

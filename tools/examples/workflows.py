@@ -1,48 +1,48 @@
 """The example workflows: a function each that draws one page. `WORKFLOWS` lists them."""
 
 from collections.abc import Callable
-from typing import Any
 
-from ...nodes.load import BUNDLED_CHECKPOINT
-from .page import (
-    BLUE,
-    GREEN,
-    GREEN_NODE,
-    GREY,
-    NOTES,
-    RED,
-    RED_NODE,
-    VIOLET,
-    YELLOW,
-    Node,
-    Output,
-    Page,
-)
+from .example import LARGE, SIZE, Example
+from .page import GREEN, RED, VIOLET, YELLOW
 
-SIZE = 256  # pixels; what the bundled checkpoint was trained at
-LARGE = 384  # the largest at which it paints well
-SAMPLING = {"steps": 20, "cfg": 3.0, "sampler_name": "dpmpp_2m", "scheduler": "karras"}
+Draw = Callable[[Example], None]
+
+WORKFLOWS: dict[str, Draw] = {}
 
 
-def depth_to_image(page: Page) -> None:
+def workflow(name: str) -> Callable[[Draw], Draw]:
+    """Enter the function below in WORKFLOWS."""
+
+    def register(draw: Draw) -> Draw:
+        WORKFLOWS[name] = draw
+        return draw
+
+    return register
+
+
+def draw(name: str) -> Example:
+    """The page of one workflow."""
+    page = Example(name)
+    WORKFLOWS[name](page)
+    return page
+
+
+@workflow("Depth to Image")
+def depth_to_image(page: Example) -> None:
     """A photo repainted from its depth and a prompt."""
-    model = _model(page)
-    photo = _photo(page)
+    photo = page.photo()
     size = {"width": SIZE, "height": SIZE, "crop": "center"}
     scaled = page.add(
         "ImageScale", "Width and height", image=photo, upscale_method="lanczos", **size
     )
     page.column()
-    depth = _estimate(page, model, scaled)
-    prompts = _prompts(page, model, "a red clay statue on a blue background, light from the left")
-    page.group("Depth and latent", VIOLET, 400, below=True)
-    encoded = page.add("SD2DepthEncode", depth=depth, **prompts)
-    latent = page.add("VAEEncode", pixels=scaled, vae=model["vae"])
-    image = _painted(page, model, encoded, latent)
-    _saved(page, image, "depth2img")
-    page.group(NOTES, GREY, 480)
-    page.note(
-        "What to try",
+    depth = page.estimate(scaled)
+    prompts = page.prompts("a red clay statue on a blue background, light from the left")
+    encoded = page.encode(depth=depth, **prompts)
+    latent = page.latent_of(scaled)
+    image = page.paint(encoded, latent)
+    page.save(image, "depth2img")
+    page.notes(
         """
 ### Things to try
 
@@ -53,43 +53,32 @@ photo's colours.
 program, load it with *Load Depth Map* and move one wire: its output into *depth* of *Encode Depth*.
 - **strength** of *Encode Depth*: below 1 the depth counts less; at 0 the model sees none.
 """,
+        "*Width and height* to 512, **resolution** of *Estimate Depth* to 384",
+        title="What to try",
     )
-    _about_the_model(page, "*Width and height* to 512, **resolution** of *Estimate Depth* to 384")
     page.show(image, columns=1, insets=[scaled, depth])
 
 
-def inpaint_with_depth(page: Page) -> None:
+@workflow("Inpaint with Depth")
+def inpaint_with_depth(page: Example) -> None:
     """The subject of a photo repainted in its own shape, the rest kept."""
-    model = _model(page)
-    photo = _photo(page)
+    photo = page.photo()
     page.group("Depth and mask", GREEN)
-    depth = _estimate(page, model, photo)
+    depth = page.estimate(photo)
     page.column()
-    mask = page.add(
-        "SD2DepthStrengthMap",
-        "Mask: what is near",
-        depth=depth,
-        near_strength=1.0,
-        far_strength=0.0,
-        threshold=0.35,
-        softness=0.0,
-    )
+    mask = page.near("Mask: what is near", depth, threshold=0.35, softness=0.0)
     page.add("MaskPreview", "White is repainted", mask=mask)
     page.group("At the model's size", VIOLET)
     cut = page.add("SD2DepthCrop", image=photo, mask=mask, depth=depth, size=SIZE, padding=32)
     latent = page.add(
-        "SD2DepthInpaintEncode", image=cut["image"], mask=cut["mask"], vae=model["vae"]
+        "SD2DepthInpaintEncode", image=cut["image"], mask=cut["mask"], vae=page.model["vae"]
     )
-    prompts = _prompts(
-        page, model, "a blue metal statue on a white background, light from the left"
-    )
+    prompts = page.prompts("a blue metal statue on a white background, light from the left")
     encoded = page.add("SD2DepthEncode", depth=cut["depth"], **prompts)
-    image = _painted(page, model, encoded, latent)
+    image = page.paint(encoded, latent)
     whole = page.add("SD2DepthStitch", stitch=cut["stitch"], image=image)
-    _saved(page, whole, "inpainted")
-    page.group(NOTES, GREY, 480)
-    page.note(
-        "What it shows",
+    page.save(whole, "inpainted")
+    page.notes(
         """
 ### Inpainting that keeps the shape
 
@@ -103,12 +92,13 @@ wire from its **MASK** output to **mask** of *Crop for Inpainting*.
 - **Remove** an object: put *Depth Under Mask* with *smooth fill* between the cropped depth and \
 *Encode Depth*.
 """,
+        "**size** of *Crop for Inpainting* to 512, **resolution** to 384",
     )
-    _about_the_model(page, "**size** of *Crop for Inpainting* to 512, **resolution** to 384")
     page.show(photo["IMAGE"], depth, mask, whole, columns=2)
 
 
-def style_transfer(page: Page) -> None:
+@workflow("Style Transfer")
+def style_transfer(page: Example) -> None:
     """One photo in four styles."""
     styles = (
         "a red clay statue on a blue background",
@@ -116,25 +106,17 @@ def style_transfer(page: Page) -> None:
         "a green neon statue on a purple background",
         "a black ink drawing on a yellow background",
     )
-    model = _model(page)
-    photo = _prepared(page, _photo(page))
-    page.column()
-    depth = _estimate(page, model, photo["image"])
+    photo, depth = page.photo_and_depth()
     page.group("Four styles", YELLOW, 400)
     prompt = page.add("SD2DepthPromptList", "One style a line", prompts="\n".join(styles))
-    positive = page.add(
-        "CLIPTextEncode", "Every style", GREEN_NODE, clip=model["clip"], text=prompt
-    )
-    negative = _negative(page, model)
-    page.group("Depth and latent", VIOLET, 400, below=True)
-    encoded = page.add("SD2DepthEncode", positive=positive, negative=negative, depth=depth)
-    latent = page.add("VAEEncode", pixels=photo["image"], vae=model["vae"])
-    image = _painted(page, model, encoded, latent)
+    positive = page.prompt("Every style", prompt)
+    negative = page.negative_prompt()
+    encoded = page.encode(positive=positive, negative=negative, depth=depth)
+    latent = page.latent_of(photo)
+    image = page.paint(encoded, latent)
     grid = page.add("SD2DepthGrid", images=image, column_labels=prompt)
-    _saved(page, grid, "styles")
-    page.group(NOTES, GREY, 480)
-    page.note(
-        "What it shows",
+    page.save(grid, "styles")
+    page.notes(
         """
 ### One photo, four styles
 
@@ -146,26 +128,17 @@ side. Seed and depth map are the same, so that only the style differs.
 - To keep single images too, add a *Save Image* behind *VAE Decode*.
 """,
     )
-    _about_the_model(page, "**size** of *Prepare Image* to 512, **resolution** to 384")
-    page.show(photo["image"], depth, image, columns=3)
+    page.show(photo, depth, image, columns=3)
 
 
-def steal_a_pose(page: Page) -> None:
+@workflow("Steal a Pose")
+def steal_a_pose(page: Example) -> None:
     """A figure from a photo in another world: its depth without what is behind it."""
-    model = _model(page)
-    photo = _prepared(page, _photo(page))
+    photo = page.prepared(page.photo())
     page.group("The pose alone", GREEN)
-    depth = _estimate(page, model, photo["image"])
+    depth = page.estimate(photo)
     page.column()
-    subject = page.add(
-        "SD2DepthStrengthMap",
-        "What is near",
-        depth=depth,
-        near_strength=1.0,
-        far_strength=0.0,
-        threshold=0.4,
-        softness=0.1,
-    )
+    subject = page.near("What is near", depth, threshold=0.4, softness=0.1)
     size = page.add("GetImageSize", image=depth)
     width, height = size["width"], size["height"]
     nothing = page.add("EmptyImage", "Nothing behind it", width=width, height=height)
@@ -174,15 +147,12 @@ def steal_a_pose(page: Page) -> None:
         "ImageCompositeMasked", "The pose", destination=nothing, source=depth, mask=subject
     )
     page.add("PreviewImage", "The pose: all else is far", images=pose)
-    prompts = _prompts(page, model, "a yellow metal statue on a purple background")
-    page.group("Depth and latent", VIOLET, 400, below=True)
-    encoded = page.add("SD2DepthEncode", depth=pose, **prompts)
+    prompts = page.prompts("a yellow metal statue on a purple background")
+    encoded = page.encode(depth=pose, **prompts)
     latent = page.add("EmptyLatentImage", width=width, height=height)
-    image = _painted(page, model, encoded, latent)
-    _saved(page, image, "pose")
-    page.group(NOTES, GREY, 480)
-    page.note(
-        "What it shows",
+    image = page.paint(encoded, latent)
+    page.save(image, "pose")
+    page.notes(
         """
 ### Someone's pose, and nothing else
 
@@ -196,22 +166,18 @@ it to the pose.
 - **strength** of *Encode Depth* at 0.7 lets clothes and hair differ more.
 """,
     )
-    _about_the_model(page, "**size** of *Prepare Image* to 512, **resolution** to 384")
-    page.show(photo["image"], depth, pose, image, columns=2)
+    page.show(photo, depth, pose, image, columns=2)
 
 
-def portrait_variation(page: Page) -> None:
+@workflow("Portrait Variation")
+def portrait_variation(page: Example) -> None:
     """Four images of one photo, and the one that keeps its shape best."""
-    model = _model(page)
-    photo = _prepared(page, _photo(page))
-    page.column()
-    depth = _estimate(page, model, photo["image"])
-    prompts = _prompts(page, model, "a pink plastic statue on a green background")
-    page.group("Depth and four latents", VIOLET, 400, below=True)
-    encoded = page.add("SD2DepthEncode", depth=depth, **prompts)
-    latent = page.add("VAEEncode", pixels=photo["image"], vae=model["vae"])
+    photo, depth = page.photo_and_depth()
+    prompts = page.prompts("a pink plastic statue on a green background")
+    encoded = page.encode("Depth and four latents", depth=depth, **prompts)
+    latent = page.latent_of(photo)
     latents = page.add("RepeatLatentBatch", "How many", samples=latent, amount=4)
-    image = _painted(page, model, encoded, latents, "Sample", denoise=0.9)
+    image = page.paint(encoded, latents, "Sample", denoise=0.9)
     page.group("Compare and save", RED, 400)
     grid = page.add("SD2DepthGrid", images=image, columns=2)
     page.add("PreviewImage", "All four", images=grid)
@@ -219,14 +185,12 @@ def portrait_variation(page: Page) -> None:
         "SD2DepthFidelity",
         image=image,
         depth=depth,
-        depth_model=model["depth_model"],
+        depth_model=page.model["depth_model"],
         resolution=SIZE,
     )
     page.add("PreviewAny", "Which is best, and why", source=fidelity["report"])
-    _saved(page, fidelity["best"], "portrait")
-    page.group(NOTES, GREY, 480)
-    page.note(
-        "What it shows",
+    page.save(fidelity["best"], "portrait")
+    page.notes(
         """
 ### Variations of a portrait
 
@@ -237,30 +201,21 @@ Fidelity* estimates the depth of all four again and saves the one that kept it b
 - **amount** of *How many*: as many as fit into memory.
 - To keep all of them, wire *VAE Decode* to *Save Image*.
 """,
+        "**size** of *Prepare Image* to 512, both **resolution**s to 384",
     )
-    _about_the_model(page, "**size** of *Prepare Image* to 512, both **resolution**s to 384")
-    page.show(photo["image"], depth, image, columns=3)
+    page.show(photo, depth, image, columns=3)
 
 
-def subject_and_background(page: Page) -> None:
+@workflow("Subject and Background")
+def subject_and_background(page: Example) -> None:
     """Two prompts, one for what is near and one for what is far."""
-    model = _model(page)
-    photo = _prepared(page, _photo(page))
+    photo = page.prepared(page.photo())
     page.group("Depth masks", GREEN)
-    depth = _estimate(page, model, photo["image"])
+    depth = page.estimate(photo)
     page.column()
     limits = {"threshold": 0.4, "softness": 0.0}
-    near, far = (
-        page.add(
-            "SD2DepthStrengthMap",
-            title,
-            depth=depth,
-            near_strength=strength,
-            far_strength=1.0 - strength,
-            **limits,
-        )
-        for title, strength in (("Subject", 1.0), ("Background", 0.0))
-    )
+    near = page.near("Subject", depth, **limits)
+    far = page.near("Background", depth, near=0.0, **limits)
     page.add("MaskPreview", "White is the subject", mask=near)
     page.group("Two prompts", YELLOW, 400)
     texts = (
@@ -269,18 +224,16 @@ def subject_and_background(page: Page) -> None:
     )
     regional = []
     for title, text, mask in texts:
-        prompt = page.add("CLIPTextEncode", title, GREEN_NODE, clip=model["clip"], text=text)
+        prompt = page.prompt(title, text)
         regional.append(page.add("ConditioningSetMask", conditioning=prompt, mask=mask))
-    negative = _negative(page, model)
+    negative = page.negative_prompt()
     page.group("Depth and latent", VIOLET)
     both = page.add("ConditioningCombine", conditioning_1=regional[0], conditioning_2=regional[1])
     encoded = page.add("SD2DepthEncode", positive=both, negative=negative, depth=depth)
-    latent = page.add("VAEEncode", pixels=photo["image"], vae=model["vae"])
-    image = _painted(page, model, encoded, latent)
-    _saved(page, image, "subject_background")
-    page.group(NOTES, GREY, 480)
-    page.note(
-        "What it shows",
+    latent = page.latent_of(photo)
+    image = page.paint(encoded, latent)
+    page.save(image, "subject_background")
+    page.notes(
         """
 ### Prompts of their own for subject and background
 
@@ -294,18 +247,15 @@ whole.
 - A third prompt: another *Conditioning (Set Mask)* and another *Conditioning (Combine)*.
 """,
     )
-    _about_the_model(page, "**size** of *Prepare Image* to 512, **resolution** to 384")
-    page.show(photo["image"], near, depth, image, columns=2)
+    page.show(photo, near, depth, image, columns=2)
 
 
-def hand_edited_depth(page: Page) -> None:
+@workflow("Hand-Edited Depth")
+def hand_edited_depth(page: Example) -> None:
     """An estimated depth map with something added to it."""
-    model = _model(page)
-    photo = _prepared(page, _photo(page))
-    page.column()
-    depth = _estimate(page, model, photo["image"])
+    photo, depth = page.photo_and_depth()
     page.group("A ball", GREEN)
-    ball, disc = _ball(page, 96)
+    ball, disc = page.ball(96)
     ball = page.add("MaskToImage", mask=ball)
     page.group("The edited map", GREEN)
     edited = page.add(
@@ -318,15 +268,12 @@ def hand_edited_depth(page: Page) -> None:
         y=8,
     )
     page.add("PreviewImage", "Edited depth map", images=edited)
-    prompts = _prompts(page, model, "a red clay statue on a blue background, light from the left")
-    page.group("Depth and latent", VIOLET, 400, below=True)
-    encoded = page.add("SD2DepthEncode", depth=edited, **prompts)
-    latent = page.add("VAEEncode", pixels=photo["image"], vae=model["vae"])
-    image = _painted(page, model, encoded, latent)
-    _saved(page, image, "edited_depth")
-    page.group(NOTES, GREY, 480)
-    page.note(
-        "What it shows",
+    prompts = page.prompts("a red clay statue on a blue background, light from the left")
+    encoded = page.encode(depth=edited, **prompts)
+    latent = page.latent_of(photo)
+    image = page.paint(encoded, latent)
+    page.save(image, "edited_depth")
+    page.notes(
         """
 ### The image follows the map
 
@@ -339,66 +286,35 @@ edit it.
 program, put it into *Load Depth Map* and move one wire: its output into **depth** of *Encode \
 Depth*. Paint with soft greys; a grey in between is a place in between.
 """,
+        "**size** of *Prepare Image* to 512, **resolution** to 384, the ball twice as large",
     )
-    _about_the_model(
-        page, "**size** of *Prepare Image* to 512, **resolution** to 384, the ball twice as large"
-    )
-    page.show(photo["image"], depth, edited, image, columns=2)
+    page.show(photo, depth, edited, image, columns=2)
 
 
-def from_a_depth_map_alone(page: Page) -> None:
+@workflow("From a Depth Map Alone")
+def from_a_depth_map_alone(page: Example) -> None:
     """An image without a photo: a scene of masks, and a prompt."""
-    model = _model(page)
     page.group("A floor", GREEN)
     floor = page.add("SolidMask", "Near edge of the floor", value=0.5, width=SIZE, height=112)
     slope = page.add("FeatherMask", "Away to the horizon", mask=floor, top=112)
     sky = page.add("SolidMask", "Far away", value=0.0, width=SIZE, height=SIZE)
-    scene = page.add(
-        "MaskComposite",
-        "Floor below the horizon",
-        destination=sky,
-        source=slope,
-        x=0,
-        y=144,
-        operation="add",
-    )
+    scene = page.add_shape("Floor below the horizon", sky, slope, 0, 144)
     page.group("A pedestal and a ball", GREEN)
     block = page.add("SolidMask", "Pedestal", value=0.35, width=112, height=88)
-    scene = page.add(
-        "MaskComposite",
-        "Pedestal on the floor",
-        destination=scene,
-        source=block,
-        x=72,
-        y=144,
-        operation="add",
-    )
+    scene = page.add_shape("Pedestal on the floor", scene, block, 72, 144)
     page.column()
-    ball, disc = _ball(page, 144)
-    cut = page.add(
-        "MaskComposite", "Cut out", destination=ball, source=disc, x=0, y=0, operation="multiply"
-    )
+    ball, disc = page.ball(144)
+    cut = page.add("MaskComposite", "Cut out", destination=ball, source=disc)  # their product
     page.column()
-    scene = page.add(
-        "MaskComposite",
-        "Ball on the pedestal",
-        destination=scene,
-        source=cut,
-        x=56,
-        y=16,
-        operation="add",
-    )
+    scene = page.add_shape("Ball on the pedestal", scene, cut, 56, 16)
     depth = page.add("MaskToImage", mask=scene)
     page.add("PreviewImage", "Depth map: white = near", images=depth)
-    prompts = _prompts(page, model, "a white marble statue on a blue background")
-    page.group("Depth and latent", VIOLET, 400, below=True)
-    encoded = page.add("SD2DepthEncode", depth=depth, **prompts)
+    prompts = page.prompts("a white marble statue on a blue background")
+    encoded = page.encode(depth=depth, **prompts)
     latent = page.add("EmptyLatentImage", "Size of the image", width=SIZE, height=SIZE)
-    image = _painted(page, model, encoded, latent)
-    _saved(page, image, "from_depth")
-    page.group(NOTES, GREY, 480)
-    page.note(
-        "What it shows",
+    image = page.paint(encoded, latent)
+    page.save(image, "from_depth")
+    page.notes(
         """
 ### A depth map and a prompt are enough
 
@@ -411,32 +327,27 @@ pedestal, a ball.
 *Encode Depth*. If black is near in it, switch **invert** on. It may have any size, but the shape \
 of *Size of the image*.
 """,
+        "*Size of the image* to 512 x 512 (the map is fitted to it)",
     )
-    _about_the_model(page, "*Size of the image* to 512 x 512 (the map is fitted to it)")
     page.show(image, columns=1, insets=[depth])
 
 
-def strength_comparison(page: Page) -> None:
+@workflow("Strength Comparison")
+def strength_comparison(page: Example) -> None:
     """Image-to-image above depth-to-image, at rising denoising strengths."""
-    model = _model(page)
-    photo = _prepared(page, _photo(page))
-    page.column()
-    depth = _estimate(page, model, photo["image"])
+    photo, depth = page.photo_and_depth()
     page.group("Strengths", GREEN, below=True)
     sweep = page.add(
         "SD2DepthStrengthSweep", strengths="0.4, 0.6, 0.8, 1.0", depth_strengths="0, 1"
     )
-    prompts = _prompts(page, model, "a red clay statue on a blue background, light from the left")
-    page.group("Depth and latent", VIOLET, 400, below=True)
-    encoded = page.add("SD2DepthEncode", depth=depth, strength=sweep["depth_strength"], **prompts)
-    latent = page.add("VAEEncode", pixels=photo["image"], vae=model["vae"])
-    image = _painted(page, model, encoded, latent, denoise=sweep["denoise"])
+    prompts = page.prompts("a red clay statue on a blue background, light from the left")
+    encoded = page.encode(depth=depth, strength=sweep["depth_strength"], **prompts)
+    latent = page.latent_of(photo)
+    image = page.paint(encoded, latent, denoise=sweep["denoise"])
     labels = {name: sweep[name] for name in ("column_labels", "row_labels")}
     grid = page.add("SD2DepthGrid", images=image, **labels)
-    _saved(page, grid, "strengths")
-    page.group(NOTES, GREY, 480)
-    page.note(
-        "What it shows",
+    page.save(grid, "strengths")
+    page.notes(
         """
 ### What the depth map is good for
 
@@ -450,40 +361,36 @@ depth-to-image: the colours follow the prompt, the shapes stay, even at 1.0.
 - **depth_strengths** such as *0, 0.5, 1*: more rows.
 """,
     )
-    _about_the_model(page, "**size** of *Prepare Image* to 512, **resolution** to 384")
     page.show(image, columns=4)
 
 
-def second_pass(page: Page) -> None:
+@workflow("Second Pass")
+def second_pass(page: Example) -> None:
     """An image of twice the size, in two passes over one conditioning."""
-    model = _model(page)
-    photo = _photo(page)
-    large = _prepared(page, photo, LARGE)
+    photo = page.photo()
+    large = page.prepared(photo, LARGE)
     page.column()
-    depth = _estimate(page, model, large["image"])
+    depth = page.estimate(large)
     small = page.add(
         "ImageScaleBy",
         "For the first pass",
-        image=large["image"],
+        image=large,
         upscale_method="area",
         scale_by=0.5,
     )
-    prompts = _prompts(page, model, "a red clay statue on a blue background, light from the left")
-    page.group("Depth and latent", VIOLET, 400, below=True)
-    encoded = page.add("SD2DepthEncode", depth=depth, **prompts)
-    latent = page.add("VAEEncode", pixels=small, vae=model["vae"])
+    prompts = page.prompts("a red clay statue on a blue background, light from the left")
+    encoded = page.encode(depth=depth, **prompts)
+    latent = page.latent_of(small)
     page.group("First pass", RED)
-    draft = _sampler(page, model, encoded, latent)
-    shown = page.add("VAEDecode", samples=draft, vae=model["vae"])
+    draft = page.sample(encoded, latent)
+    shown = page.decoded(draft)
     page.add("PreviewImage", "After the first pass", images=shown)
     page.group("Second pass", RED)
     larger = page.add("LatentUpscaleBy", samples=draft, upscale_method="bicubic", scale_by=2.0)
-    final = _sampler(page, model, encoded, larger, denoise=0.55)
-    image = page.add("VAEDecode", samples=final, vae=model["vae"])
-    _saved(page, image, "second_pass")
-    page.group(NOTES, GREY, 480)
-    page.note(
-        "What it shows",
+    final = page.sample(encoded, larger, denoise=0.55)
+    image = page.decoded(final)
+    page.save(image, "second_pass")
+    page.notes(
         """
 ### One conditioning, two sizes
 
@@ -496,135 +403,6 @@ image appears.
 - Another **scale_by** of *Upscale Latent By*: also change *For the first pass*, which is its \
 inverse.
 """,
-    )
-    _about_the_model(
-        page, "**size** of *Prepare Image* to 1024, for a first pass of 512; **resolution** to 384"
+        "**size** of *Prepare Image* to 1024, for a first pass of 512; **resolution** to 384",
     )
     page.show(shown, image, columns=2)
-
-
-WORKFLOWS: dict[str, Callable[[Page], None]] = {
-    "Depth to Image": depth_to_image,
-    "Inpaint with Depth": inpaint_with_depth,
-    "Style Transfer": style_transfer,
-    "Steal a Pose": steal_a_pose,
-    "Portrait Variation": portrait_variation,
-    "Subject and Background": subject_and_background,
-    "Hand-Edited Depth": hand_edited_depth,
-    "From a Depth Map Alone": from_a_depth_map_alone,
-    "Strength Comparison": strength_comparison,
-    "Second Pass": second_pass,
-}
-
-
-def draw(name: str) -> Page:
-    """The page of one workflow."""
-    page = Page(name)
-    WORKFLOWS[name](page)
-    return page
-
-
-# --- parts that several pages have ---------------------------------------------------------------
-
-
-def _model(page: Page) -> Node:
-    page.group("Model", BLUE, 360)
-    return page.add("SD2DepthCheckpointLoader", ckpt_name=BUNDLED_CHECKPOINT.name)
-
-
-def _photo(page: Page) -> Node:
-    """An image that every ComfyUI has, in a group of its own."""
-    page.group("Photo", GREEN, 360, below=True)
-    return page.add("LoadImage", "Your photo", image="example.png")
-
-
-def _prepared(page: Page, photo: Node, size: int = SIZE) -> Node:
-    return page.add("SD2DepthPrepare", image=photo, size=size)
-
-
-def _estimate(page: Page, model: Node, image: Node | Output) -> Node:
-    """The depth map, and a look at it."""
-    depth = page.add(
-        "SD2DepthEstimate", image=image, depth_model=model["depth_model"], resolution=SIZE
-    )
-    page.add("PreviewImage", "Depth map: white = near", images=depth)
-    return depth
-
-
-def _prompts(page: Page, model: Node, text: str) -> dict[str, Node]:
-    """Both prompts, in a group of their own."""
-    page.group("What to paint", YELLOW, 400)
-    positive = page.add("CLIPTextEncode", "Prompt", GREEN_NODE, clip=model["clip"], text=text)
-    return {"positive": positive, "negative": _negative(page, model)}
-
-
-def _negative(page: Page, model: Node) -> Node:
-    return page.add("CLIPTextEncode", "Negative prompt", RED_NODE, clip=model["clip"], text="")
-
-
-def _ball(page: Page, size: int) -> tuple[Node, Node]:
-    """A ball as depth map, and the disc that it fills: a pyramid without corners and tip."""
-    square = page.add("SolidMask", "Size of the ball", value=1.0, width=size, height=size)
-    sides = dict.fromkeys(("left", "top", "right", "bottom"), size // 2)
-    pyramid = page.add("FeatherMask", "Nearest in the middle", mask=square, **sides)
-    disc = page.add("ThresholdMask", "Without the corners", mask=pyramid, value=0.25)
-    page.column()
-    hollow = page.add("InvertMask", mask=pyramid)
-    round_ = page.add(
-        "MaskComposite",
-        "Without the tip",
-        destination=hollow,
-        source=hollow,
-        x=0,
-        y=0,
-        operation="multiply",
-    )
-    return page.add("InvertMask", "Ball", mask=round_), disc
-
-
-def _painted(
-    page: Page,
-    model: Node,
-    encoded: Node,
-    latent: Node,
-    group: str = "Sample and save",
-    **settings: Any,
-) -> Node:
-    """Sampled and decoded, in a group of their own."""
-    page.group(group, RED)
-    sampled = _sampler(page, model, encoded, latent, **settings)
-    return page.add("VAEDecode", samples=sampled, vae=model["vae"])
-
-
-def _sampler(page: Page, model: Node, encoded: Node, latent: Node, **settings: Any) -> Node:
-    return page.add(
-        "SD2DepthSampler",
-        model=model["model"],
-        positive=encoded["positive"],
-        negative=encoded["negative"],
-        latent_image=latent,
-        **SAMPLING,
-        **settings,
-    )
-
-
-def _saved(page: Page, image: Node | Output, prefix: str) -> None:
-    """To the right of what made it."""
-    page.column(480)
-    page.add("SaveImage", images=image, filename_prefix=prefix)
-
-
-def _about_the_model(page: Page, sizes: str) -> None:
-    page.note(
-        "Model and size",
-        f"""
-### Model and size
-
-**sd2-depth-mini** comes with the pack, to try the nodes with: a small model that paints simple \
-shapes, colours and materials at 256 x 256, no photographs. It likes **cfg** 3.
-
-The real checkpoint, usually called **512-depth-ema**, goes into **models/checkpoints**. Choose it \
-in *Load SD2 Depth Checkpoint*, set {sizes} and **cfg** to 7 to 9, and write a negative prompt. \
-Sides are best multiples of 64, the shorter one 512.
-""",
-    )

@@ -1,1 +1,28 @@
-"""ComfyUI's own nodes that workflows use."""
+"""`CORE_NODES`: ComfyUI's own nodes that depth workflows use, for the embedded engine.
+
+Class names, inputs, defaults and results are ComfyUI's, so that a workflow file means the same in
+both hosts; `tests/comfyui/test_in_comfyui_core_nodes.py` compares each with the original.
+
+load.py          Load Checkpoint, Load Image, Load Image (as Mask), Load Latent
+save.py          Save Image, Preview Image, Preview Mask, Save Latent, Preview as Text
+conditioning.py  CLIP Text Encode, Combine, Set Area, Set Mask
+sampling.py      VAE Encode and Decode, KSampler, latents
+images.py        scale, invert, batch, composite, size
+masks.py         masks from and to images, made, combined
+values.py        texts and numbers
+resample.py      resizing of images and latents
+node_class.py    how a function becomes a node's class
+"""
+
+from . import conditioning, images, load, masks, sampling, save, values
+from .node_class import NodeClass
+
+CORE_NODES: dict[str, type[NodeClass]] = {
+    **load.NODES,
+    **save.NODES,
+    **conditioning.NODES,
+    **sampling.NODES,
+    **images.NODES,
+    **masks.NODES,
+    **values.NODES,
+}

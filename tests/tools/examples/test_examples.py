@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 
 import sd2_depth2img
+from sd2_depth2img.tests.quick import make_quick
 from sd2_depth2img.tools.examples import __main__ as command
 from sd2_depth2img.tools.examples.page import BLUE, Page
-from sd2_depth2img.tools.examples.quick import make_quick
 from sd2_depth2img.tools.examples.thumbnails import lay_insets, save, square, thumbnail
 from sd2_depth2img.tools.examples.workflows import WORKFLOWS, draw
-from sd2_depth2img.workflows.canvas import widget_inputs, widget_places
 from sd2_depth2img.workflows.graph import Runner, all_nodes
+from sd2_depth2img.workflows.widgets import stored_values, widget_inputs
 
 FOLDER = Path(sd2_depth2img.__file__).parent / "example_workflows"
 each_workflow = pytest.mark.parametrize("name", WORKFLOWS)
@@ -37,8 +37,8 @@ def test_every_widgets_value_is_found_again(name, caplog):
     with caplog.at_level(logging.WARNING):
         for entry in draw(name).canvas()["nodes"]:
             if kind := nodes.get(entry["type"]):
-                places = widget_places(kind, entry["widgets_values"])
-                assert set(places) == {widget for widget, _, _ in widget_inputs(kind)}
+                values = stored_values(kind, entry["widgets_values"])
+                assert set(values) == {widget for widget, _, _ in widget_inputs(kind)}
     assert caplog.text == ""
 
 
@@ -143,7 +143,7 @@ def test_insets_lie_in_the_lower_left_corner():
 def test_a_thumbnail_is_made_of_what_the_workflow_painted(tmp_path):
     page = draw("From a Depth Map Alone")
     for node in page.nodes:
-        make_quick({"": {"inputs": node.inputs, "class_type": node.type}}, "")
+        make_quick({"": {"inputs": node.inputs, "class_type": node.class_type}}, "")
     image = thumbnail(page, FOLDER / "astronaut.jpg", Runner())
     assert image.size == (512, 512)
     inset = np.asarray(image)[-136:-10, 10:130].astype(int)

@@ -1,7 +1,6 @@
 """ComfyUI's own nodes in the embedded engine: results against known truth.
 
-While they were written, every node was compared with ComfyUI 0.33.0 and 0.3.64 on random input:
-bit for bit, but for the JPEG decoder that ComfyUI 0.33 brought along.
+`tests/comfyui/test_in_comfyui_core_nodes.py` compares every node with ComfyUI's own.
 """
 
 import json
@@ -10,15 +9,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
-from scipy import ndimage
 
 from sd2_depth2img.engine import folders
-from sd2_depth2img.workflows.core_nodes.files import UnreadableImage
+from sd2_depth2img.workflows.core_nodes import CORE_NODES
+from sd2_depth2img.workflows.core_nodes.load import UnreadableImage
 from sd2_depth2img.workflows.core_nodes.resample import IMAGE_METHODS, LATENT_METHODS
-from sd2_depth2img.workflows.core_nodes.values import CORE_NODES
 
 
 def run(name, **inputs):
@@ -130,31 +126,6 @@ def test_a_side_of_zero_follows_from_the_other(width, height, size):
     assert result.shape[1:3] == size
 
 
-def test_scale_to_total_pixels_keeps_the_aspect():
-    (result,) = run(
-        "ImageScaleToTotalPixels",
-        image=random(1, 30, 60, 3),
-        upscale_method="bilinear",
-        megapixels=0.02,
-        resolution_steps=8,
-    )
-    height, width = result.shape[1:3]
-    assert (height % 8, width % 8) == (0, 0)
-    assert width == pytest.approx(2 * height, abs=8)
-    assert height * width == pytest.approx(0.02 * 1024 * 1024, rel=0.1)
-
-
-def test_pad_for_outpaint_marks_the_border_and_fades_inwards():
-    image = random(1, 40, 40, 3)
-    padded, mask = run(
-        "ImagePadForOutpaint", image=image, left=8, top=0, right=0, bottom=0, feathering=10
-    )
-    assert torch.equal(padded[:, :, 8:], image)
-    assert (padded[:, :, :8] == 0.5).all()
-    expected = [1.0] * 8 + [((10 - x) / 10) ** 2 for x in range(10)] + [0.0] * 30
-    assert mask[0, 5].tolist() == pytest.approx(expected, abs=1e-6)
-
-
 def test_composite_lays_the_source_where_the_mask_is():
     destination, source = torch.zeros(1, 8, 8, 3), torch.ones(1, 4, 4, 3)
     mask = torch.zeros(1, 4, 4)
@@ -179,16 +150,12 @@ def test_batches_of_images():
     (both,) = run("ImageBatch", image1=a, image2=b)
     assert both.shape == (3, 8, 8, 3)
     assert torch.equal(both[:2], a)
-    assert torch.equal(run("ImageFromBatch", image=both, batch_index=-2, length=9)[0], both[1:])
-    assert torch.equal(run("RepeatImageBatch", image=a, amount=2)[0], torch.cat((a, a)))
     assert run("GetImageSize", image=both) == (8, 8, 3)
 
 
 def test_small_image_nodes():
     image = random(1, 6, 8, 3)
     assert torch.equal(run("ImageInvert", image=image)[0], 1 - image)
-    crop = run("ImageCrop", image=image, width=4, height=9, x=6, y=1)[0]
-    assert torch.equal(crop, image[:, 1:, 6:])
     (red,) = run("EmptyImage", width=2, height=3, batch_size=1, color=0xFF8000)
     assert red[0, 0, 0].tolist() == pytest.approx([1.0, 128 / 255, 0.0])
 
@@ -206,22 +173,7 @@ def test_mask_and_image_are_two_views_of_the_same():
         run("ImageToMask", image=image, channel="alpha")
     assert torch.equal(run("InvertMask", mask=mask)[0], 1 - mask)
     assert torch.equal(run("ThresholdMask", mask=mask, value=0.5)[0], (mask > 0.5).float())
-    assert torch.equal(run("CropMask", mask=mask, x=2, y=1, width=3, height=9)[0], mask[:, 1:, 2:5])
     assert (run("SolidMask", value=0.25, width=4, height=3)[0] == torch.full((1, 3, 4), 0.25)).all()
-
-
-@pytest.mark.parametrize("tapered", [True, False])
-@pytest.mark.parametrize("expand", [-2, 0, 3])
-def test_grow_mask_is_grey_morphology(expand, tapered):
-    mask = random(2, 20, 24)
-    corner = 0 if tapered else 1
-    footprint = np.array([[corner, 1, corner], [1, 1, 1], [corner, 1, corner]])
-    morphology = ndimage.grey_erosion if expand < 0 else ndimage.grey_dilation
-    expected = [one.numpy() for one in mask]
-    for _ in range(abs(expand)):
-        expected = [morphology(one, footprint=footprint) for one in expected]
-    (result,) = run("GrowMask", mask=mask, expand=expand, tapered_corners=tapered)
-    assert np.array_equal(result.numpy(), np.stack(expected))
 
 
 def test_feather_mask_rises_from_every_border_named():
@@ -265,15 +217,6 @@ def test_latent_upscale(method):
     (result,) = run("LatentUpscaleBy", samples=latent, upscale_method=method, scale_by=1.5)
     assert result["samples"].shape == (2, 4, 12, 18)
     assert result["noise_mask"] is latent["noise_mask"]
-    (smallest,) = run(
-        "LatentUpscale",
-        samples=latent,
-        upscale_method=method,
-        width=0,
-        height=32,
-        crop="disabled",
-    )
-    assert smallest["samples"].shape == (2, 4, 8, 12)  # 64 pixels is the least
 
 
 def test_bislerp_turns_unit_vectors_on_the_sphere():
@@ -293,46 +236,6 @@ def test_repeat_gives_each_copy_its_own_noise_index():
     (result,) = run("RepeatLatentBatch", samples=latent, amount=3)
     assert result["samples"].shape[0] == 6
     assert result["batch_index"] == [3, 4, 5, 6, 7, 8]
-
-
-@given(
-    count=st.integers(1, 5),
-    start=st.integers(-8, 8),
-    length=st.integers(1, 8),
-    masks=st.sampled_from([None, 1, 5]),
-)
-def test_latent_from_batch_keeps_what_belongs_together(count, start, length, masks):
-    samples = torch.arange(float(count)).reshape(count, 1, 1, 1).expand(-1, 4, 2, 2)
-    latent = {"samples": samples}
-    if masks is not None:
-        latent["noise_mask"] = torch.arange(float(masks)).reshape(masks, 1, 1, 1)
-    (result,) = run("LatentFromBatch", samples=latent, batch_index=start, length=length)
-    chosen = result["samples"][:, 0, 0, 0].tolist()
-    assert 1 <= len(chosen) <= length
-    assert result["batch_index"] == [int(value) for value in chosen]
-    if masks == 5:
-        assert result["noise_mask"].flatten().tolist() == chosen
-
-
-class PixelVAE:
-    """Encodes an image as itself, so that a test can look at what the VAE was given."""
-
-    def encode(self, pixels):
-        return pixels.movedim(-1, 1)
-
-
-def test_encode_for_inpaint_greys_the_inside_and_grows_the_mask(caplog):
-    pixels, mask = random(1, 20, 32, 3), torch.zeros(1, 20, 32)
-    mask[:, 10, 10] = 1
-    (latent,) = run("VAEEncodeForInpaint", pixels=pixels, vae=PixelVAE(), mask=mask, grow_mask_by=3)
-    seen = latent["samples"][0].movedim(0, -1)
-    assert seen.shape == (16, 32, 3)  # cut around the middle: two rows above, two below
-    assert "32×20 pixels" in caplog.text
-    assert (seen[8, 10] == 0.5).all()
-    assert torch.allclose(seen[0], pixels[0, 2])
-    grown = latent["noise_mask"][0, 0]
-    assert grown.shape == (16, 32)
-    assert grown.nonzero().tolist() == [[y, x] for y in (7, 8, 9) for x in (9, 10, 11)]
 
 
 def test_set_latent_noise_mask_gives_it_a_channel():
@@ -371,27 +274,12 @@ def test_conditioning_nodes_leave_their_input_alone():
     assert masked[0][1]["mask"].shape == (1, 4, 4)
     assert masked[0][1]["set_area_to_bounds"] is True
     assert masked[0][1]["mask_strength"] == 0.7
-    (late,) = run("ConditioningSetTimestepRange", conditioning=given_, start=0.5, end=1.0)
-    assert (late[0][1]["start_percent"], late[0][1]["end_percent"]) == (0.5, 1.0)
     assert given_[0][1] == {"from": 77}
 
 
-def test_conditioning_arithmetic(caplog):
+def test_combined_prompts_stand_in_one_list():
     a, b = conditioning(77), conditioning(154, 77)
     assert run("ConditioningCombine", conditioning_1=a, conditioning_2=b)[0] == a + b
-    (concat,) = run("ConditioningConcat", conditioning_to=a, conditioning_from=b)
-    assert torch.equal(concat[0][0], torch.cat((a[0][0], b[0][0]), 1))
-    assert "2 prompts; only the first is used" in caplog.text
-    (mixed,) = run(
-        "ConditioningAverage",
-        conditioning_to=b[:1],
-        conditioning_from=a,
-        conditioning_to_strength=0.25,
-    )
-    assert torch.allclose(mixed[0][0][:, 77:], 0.25 * b[0][0][:, 77:])
-    assert torch.allclose(mixed[0][0][:, :77], 0.25 * b[0][0][:, :77] + 0.75 * a[0][0])
-    (zero,) = run("ConditioningZeroOut", conditioning=a)
-    assert not zero[0][0].any()
 
 
 # --- files ---------------------------------------------------------------------------------------
@@ -422,7 +310,9 @@ def test_save_image_cuts_off_to_8_bits_and_carries_the_workflow(place):
 
 def test_a_image_that_fails_to_save_leaves_nothing(place):
     with pytest.raises(TypeError):
-        run("SaveImage", images=torch.zeros(1, 4, 4, 7))  # seven channels are no image
+        run(
+            "SaveImage", images=torch.zeros(1, 4, 4, 7), filename_prefix="x"
+        )  # seven channels are no image
     assert list(place.output.iterdir()) == []
 
 
@@ -543,7 +433,7 @@ def test_file_nodes_notice_missing_and_changed_files(place):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("PrimitiveString", "a"), ("PrimitiveInt", 3), ("PrimitiveFloat", 0.5), ("SeedNode", 7)],
+    [("PrimitiveString", "a"), ("PrimitiveInt", 3), ("PrimitiveFloat", 0.5)],
 )
 def test_values_pass_through(name, value):
     (key,) = CORE_NODES[name].INPUT_TYPES()["required"]
@@ -551,6 +441,5 @@ def test_values_pass_through(name, value):
 
 
 def test_texts():
-    assert run("StringConcatenate", string_a="a", string_b="b", delimiter=", ") == ("a, b",)
     assert run("PreviewAny", source={"a": [1]})[0] == '{\n    "a": [\n        1\n    ]\n}'
     assert run("PreviewAny", source=2.5) == ("2.5",)

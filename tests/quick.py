@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ...workflows.checks import is_link
+from sd2_depth2img.workflows.checks import is_link
 
 # Inputs that count pixels.
 PIXELS = (

@@ -1,0 +1,188 @@
+"""ComfyUI's nodes that read files.
+
+Each takes a name in a folder or a path. They are written out as classes, because ComfyUI's checks
+name the input: `VALIDATE_INPUTS` tells before anything runs that a file is missing, `IS_CHANGED`
+that it was edited on disk.
+"""
+
+# ruff: noqa: D102, N802 - ComfyUI's methods under ComfyUI's names
+
+import hashlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ...checkpoints.checkpoint import Checkpoint
+from ...engine import folders, host
+from ...sampling.latents import SCALE_FACTOR
+from .node_class import Nodes
+
+# Files without this entry are older than it and hold latents in the UNet's units.
+LATENT_MARK = "latent_format_version_0"
+
+log = logging.getLogger(__name__)
+
+
+class CheckpointLoaderSimple:
+    """Load Checkpoint: MODEL, CLIP and VAE of SD2, with or without the depth channel."""
+
+    DISPLAY_NAME = "Load Checkpoint"
+    RETURN_TYPES = ("MODEL", "CLIP", "VAE")
+    FUNCTION = "load"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {"required": {"ckpt_name": (host.checkpoint_names(),)}}
+
+    def load(self, ckpt_name: str) -> tuple[Any, Any, Any]:
+        path = host.checkpoint_path(ckpt_name)
+        return host.load_checkpoint(Checkpoint.open(path, depth_only=False))
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, ckpt_name: str) -> bool | str:
+        return _found(host.checkpoint_path, ckpt_name)
+
+
+class _FromImage:
+    """What the nodes share that read an image of the input folder."""
+
+    FUNCTION = "load"
+
+    @classmethod
+    def IS_CHANGED(cls, image: str, **_: Any) -> str:
+        return _digest(host.input_path(image))
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, image: str) -> bool | str:
+        return _found(host.input_path, image)
+
+
+class LoadImage(_FromImage):
+    """Load Image: all frames of a file and, from their transparency, a mask."""
+
+    DISPLAY_NAME = "Load Image"
+    RETURN_TYPES = ("IMAGE", "MASK")
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {"required": {"image": (host.input_names(), {"image_upload": True})}}
+
+    def load(self, image: str) -> tuple[Tensor, Tensor]:
+        return read_image(host.input_path(image))
+
+
+class LoadImageMask(_FromImage):
+    """Load Image (as Mask): one channel of all frames; alpha is turned round, as in Load Image."""
+
+    DISPLAY_NAME = "Load Image (as Mask)"
+    RETURN_TYPES = ("MASK",)
+
+    CHANNELS = ["alpha", "red", "green", "blue"]
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {"required": {**LoadImage.INPUT_TYPES()["required"], "channel": (cls.CHANNELS,)}}
+
+    def load(self, image: str, channel: str) -> tuple[Tensor]:
+        pixels, mask = read_image(host.input_path(image))
+        if channel == "alpha":
+            return (mask,)
+        return (pixels[..., self.CHANNELS.index(channel) - 1].clone(),)
+
+
+class LoadLatent:
+    """Load Latent: what Save Latent wrote, the samples alone, in the VAE's units."""
+
+    DISPLAY_NAME = "Load Latent"
+    RETURN_TYPES = ("LATENT",)
+    FUNCTION = "load"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {"required": {"latent": (folders.input_names((".latent",), images=False),)}}
+
+    def load(self, latent: str) -> tuple[dict[str, Tensor]]:
+        tensors = load_file(host.input_path(latent), device="cpu")
+        scale = 1.0 if LATENT_MARK in tensors else 1.0 / SCALE_FACTOR
+        return ({"samples": tensors["latent_tensor"].float() * scale},)
+
+    @classmethod
+    def IS_CHANGED(cls, latent: str) -> str:
+        return _digest(host.input_path(latent))
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, latent: str) -> bool | str:
+        return _found(host.input_path, latent)
+
+
+NODES: Nodes = {
+    kind.__name__: kind for kind in (CheckpointLoaderSimple, LoadImage, LoadImageMask, LoadLatent)
+}
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _found(find: Callable[[str], Path], name: str) -> bool | str:
+    try:
+        find(name)
+    except FileNotFoundError as error:
+        return str(error)
+    return True
+
+
+class UnreadableImage(ValueError):  # noqa: N818 - names what the file is
+    """The file is not an image, or a damaged one."""
+
+
+def read_image(path: Path) -> tuple[Tensor, Tensor]:
+    """All frames of an image file, turned upright by its EXIF entry.
+
+    Returns: IMAGE [B, H, W, 3] and MASK 1 - alpha [B, H, W]; a file without transparency gives
+    a mask of zeros [B, 64, 64]. Frames of another size than the first are left out with a
+    warning. 16 bits of a grey image are kept; Pillow reads 16-bit colour as 8 bits.
+    Raises UnreadableImage.
+    """
+    images, masks = [], []
+    try:
+        with Image.open(path) as file:
+            for frame in ImageSequence.Iterator(file):
+                upright = ImageOps.exif_transpose(frame)
+                images.append(_colours(upright))
+                masks.append(_transparency(upright))
+                if file.format == "MPO":
+                    break  # its other frames are other views of the scene, not a sequence
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise UnreadableImage(
+            f"{path} cannot be read as an image ({error}); save it again as PNG or JPEG"
+        ) from error
+    fitting = [i for i, image in enumerate(images) if image.shape == images[0].shape]
+    if len(fitting) < len(images):
+        left_out = len(images) - len(fitting)
+        log.warning("%s: %d frames of another size are left out", path.name, left_out)
+    image = torch.stack([images[i] for i in fitting])
+    return image, torch.stack([masks[i] for i in fitting])
+
+
+def _colours(frame: Image.Image) -> Tensor:
+    """[H, W, 3] in 0..1."""
+    if frame.mode.startswith("I"):  # 16-bit grey, which Pillow widens to 32 bits in some formats
+        grey = torch.from_numpy(np.asarray(frame).astype(np.float32) / 65535.0)
+        return grey.unsqueeze(-1).expand(-1, -1, 3).contiguous()
+    return torch.from_numpy(np.asarray(frame.convert("RGB")).astype(np.float32) / 255.0)
+
+
+def _transparency(frame: Image.Image) -> Tensor:
+    """[H, W], 1 = transparent."""
+    if not frame.has_transparency_data:
+        return torch.zeros(64, 64)
+    alpha = frame.convert("RGBA").getchannel("A")
+    return 1.0 - torch.from_numpy(np.asarray(alpha).astype(np.float32) / 255.0)

@@ -1,0 +1,96 @@
+"""ComfyUI's nodes that save or show something."""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import PIL.Image
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ...disk import written_whole
+from ...engine import folders, host
+from ...images.files import png_info
+from . import node_class
+from .load import LATENT_MARK
+from .masks import mask_to_image
+from .node_class import Image, Latent, Mask, Nodes, PngInfo, Prompt, Shown, Text, string
+
+NODES: Nodes = {}
+node = partial(node_class.node, NODES)
+
+
+@node("SaveImage", "Save Image", "images")
+def save_image(
+    images: Image,
+    filename_prefix: Annotated[str, string("ComfyUI")],
+    prompt: Prompt = None,
+    extra_pnginfo: PngInfo = None,
+) -> tuple[Image, Shown]:
+    """Images to PNG files in the output folder, with the workflow inside."""
+    text = host.png_text(prompt, extra_pnginfo)
+    folder = folders.current().output
+    return images, _save_images(images, folder, filename_prefix, text, "output")
+
+
+@node("PreviewImage", "Preview Image", "images")
+def preview_image(
+    images: Image, prompt: Prompt = None, extra_pnginfo: PngInfo = None
+) -> tuple[Image, Shown]:
+    """Images to PNG files in the folder of previews."""
+    text = host.png_text(prompt, extra_pnginfo)
+    return images, _save_images(images, folders.current().temp, "ComfyUI_temp", text, "temp")
+
+
+@node("MaskPreview", "Preview Mask", "mask")
+def mask_preview(
+    mask: Mask, prompt: Prompt = None, extra_pnginfo: PngInfo = None
+) -> tuple[Mask, Shown]:
+    """Masks to grey PNG files in the folder of previews."""
+    return mask, preview_image(mask_to_image(mask), prompt, extra_pnginfo)[1]
+
+
+def _save_images(
+    images: Tensor, folder: Path, prefix: str, text: dict[str, str], kind: str
+) -> Shown:
+    count, height, width = images.shape[:3]
+    paths, subfolder = folders.output_paths(folder, prefix, count, width, height, ".png")
+    for path, image in zip(paths, images, strict=True):
+        with written_whole(path) as unfinished:
+            file = to_pil(image)
+            file.save(unfinished, format="PNG", pnginfo=png_info(text), compress_level=4)
+    saved = [{"filename": path.name, "subfolder": subfolder, "type": kind} for path in paths]
+    return {"images": saved}
+
+
+def to_pil(image: Tensor) -> PIL.Image.Image:
+    """One image [H, W, 3] of an IMAGE with 8 bits a channel: cut off, not rounded, as ComfyUI."""
+    return PIL.Image.fromarray((255.0 * image).clamp(0, 255).to(torch.uint8).cpu().numpy())
+
+
+@node("SaveLatent", "Save Latent", "samples")
+def save_latent(
+    samples: Latent,
+    filename_prefix: Annotated[str, string("latents/ComfyUI")],
+    prompt: Prompt = None,
+    extra_pnginfo: PngInfo = None,
+) -> tuple[Latent, Shown]:
+    """A latent to a .latent file (safetensors) in the output folder, with the workflow inside."""
+    (path,), subfolder = host.output_paths(filename_prefix, 1, 0, 0, ".latent")
+    tensors = {"latent_tensor": samples["samples"].contiguous(), LATENT_MARK: torch.tensor([])}
+    with written_whole(path) as unfinished:
+        save_file(tensors, unfinished, metadata=host.png_text(prompt, extra_pnginfo))
+    saved = {"filename": path.name, "subfolder": subfolder, "type": "output"}
+    return samples, {"latents": [saved]}
+
+
+@node("PreviewAny", "Preview as Text")
+def preview_any(source: Annotated[Any, ("*",)]) -> tuple[Text, Shown]:
+    """Any value as text."""
+    if source is None or isinstance(source, (str, int, float)):
+        text = str(source)
+    else:
+        text = json.dumps(source, indent=4, ensure_ascii=False, default=str)
+    return text, {"text": (text,)}
