@@ -1,0 +1,96 @@
+"""How a depth network is recognised: the one table of kinds, by the names of their tensors.
+
+Names are as in the original files, without the prefix that they have in a checkpoint.
+"""
+
+from collections.abc import Container
+from dataclasses import dataclass
+
+ORIGINAL, TRANSFORMERS = "original", "transformers"  # whose names the tensors have
+
+HEAD = "scratch.output_conv.0.weight"  # in every MiDaS network
+
+
+@dataclass(frozen=True)
+class NetworkKind:
+    """A kind of depth network.
+
+    Attributes:
+        has: tensors by which it is known; all of them are there.
+        lacks: tensors that only its relatives have.
+        layout: ORIGINAL or TRANSFORMERS.
+        loadable: whether a weight file is enough to load it.
+    """
+
+    name: str
+    has: tuple[str, ...]
+    lacks: tuple[str, ...] = ()
+    layout: str = ORIGINAL
+    loadable: bool = False
+
+    @property
+    def is_midas(self) -> bool:
+        """Whether it is of the MiDaS family, in its authors' layout."""
+        return HEAD in self.has
+
+    def fits(self, names: Container[str]) -> bool:
+        """Whether tensors of these names make one."""
+        return all(n in names for n in self.has) and not any(n in names for n in self.lacks)
+
+
+_VIT = ("pretrained.model.patch_embed.proj.weight", "pretrained.model.pos_embed")
+_RESNET = "pretrained.model.patch_embed.backbone.stem.conv.weight"
+_BEIT = "pretrained.model.blocks.0.attn.relative_position_bias_table"
+_SWIN = "pretrained.model.layers.0.blocks.0.attn."
+_FUSION = "neck.fusion_stage.layers.0.projection.weight"
+
+DPT_HYBRID = NetworkKind("MiDaS DPT-Hybrid", has=(_RESNET, HEAD), loadable=True)
+DPT_LARGE = NetworkKind("MiDaS DPT-Large", has=(*_VIT, HEAD), lacks=(_RESNET, _BEIT), loadable=True)
+MIDAS_SMALL = NetworkKind(
+    "MiDaS v2.1 small", has=("pretrained.layer1.3.0.conv_dw.weight", HEAD), loadable=True
+)
+MIDAS_SWIN2 = NetworkKind("MiDaS 3.1 Swin2-tiny", has=(f"{_SWIN}logit_scale", HEAD), loadable=True)
+
+NETWORK_KINDS: tuple[NetworkKind, ...] = (  # the first that fits
+    DPT_HYBRID,
+    DPT_LARGE,
+    MIDAS_SMALL,
+    MIDAS_SWIN2,
+    NetworkKind("MiDaS 3.1 BEiT", has=(_BEIT, HEAD)),
+    NetworkKind("MiDaS 3.1 Swin", has=(f"{_SWIN}relative_position_bias_table", HEAD)),
+    NetworkKind(
+        "MiDaS v2 on ResNeXt",
+        has=("pretrained.layer1.0.weight", "pretrained.layer2.0.conv1.weight", HEAD),
+    ),
+    NetworkKind(
+        "Depth Anything network in its authors' layout",
+        has=("pretrained.blocks.0.attn.qkv.weight", "depth_head.projects.0.weight"),
+    ),
+    NetworkKind(
+        "ZoeDepth network in its authors' layout", has=("core.core.scratch.layer1_rn.weight",)
+    ),
+    NetworkKind("ZoeDepth", has=(_FUSION, "metric_head.conv2.weight"), layout=TRANSFORMERS),
+    NetworkKind("Depth Anything", has=(_FUSION, "head.conv1.weight"), layout=TRANSFORMERS),
+    NetworkKind("DPT", has=(_FUSION,), layout=TRANSFORMERS),
+    NetworkKind(
+        "Depth Pro",
+        has=(
+            "depth_pro.encoder.image_encoder.model.embeddings.cls_token",
+            "head.layers.0.weight",
+        ),
+        layout=TRANSFORMERS,
+    ),
+    NetworkKind(
+        "GLPN",
+        has=(
+            "glpn.encoder.patch_embeddings.0.proj.weight",
+            "decoder.stages.0.convolution.weight",
+        ),
+        layout=TRANSFORMERS,
+    ),
+)
+
+
+def kind_of(names: Container[str]) -> NetworkKind | None:
+    """The kind of depth network that tensors of these names make; None for none that is known."""
+    return next((kind for kind in NETWORK_KINDS if kind.fits(names)), None)
