@@ -38,13 +38,13 @@ def unet_origins(file: WeightFile, prefix: str = "") -> dict[str, Origin]:
         place = unet if name.startswith(prefix) else others
         place[name.removeprefix(prefix)] = Origin(file, (name,))
     part = View(file.path, unet)
-    return others | in_original_names(part, unet_keys(_unet(part.tensors)), Part.UNET.value)
+    return others | _in_original_names(part, unet_keys(_unet(part.tensors)), Part.UNET.value)
 
 
 def vae_origins(file: WeightFile) -> dict[str, Origin]:
     """An autoencoder under its original names. Raises UnknownArchitecture."""
     file = renamed(file, _modern_vae_name)
-    return in_original_names(file, vae_keys(_vae(file.tensors)), Part.VAE.value)
+    return _in_original_names(file, vae_keys(_vae(file.tensors)), Part.VAE.value)
 
 
 def text_origins(file: WeightFile) -> dict[str, Origin]:
@@ -53,14 +53,28 @@ def text_origins(file: WeightFile) -> dict[str, Origin]:
     Its table of positions (0, 1, 2, ...), which older versions of transformers store, is dropped.
     """
     file = renamed(file, _full_text_name)
-    origins = in_original_names(file, text_keys(_text(file.tensors)), Part.TEXT.value)
+    origins = _in_original_names(file, text_keys(_text(file.tensors)), Part.TEXT.value)
     origins.pop(f"{Part.TEXT.value}text_model.embeddings.position_ids", None)
     return origins
 
 
 def midas_origins(file: WeightFile) -> dict[str, Origin]:
     """A DPTForDepthEstimation under MiDaS's names."""
-    return in_original_names(file, MIDAS_KEYS, Part.MIDAS.value)
+    return _in_original_names(file, MIDAS_KEYS, Part.MIDAS.value)
+
+
+def _in_original_names(file: WeightFile, keys: KeyMap, prefix: str) -> dict[str, Origin]:
+    """A part in the layout of diffusers under its original names, which begin with `prefix`.
+
+    What the table does not know keeps its name behind the prefix, and an entry whose tensors are
+    not all there is left out, so that whoever checks the part against its widths finds both.
+    """
+    entries = [e for e in keys.entries if all(name in file.tensors for name in e.diffusers)]
+    known = {name for entry in entries for name in entry.diffusers}
+    return {
+        **{prefix + entry.ldm: Origin(file, entry.diffusers, entry.join) for entry in entries},
+        **{prefix + name: Origin(file, (name,)) for name in file.tensors if name not in known},
+    }
 
 
 # --- widths --------------------------------------------------------------------------------------

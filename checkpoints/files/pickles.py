@@ -13,7 +13,7 @@ each storage's number of elements and its bytes.
 import logging
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -21,23 +21,12 @@ from typing import Any, BinaryIO, NamedTuple
 
 import torch
 
-from .pickle_machine import (
-    MAX_BYTES,
-    DamagedFile,
-    Foreign,
-    Global,
-    HostileFile,
-    PickleMachine,
-    UnreadableFile,
-    shown,
-)
+from .errors import DamagedFile, HostileFile, TorchScriptFile, UnreadableFile
+from .pickle_machine import MAX_BYTES, Foreign, Global, PickleMachine, shown
 
 log = logging.getLogger(__name__)
 
-
-class TorchScriptFile(UnreadableFile):
-    """A TorchScript archive: a program with its weights."""
-
+Places = dict[str, tuple[int, int]]  # of storages: byte offset in the file, length in bytes
 
 class Storage(NamedTuple):
     """A storage of the file: element type, key, and at which of its elements a view begins."""
@@ -56,7 +45,7 @@ class StoredTensor(NamedTuple):
     stride: tuple[int, ...]
 
     def end(self) -> int:
-        """The elements its storage must have."""
+        """How many elements its storage must have."""
         if 0 in self.shape:
             return 0
         steps = zip(self.shape, self.stride, strict=True)
@@ -66,11 +55,11 @@ class StoredTensor(NamedTuple):
 class Archive:
     """The tensors of a pickled checkpoint and the places of their data.
 
-    Raises DamagedFile, HostileFile, TorchScriptFile, or UnreadableFile without weights in it.
+    Raises UnreadableFile, or one of its subclasses.
 
     Attributes:
         tensors: by name; a training framework's `state_dict` or `model` is unwrapped.
-        places: byte offset in the file and length in bytes, by storage key.
+        places: of the storages, by key.
         foreign: the names that the file asks for beside those that tensors need; none is given.
     """
 
@@ -85,9 +74,7 @@ class Archive:
         for name, tensor in self.tensors.items():
             _check_place(path, name, tensor, self.places)
 
-    def _read(
-        self, file: BinaryIO, machine: PickleMachine
-    ) -> tuple[Any, dict[str, tuple[int, int]]]:
+    def _read(self, file: BinaryIO, machine: PickleMachine) -> tuple[Any, Places]:
         try:
             if file.read(4) == b"PK\x03\x04":
                 return _read_zip(self._path, file, machine)
@@ -95,11 +82,9 @@ class Archive:
             return _read_legacy(self._path, file, machine, self._storages)
         except UnreadableFile:
             raise
-        # A garbled file can raise nearly anything, out of zipfile not least.
-        except Exception as error:
+        except Exception as error:  # a garbled file raises nearly anything, out of zipfile too
             raise DamagedFile(
-                f"{self._path.name} is damaged or cut off: {shown(str(error))}. Copy or download "
-                "it again."
+                f"{self._path.name} is damaged or cut off: {shown(str(error))}. {_COPY}"
             ) from error
 
     def _storage(self, reference: Any) -> Storage | Global | Foreign:
@@ -134,26 +119,20 @@ def _is_ours(name: Global) -> bool:
     return name in _CALLS or (known and name.module in _STORAGE_MODULES)
 
 
-def _read_zip(
-    path: Path, file: BinaryIO, machine: PickleMachine
-) -> tuple[Any, dict[str, tuple[int, int]]]:
+def _read_zip(path: Path, file: BinaryIO, machine: PickleMachine) -> tuple[Any, Places]:
     with zipfile.ZipFile(file) as archive:
-        entries = archive.infolist()
-        root = _root(path, [entry.filename for entry in entries])
+        entries = {entry.filename: entry for entry in archive.infolist()}
+        root = _root(path, archive.namelist())
         pickled, start = f"{root}/data.pkl", f"{root}/data/"
-        needed = [e for e in entries if e.filename == pickled or e.filename.startswith(start)]
-        for entry in needed:
+        storages = {n[len(start) :]: e for n, e in entries.items() if n.startswith(start)}
+        for entry in (entries[pickled], *storages.values()):
             _check_entry(path, entry)
         content = machine.load(BytesIO(archive.read(pickled)))
-        return content, {
-            entry.filename[len(start) :]: _place(file, entry)
-            for entry in needed
-            if entry.filename.startswith(start)
-        }
+        return content, {key: _place(file, entry) for key, entry in storages.items()}
 
 
 def _check_entry(path: Path, entry: zipfile.ZipInfo) -> None:
-    """As torch.save writes it; what is compressed could unpack to any length, whatever it says."""
+    """A compressed entry could unpack to any length, whatever the archive says."""
     if entry.compress_type != zipfile.ZIP_STORED:
         raise UnreadableFile(
             f"{path.name} was packed again with compression ({shown(entry.filename)}); "
@@ -201,7 +180,7 @@ _MAGIC = 0x1950A86A20F9469CFC6C
 
 def _read_legacy(
     path: Path, file: BinaryIO, machine: PickleMachine, storages: Mapping[str, Storage]
-) -> tuple[Any, dict[str, tuple[int, int]]]:
+) -> tuple[Any, Places]:
     if machine.load(file) != _MAGIC:
         raise UnreadableFile(
             f"{path.name} is a pickle, but not one that PyTorch wrote; expected safetensors or a "
@@ -218,7 +197,7 @@ def _read_legacy(
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise DamagedFile(f"{path.name} is damaged: expected a list of its storages. {_COPY}")
     size = path.stat().st_size
-    places = {}
+    places: Places = {}
     for key in keys:
         if key not in storages:
             raise DamagedFile(
@@ -227,19 +206,17 @@ def _read_legacy(
         head = file.read(8)
         length = int.from_bytes(head, "little") * storages[key].dtype.itemsize
         if len(head) < 8 or file.tell() + length > size:
-            raise DamagedFile(f"{path.name} is cut off after {size:,} bytes: {_REMEDY}")
+            raise DamagedFile(f"{path.name} is cut off after {size:,} bytes: {_NOT_THERE}")
         places[key] = (file.tell(), length)
         file.seek(length, 1)
     return content, places
 
 
 _COPY = "Copy or download it again."
-_REMEDY = f"the data of its tensors is not in it. {_COPY}"
+_NOT_THERE = f"the data of its tensors is not in it. {_COPY}"
 
 
-def _check_place(
-    path: Path, name: str, tensor: StoredTensor, places: Mapping[str, tuple[int, int]]
-) -> None:
+def _check_place(path: Path, name: str, tensor: StoredTensor, places: Places) -> None:
     offset, length = places.get(tensor.storage.key, (0, 0))
     if tensor.end() * tensor.storage.dtype.itemsize > length:
         raise DamagedFile(
@@ -250,7 +227,7 @@ def _check_place(
     if offset + length > size:
         raise DamagedFile(
             f"{path.name} is cut off after {size:,} bytes, {name} ends at {offset + length:,}: "
-            f"{_REMEDY}"
+            f"{_NOT_THERE}"
         )
 
 
@@ -364,7 +341,7 @@ def _dictionary(*arguments: Any) -> dict[str, Any]:
     return {key: value for key, value in pairs if isinstance(key, str)}
 
 
-_REBUILD = {
+_REBUILD: dict[Global, Callable[..., Any]] = {
     Global("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
     Global("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
     Global("torch._utils", "_rebuild_tensor_v3"): _rebuild_typed_tensor,
@@ -372,7 +349,7 @@ _REBUILD = {
     Global("torch._utils", "_rebuild_parameter_with_state"): _first,
 }
 
-_CALLS = {
+_CALLS: dict[Global, Callable[..., Any]] = {
     **_REBUILD,
     Global("torch._tensor", "_rebuild_from_type_v2"): _rebuild_from_type,
     Global("torch", "Size"): _first,

@@ -8,39 +8,43 @@ import json
 import reprlib
 import struct
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from .pickle_machine import DamagedFile, HostileFile, UnreadableFile, shown
+from .errors import DamagedFile, GGUFFile, UnreadableFile
+from .pickle_machine import shown
 from .pickles import Archive, check_name
 
+Shape = tuple[int, ...]
+
 _MAX_HEADER = 100_000_000  # bytes; the limit the safetensors format sets itself
+_COPY = "Copy or download it again."
 
 
 class TensorInfo(NamedTuple):
     """What a header tells about one tensor."""
 
     dtype: torch.dtype
-    shape: tuple[int, ...]
+    shape: Shape
 
 
 class WeightFile(ABC):
     """A file of named tensors. Opening it reads the header only.
 
     Attributes:
-        path: where it lies.
-        tensors: dtype and shape of every tensor, by name.
-        metadata: the file's own text entries (empty for pickles).
+        foreign: the names that a pickle asks for beside those that tensors need; it is given none.
     """
 
     path: Path
     tensors: dict[str, TensorInfo]
-    metadata: dict[str, str]
+    metadata: dict[str, str]  # the file's own text entries; pickles have none
+    foreign: Sequence[str] = ()
 
     @abstractmethod
     def read(self, name: str) -> Tensor:
@@ -48,11 +52,7 @@ class WeightFile(ABC):
 
 
 class CutOffFile(DamagedFile):
-    """The header is whole and what it promises is not there.
-
-    Attributes:
-        file: what the header tells; its tensors must not be read.
-    """
+    """The header is whole (`file` tells what it says), and what it promises is not there."""
 
     def __init__(self, message: str, file: WeightFile) -> None:
         super().__init__(message)
@@ -75,15 +75,15 @@ class SafetensorsFile(WeightFile):
             whole = self._start + max((end for _, end in self._offsets.values()), default=0)
             raise CutOffFile(
                 f"{path.name} is damaged: {shown(str(error))}. By its header it should have "
-                f"{whole:,} bytes; it has {path.stat().st_size:,}. Copy or download it again.",
+                f"{whole:,} bytes; it has {path.stat().st_size:,}. {_COPY}",
                 self,
             ) from error
 
     def read(self, name: str) -> Tensor:
-        """One tensor on the CPU in its stored dtype; KeyError for an unknown name.
+        """One tensor on the CPU, in a mapping of its own.
 
-        Each has a mapping of its own. The library's covers the file for as long as it is open, so
-        that what was read stays in memory beside what it was converted to.
+        The library's covers the file for as long as it is open, so that what was read would stay
+        in memory beside what it was converted to.
         """
         info = self.tensors[name]
         begin, end = self._offsets[name]
@@ -91,11 +91,7 @@ class SafetensorsFile(WeightFile):
 
 
 class PickleFile(WeightFile):
-    """A PyTorch pickle; nothing in it is run, and tensors are memory-mapped.
-
-    Attributes:
-        foreign: the names that the pickle asks for beside those that tensors need.
-    """
+    """A PyTorch pickle; nothing in it is run, and tensors are memory-mapped."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -108,7 +104,7 @@ class PickleFile(WeightFile):
         }
 
     def read(self, name: str) -> Tensor:
-        """One tensor on the CPU in its stored dtype; KeyError for an unknown name."""
+        """One tensor on the CPU."""
         stored = self._archive.tensors[name]
         if 0 in stored.shape:
             return torch.empty(stored.shape, dtype=stored.storage.dtype)
@@ -127,16 +123,11 @@ def _map(path: Path, dtype: torch.dtype, offset: int, length: int) -> Tensor:
     return torch.frombuffer(data, dtype=dtype)
 
 
-class GGUFFile(UnreadableFile):
-    """A GGUF file: quantised tensors for other loaders."""
-
-
 def open_weights(path: Path | str) -> WeightFile:
     """Open a weight file by its content, whatever its name ends in.
 
     Raises FileNotFoundError, or UnreadableFile when it is neither safetensors nor a PyTorch
-    pickle: DamagedFile when it is cut off, HostileFile when it tries to run code, TorchScriptFile
-    and GGUFFile when it is one.
+    pickle; its subclasses say what else it is.
     """
     path = Path(path)
     if not path.is_file():
@@ -149,8 +140,6 @@ def open_weights(path: Path | str) -> WeightFile:
         return SafetensorsFile(path)
     try:
         return PickleFile(path)
-    except HostileFile:
-        raise
     except UnreadableFile as error:
         if start[:4] == _ZIP or start[:1] == _PICKLE:
             raise
@@ -181,14 +170,14 @@ def _hint(start: bytes) -> str:
     return ""
 
 
-def _header(path: Path) -> tuple[dict[str, dict], int]:
+def _header(path: Path) -> tuple[dict[str, Any], int]:
     """The safetensors header and where it ends: an 8-byte little-endian length, then JSON."""
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         if length > min(_MAX_HEADER, path.stat().st_size - 8):
             raise DamagedFile(
                 f"{path.name} is damaged: its header should take {length:,} bytes, the file has "
-                f"{path.stat().st_size:,}. Copy or download it again."
+                f"{path.stat().st_size:,}. {_COPY}"
             )
         raw = file.read(length)
     try:
@@ -225,7 +214,7 @@ def _metadata(path: Path, entries: object) -> dict[str, str]:
     if not isinstance(entries, dict) or not all(isinstance(v, str) for v in entries.values()):
         raise DamagedFile(
             f"{path.name} is damaged: its metadata is {reprlib.repr(entries)}, expected texts by "
-            "name. Copy or download it again."
+            f"name. {_COPY}"
         )
     return entries
 
@@ -245,6 +234,5 @@ def _info(path: Path, name: str, entry: object) -> TensorInfo:
                 f"known here; known ones are {', '.join(DTYPES)}"
             )
     raise DamagedFile(
-        f"{path.name} is damaged: the header's entry for {name} is {reprlib.repr(entry)}. Copy or "
-        "download it again."
+        f"{path.name} is damaged: the header's entry for {name} is {reprlib.repr(entry)}. {_COPY}"
     )

@@ -1,0 +1,21 @@
+"""Why a file's tensors cannot be read."""
+
+
+class UnreadableFile(ValueError):  # noqa: N818 - these name what the file is
+    """The file holds no weights that can be read; the message says what was found."""
+
+
+class DamagedFile(UnreadableFile):
+    """The file is cut off or garbled, or some of its shards are missing."""
+
+
+class HostileFile(UnreadableFile):
+    """The archive carries a program beside its weights; nothing was run."""
+
+
+class TorchScriptFile(UnreadableFile):
+    """A TorchScript archive: a program with its weights."""
+
+
+class GGUFFile(UnreadableFile):
+    """A GGUF file: quantised tensors for other loaders."""
