@@ -13,11 +13,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .architecture import Shape, TextArchitecture, UNetArchitecture
+from .architecture import TextArchitecture, UNetArchitecture
 from .files.rounding import rounded
-from .files.weights import TensorInfo, WeightFile
-from .identify.diagnosis import Part, identify, part_of
-from .identify.recognition import predicts_velocity
+from .files.weights import Shape, TensorInfo, WeightFile
+from .identify.diagnosis import Part, part_of
+from .identify.recognition import identify, predicts_velocity
 from .source import DiffusersFolder
 
 log = logging.getLogger(__name__)

@@ -9,19 +9,18 @@ Names and structure: Stability-AI/stablediffusion, `ldm/modules/diffusionmodules
 (UNet), `ldm/modules/diffusionmodules/model.py` (VAE); OpenCLIP, `open_clip/transformer.py` (text).
 """
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from .files.weights import TensorInfo
-
-Shape = tuple[int, ...]
+from .files.weights import Shape, TensorInfo
 
 # Not stored in any tensor: SD2 was trained with attention heads of 64 channels everywhere.
 HEAD_CHANNELS = 64
 
 
 class UnknownArchitecture(ValueError):  # noqa: N818 - it names what was found, like LookupError
-    """The tensors do not form the part they were taken for."""
+    """The tensors do not form the part that they were taken for."""
 
 
 @dataclass(frozen=True)
@@ -44,29 +43,28 @@ class UNetArchitecture:
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, TensorInfo]) -> "UNetArchitecture":
         """Read the widths from the shapes; raises UnknownArchitecture naming what is missing."""
-        model_channels, in_channels = _shape(tensors, "input_blocks.0.0.weight", 4)[:2]
+        model_channels, in_channels = shape_of(tensors, "input_blocks.0.0.weight", 4)[:2]
         levels: list[list[tuple[int, bool]]] = [[]]
-        for index in range(1, _count(tensors, "input_blocks.")):
+        for index in range(1, count_blocks(tensors, "input_blocks.")):
             block = f"input_blocks.{index}"
             if f"{block}.0.op.weight" in tensors:
                 levels.append([])
                 continue
-            channels = _shape(tensors, f"{block}.0.in_layers.2.weight", 4)[0]
+            channels = shape_of(tensors, f"{block}.0.in_layers.2.weight", 4)[0]
             levels[-1].append((channels, f"{block}.1.proj_in.weight" in tensors))
+        attention = "middle_block.1.transformer_blocks.0.attn2.to_k.weight"
         if len({len(level) for level in levels}) != 1 or any(len(set(lvl)) != 1 for lvl in levels):
             raise UnknownArchitecture(
                 f"the UNet's levels have unequal blocks: (channels, attention) = {levels}"
             )
         return cls(
             in_channels=in_channels,
-            out_channels=_shape(tensors, "out.2.weight", 4)[0],
+            out_channels=shape_of(tensors, "out.2.weight", 4)[0],
             model_channels=model_channels,
             channel_mult=tuple(level[0][0] // model_channels for level in levels),
             res_blocks=len(levels[0]),
             attention=tuple(level[0][1] for level in levels),
-            context_dim=_shape(tensors, "middle_block.1.transformer_blocks.0.attn2.to_k.weight", 2)[
-                1
-            ],
+            context_dim=shape_of(tensors, attention, 2)[1],
         )
 
     def tensors(self) -> dict[str, Shape]:
@@ -138,18 +136,26 @@ class VAEArchitecture:
         return tuple(self.channels * mult for mult in self.channel_mult)
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, TensorInfo]) -> "VAEArchitecture":
-        """Read the widths from the shapes; raises UnknownArchitecture naming what is missing."""
-        channels = _shape(tensors, "encoder.conv_in.weight", 4)[0]
-        levels = [
-            _shape(tensors, f"encoder.down.{level}.block.0.conv1.weight", 4)[0]
-            for level in range(_count(tensors, "encoder.down."))
+    def from_tensors(
+        cls,
+        tensors: Mapping[str, TensorInfo],
+        levels: str = "encoder.down.",
+        blocks: str = ".block.",
+    ) -> "VAEArchitecture":
+        """Read the widths from the shapes; raises UnknownArchitecture naming what is missing.
+
+        `levels` and `blocks` stand in the names before the numbers of these.
+        """
+        channels = shape_of(tensors, "encoder.conv_in.weight", 4)[0]
+        widths = [
+            shape_of(tensors, f"{levels}{level}{blocks}0.conv1.weight", 4)[0]
+            for level in range(count_blocks(tensors, levels))
         ]
         return cls(
             channels=channels,
-            channel_mult=tuple(width // channels for width in levels),
-            res_blocks=_count(tensors, "encoder.down.0.block."),
-            latent_channels=_shape(tensors, "decoder.conv_in.weight", 4)[1],
+            channel_mult=tuple(width // channels for width in widths),
+            res_blocks=count_blocks(tensors, f"{levels}0{blocks}"),
+            latent_channels=shape_of(tensors, "decoder.conv_in.weight", 4)[1],
         )
 
     def tensors(self) -> dict[str, Shape]:
@@ -218,8 +224,8 @@ class TextArchitecture:
         number of its layers at ViT-H's width; at any other by what else is missing: the
         projection and the logit scale.
         """
-        vocabulary, width = _shape(tensors, "token_embedding.weight", 2)
-        layers = _count(tensors, "transformer.resblocks.")
+        vocabulary, width = shape_of(tensors, "token_embedding.weight", 2)
+        layers = count_blocks(tensors, "transformer.resblocks.")
         if width == FULL_TEXT.width:
             is_short = layers == FULL_TEXT.layers - 1
         else:
@@ -229,9 +235,9 @@ class TextArchitecture:
         return cls(
             width=width,
             layers=layers,
-            mlp_width=_shape(tensors, "transformer.resblocks.0.mlp.c_fc.weight", 2)[0],
+            mlp_width=shape_of(tensors, "transformer.resblocks.0.mlp.c_fc.weight", 2)[0],
             vocabulary=vocabulary,
-            length=_shape(tensors, "positional_embedding", 2)[0],
+            length=shape_of(tensors, "positional_embedding", 2)[0],
         )
 
     def tensors(self) -> dict[str, Shape]:
@@ -277,24 +283,19 @@ FULL_VAE = VAEArchitecture(channels=128, channel_mult=(1, 2, 4, 4), res_blocks=2
 FULL_TEXT = TextArchitecture(width=1024, layers=24, mlp_width=4096)
 
 
-def _shape(tensors: Mapping[str, TensorInfo], name: str, rank: int) -> Shape:
-    if name not in tensors:
-        raise UnknownArchitecture(f"the tensor {name} is missing")
-    shape = tensors[name].shape
-    if len(shape) != rank:
-        raise UnknownArchitecture(
-            f"the tensor {name} has shape {shape}, expected {rank} dimensions"
-        )
-    return shape
+def shape_of(tensors: Mapping[str, TensorInfo], name: str, rank: int) -> Shape:
+    """The shape of a tensor; raises UnknownArchitecture when it is missing or of another rank."""
+    info = tensors.get(name)
+    if info is None or len(info.shape) != rank:
+        found = "is missing" if info is None else f"has shape {list(info.shape)}"
+        raise UnknownArchitecture(f"the tensor {name} {found}, expected {rank} dimensions")
+    return info.shape
 
 
-def _count(tensors: Mapping[str, TensorInfo], prefix: str) -> int:
+def count_blocks(tensors: Mapping[str, TensorInfo], prefix: str) -> int:
     """How many consecutive numbers follow the prefix, from 0."""
     numbers = {name[len(prefix) :].split(".", 1)[0] for name in tensors if name.startswith(prefix)}
-    count = 0
-    while str(count) in numbers:
-        count += 1
-    return count
+    return next(n for n in itertools.count() if str(n) not in numbers)
 
 
 def _norm(name: str, channels: int) -> dict[str, Shape]:
@@ -302,7 +303,7 @@ def _norm(name: str, channels: int) -> dict[str, Shape]:
 
 
 def _linear(name: str, inputs: int, outputs: int, bias: bool = True) -> dict[str, Shape]:
-    weight = {f"{name}.weight": (outputs, inputs)}
+    weight: dict[str, Shape] = {f"{name}.weight": (outputs, inputs)}
     return {**weight, f"{name}.bias": (outputs,)} if bias else weight
 
 

@@ -6,16 +6,16 @@ Widths are read from the shapes, as for the original layout; `config.json` is no
 from collections.abc import Mapping
 
 from .architecture import (
-    Shape,
     TextArchitecture,
     UNetArchitecture,
-    UnknownArchitecture,
     VAEArchitecture,
+    count_blocks,
+    shape_of,
 )
-from .files.views import Origin, View, in_original_names, renamed
+from .files.views import Origin, View, renamed
 from .files.weights import TensorInfo, WeightFile
 from .identify.diagnosis import Part
-from .keymaps import text_keys, unet_keys, vae_keys
+from .keymaps import KeyMap, text_keys, unet_keys, vae_keys
 from .midas_keymap import MIDAS_KEYS
 
 Tensors = Mapping[str, TensorInfo]
@@ -33,7 +33,8 @@ def unet_origins(file: WeightFile, prefix: str = "") -> dict[str, Origin]:
     Args:
         prefix: of the UNet's names in the file; what does not begin with it keeps its name.
     """
-    unet, others = {}, {}
+    unet: dict[str, Origin] = {}
+    others: dict[str, Origin] = {}
     for name in file.tensors:
         place = unet if name.startswith(prefix) else others
         place[name.removeprefix(prefix)] = Origin(file, (name,))
@@ -44,7 +45,8 @@ def unet_origins(file: WeightFile, prefix: str = "") -> dict[str, Origin]:
 def vae_origins(file: WeightFile) -> dict[str, Origin]:
     """An autoencoder under its original names. Raises UnknownArchitecture."""
     file = renamed(file, _modern_vae_name)
-    return _in_original_names(file, vae_keys(_vae(file.tensors)), Part.VAE.value)
+    vae = VAEArchitecture.from_tensors(file.tensors, "encoder.down_blocks.", ".resnets.")
+    return _in_original_names(file, vae_keys(vae), Part.VAE.value)
 
 
 def text_origins(file: WeightFile) -> dict[str, Origin]:
@@ -81,61 +83,34 @@ def _in_original_names(file: WeightFile, keys: KeyMap, prefix: str) -> dict[str,
 
 
 def _unet(tensors: Tensors) -> UNetArchitecture:
-    channels, in_channels = _shape(tensors, "conv_in.weight", 4)[:2]
-    levels = range(_count(tensors, "down_blocks."))
+    channels, in_channels = shape_of(tensors, "conv_in.weight", 4)[:2]
+    levels = range(count_blocks(tensors, "down_blocks."))
     widths = [
-        _shape(tensors, f"down_blocks.{level}.resnets.0.conv1.weight", 4)[0] for level in levels
+        shape_of(tensors, f"down_blocks.{level}.resnets.0.conv1.weight", 4)[0] for level in levels
     ]
     attention = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight"
     return UNetArchitecture(
         in_channels=in_channels,
-        out_channels=_shape(tensors, "conv_out.weight", 4)[0],
+        out_channels=shape_of(tensors, "conv_out.weight", 4)[0],
         model_channels=channels,
         channel_mult=tuple(width // channels for width in widths),
-        res_blocks=_count(tensors, "down_blocks.0.resnets."),
+        res_blocks=count_blocks(tensors, "down_blocks.0.resnets."),
         attention=tuple(f"down_blocks.{n}.attentions.0.proj_in.weight" in tensors for n in levels),
-        context_dim=_shape(tensors, attention, 2)[1],
-    )
-
-
-def _vae(tensors: Tensors) -> VAEArchitecture:
-    channels = _shape(tensors, "encoder.conv_in.weight", 4)[0]
-    widths = [
-        _shape(tensors, f"encoder.down_blocks.{level}.resnets.0.conv1.weight", 4)[0]
-        for level in range(_count(tensors, "encoder.down_blocks."))
-    ]
-    return VAEArchitecture(
-        channels=channels,
-        channel_mult=tuple(width // channels for width in widths),
-        res_blocks=_count(tensors, "encoder.down_blocks.0.resnets."),
-        latent_channels=_shape(tensors, "decoder.conv_in.weight", 4)[1],
+        context_dim=shape_of(tensors, attention, 2)[1],
     )
 
 
 def _text(tensors: Tensors) -> TextArchitecture:
     """The last layer, which SD2 does not use, is not part of a CLIPTextModel, but counts."""
     embeddings = "text_model.embeddings"
-    vocabulary, width = _shape(tensors, f"{embeddings}.token_embedding.weight", 2)
+    vocabulary, width = shape_of(tensors, f"{embeddings}.token_embedding.weight", 2)
     return TextArchitecture(
         width=width,
-        layers=_count(tensors, "text_model.encoder.layers.") + 1,
-        mlp_width=_shape(tensors, "text_model.encoder.layers.0.mlp.fc1.weight", 2)[0],
+        layers=count_blocks(tensors, "text_model.encoder.layers.") + 1,
+        mlp_width=shape_of(tensors, "text_model.encoder.layers.0.mlp.fc1.weight", 2)[0],
         vocabulary=vocabulary,
-        length=_shape(tensors, f"{embeddings}.position_embedding.weight", 2)[0],
+        length=shape_of(tensors, f"{embeddings}.position_embedding.weight", 2)[0],
     )
-
-
-def _shape(tensors: Tensors, name: str, rank: int) -> Shape:
-    info = tensors.get(name)
-    if info is None or len(info.shape) != rank:
-        found = "is missing" if info is None else f"has shape {list(info.shape)}"
-        raise UnknownArchitecture(f"the tensor {name} {found}, expected {rank} dimensions")
-    return info.shape
-
-
-def _count(tensors: Tensors, prefix: str) -> int:
-    """How many different numbers follow the prefix."""
-    return len({n[len(prefix) :].split(".", 1)[0] for n in tensors if n.startswith(prefix)})
 
 
 # --- names of other versions ---------------------------------------------------------------------

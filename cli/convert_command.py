@@ -4,7 +4,7 @@ import argparse
 import importlib.metadata
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -39,36 +39,33 @@ def add_convert(commands: Any) -> argparse.ArgumentParser:
         "when it is complete.",
     )
     convert.set_defaults(command=_convert)
-    convert.add_argument("source", type=Path, metavar="SOURCE", help="file or diffusers folder")
-    convert.add_argument(
+    add = convert.add_argument
+    add("source", type=Path, metavar="SOURCE", help="file or diffusers folder")
+    add(
         "target",
         type=Path,
         metavar="TARGET",
         help="a name that ends in .safetensors or .sft: one file; any other: a diffusers folder",
     )
-    convert.add_argument(
-        "--dtype", choices=_DTYPES, help="of the weights (default: each as it is stored)"
-    )
-    convert.add_argument("--without-midas", action="store_true", help="leave the depth network out")
-    convert.add_argument(
-        "--ema", action="store_true", help="take the EMA copy of the UNet as the UNet"
-    )
-    convert.add_argument(
+    add("--dtype", choices=_DTYPES, help="of the weights (default: each as it is stored)")
+    add("--without-midas", action="store_true", help="leave the depth network out")
+    add("--ema", action="store_true", help="take the EMA copy of the UNet as the UNet")
+    add(
         "--fine-tune",
         type=Path,
         metavar="FILE",
         help="give depth to this fine-tune of Stable Diffusion 2: add what it learnt beyond --base",
     )
-    convert.add_argument(
+    add(
         "--base",
         type=Path,
         metavar="FILE",
         help="the Stable Diffusion 2 that the fine-tune was made of (512-base-ema, 2.1-base)",
     )
-    convert.add_argument(
+    add(
         "--layout",
         choices=["ldm", "diffusers"],
-        help="one file with the original names (ldm), or a folder for diffusers ; TARGET's "
+        help="one file with the original names (ldm), or a folder for diffusers; TARGET's "
         "name says the same, or it is refused",
     )
     return convert
@@ -77,24 +74,54 @@ def add_convert(commands: Any) -> argparse.ArgumentParser:
 def _convert(options: argparse.Namespace) -> int:
     import torch
 
-    from ..checkpoints.convert import Layout, Selection
+    from ..checkpoints.convert import EMA_COPY, Layout, Selection
     from ..checkpoints.source import open_source
 
     layout = _layout(options.target, options.layout)
     dtype = getattr(torch, _DTYPES[options.dtype]) if options.dtype else None
-    source = open_source(options.source)
-    selection = Selection.of(source, options.ema, midas=not options.without_midas)
-    if options.fine_tune is not None or options.base is not None:
-        model = _with_fine_tune(selection.model, options.fine_tune, options.base, dtype)
-        selection = replace(selection, model=model)
-    for reason, names in selection.left_out.items():
-        print(f"left out: {len(names)} tensors ({reason})")
-    others = _bytes_beside_the_weights(options.source)
-    if others > _SMALL:
-        print(f"left out: {others / 1e6:,.1f} MB (no weights: what training needs to go on)")
-    write = _write_file if layout is Layout.LDM else _write_folder
-    write(options, selection, dtype)
+    with _remedies():
+        source = open_source(options.source)
+        selection = Selection.of(source, options.ema, midas=not options.without_midas)
+        if options.fine_tune is not None or options.base is not None:
+            model = _with_fine_tune(selection.model, options.fine_tune, options.base, dtype)
+            selection = replace(selection, model=model)
+        for reason, names in selection.left_out.items():
+            hint = ", which the nodes would use; --ema takes it" if reason == EMA_COPY else ""
+            print(f"left out: {len(names)} tensors ({reason}{hint})")
+        others = _bytes_beside_the_weights(options.source)
+        if others > _SMALL:
+            print(f"left out: {others / 1e6:,.1f} MB (no weights: what training needs to go on)")
+        write = _write_file if layout is Layout.LDM else _write_folder
+        write(options, selection, dtype)
     return 0
+
+
+@contextmanager
+def _remedies() -> Iterator[None]:
+    """Let errors end with what to do, in terms of the options."""
+    from ..checkpoints.convert import NoRoom
+    from ..checkpoints.errors import IncompleteMidas, NoEMACopy, OtherModel
+    from ..checkpoints.files.rounding import OutOfRange
+
+    try:
+        yield
+    except OtherModel as error:
+        from ..nodes.advice import advice
+
+        error.args = (f"{error} {advice(error.diagnosis)}",)
+        raise
+    except IncompleteMidas as error:
+        error.args = (f"{error} Or convert it --without-midas.",)
+        raise
+    except NoEMACopy as error:
+        error.args = (f"{error} Convert it without --ema.",)
+        raise
+    except OutOfRange as error:
+        error.args = (f"{error} (--dtype bf16 or fp32)",)
+        raise
+    except NoRoom as error:
+        error.args = (f"{error}; make room, write elsewhere, or use --dtype fp16",)
+        raise
 
 
 def _with_fine_tune(
@@ -110,8 +137,8 @@ def _with_fine_tune(
             "--fine-tune and --base belong together: what is added is the difference between a "
             "fine-tune and the Stable Diffusion 2 that it was made of; give both"
         )
-    others = (with_ema(open_source(path)) for path in (fine_tune, base))
-    return replace(model, file=AddedDifference(model.file, *others, dtype=dtype))
+    tuned, before = (with_ema(open_source(path)) for path in (fine_tune, base))
+    return replace(model, file=AddedDifference(model.file, tuned, before, dtype=dtype))
 
 
 def _bytes_beside_the_weights(path: Path) -> int:
@@ -136,15 +163,15 @@ def _layout(target: Path, wanted: str | None) -> "Layout":
             f"{target.name} would be {_OTHER_FILES[ending]}; one file is written as safetensors, "
             "so let TARGET end in .safetensors"
         )
+    disagree = f"--layout {wanted} and TARGET {target.name} disagree"
     if wanted == Layout.DIFFUSERS.value and ending in _SAFETENSORS:
         raise ValueError(
-            f"--layout {wanted} and TARGET {target.name} disagree: that is a folder's layout and a "
-            f"file's name; let TARGET not end in {target.suffix}"
+            f"{disagree}: that is a folder's layout and a file's name; let TARGET not end in "
+            f"{target.suffix}"
         )
     if wanted == Layout.LDM.value and ending not in _SAFETENSORS:
         raise ValueError(
-            f"--layout {wanted} and TARGET {target.name} disagree: ComfyUI tells files by their "
-            "ending; let TARGET end in .safetensors"
+            f"{disagree}: ComfyUI tells files by their ending; let TARGET end in .safetensors"
         )
     return Layout(wanted or (Layout.LDM if ending in _SAFETENSORS else Layout.DIFFUSERS))
 
@@ -163,12 +190,8 @@ def _write_file(
 def _write_folder(
     options: argparse.Namespace, selection: "Selection", dtype: "torch.dtype | None"
 ) -> None:
-    from ..checkpoints.convert import EXTRAS, Layout, extras_by_reason, folder_files, write_folder
-    from ..checkpoints.identify.diagnosis import Part, part_of
-    from ..depth.networks.midas_hybrid import DPTHybrid, Widths
-    from ..depth.networks.network import Shapes
-    from ..engine.diffusers_configs import folder_settings
-    from ..engine.prompt import vocabulary_files
+    from ..checkpoints.convert import Layout, extras_by_reason, folder_files, write_folder
+    from ..checkpoints.source import EXTRAS
 
     model = selection.model
     complete = model.vae is not None and model.text is not None
@@ -179,6 +202,27 @@ def _write_folder(
             "without it, and loads with depth_estimator=None and feature_extractor=None, or with "
             "ones that you give it."
         )
+    files = folder_files(model, dtype)
+    every = [tensor for tensors in files.values() for tensor in tensors]
+    with _progress(options.target, every) as written:
+        texts = _texts(options, selection, Layout.DIFFUSERS)
+        write_folder(options.target, files, _settings(model), texts, written)
+    extras = [tensor.name for tensor in files.get(EXTRAS, ())]
+    for reason, names in extras_by_reason(extras).items():
+        print(f"not part of a pipeline: {len(names)} tensors, in {EXTRAS} ({reason})")
+    print(f"{options.target} ({sum(tensor.size for tensor in every) / 1e6:,.1f} MB)")
+    if said := _how_to_load(options.target, model, complete):
+        print(said)
+
+
+def _settings(model: "Checkpoint") -> dict[str, str]:
+    """The text files of a folder: configurations, and the tokenizer's vocabulary."""
+    from ..checkpoints.identify.diagnosis import Part, part_of
+    from ..depth.networks.midas_hybrid import DPTHybrid, Widths
+    from ..depth.networks.network import Shapes
+    from ..engine.diffusers_configs import folder_settings
+    from ..engine.prompt import vocabulary_files
+
     widths = None
     if model.has_midas:
         midas = part_of(model.file.tensors, Part.MIDAS.value)
@@ -188,51 +232,37 @@ def _write_folder(
     settings = {name: json.dumps(config, indent=2) + "\n" for name, config in configs.items()}
     if model.text is not None:
         settings |= {f"tokenizer/{name}": text for name, text in vocabulary_files().items()}
-    files = folder_files(model, dtype)
-    every = [tensor for tensors in files.values() for tensor in tensors]
-    with _progress(options.target, every) as written:
-        texts = _texts(options, selection, Layout.DIFFUSERS)
-        write_folder(options.target, files, settings, texts, written)
-    extras = [tensor.name for tensor in files.get(EXTRAS, ())]
-    for reason, names in extras_by_reason(extras).items():
-        print(f"not part of a pipeline: {len(names)} tensors, in {EXTRAS} ({reason})")
-    print(f"{options.target} ({sum(tensor.size for tensor in every) / 1e6:,.1f} MB)")
-    for line in _how_to_load(options.target, model, complete):
-        print(line)
+    return settings
 
 
-def _how_to_load(target: Path, model: "Checkpoint", complete: bool) -> Iterator[str]:
+def _how_to_load(target: Path, model: "Checkpoint", complete: bool) -> str:
     """What a folder lacks, and how it is loaded nevertheless."""
     if not complete:
         parts = {"VAE": model.vae, "text encoder": model.text}
         missing = " and ".join(name for name, part in parts.items() if part is None)
-        yield (
+        return (
             f"{model.path.name} has no {missing}, so this folder is no pipeline; its parts "
             f'load one by one: UNet2DConditionModel.from_pretrained("{target}", subfolder="unet")'
         )
-    elif not model.has_midas:
-        yield (
+    if not model.has_midas:
+        return (
             f'Load it with StableDiffusionDepth2ImgPipeline.from_pretrained("{target}", '
             "depth_estimator=None, feature_extractor=None) and give it a depth_map, or pass a "
             "DPTForDepthEstimation and its DPTImageProcessor there."
         )
+    return ""
 
 
-def _texts(
-    options: argparse.Namespace, selection: "Selection", layout: "Layout"
-) -> Mapping[str, str]:
+def _texts(options: argparse.Namespace, selection: "Selection", layout: "Layout") -> dict[str, str]:
     from ..checkpoints.convert import metadata
 
+    others = {"fine_tune": options.fine_tune, "base": options.base}
     facts = {
         "source": selection.model.path.name,
         "source_bytes": _bytes(options.source),
         "layout": layout.value,
         "dtype": options.dtype or "as stored",
-        **{
-            role: path.name
-            for role, path in (("fine_tune", options.fine_tune), ("base", options.base))
-            if path is not None
-        },
+        **{role: path.name for role, path in others.items() if path is not None},
         "left_out": {reason: len(names) for reason, names in selection.left_out.items()},
         "version": _version(),
     }

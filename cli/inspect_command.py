@@ -4,10 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..checkpoints.checkpoint import Checkpoint, IncompleteCheckpoint, NotADepthCheckpoint
-from ..checkpoints.files.pickle_machine import UnreadableFile, shown
-from ..checkpoints.identify.diagnosis import Diagnosis, Kind, identify
+from ..checkpoints.checkpoint import Checkpoint
+from ..checkpoints.errors import IncompleteCheckpoint, NotADepthCheckpoint
+from ..checkpoints.files.errors import UnreadableFile
+from ..checkpoints.files.pickle_machine import shown
+from ..checkpoints.identify.diagnosis import Diagnosis, Kind
 from ..checkpoints.identify.inspection import diagnose, loaded_from
+from ..checkpoints.identify.recognition import identify
+from ..disk import DamagedSettings
+from ..nodes.advice import advice
+from ..nodes.remedies import remedy
 
 _EMA = "EMA copy of the UNet"
 _SHARDS = (
@@ -15,6 +21,10 @@ _SHARDS = (
     "models/diffusers."
 )
 _DEPTH = (Kind.SD2_DEPTH, Kind.SD2_DEPTH_UNET)
+_NOT_LOADED = (
+    *(IncompleteCheckpoint, NotADepthCheckpoint, UnreadableFile, DamagedSettings),
+    FileNotFoundError,  # a folder with a UNet, but without the file that makes it a pipeline's
+)
 
 
 class Report(NamedTuple):
@@ -85,21 +95,15 @@ def report(path: Path) -> Report:
     """Look into a file or a folder. Raises FileNotFoundError."""
     diagnosis = diagnose(path)
     if diagnosis.kind not in _DEPTH or diagnosis.problem:
-        return Report(diagnosis, "", not diagnosis.problem, diagnosis.advice)
+        return Report(diagnosis, "", not diagnosis.problem, advice(diagnosis))
     place = loaded_from(path)
     if place.name.endswith(".index.json"):
         return Report(diagnosis, "in shards", True, _SHARDS)
-    advice = f"Take {place.name} out of it. " * (place != path.absolute()) + diagnosis.advice
+    use = f"Take {place.name} out of it. " * (place != path.absolute()) + advice(diagnosis)
     try:
         checkpoint = Checkpoint.open(place)
-    # A folder with a UNet and without the file that makes it a pipeline's is there as well.
-    except (
-        IncompleteCheckpoint,
-        NotADepthCheckpoint,
-        UnreadableFile,
-        FileNotFoundError,
-    ) as error:
-        return Report(diagnosis, str(error), False, advice)
+    except _NOT_LOADED as error:
+        return Report(diagnosis, f"{error} {remedy(error)}".strip(), False, use)
     # What is left of it where the EMA copy has taken the UNet's place.
     unused = identify(checkpoint.file.tensors).unused
     is_averaged = _EMA in diagnosis.parts and not unused.get(_EMA)
@@ -111,4 +115,4 @@ def report(path: Path) -> Report:
     }
     lacking = [name for name, is_there in parts.items() if not is_there]
     state = f"complete, but without a {' and a '.join(lacking)} inside" if lacking else "complete"
-    return Report(diagnosis, state + "; the EMA copy is used" * is_averaged, True, advice)
+    return Report(diagnosis, state + "; the EMA copy is used" * is_averaged, True, use)

@@ -12,6 +12,7 @@ from ..checkpoints.checkpoint import Checkpoint
 from ..checkpoints.files.weights import WeightFile, open_weights
 from ..checkpoints.identify.diagnosis import Part
 from ..depth.networks.estimators import DepthModel, UnknownDepthModel, recognise
+from .advice import ABSENT_PARTS
 
 # Ours alone to list: ComfyUI's stock loader cannot read its reduced VAE and text encoder.
 BUNDLED_CHECKPOINT = Path(__file__).parents[1] / "models" / "sd2-depth-mini.safetensors"
@@ -67,7 +68,7 @@ class SD2DepthCheckpointLoader:
 
     def execute(self, ckpt_name: str) -> tuple[Any, Any, Any, DepthModel]:
         """Open the file or folder, check it, load its parts."""
-        checkpoint = Checkpoint.open(_checkpoint_path(ckpt_name))
+        checkpoint = Checkpoint.open(_checkpoint_path(ckpt_name), remedies=ABSENT_PARTS)
         depth_model = DepthModel(ckpt_name, lambda: checkpoint.read(Part.MIDAS))
         return (*host.load_checkpoint(checkpoint), depth_model)
 

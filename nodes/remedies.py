@@ -8,7 +8,13 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-REMEDIES: dict[type[Exception], str] = {}
+from ..checkpoints.errors import IncompleteMidas, OtherModel
+from .advice import advice
+
+REMEDIES: dict[type[Exception], str | Callable[[Any], str]] = {
+    OtherModel: lambda error: advice(error.diagnosis),
+    IncompleteMidas: "`depth2img convert --without-midas` writes it without MiDaS.",
+}
 
 
 def with_remedies(node: type) -> type:
@@ -32,4 +38,5 @@ def _explained(execute: Callable[..., Any]) -> Callable[..., Any]:
 
 def remedy(error: Exception) -> str:
     """What to do about an error; "" where nothing is known."""
-    return next((REMEDIES[kind] for kind in type(error).__mro__ if kind in REMEDIES), "")
+    said = next((REMEDIES[kind] for kind in type(error).__mro__ if kind in REMEDIES), "")
+    return said if isinstance(said, str) else said(error)

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 Places = dict[str, tuple[int, int]]  # of storages: byte offset in the file, length in bytes
 
+
 class Storage(NamedTuple):
     """A storage of the file: element type, key, and at which of its elements a view begins."""
 

@@ -24,6 +24,8 @@ class Weights(NamedTuple):
         return open_shards(self.path) if self.is_index else open_weights(self.path)
 
 
+INDEX = "model_index.json"  # of a diffusers folder
+
 # NAME[.VARIANT].safetensors or NAME.safetensors.index[.VARIANT].json; likewise with .bin
 _NAME = r"(?:diffusion_pytorch_model|pytorch_model|model)"
 _FILE = re.compile(rf"{_NAME}(?:\.([\w-]+))?(?<!-of-\d{{5}})\.(safetensors|bin)")

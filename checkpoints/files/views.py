@@ -50,6 +50,8 @@ class View(WeightFile):
         self.path = path
         self.metadata = dict(metadata or {})
         self.tensors = {name: origin.info() for name, origin in origins.items()}
+        files = {id(origin.file): origin.file for origin in origins.values()}.values()
+        self.foreign = list(dict.fromkeys(name for file in files for name in file.foreign))
         self._origins = dict(origins)
 
     def read(self, name: str) -> Tensor:
