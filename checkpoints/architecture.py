@@ -10,7 +10,7 @@ Names and structure: Stability-AI/stablediffusion, `ldm/modules/diffusionmodules
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .files.weights import Shape, TensorInfo
@@ -69,56 +69,46 @@ class UNetArchitecture:
 
     def tensors(self) -> dict[str, Shape]:
         """Name and shape of every tensor."""
-        embedding = 4 * self.model_channels
-        return {
+        embedding, last = 4 * self.model_channels, self.levels[-1]
+        table = {
             **_linear("time_embed.0", self.model_channels, embedding),
             **_linear("time_embed.2", embedding, embedding),
-            **dict(self._down(embedding)),
-            **_res_block("middle_block.0", self.levels[-1], self.levels[-1], embedding),
-            **_transformer("middle_block.1", self.levels[-1], self.context_dim),
-            **_res_block("middle_block.2", self.levels[-1], self.levels[-1], embedding),
-            **dict(self._up(embedding)),
+            **_conv("input_blocks.0.0", self.in_channels, self.model_channels),
+        }
+        skips = [self.model_channels]  # channels that the input blocks put out
+        for level, width in enumerate(self.levels):
+            for _ in range(self.res_blocks):
+                table |= self._block(f"input_blocks.{len(skips)}", level, skips[-1])
+                skips.append(width)
+            if level < len(self.levels) - 1:
+                table |= _conv(f"input_blocks.{len(skips)}.0.op", width, width)
+                skips.append(width)
+        table |= _res_block("middle_block.0", last, last, embedding)
+        table |= _transformer("middle_block.1", last, self.context_dim)
+        table |= _res_block("middle_block.2", last, last, embedding)
+        index, channels = 0, last
+        for level, width in reversed(list(enumerate(self.levels))):
+            for position in range(self.res_blocks + 1):
+                block = f"output_blocks.{index}"
+                table |= self._block(block, level, channels + skips.pop())
+                if level > 0 and position == self.res_blocks:
+                    table |= _conv(
+                        f"{block}.{2 if self.attention[level] else 1}.conv", width, width
+                    )
+                index, channels = index + 1, width
+        return {
+            **table,
             **_norm("out.0", self.model_channels),
             **_conv("out.2", self.model_channels, self.out_channels),
         }
 
-    def _down(self, embedding: int) -> Iterator[tuple[str, Shape]]:
-        yield from _conv("input_blocks.0.0", self.in_channels, self.model_channels).items()
-        index, channels = 1, self.model_channels
-        for level, width in enumerate(self.levels):
-            for _ in range(self.res_blocks):
-                block = f"input_blocks.{index}"
-                yield from _res_block(f"{block}.0", channels, width, embedding).items()
-                if self.attention[level]:
-                    yield from _transformer(f"{block}.1", width, self.context_dim).items()
-                index, channels = index + 1, width
-            if level < len(self.levels) - 1:
-                yield from _conv(f"input_blocks.{index}.0.op", width, width).items()
-                index += 1
-
-    def _up(self, embedding: int) -> Iterator[tuple[str, Shape]]:
-        skips = self._skip_channels()
-        index, channels = 0, self.levels[-1]
-        for level, width in reversed(list(enumerate(self.levels))):
-            for position in range(self.res_blocks + 1):
-                block = f"output_blocks.{index}"
-                skip = skips.pop()
-                yield from _res_block(f"{block}.0", channels + skip, width, embedding).items()
-                if self.attention[level]:
-                    yield from _transformer(f"{block}.1", width, self.context_dim).items()
-                if level > 0 and position == self.res_blocks:
-                    upsample = f"{block}.{2 if self.attention[level] else 1}.conv"
-                    yield from _conv(upsample, width, width).items()
-                index, channels = index + 1, width
-
-    def _skip_channels(self) -> list[int]:
-        """Channels of every input block's output, in order; the output blocks pop them."""
-        skips = [self.model_channels]
-        for level, width in enumerate(self.levels):
-            skips += [width] * self.res_blocks
-            if level < len(self.levels) - 1:
-                skips.append(width)
-        return skips
+    def _block(self, name: str, level: int, inputs: int) -> dict[str, Shape]:
+        """A residual block, and the attention behind it where its level has any."""
+        width = self.levels[level]
+        table = _res_block(f"{name}.0", inputs, width, 4 * self.model_channels)
+        if self.attention[level]:
+            table |= _transformer(f"{name}.1", width, self.context_dim)
+        return table
 
 
 @dataclass(frozen=True)
@@ -160,41 +150,31 @@ class VAEArchitecture:
 
     def tensors(self) -> dict[str, Shape]:
         """Name and shape of every tensor."""
-        z = self.latent_channels
-        return {
-            **dict(self._encoder()),
-            **dict(self._decoder()),
-            **_conv("quant_conv", 2 * z, 2 * z, kernel=1),
-            **_conv("post_quant_conv", z, z, kernel=1),
-        }
-
-    def _encoder(self) -> Iterator[tuple[str, Shape]]:
-        yield from _conv("encoder.conv_in", 3, self.channels).items()
+        z, last = self.latent_channels, self.levels[-1]
+        table = _conv("encoder.conv_in", 3, self.channels)
         channels = self.channels
         for level, width in enumerate(self.levels):
             for block in range(self.res_blocks):
-                name = f"encoder.down.{level}.block.{block}"
-                yield from _vae_block(name, channels, width).items()
+                table |= _vae_block(f"encoder.down.{level}.block.{block}", channels, width)
                 channels = width
             if level < len(self.levels) - 1:
-                yield from _conv(f"encoder.down.{level}.downsample.conv", width, width).items()
-        yield from _vae_middle("encoder.mid", channels).items()
-        yield from _norm("encoder.norm_out", channels).items()
-        yield from _conv("encoder.conv_out", channels, 2 * self.latent_channels).items()
-
-    def _decoder(self) -> Iterator[tuple[str, Shape]]:
-        channels = self.levels[-1]
-        yield from _conv("decoder.conv_in", self.latent_channels, channels).items()
-        yield from _vae_middle("decoder.mid", channels).items()
+                table |= _conv(f"encoder.down.{level}.downsample.conv", width, width)
+        table |= _vae_middle("encoder.mid", last)
+        table |= _vae_end("encoder", last, 2 * z)
+        table |= _conv("decoder.conv_in", z, last)
+        table |= _vae_middle("decoder.mid", last)
         for level, width in reversed(list(enumerate(self.levels))):
             for block in range(self.res_blocks + 1):
-                name = f"decoder.up.{level}.block.{block}"
-                yield from _vae_block(name, channels, width).items()
+                table |= _vae_block(f"decoder.up.{level}.block.{block}", channels, width)
                 channels = width
             if level > 0:
-                yield from _conv(f"decoder.up.{level}.upsample.conv", width, width).items()
-        yield from _norm("decoder.norm_out", channels).items()
-        yield from _conv("decoder.conv_out", channels, 3).items()
+                table |= _conv(f"decoder.up.{level}.upsample.conv", width, width)
+        return {
+            **table,
+            **_vae_end("decoder", channels, 3),
+            **_conv("quant_conv", 2 * z, 2 * z, kernel=1),
+            **_conv("post_quant_conv", z, z, kernel=1),
+        }
 
 
 @dataclass(frozen=True)
@@ -368,3 +348,10 @@ def _vae_middle(name: str, channels: int) -> dict[str, Shape]:
     for projection in ("q", "k", "v", "proj_out"):
         table |= _conv(f"{name}.attn_1.{projection}", channels, channels, kernel=1)
     return table
+
+
+def _vae_end(side: str, channels: int, outputs: int) -> dict[str, Shape]:
+    return {
+        **_norm(f"{side}.norm_out", channels),
+        **_conv(f"{side}.conv_out", channels, outputs),
+    }

@@ -61,7 +61,7 @@ def test_a_checkpoint_without_midas_says_so_only_when_it_is_asked_for_depth(
     estimate = graph.add("SD2DepthEstimate", image=graph.depth, depth_model=graph.depth_model)
     graph.add("PreviewImage", images=estimate())
     failure = comfyui.failure(graph)
-    assert failure.kind.endswith("IncompleteCheckpoint")
+    assert failure.kind.endswith("AbsentPart")
     assert "no MiDaS" in failure.message
 
 
