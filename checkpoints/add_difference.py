@@ -16,7 +16,7 @@ from torch import Tensor
 from .architecture import TextArchitecture, UNetArchitecture
 from .files.rounding import rounded
 from .files.weights import Shape, TensorInfo, WeightFile
-from .identify.diagnosis import Part, part_of
+from .identify.diagnosis import EMA, Part, part_of
 from .identify.recognition import identify, predicts_velocity
 from .source import DiffusersFolder
 
@@ -73,9 +73,8 @@ class AddedDifference(WeightFile):
         """Make sure that the three belong together; their tensors are read later.
 
         Args:
-            depth: a depth model in the original layout.
+            depth: in the original layout, as the others.
             fine_tune, base: a fine-tune of SD2 and the model that it was made of.
-            strength: factor of the difference.
             parts: what may be changed, of UNet and text encoder.
             dtype: of what is changed; None for the depth file's own.
 
@@ -83,7 +82,7 @@ class AddedDifference(WeightFile):
         """
         self.path = depth.path
         self.metadata = dict(depth.metadata)
-        self.tensors = {n: i for n, i in depth.tensors.items() if not n.startswith("model_ema.")}
+        self.tensors = {n: i for n, i in depth.tensors.items() if not n.startswith(EMA)}
         self._depth, self._fine_tune, self._base = depth, fine_tune, base
         self._strength = strength
         self._changed: set[str] = set()

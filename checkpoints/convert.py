@@ -17,14 +17,14 @@ from torch import Tensor
 
 from ..disk import written_whole
 from .checkpoint import Checkpoint
-from .ema import EMA, ema_names, unet_names
+from .ema import ema_names, unet_names
 from .errors import IncompleteMidas, NoEMACopy, NotADepthCheckpoint
 from .files.rounding import rounded
 from .files.safetensors_writer import PlannedTensor, write_safetensors
 from .files.shards import INDEX
 from .files.views import Origin, View
 from .files.weights import WeightFile
-from .identify.diagnosis import Part
+from .identify.diagnosis import EMA, Part
 from .keymaps import Entry, KeyMap, text_keys, unet_keys, vae_keys
 from .midas_keymap import MIDAS_KEYS
 from .source import EXTRAS
@@ -63,15 +63,12 @@ class Selection:
 
     @classmethod
     def of(cls, source: WeightFile, ema: bool = False, midas: bool = True) -> "Selection":
-        """Choose from a source.
+        """Choose from what `open_source` gives.
 
-        Args:
-            source: from `open_source`.
-            ema: the EMA copy becomes the UNet; otherwise the copy is left out.
-            midas: whether a depth network inside is kept.
+        With `ema` the EMA copy becomes the UNet, otherwise it is left out; without `midas` the
+        depth network is left out too.
 
-        Raises NotADepthCheckpoint for another kind of model, and IncompleteCheckpoint when
-        tensors of a part are missing or misshapen, or `ema` asks for a copy that is not there.
+        Raises NotADepthCheckpoint, IncompleteCheckpoint, NoEMACopy.
         """
         _refuse_scaled(source)
         origins = {name: Origin(source, (name,)) for name in source.tensors}
@@ -243,12 +240,7 @@ def write_folder(
     texts: Mapping[str, str],
     written: Progress = lambda size: None,
 ) -> None:
-    """Write a folder, complete or not at all.
-
-    Args:
-        files: from `folder_files`.
-        settings: the text files of the folder by path.
-        texts: from `metadata`, for every weight file.
+    """Write a folder of `folder_files` and of settings by path, complete or not at all.
 
     Raises FileExistsError, FileNotFoundError without the folder above, NoRoom.
     """

@@ -1,5 +1,7 @@
 """Why a file's tensors cannot be read."""
 
+from pathlib import Path
+
 
 class UnreadableFile(ValueError):  # noqa: N818 - these name what the file is
     """The file holds no weights that can be read; the message says what was found."""
@@ -7,6 +9,11 @@ class UnreadableFile(ValueError):  # noqa: N818 - these name what the file is
 
 class DamagedFile(UnreadableFile):
     """The file is cut off or garbled, or some of its shards are missing."""
+
+
+def damaged(path: Path, what: str) -> DamagedFile:
+    """The error for a file that something is wrong with."""
+    return DamagedFile(f"{path.name} is damaged: {what}. Copy or download it again.")
 
 
 class HostileFile(UnreadableFile):

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import torch
 
-from .errors import DamagedFile, HostileFile, TorchScriptFile, UnreadableFile
+from .errors import DamagedFile, HostileFile, TorchScriptFile, UnreadableFile, damaged
 from .pickle_machine import MAX_BYTES, Foreign, Global, PickleMachine, shown
 
 log = logging.getLogger(__name__)
@@ -84,9 +84,7 @@ class Archive:
         except UnreadableFile:
             raise
         except Exception as error:  # a garbled file raises nearly anything, out of zipfile too
-            raise DamagedFile(
-                f"{self._path.name} is damaged or cut off: {shown(str(error))}. {_COPY}"
-            ) from error
+            raise damaged(self._path, f"perhaps cut off ({shown(str(error))})") from error
 
     def _storage(self, reference: Any) -> Storage | Global | Foreign:
         """A persistent id: ("storage", type, key, device, elements), before 1.6 also a view."""
@@ -196,14 +194,12 @@ def _read_legacy(
     content = machine.load(file)
     keys = machine.load(file)
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-        raise DamagedFile(f"{path.name} is damaged: expected a list of its storages. {_COPY}")
+        raise damaged(path, "expected a list of its storages")
     size = path.stat().st_size
     places: Places = {}
     for key in keys:
         if key not in storages:
-            raise DamagedFile(
-                f"{path.name} is damaged: no tensor tells what storage {shown(key)} is. {_COPY}"
-            )
+            raise damaged(path, f"no tensor tells what storage {shown(key)} is")
         head = file.read(8)
         length = int.from_bytes(head, "little") * storages[key].dtype.itemsize
         if len(head) < 8 or file.tell() + length > size:
@@ -213,17 +209,14 @@ def _read_legacy(
     return content, places
 
 
-_COPY = "Copy or download it again."
-_NOT_THERE = f"the data of its tensors is not in it. {_COPY}"
+_NOT_THERE = "the data of its tensors is not in it. Copy or download it again."
 
 
 def _check_place(path: Path, name: str, tensor: StoredTensor, places: Places) -> None:
     offset, length = places.get(tensor.storage.key, (0, 0))
     if tensor.end() * tensor.storage.dtype.itemsize > length:
-        raise DamagedFile(
-            f"{path.name} is damaged: {name} of shape {list(tensor.shape)} does not fit into the "
-            f"{length:,} bytes of its storage"
-        )
+        shape = list(tensor.shape)
+        raise damaged(path, f"{name} of shape {shape} does not fit into its {length:,} bytes")
     size = path.stat().st_size
     if offset + length > size:
         raise DamagedFile(

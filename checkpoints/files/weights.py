@@ -17,14 +17,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from .errors import DamagedFile, GGUFFile, UnreadableFile
+from .errors import DamagedFile, GGUFFile, UnreadableFile, damaged
 from .pickle_machine import shown
 from .pickles import Archive, check_name
 
 Shape = tuple[int, ...]
 
 _MAX_HEADER = 100_000_000  # bytes; the limit the safetensors format sets itself
-_COPY = "Copy or download it again."
 
 
 class TensorInfo(NamedTuple):
@@ -75,7 +74,7 @@ class SafetensorsFile(WeightFile):
             whole = self._start + max((end for _, end in self._offsets.values()), default=0)
             raise CutOffFile(
                 f"{path.name} is damaged: {shown(str(error))}. By its header it should have "
-                f"{whole:,} bytes; it has {path.stat().st_size:,}. {_COPY}",
+                f"{whole:,} bytes; it has {path.stat().st_size:,}. Copy or download it again.",
                 self,
             ) from error
 
@@ -155,19 +154,19 @@ _PICKLE = b"\x80"
 
 
 def _hint(start: bytes) -> str:
+    """What a file that is no weight file may be."""
+    first = start.lstrip()[:1]
     if not start:
         return " (it is empty: the download failed)"
     if not start.strip(b"\0"):
         return " (it begins with zeros: the download reserved its room and failed)"
-    if start.lstrip()[:1] == b"<":
+    if first == b"<":
         return " (it is a web page: the download gave a login or error page, not the file)"
     if start.startswith(b"version https://"):
         return " (it is a Git LFS pointer: fetch the real file with `git lfs pull`)"
-    if start.lstrip()[:1] in b"{[":
+    if first in (b"{", b"["):
         return " (it is JSON: perhaps a configuration, or an error message in place of the file)"
-    if start.isascii():
-        return " (it is text)"
-    return ""
+    return " (it is text)" if start.isascii() else ""
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:
@@ -175,17 +174,15 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         if length > min(_MAX_HEADER, path.stat().st_size - 8):
-            raise DamagedFile(
-                f"{path.name} is damaged: its header should take {length:,} bytes, the file has "
-                f"{path.stat().st_size:,}. {_COPY}"
-            )
+            size = path.stat().st_size
+            raise damaged(path, f"its header should take {length:,} bytes, the file has {size:,}")
         raw = file.read(length)
     try:
         header = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise DamagedFile(f"{path.name} is damaged: its header is not JSON ({error})") from error
+        raise damaged(path, f"its header is not JSON ({error})") from error
     if not isinstance(header, dict):
-        raise DamagedFile(f"{path.name} is damaged: its header is not a JSON object")
+        raise damaged(path, "its header is not a JSON object")
     return header, 8 + length
 
 
@@ -212,10 +209,8 @@ DTYPES = {
 
 def _metadata(path: Path, entries: object) -> dict[str, str]:
     if not isinstance(entries, dict) or not all(isinstance(v, str) for v in entries.values()):
-        raise DamagedFile(
-            f"{path.name} is damaged: its metadata is {reprlib.repr(entries)}, expected texts by "
-            f"name. {_COPY}"
-        )
+        found = reprlib.repr(entries)
+        raise damaged(path, f"its metadata is {found}, expected texts by name")
     return entries
 
 
@@ -233,6 +228,4 @@ def _info(path: Path, name: str, entry: object) -> TensorInfo:
                 f"{path.name}: the element type of {name} is {shown(dtype, 20)!r}, which is not "
                 f"known here; known ones are {', '.join(DTYPES)}"
             )
-    raise DamagedFile(
-        f"{path.name} is damaged: the header's entry for {name} is {reprlib.repr(entry)}. {_COPY}"
-    )
+    raise damaged(path, f"the header's entry for {name} is {reprlib.repr(entry)}")

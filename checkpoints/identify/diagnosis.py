@@ -18,6 +18,9 @@ class Part(str, Enum):
     MIDAS = "depth_model.model."
 
 
+EMA = "model_ema."  # before the averaged copy of the UNet
+
+
 def part_of(tensors: Mapping[str, TensorInfo], prefix: str) -> dict[str, TensorInfo]:
     """The tensors under a prefix, which is stripped."""
     return {n[len(prefix) :]: info for n, info in tensors.items() if n.startswith(prefix)}

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from ...depth.networks.kinds import kind_of
 from ..files.weights import Shape, TensorInfo
-from .diagnosis import Diagnosis, Family, Kind, Part, part_of
+from .diagnosis import EMA, Diagnosis, Family, Kind, Part, part_of
 
 Tensors = Mapping[str, TensorInfo]
 
@@ -52,7 +52,7 @@ _PARTS = {
     "image encoder": ("embedder.model.visual.",),
     "MiDaS depth network": (Part.MIDAS.value,),
     "ControlNet": ("control_model.",),
-    "EMA copy of the UNet": ("model_ema.",),
+    "EMA copy of the UNet": (EMA,),
 }
 
 
@@ -65,7 +65,7 @@ def _unused(tensors: Tensors) -> dict[str, list[str]]:
     """The tensors of a depth checkpoint that are left alone, by reason."""
     reasons: dict[str, list[str]] = {}
     for name in tensors:
-        if name.startswith("model_ema."):
+        if name.startswith(EMA):
             reasons.setdefault("EMA copy of the UNet", []).append(name)
         elif _SCHEDULE.fullmatch(name):
             reasons.setdefault("noise schedule, computed anew", []).append(name)
@@ -170,15 +170,17 @@ def _family(context: int | None) -> Family | None:
 
 
 def _controlnet(tensors: Tensors) -> Diagnosis | None:
-    if _any_name(tensors, r"^(adapter\.)?body\.0\.(block1|resnets\.0\.block1|in_conv)\.weight"):
-        return Diagnosis(Kind.CONTROLNET, Family.OTHER)  # there are T2I adapters for SD 1 and XL
+    if not _any_name(tensors, _CONTROLNET):
+        return None
     context = _inputs(_shape(tensors, "attn2.to_k.weight"))
-    if _any_name(tensors, r"^(control_model|zero_convs|input_hint_block)\.|^lllite_|^lora_control"):
-        return Diagnosis(Kind.CONTROLNET, _family(context), "", ORIGINAL, None, context)
-    if _any_name(tensors, r"^controlnet_(cond_embedding|down_blocks|blocks)\."):
-        family = _family(context) or Family.OTHER
-        return Diagnosis(Kind.CONTROLNET, family, "", DIFFUSERS, None, context)
-    return None
+    return Diagnosis(Kind.CONTROLNET, _family(context) or Family.OTHER, context_dim=context)
+
+
+_CONTROLNET = (
+    r"^(control_model|zero_convs|input_hint_block)\.|^controlnet_(cond_embedding|down_blocks|blocks)\."
+    r"|^lllite_|^lora_controlnet"
+    r"|^(adapter\.)?body\.0\.(block1|resnets\.0\.block1|in_conv)\.weight"  # T2I adapters
+)
 
 
 def _lora(tensors: Tensors) -> Diagnosis | None:
@@ -191,11 +193,7 @@ def _lora(tensors: Tensors) -> Diagnosis | None:
     if not inputs and not _any_name(tensors, _LORA_MARK):
         return None
     unet = {w for name, w in inputs.items() if name.endswith(("attn2_to_k", "attn2_to_v"))}
-    text = {
-        width
-        for name, width in inputs.items()
-        if "text_model" in name and name.endswith(("_q_proj", "_fc1"))
-    }
+    text = {w for name, w in inputs.items() if re.search(r"text_model.*(_q_proj|_fc1)$", name)}
     family = _family(max(unet or text, default=None))
     if _any_name(tensors, _LORA_OF_OTHERS):
         family = Family.OTHER
@@ -225,8 +223,9 @@ def _embedding(tensors: Tensors) -> Diagnosis | None:
 
 
 def _other_diffusion(tensors: Tensors) -> Diagnosis | None:
-    is_other = _any_name(tensors, _OTHERS)
-    return Diagnosis(Kind.OTHER_DIFFUSION, Family.OTHER) if is_other else None
+    if _any_name(tensors, _OTHERS):
+        return Diagnosis(Kind.OTHER_DIFFUSION, Family.OTHER)
+    return None
 
 
 _OTHERS = (
@@ -248,8 +247,8 @@ def _vae(tensors: Tensors) -> Diagnosis | None:
     if first is None or _shape(tensors, "encoder.conv_in.weight") is None:
         return None
     layout = DIFFUSERS if _any_name(tensors, r"encoder\.down_blocks\.") else ORIGINAL
-    is_other = len(first) != 4 or first[1] != 4  # for video, or as FLUX and SD3 have it
-    family = Family.OTHER if is_other else None
+    of_sd = len(first) == 4 and first[1] == 4  # not for video, nor as FLUX and SD3 have it
+    family = None if of_sd else Family.OTHER
     return Diagnosis(Kind.VAE, family, f"{first[1]} latent channels", layout)
 
 

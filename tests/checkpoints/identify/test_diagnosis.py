@@ -131,20 +131,20 @@ LAYOUTS = {
     },
     **{name: (of_diffusers(name), Kind.OTHER_DIFFUSION, OTHER, "", DIFFUSERS) for name in VIDEO},
     **{
-        f"{family} ControlNet{suffix}": (build, Kind.CONTROLNET, whose, "", layout)
+        f"{family} ControlNet{suffix}": (build, Kind.CONTROLNET, whose, "", "")
         for family, whose in (("sd1", SD1), ("sd2", SD2), ("sdxl", SDXL))
-        for suffix, build, layout in (
-            ("", lambda family=family: controlnet(family), ORIGINAL),
-            (", diffusers", lambda family=family: real.controlnet(family), DIFFUSERS),
+        for suffix, build in (
+            ("", lambda family=family: controlnet(family)),
+            (", diffusers", lambda family=family: real.controlnet(family)),
         )
     },
     "sd1 ControlNet with its checkpoint": (
         *(lambda: {**real.checkpoint("sd1"), **controlnet("sd1")}, Kind.CONTROLNET),
-        *(SD1, "", ORIGINAL),
+        *(SD1, "", ""),
     ),
     "FLUX ControlNet": (
         *(of_diffusers("FluxControlNetModel", num_layers=1, num_single_layers=1), Kind.CONTROLNET),
-        *(OTHER, "", DIFFUSERS),
+        *(OTHER, "", ""),
     ),
     "T2I adapter": (of_diffusers("T2IAdapter"), Kind.CONTROLNET, OTHER, "", ""),
     "T2I adapter, light": (
