@@ -30,7 +30,7 @@ from .midas_keymap import MIDAS_KEYS
 from .source import EXTRAS
 
 Dtype = torch.dtype | None  # of floating-point tensors; None keeps each one's own
-Progress = Callable[[int], None]  # gets the bytes of each tensor that was written
+Progress = Callable[[int], object]  # gets the bytes of each tensor that was written
 
 
 class Layout(str, Enum):

@@ -1,6 +1,6 @@
 """The command `depth2img inspect`: what a file or a folder is, and what to do with it."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,23 +68,16 @@ class Report(NamedTuple):
         told = self.diagnosis
         return {
             "file": str(path),
+            **asdict(told),
             "kind": told.kind.name,
             "family": told.family.name if told.family else None,
-            "variant": told.variant,
-            "layout": told.layout,
-            "in_channels": told.in_channels,
-            "context_dim": told.context_dim,
             "parts": {
                 name: {"tensors": tensors, "parameters": parameters}
                 for name, (tensors, parameters) in told.parts.items()
             },
             "has_midas": "MiDaS depth network" in told.parts,
             "has_ema": _EMA in told.parts,
-            "dtypes": told.dtypes,
-            "unused": told.unused,
-            "foreign": told.foreign,
             "sentence": told.sentence(),
-            "problem": told.problem,
             "state": self.state,
             "is_sound": self.is_sound,
             "advice": self.advice,

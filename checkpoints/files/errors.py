@@ -16,6 +16,11 @@ def damaged(path: Path, what: str) -> DamagedFile:
     return DamagedFile(f"{path.name} is damaged: {what}. Copy or download it again.")
 
 
+def excessive(file: str, what: str) -> DamagedFile:
+    """The error for a file whose pickle goes beyond a limit."""
+    return DamagedFile(f"{file} was refused: its pickle {what}, which no checkpoint needs")
+
+
 class HostileFile(UnreadableFile):
     """The archive carries a program beside its weights; nothing was run."""
 

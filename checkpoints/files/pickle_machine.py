@@ -21,7 +21,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import IO, Any, BinaryIO, NamedTuple, cast
 
-from .errors import DamagedFile, UnreadableFile
+from .errors import DamagedFile, UnreadableFile, excessive
 
 MAX_BYTES = 100_000_000  # of one pickle; a checkpoint's has about one million
 MAX_OPERATIONS = 2_000_000  # of one pickle; a checkpoint's has about fifty thousand
@@ -62,8 +62,7 @@ class PickleMachine:
             `Global`s and `Foreign`s.
         persistent: what a persistent id stands for.
 
-    Attributes:
-        names: what the pickles have asked for so far.
+    `names` holds what the pickles have asked for so far.
     """
 
     def __init__(
@@ -103,10 +102,7 @@ class PickleMachine:
     def _count(self, operations: int) -> None:
         self._operations += operations
         if self._operations > MAX_OPERATIONS:
-            raise DamagedFile(
-                f"{self._file} was refused: its pickle has more than {MAX_OPERATIONS:,} "
-                "instructions, which no checkpoint needs"
-            )
+            raise excessive(self._file, f"has more than {MAX_OPERATIONS:,} instructions")
 
     def _step(self, operation: str, argument: Any) -> None:
         push, pop = self._stack.append, self._stack.pop
@@ -224,10 +220,7 @@ class PickleMachine:
             )
         found = Global(module, name)
         if found not in self.names and len(self.names) == _MAX_NAMES:
-            raise DamagedFile(
-                f"{self._file} was refused: its pickle asks for more than {_MAX_NAMES:,} names, "
-                "which no checkpoint needs"
-            )
+            raise excessive(self._file, f"asks for more than {_MAX_NAMES:,} names")
         return self.names.setdefault(found, found)
 
     def _call(self, function: Any, arguments: Any) -> Any:
@@ -278,8 +271,5 @@ class _Limited:
     def _counted(self, read: bytes) -> bytes:
         self._left -= len(read)
         if self._left < 0:
-            raise DamagedFile(
-                f"{self._file} was refused: its pickle is longer than {MAX_BYTES:,} bytes, which "
-                "no checkpoint needs"
-            )
+            raise excessive(self._file, f"is longer than {MAX_BYTES:,} bytes")
         return read

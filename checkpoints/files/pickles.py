@@ -21,7 +21,14 @@ from typing import Any, BinaryIO, NamedTuple
 
 import torch
 
-from .errors import DamagedFile, HostileFile, TorchScriptFile, UnreadableFile, damaged
+from .errors import (
+    DamagedFile,
+    HostileFile,
+    TorchScriptFile,
+    UnreadableFile,
+    damaged,
+    excessive,
+)
 from .pickle_machine import MAX_BYTES, Foreign, Global, PickleMachine, shown
 
 log = logging.getLogger(__name__)
@@ -139,9 +146,7 @@ def _check_entry(path: Path, entry: zipfile.ZipInfo) -> None:
         )
     size = max(entry.file_size, entry.compress_size)
     if entry.filename.endswith("/data.pkl") and size > MAX_BYTES:
-        raise DamagedFile(
-            f"{path.name} was refused: its pickle is {size:,} bytes long, which no checkpoint needs"
-        )
+        raise excessive(path.name, f"is {size:,} bytes long")
 
 
 def _root(path: Path, names: list[str]) -> str:

@@ -44,7 +44,7 @@ def write_safetensors(
     path: Path,
     tensors: Sequence[PlannedTensor],
     metadata: Mapping[str, str],
-    written: Callable[[int], None] = lambda size: None,
+    written: Callable[[int], object] = lambda size: None,
 ) -> None:
     """Write a safetensors file, byte for byte what the library would write, and flush it to disk.
 

@@ -1,5 +1,6 @@
 """What a file or a folder on disk is, whatever it is: headers are read, and nothing is run."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,7 @@ def _pipeline(folder: Path) -> Diagnosis:
         layout=FOLDER,
         alone=False,
         parts={_NAMES.get(n, n.replace("_", " ")): count(f.tensors) for n, f in files.items()},
-        dtypes=_total([_told(file).dtypes for file in files.values()]),
+        dtypes=dict(sum((Counter(_told(f).dtypes) for f in files.values()), Counter())),
         foreign=[name for file in files.values() for name in file.foreign],
         problem=f"{INDEX} lists {', '.join(missing)}, of which there are no weights. Copy or "
         "download the folder again."
@@ -134,8 +135,3 @@ def _pipeline(folder: Path) -> Diagnosis:
 
 def _settings(path: Path) -> dict[str, Any]:
     return read_settings(path) if path.is_file() else {}
-
-
-def _total(counts: list[dict[str, int]]) -> dict[str, int]:
-    names = dict.fromkeys(name for each in counts for name in each)
-    return {name: sum(each.get(name, 0) for each in counts) for name in names}
