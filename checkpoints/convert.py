@@ -30,7 +30,6 @@ from .midas_keymap import MIDAS_KEYS
 from .source import EXTRAS
 
 Dtype = torch.dtype | None  # of floating-point tensors; None keeps each one's own
-Progress = Callable[[int], object]  # gets the bytes of each tensor that was written
 
 
 class Layout(str, Enum):
@@ -71,21 +70,21 @@ class Selection:
         Raises NotADepthCheckpoint, IncompleteCheckpoint, NoEMACopy.
         """
         _refuse_scaled(source)
-        origins = {name: Origin(source, (name,)) for name in source.tensors}
+        averaged = _averaged(source) if ema else {}
         copies = [name for name in source.tensors if name.startswith(EMA)]
-        left_out = {EMA_COPY: copies}
-        if ema:
-            averaged = _averaged(source)
-            origins |= {name: Origin(source, (copy,)) for name, copy in averaged.items()}
-            counters = set(copies) - set(averaged.values())
-            left_out = {
-                "UNet, replaced by its EMA copy": list(averaged),
-                "counters of the EMA": sorted(counters),
-            }
+        idle = sorted(set(copies) - set(averaged.values()))
         depth = [] if midas else [n for n in source.tensors if n.startswith(Part.MIDAS.value)]
-        left_out["MiDaS depth network"] = depth
-        for name in copies + depth:
-            del origins[name]
+        left_out = {
+            "UNet, replaced by its EMA copy": list(averaged),
+            "counters of the EMA" if ema else EMA_COPY: idle,
+            "MiDaS depth network": depth,
+        }
+        dropped = {*copies, *depth}
+        origins = {
+            name: Origin(source, (averaged.get(name, name),))
+            for name in source.tensors
+            if name not in dropped
+        }
         model = Checkpoint.of(View(source.path, origins, source.metadata), source)
         return cls(model, {reason: names for reason, names in left_out.items() if names})
 
@@ -123,9 +122,9 @@ _FILES = {
 }
 
 
-def single_file(model: Checkpoint, dtype: Dtype = None) -> list[PlannedTensor]:
-    """The tensors of one file in the original layout."""
-    return _planned(model.file, model.file.tensors, dtype)
+def single_file(model: Checkpoint, dtype: Dtype = None) -> dict[str, list[PlannedTensor]]:
+    """One file in the original layout, like `folder_files`: it is the target itself."""
+    return {"": _planned(model.file, model.file.tensors, dtype)}
 
 
 def folder_files(model: Checkpoint, dtype: Dtype = None) -> dict[str, list[PlannedTensor]]:
@@ -218,29 +217,20 @@ def metadata(source: WeightFile, facts: Mapping[str, object]) -> dict[str, str]:
     return {**kept, "format": "pt", "depth2img.converted": json.dumps(facts)}
 
 
-def write_file(
-    target: Path,
-    tensors: Sequence[PlannedTensor],
-    texts: Mapping[str, str],
-    written: Progress = lambda size: None,
-) -> None:
-    """Write one file with text entries, complete or not at all.
-
-    Raises FileExistsError, FileNotFoundError without the folder, NoRoom.
-    """
-    _check_room(target, tensors)
-    with written_whole(target, replace=False) as unfinished:
-        write_safetensors(unfinished, tensors, texts, written)
-
-
-def write_folder(
+def write(
     target: Path,
     files: Mapping[str, Sequence[PlannedTensor]],
     settings: Mapping[str, str],
     texts: Mapping[str, str],
-    written: Progress = lambda size: None,
+    written: Callable[[int], object] = lambda size: None,
 ) -> None:
-    """Write a folder of `folder_files` and of settings by path, complete or not at all.
+    """Write a file or a folder, complete or not at all.
+
+    Args:
+        files: from `single_file` or `folder_files`.
+        settings: a folder's text files, by path.
+        texts: from `metadata`, for every weight file.
+        written: gets the bytes of each tensor that was written.
 
     Raises FileExistsError, FileNotFoundError without the folder above, NoRoom.
     """

@@ -4,8 +4,7 @@ import argparse
 import importlib.metadata
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,13 +23,11 @@ from ..checkpoints.convert import (
     folder_files,
     metadata,
     single_file,
-    write_file,
-    write_folder,
+    write,
 )
 from ..checkpoints.ema import with_ema
 from ..checkpoints.errors import IncompleteMidas, NoEMACopy, OtherModel
 from ..checkpoints.files.rounding import OutOfRange
-from ..checkpoints.files.safetensors_writer import PlannedTensor
 from ..checkpoints.files.weights import open_weights
 from ..checkpoints.identify.diagnosis import Part, part_of
 from ..checkpoints.source import EXTRAS, open_source
@@ -81,8 +78,7 @@ def _convert(options: argparse.Namespace) -> None:
     others = _bytes_beside_the_weights(options.source)
     if others > _SMALL:
         print(f"left out: {others / 1e6:,.1f} MB (no weights: what training needs to go on)")
-    write = _write_file if layout is Layout.LDM else _write_folder
-    write(options, selection, dtype)
+    _write(options, selection, layout, dtype)
 
 
 def _with_fine_tune(
@@ -129,34 +125,34 @@ def _layout(target: Path, wanted: str | None) -> Layout:
     return Layout(wanted or (Layout.LDM if ending in _SAFETENSORS else Layout.DIFFUSERS))
 
 
-def _write_file(options: argparse.Namespace, selection: Selection, dtype: Dtype) -> None:
-    tensors = single_file(selection.model, dtype)
-    with _progress(options.target, tensors) as written:
-        write_file(options.target, tensors, _texts(options, selection, Layout.LDM), written)
-    print(f"{options.target} ({options.target.stat().st_size / 1e6:,.1f} MB)")
+def _write(options: argparse.Namespace, selection: Selection, layout: Layout, dtype: Dtype) -> None:
+    target, model = options.target, selection.model
+    files, settings = single_file(model, dtype), {}
+    if layout is Layout.DIFFUSERS:
+        _check_pipeline(model, options.without_midas)
+        files, settings = folder_files(model, dtype), _settings(model)
+    total = sum(tensor.size for tensors in files.values() for tensor in tensors)
+    texts = _texts(options, selection, layout)
+    # Without a terminal there is no bar.
+    bar = tqdm(total=total, unit="B", unit_scale=True, desc=target.name, leave=False, disable=None)
+    with bar:
+        write(target, files, settings, texts, bar.update)
+    extras = [tensor.name for tensor in files.get(EXTRAS, ())]
+    for reason, names in extras_by_reason(extras).items():
+        print(f"not part of a pipeline: {len(names)} tensors, in {EXTRAS} ({reason})")
+    print(f"{target} ({_bytes(target) / 1e6:,.1f} MB)")
+    if layout is Layout.DIFFUSERS and (said := _how_to_load(target, model)):
+        print(said)
 
 
-def _write_folder(options: argparse.Namespace, selection: Selection, dtype: Dtype) -> None:
-    model = selection.model
-    complete = model.vae is not None and model.text is not None
-    if complete and not model.has_midas and not options.without_midas:
+def _check_pipeline(model: Checkpoint, without_midas: bool) -> None:
+    if model.vae and model.text and not model.has_midas and not without_midas:
         raise ValueError(
             f"{model.path.name} has no MiDaS depth network inside, which a "
             "StableDiffusionDepth2ImgPipeline has. With --without-midas the folder is written "
             "without it, and loads with depth_estimator=None and feature_extractor=None, or with "
             "ones that you give it."
         )
-    files = folder_files(model, dtype)
-    every = [tensor for tensors in files.values() for tensor in tensors]
-    with _progress(options.target, every) as written:
-        texts = _texts(options, selection, Layout.DIFFUSERS)
-        write_folder(options.target, files, _settings(model), texts, written)
-    extras = [tensor.name for tensor in files.get(EXTRAS, ())]
-    for reason, names in extras_by_reason(extras).items():
-        print(f"not part of a pipeline: {len(names)} tensors, in {EXTRAS} ({reason})")
-    print(f"{options.target} ({sum(tensor.size for tensor in every) / 1e6:,.1f} MB)")
-    if said := _how_to_load(options.target, model, complete):
-        print(said)
 
 
 def _settings(model: Checkpoint) -> dict[str, str]:
@@ -173,11 +169,10 @@ def _settings(model: Checkpoint) -> dict[str, str]:
     return settings
 
 
-def _how_to_load(target: Path, model: Checkpoint, complete: bool) -> str:
+def _how_to_load(target: Path, model: Checkpoint) -> str:
     """What a folder lacks, and how it is loaded nevertheless."""
-    if not complete:
-        parts = {"VAE": model.vae, "text encoder": model.text}
-        missing = " and ".join(name for name, part in parts.items() if part is None)
+    parts = {"VAE": model.vae, "text encoder": model.text}
+    if missing := " and ".join(name for name, part in parts.items() if part is None):
         return (
             f"{model.path.name} has no {missing}, so this folder is no pipeline; its parts "
             f'load one by one: UNet2DConditionModel.from_pretrained("{target}", subfolder="unet")'
@@ -215,12 +210,3 @@ def _version() -> str:
         return importlib.metadata.version("sd2-depth2img")
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
-
-
-@contextmanager
-def _progress(target: Path, tensors: Sequence[PlannedTensor]) -> Iterator[Callable[[int], object]]:
-    """A progress bar of bytes, where there is a terminal."""
-    total = sum(tensor.size for tensor in tensors)
-    bar = tqdm(total=total, unit="B", unit_scale=True, desc=target.name, leave=False, disable=None)
-    with bar:
-        yield bar.update

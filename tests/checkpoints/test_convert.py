@@ -20,8 +20,7 @@ from sd2_depth2img.checkpoints.convert import (
     folder_files,
     metadata,
     single_file,
-    write_file,
-    write_folder,
+    write,
 )
 from sd2_depth2img.checkpoints.ema import ema_name
 from sd2_depth2img.checkpoints.errors import (
@@ -58,10 +57,8 @@ def save(tmp_path):
 def convert(source, target, dtype=None, written=lambda size: None, **choice):
     selection = Selection.of(source, **choice)
     texts = metadata(source, {})
-    if target.suffix == ".safetensors":
-        write_file(target, single_file(selection.model, dtype), texts, written)
-    else:
-        write_folder(target, folder_files(selection.model, dtype), {}, texts, written)
+    plan = single_file if target.suffix == ".safetensors" else folder_files
+    write(target, plan(selection.model, dtype), {}, texts, written)
     return selection
 
 
@@ -328,7 +325,7 @@ def test_the_index_of_a_folder_comes_last_so_that_no_other_program_takes_it_for_
 
     files = folder_files(Selection.of(open_source(mini_checkpoint)).model)
     settings = {INDEX: "{}", "unet/config.json": "{}"}
-    write_folder(tmp_path / "folder", files, settings, {}, written)
+    write(tmp_path / "folder", files, settings, {}, written)
     assert indexes == []
     assert (tmp_path / "folder" / INDEX).read_text() == "{}"
 
