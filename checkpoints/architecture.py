@@ -206,15 +206,12 @@ class TextArchitecture:
         """
         vocabulary, width = shape_of(tensors, "token_embedding.weight", 2)
         layers = count_blocks(tensors, "transformer.resblocks.")
+        is_short = not tensors.keys() & {"text_projection", "logit_scale"}
         if width == FULL_TEXT.width:
             is_short = layers == FULL_TEXT.layers - 1
-        else:
-            is_short = not tensors.keys() & {"text_projection", "logit_scale"}
-        if is_short:
-            layers += 1
         return cls(
             width=width,
-            layers=layers,
+            layers=layers + is_short,
             mlp_width=shape_of(tensors, "transformer.resblocks.0.mlp.c_fc.weight", 2)[0],
             vocabulary=vocabulary,
             length=shape_of(tensors, "positional_embedding", 2)[0],

@@ -31,15 +31,11 @@ log = logging.getLogger(__name__)
 class Checkpoint:
     """A Stable Diffusion 2 depth model, in a file or a folder, opened but not read.
 
-    Attributes:
-        file: its tensors under their original names, read on demand.
-        unet: the widths of the UNet.
-        vae, text: the widths of the other parts, None where the file lacks them.
-        has_midas: whether MiDaS lies inside, as in `512-depth-ema`.
-        remedies: what to do without a part that the file lacks, in the words of who opened it.
+    VAE and text encoder are None where the file lacks them. `remedies` say what to do without a
+    part, in the words of who opened the file.
     """
 
-    file: WeightFile
+    file: WeightFile  # under the names of the original layout
     unet: UNetArchitecture
     vae: VAEArchitecture | None
     text: TextArchitecture | None
@@ -78,12 +74,7 @@ class Checkpoint:
         depth_only: bool = True,
         remedies: Mapping[Part, str] | None = None,
     ) -> "Checkpoint":
-        """Make sure that an opened file is a depth model, read its widths; see `open`.
-
-        Args:
-            file: the tensors under their original names, the UNet's those that will be used.
-            source: the file or folder that `file` was made of.
-        """
+        """Likewise of an opened file, which was made of `source`; its UNet is the one to use."""
         identity = identify(file.tensors)
         _check_kind(source, file, identity, depth_only)
         unet = _part(file, Part.UNET, UNetArchitecture)

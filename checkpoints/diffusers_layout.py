@@ -30,14 +30,11 @@ def is_unet(tensors: Tensors, prefix: str = "") -> bool:
 def unet_origins(file: WeightFile, prefix: str = "") -> dict[str, Origin]:
     """A UNet under its original names. Raises UnknownArchitecture.
 
-    Args:
-        prefix: of the UNet's names in the file; what does not begin with it keeps its name.
+    What does not begin with `prefix` keeps its name.
     """
-    unet: dict[str, Origin] = {}
-    others: dict[str, Origin] = {}
-    for name in file.tensors:
-        place = unet if name.startswith(prefix) else others
-        place[name.removeprefix(prefix)] = Origin(file, (name,))
+    origins = {name: Origin(file, (name,)) for name in file.tensors}
+    unet = {n[len(prefix) :]: o for n, o in origins.items() if n.startswith(prefix)}
+    others = {n: o for n, o in origins.items() if not n.startswith(prefix)}
     part = View(file.path, unet)
     return others | _in_original_names(part, unet_keys(_unet(part.tensors)), Part.UNET.value)
 

@@ -61,14 +61,9 @@ class StoredTensor(NamedTuple):
 
 
 class Archive:
-    """The tensors of a pickled checkpoint and the places of their data.
+    """The tensors of a pickled checkpoint, and the places of their storages by key.
 
-    Raises UnreadableFile, or one of its subclasses.
-
-    Attributes:
-        tensors: by name; a training framework's `state_dict` or `model` is unwrapped.
-        places: of the storages, by key.
-        foreign: the names that the file asks for beside those that tensors need; none is given.
+    Raises UnreadableFile. `foreign` is what the file asks for beside what tensors need.
     """
 
     def __init__(self, path: Path) -> None:
