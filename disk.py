@@ -19,12 +19,9 @@ LEVELS = 6  # below a place: a cache of Hugging Face's takes three
 def written_whole(path: Path, replace: bool = True) -> Iterator[Path]:
     """A name to write to that becomes `path` when all went well; otherwise nothing is left.
 
-    It may become a folder as well, where `path` is none yet. Who may read a file is what the
-    user's umask says, whatever the writer makes of it: safetensors' are for their owner alone.
-
-    Args:
-        replace: False raises FileExistsError where `path` is taken, also by a link to nothing,
-            or was taken by another program meanwhile.
+    It may become a folder as well, where `path` is none yet. A file's permissions follow the user's
+    umask, whatever the writer gives it. Without `replace` FileExistsError is raised where `path` is
+    taken, also by a link to nothing, or was taken by another program meanwhile.
     """
     if not replace:
         _refuse_taken(path)
@@ -51,7 +48,7 @@ def _put(unfinished: Path, path: Path) -> None:
     """Rename, but onto nothing that is there."""
     if unfinished.is_file():
         try:
-            os.link(unfinished, path)  # of one step, so that no other program comes between
+            os.link(unfinished, path)  # atomic, so that no other program comes between
             return  # the first name goes with what is left over
         except OSError:
             pass  # the name is taken, or the disk has no links
@@ -69,10 +66,9 @@ def _refuse_taken(path: Path) -> None:
 def folders_below(
     place: Path, is_model: Callable[[Path], bool], hidden: bool = True
 ) -> Iterator[Path]:
-    """A place and the folders below it, each once, whatever links lead to it.
+    """A place and the folders below it, each once: by its own name if it lies here, else a link's.
 
-    By its own name if that lies here too, otherwise by a link's. Nothing inside of a folder that
-    `is_model` is looked at, and without `hidden` nothing whose name begins with a dot.
+    Folders inside of one that `is_model` are left out, and without `hidden` names with a dot first.
     """
     known: set[Path] = set()
     waiting = deque([place])  # folders, then links

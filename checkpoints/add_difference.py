@@ -95,7 +95,7 @@ class AddedDifference(WeightFile):
         warn_if_equal((fine_tune.read(name), base.read(name)) for name in sorted(self._changed))
 
     def read(self, name: str) -> Tensor:
-        """One tensor on the CPU, rounded once. Raises CannotAddDifference, OutOfRange."""
+        """One tensor on the CPU, rounded once. Raises CannotAddDifference, DtypeOverflow."""
         if name not in self.tensors:
             raise KeyError(name)
         tensor = self._depth.read(name)

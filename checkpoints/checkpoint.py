@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
-from ..depth.networks.dpt import UNUSED
+from ..depth.networks.kinds import UNUSED
 from .architecture import TextArchitecture, UNetArchitecture, UnknownArchitecture, VAEArchitecture
 from .ema import with_ema
 from .errors import (

@@ -6,11 +6,10 @@ other: the folder `depth_estimator/` of a diffusers folder. One table serves eve
 
 from collections.abc import Iterator
 
-from ..depth.networks.dpt import FeatureMaps
-from ..depth.networks.midas_hybrid import BLOCKS, RESNET_BLOCKS
+from ..depth.networks.kinds import BLOCKS, RESNET_BLOCKS
 from .keymaps import Entry, KeyMap, Transform
 
-_LEVELS = len(FeatureMaps._fields)  # of the decoder
+_LEVELS = 4  # of the decoder
 
 
 def _keys() -> KeyMap:

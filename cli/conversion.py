@@ -27,7 +27,7 @@ from ..checkpoints.convert import (
 )
 from ..checkpoints.ema import with_ema
 from ..checkpoints.errors import IncompleteMidas, NoEMACopy, OtherModel
-from ..checkpoints.files.rounding import OutOfRange
+from ..checkpoints.files.rounding import DtypeOverflow
 from ..checkpoints.files.weights import open_weights
 from ..checkpoints.identify.diagnosis import Part, part_of
 from ..checkpoints.source import EXTRAS, open_source
@@ -47,7 +47,7 @@ _OTHER_FILES = {
 _REMEDIES = {
     IncompleteMidas: " Or convert it --without-midas.",
     NoEMACopy: " Convert it without --ema.",
-    OutOfRange: " (--dtype bf16 or fp32)",
+    DtypeOverflow: " (--dtype bf16 or fp32)",
     NoRoom: "; make room, write elsewhere, or use --dtype fp16",
 }
 
@@ -160,7 +160,7 @@ def _settings(model: Checkpoint) -> dict[str, str]:
     widths = None
     if model.has_midas:
         midas = part_of(model.file.tensors, Part.MIDAS.value)
-        shapes = Shapes({name: info.shape for name, info in midas.items()}, DPTHybrid.NAME)
+        shapes = Shapes({name: info.shape for name, info in midas.items()}, DPTHybrid.KIND.name)
         widths = Widths.from_shapes(shapes)
     configs = folder_settings(model.unet, model.vae, model.text, widths)
     settings = {name: json.dumps(config, indent=2) + "\n" for name, config in configs.items()}

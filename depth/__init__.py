@@ -1,1 +1,1 @@
-"""Depth maps: what they are, where they come from, how they are stored. Knows no host, no nodes."""
+"""Depth maps: what they are, where they come from, how they are edited and stored."""

@@ -28,35 +28,22 @@ class Smoothing(str, Enum):
 
 @dataclass(frozen=True)
 class Adjustment:
-    """What to change, in the order in which it is done. As it is here, nothing.
+    """What to change, in the order in which it is done; the defaults change nothing.
 
-    Attributes:
-        invert: exchange near and far.
-        near, far: what becomes 1 and 0; what lies between is stretched, what lies beyond clipped.
-        clip_by: units of near and far.
-        gamma: exponent 1 / gamma, > 0; above 1 middle depths come nearer.
-        contrast: factor of all distances from the plane, ≥ 0.
-        plane: depth that contrast leaves where it is.
-        offset: added to every depth.
-        smooth: in pixels, ≥ 0: the Gaussian's standard deviation, or the guided filter's radius.
-        smoothing: how it is smoothed.
-        edge: with edge-preserving, the step of depth that counts as an edge, > 0.
-
-    Raises:
-        ValueError: near is not above far, or a number is outside of its range.
+    Raises ValueError: near is not above far, or a number is outside of its range.
     """
 
     invert: bool = False
-    near: float = 1.0
-    far: float = 0.0
-    clip_by: ClipBy = ClipBy.VALUE
-    gamma: float = 1.0
-    contrast: float = 1.0
+    near: float = 1.0  # becomes 1; what lies beyond is clipped
+    far: float = 0.0  # becomes 0
+    clip_by: ClipBy = ClipBy.VALUE  # units of near and far
+    gamma: float = 1.0  # exponent 1 / gamma, > 0; above 1 middle depths come nearer
+    contrast: float = 1.0  # factor of all distances from the plane, ≥ 0
     plane: float = 0.5
-    offset: float = 0.0
-    smooth: float = 0.0
+    offset: float = 0.0  # added to every depth
+    smooth: float = 0.0  # pixels, ≥ 0: the Gaussian's standard deviation, or the filter's radius
     smoothing: Smoothing = Smoothing.GAUSSIAN
-    edge: float = 0.05
+    edge: float = 0.05  # with edge-preserving, the step of depth that counts as an edge, > 0
 
     def __post_init__(self) -> None:
         check_numbers(near=self.near, far=self.far, plane=self.plane, offset=self.offset)
@@ -65,7 +52,7 @@ class Adjustment:
         if self.near <= self.far:
             raise ValueError(
                 f"near is {self.near:.4g} and far {self.far:.4g}; near must be above far, larger "
-                "is nearer. To exchange the two, switch on invert"
+                "is nearer; to exchange the two, invert"
             )
         if self.clip_by is ClipBy.PERCENTILE and not (self.far >= 0 and self.near <= 1):
             raise ValueError(
@@ -89,7 +76,7 @@ def adjust(depth: Tensor, how: Adjustment) -> Tensor:
         depth = depth ** (1 / how.gamma)
     if how.contrast != 1 or how.offset:
         moved = (depth - how.plane).mul_(how.contrast).add_(how.plane + how.offset)
-        depth = clipped(moved, "Adjust Depth, contrast and offset")
+        depth = clipped(moved, "contrast and offset")
     return _smoothed(depth, how)
 
 
@@ -104,12 +91,7 @@ def _stretched(depth: Tensor, how: Adjustment) -> Tensor:
 
 
 def percentiles(depth: Tensor, *shares: float) -> Tensor:
-    """The depths that these shares of the pixels of each map `[B, H, W]` lie below.
-
-    Between two pixels they are interpolated linearly.
-
-    Returns: `[len(shares), B, 1, 1]`.
-    """
+    """The depths that these shares of each map `[B, H, W]` lie below: `[len(shares), B, 1, 1]`."""
     # torch.quantile sorts, and refuses maps of more than 16 million pixels.
     values = [np.quantile(one.cpu().numpy(), shares) for one in depth]
     return depth.new_tensor(np.stack(values, axis=1))[..., None, None]

@@ -34,12 +34,11 @@ _OPENCV = {
 @cache
 def palette(colours: ColourMap) -> Tensor:
     """The map's 256 colours, float32 `[256, 3]`, RGB, 0..1. Not to be written into."""
-    steps = np.arange(256, dtype=np.uint8)
+    steps = np.arange(256, dtype=np.uint8)[:, np.newaxis]
     if colours is ColourMap.GREY:
-        rgb = np.repeat(steps[:, np.newaxis], 3, axis=1)
-    else:
-        rgb = cv2.applyColorMap(steps.reshape(-1, 1), _OPENCV[colours])[:, 0, ::-1]  # BGR -> RGB
-    return torch.from_numpy(rgb.astype(np.float32) / 255)
+        return torch.from_numpy(steps.astype(np.float32) / 255).repeat(1, 3)
+    bgr = cv2.applyColorMap(steps, _OPENCV[colours])[:, 0]
+    return torch.from_numpy(bgr[:, ::-1].astype(np.float32) / 255)
 
 
 def paint(depth: Tensor, colours: ColourMap) -> Tensor:
@@ -65,14 +64,12 @@ def read_back(image: Tensor, colours: ColourMap, tolerance: float = TOLERANCE) -
         tolerance: how far (Euclidean, RGB 0..1) a pixel may lie from the nearest colour.
 
     Returns: float32 `[B, H, W]`, 0..1.
-
-    Raises:
-        ValueError: another shape, or colours that are not of the map.
+    Raises ValueError: another shape, or colours that are not of the map.
     """
     if image.ndim != 4 or image.shape[-1] != 3 or image.numel() == 0:
         raise ValueError(
-            f"The colour-mapped image has shape {tuple(image.shape)}; expected RGB, [batch, "
-            "height, width, 3]. Save it without transparency."
+            f"the colour-mapped image has shape {tuple(image.shape)}; expected RGB without "
+            "transparency, [batch, height, width, 3]"
         )
     parts = [_nearest(part, colours) for part in image.reshape(-1, 3).split(PIXELS_AT_ONCE)]
     depth, distance = (torch.cat(both) for both in zip(*parts, strict=True))
@@ -103,7 +100,7 @@ def _check_near(distance: Tensor, colours: ColourMap, tolerance: float) -> None:
     if off:
         raise ValueError(
             f"{off} of {distance.numel()} pixels are of no colour of the map {colours.value}: the "
-            f"worst is {distance.max():.3f} away from it (RGB 0..1), allowed are {tolerance:g}. "
-            "Choose the map that the image was painted with, cut off legends and margins, or "
-            "allow more for a JPEG."
+            f"worst is {distance.max():.3f} away from it (RGB 0..1), allowed are {tolerance:g}; "
+            "choose the map that the image was painted with, cut off legends and margins, or "
+            "allow more for a JPEG"
         )

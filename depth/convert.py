@@ -1,9 +1,7 @@
 """Distance to relative inverse depth (disparity), and back.
 
-3D programs and metric depth networks say how far a thing is, the diffusion model wants to know how
-near: 1 / distance, from 0 at the far end to 1 at the near one. Half of it is used up at twice the
-near distance, so a map of plain distances looks wrong to the model. Other networks give disparity
-of any range, which only has to be stretched.
+3D programs and metric depth networks give distance, the diffusion model takes disparity: 1 /
+distance, from 0 at the far end to 1 at the near one. Disparity of any range is only stretched.
 """
 
 import logging
@@ -16,6 +14,10 @@ from torch import Tensor
 from ..images.numbers import check_numbers
 
 log = logging.getLogger(__name__)
+
+
+class GreyMask(ValueError):  # noqa: N818 - names what the mask is
+    """A mask with grey values, where only black and white have a meaning."""
 
 
 class Direction(str, Enum):
@@ -37,23 +39,16 @@ class Unit(str, Enum):
 class Range:
     """The distances that become 1 and 0.
 
-    Attributes:
-        near, far: in the scene's unit of length; with `Unit.DISPARITY` the disparities, of which
-            near is the larger one. 0 takes what the maps themselves have: the nearest pixel and
-            the farthest that is no sky, over the whole batch, so that the frames of a film agree.
-        sky: distance from which on a pixel is sky; 0: only what is infinitely far is.
-        unit: of the maps. Linear values below 0 lie before near, above 1 beyond far.
-
-    Raises:
-        ValueError: a number is negative or NaN, an end infinite, near and far are the same or the
-            wrong way round, the ends of linear distances are left to the maps, which do not hold
-            them, or disparity is to have a sky, which is a distance.
+    An end of 0 takes what the maps themselves have: the nearest pixel and the farthest that is no
+    sky, over the whole batch, so that the frames of a video agree.
+    Raises ValueError: a number is negative or NaN, an end infinite, near and far are the same or
+    the wrong way round, linear distances without both ends, or disparity with a sky.
     """
 
-    near: float = 0.0
+    near: float = 0.0  # in the scene's unit of length; with DISPARITY the larger disparity
     far: float = 0.0
-    sky: float = 0.0
-    unit: Unit = Unit.METRIC
+    sky: float = 0.0  # distance from which on a pixel is sky; 0: only what is infinitely far is
+    unit: Unit = Unit.METRIC  # of the maps; linear below 0 is before near, above 1 beyond far
 
     def __post_init__(self) -> None:
         check_numbers(low=0, near=self.near, far=self.far)
@@ -69,13 +64,13 @@ class Range:
                 "0 or next to it; set sky to 0"
             )
         if self.unit is Unit.LINEAR:
-            self.check_given("A linear map does not say at which distances it begins and ends")
+            self.check_given("a linear map does not say at which distances it begins and ends")
 
     def check_given(self, why: str) -> None:
         """Raise ValueError when near or far is left to the maps."""
         if not (self.near and self.far):
             raise ValueError(
-                f"near is {self.near:.4g} and far {self.far:.4g}. {why}; give both, in the "
+                f"near is {self.near:.4g} and far {self.far:.4g}; {why}: give both, in the "
                 "scene's unit of length"
             )
 
@@ -84,13 +79,10 @@ def to_disparity(maps: Tensor, ends: Range) -> Tensor:
     """Distances `[B, H, W]` to disparity: (1/z − 1/far) / (1/near − 1/far), in 0..1.
 
     Sky (infinite, or beyond `ends.sky`) is 0. What is nearer than near is 1 and what is farther
-    than far is 0; a warning says how many pixels. NaN and, as sensors write where they saw nothing,
-    metric distances of 0 or less become NaN; see `convention.repair`.
-
-    Disparity of any range is stretched: (d − far) / (near − far). What is not finite becomes NaN.
-
-    Raises:
-        ValueError: no pixel has a distance, or near is beyond far.
+    than far is 0; a warning says how many pixels. NaN and metric distances of 0 or less, which
+    sensors write where they measured nothing, become NaN; see `convention.repair`.
+    Disparity of any range is stretched: (d − far) / (near − far).
+    Raises ValueError: no pixel has a distance, or near is beyond far.
     """
     if ends.unit is Unit.DISPARITY:
         return _stretched(maps, ends)
@@ -133,10 +125,10 @@ def _stretched(disparity: Tensor, ends: Range) -> Tensor:
 
 
 def _extent(z: Tensor, seen: Tensor, ends: Range) -> tuple[float, float]:
-    """The smallest and largest value that was seen."""
+    """The smallest and largest value where bool `seen` is on."""
     if not seen.any():
         raise ValueError(
-            f"none of {z.numel()} pixels has a value: all are sky, NaN or, as distances, 0. Check "
+            f"none of {z.numel()} pixels has a value: all are sky, NaN or, as distances, 0; check "
             f"`sky` ({ends.sky:.4g}) and the map's unit"
         )
     low, high = z[seen].aminmax()
@@ -146,18 +138,14 @@ def _extent(z: Tensor, seen: Tensor, ends: Range) -> tuple[float, float]:
 def to_distance(disparity: Tensor, ends: Range) -> Tensor:
     """Disparity `[B, H, W]` in 0..1 to distances: 1 / (d·(1/near − 1/far) + 1/far).
 
-    The inverse of `to_disparity` between near and far. Sky, which disparity does not tell from the
-    far end, comes back as far.
-
-    Raises:
-        ValueError: near and far are not both given, or the unit is no distance.
+    The inverse of `to_disparity` between near and far, which must be given; sky comes back as far.
     """
     if ends.unit is Unit.DISPARITY:
         raise ValueError(
-            f"'{Unit.DISPARITY.value}' is no unit of distances; choose metric or linear 0..1. To "
-            f"stretch disparity to 0..1, choose the direction '{Direction.TO_DISPARITY.value}'"
+            f"'{Unit.DISPARITY.value}' is no unit of distances; choose metric or linear 0..1, or, "
+            f"to stretch disparity to 0..1, the direction '{Direction.TO_DISPARITY.value}'"
         )
-    ends.check_given("Disparity does not say how far away anything is")
+    ends.check_given("disparity does not say how far away anything is")
     divisor = disparity * (ends.far - ends.near) + ends.near
     if ends.unit is Unit.LINEAR:
         return (1 - disparity) * ends.near / divisor  # (z − near) / (far − near)
@@ -165,23 +153,18 @@ def to_distance(disparity: Tensor, ends: Range) -> Tensor:
 
 
 def check_black_and_white(mask: Tensor) -> Tensor:
-    """The mask, where it is 0 or 1 only: between a distance and its disparity there is nothing.
-
-    Raises:
-        ValueError: it has grey values.
-    """
+    """The mask; raises GreyMask unless it is 0 or 1 everywhere."""
     grey = int(((mask > 0) & (mask < 1)).sum())
     if grey:
-        raise ValueError(
+        raise GreyMask(
             f"{grey} of {mask.numel()} pixels of the mask are grey, and distances cannot be mixed "
-            "with disparity. Make the mask black and white (Threshold Mask) and of the map's own "
-            "size; or convert everywhere, and put the results together with Merge Depth"
+            "with disparity; expected black and white, in the map's own size"
         )
     return mask
 
 
 def _check_order(near: float, far: float, unit: Unit) -> None:
-    """Ends that are the map's own may lie on the wrong side of a given one."""
+    """An end that is the map's own may lie on the wrong side of a given one."""
     is_disparity = unit is Unit.DISPARITY
     if near < far if is_disparity else near > far:
         raise ValueError(
@@ -194,15 +177,14 @@ def _warn_missing(z: Tensor, least: float) -> None:
     missing = int((z <= least).sum())
     if missing:
         log.warning(
-            "Convert Depth: %d of %d pixels have no distance, as theirs is %.4g or less; they "
-            "count as NaN.",
+            "%d of %d pixels have no distance, as theirs is %.4g or less; they count as NaN",
             *(missing, z.numel(), least),
         )
 
 
 def _warn_outside(nearer: Tensor, farther: Tensor, near: float, far: float) -> None:
     log.warning(
-        "Convert Depth: of %d pixels %d are nearer than %.4g and %d farther than %.4g; they "
-        "become white and black.",
+        "of %d pixels %d are nearer than %.4g and %d farther than %.4g; they become white and "
+        "black",
         *(nearer.numel(), int(nearer.sum()), near, int(farther.sum()), far),
     )

@@ -25,19 +25,10 @@ def crop_depth(
     width: int,
     kind: DepthRange = DepthRange.AS_IT_IS,
 ) -> Tensor:
-    """The box of an image, out of the image's depth map.
+    """The box of an image `[B, H, W, C]`, out of the image's depth map, at a size.
 
-    Args:
-        depth: `[N, h, w]`, finite, of any size with the image's shape; N = 1 or as many as
-            divide the images.
-        image: `[B, H, W, C]`, in whose pixels the box counts.
-        box, height, width: what to cut out, and the size to bring it to.
-        kind: which depths become 0 and 1.
-
-    Returns: `[N, height, width]`.
-
-    Raises:
-        ValueError: the map has another shape than the image, or their numbers do not fit.
+    From a map `[N, h, w]`, finite and of any size with the image's shape, N a divisor of B, to
+    `[N, height, width]`. Raises as `check_fits`.
     """
     check_fits(depth, image)
     rows, columns = image.shape[1:3]

@@ -1,7 +1,8 @@
-"""Depth of a batch of images: part by part, mirrored, steady over time, as one likes."""
+"""Depth of a batch of images with whichever network: in tiles, mirrored, smoothed over time."""
 
 import logging
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import Enum
 
@@ -9,17 +10,34 @@ import torch
 from torch import Tensor
 
 from ..images.batch import gather
+from ..images.crop import Box, check_image
 from .convention import normalize, resize
-from .networks.estimators import Precision, see, stretched, to_pixels
 from .networks.network import OWN, DepthNetwork
-from .tiles import Mosaic, Tile, tiles_of
-from .video import Each, on_one_scale, steady
+from .tiles import Mosaic, tiles_of
+from .video import Each, on_one_scale, smooth_over_time
 
 log = logging.getLogger(__name__)
 
+# An earlier cubic resize may have left 0..1 a little, as MiDaS's own does. Further out lies another
+# scale, such as 0..255.
+TOLERANCE = 0.5
+
+
+class Precision(Enum):
+    """The type of the network's arithmetic; weights, input and result are float32 in any case."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type in PyTorch."""
+        return getattr(torch, self.value)
+
 
 class Scope(str, Enum):
-    """What is stretched to 0..1 by one near and one far; named as Encode Depth's normalize."""
+    """What is stretched to 0..1 by one near and one far; named as in `sampling.depth_channel`."""
 
     IMAGE = "per image"
     BATCH = "whole batch"
@@ -27,64 +45,55 @@ class Scope(str, Enum):
 
 @dataclass(frozen=True)
 class Settings:
-    """How depth is estimated; what is not said changes nothing.
+    """How depth is estimated; the defaults change nothing."""
 
-    Attributes:
-        resolution: pixels at which the network looks, or its OWN.
-        precision: of its arithmetic.
-        flip: average with the mirrored image's map.
-        tiles: parts along the shorter side that are looked at one by one for their detail; 1 =
-            the whole only.
-        scope: what shares a near and a far.
-        smooth: standard deviation in frames of the average over time; 0 = none.
-    """
-
-    resolution: int = OWN
+    resolution: int = OWN  # of the network's input, in pixels to a side
     precision: Precision = Precision.FLOAT32
-    flip: bool = False
-    tiles: int = 1
+    flip: bool = False  # average with the mirrored image's map
+    tiles: int = 1  # along the shorter side, each a pass of its own for detail; 1 = none
     scope: Scope = Scope.IMAGE
-    smooth: float = 0.0
+    smooth: float = 0.0  # standard deviation of the average over time, in frames; 0 = none
 
 
-Job = tuple[int, Tile | None]  # one look: number of the image, and its part or all of it
-
-
-def estimate_all(
+def estimate(
     network: DepthNetwork,
     images: Tensor,
-    settings: Settings,
+    settings: Settings = Settings(),
     device: torch.device | str = "cpu",
     each: Each = iter,
 ) -> Tensor:
-    """Depth float32 `[B, H, W]` in 0..1 of IMAGE `[B, H, W, 3]` in 0..1, one look at a time.
+    """Depth float32 `[B, H, W]` in 0..1 of IMAGE `[B, H, W, 3]` in 0..1, where the images are.
 
-    Memory beside the result: one look; with `tiles` three maps of an image's size; with `scope`
+    The network's disparity is resized to the image bicubically. A map without any depth is 0
+    everywhere; a warning says so.
+
+    Memory beside the result: one pass; with `tiles` three maps of an image's size; with `scope`
     BATCH or `smooth` all maps at the network's size, which with tiles are the result itself; with
-    `smooth` see `clip.steady`.
+    `smooth` see `smooth_over_time`.
 
     Args:
         network: on `device`.
-        each: wraps the list of looks, then the frames to smooth and the maps to bring to 0..1; for
-            progress and cancelling.
+        each: wraps the list of passes, then the frames to smooth and the maps to bring to 0..1;
+            for progress and cancelling.
 
     Raises:
         ValueError: images of another shape, type or range, or impossible settings.
         FloatingPointError: the network's numbers overflowed, as they may at float16.
     """
-    for one in images.split(1):
-        to_pixels(one)  # refuses what is no image before anything is looked at
-    count, size = len(images), images.shape[1:3]
+    for one in images.split(1) if images.ndim == 4 else (images,):
+        _to_pixels(one)  # refuses what is no image before the first pass
+    count, (height, width) = len(images), images.shape[1:3]
     maps = _disparities(network, images, settings, device, each)
     if settings.scope is Scope.IMAGE and settings.smooth == 0:
-        return gather((stretched(one, *size).to(images.device) for one in maps), count)
+        return gather((_stretched(one, height, width).to(images.device) for one in maps), count)
     disparity = gather((one.to(images.device) for one in maps), count)
-    steady(disparity, images.movedim(-1, 1), settings.smooth, each)
+    smooth_over_time(disparity, images.movedim(-1, 1), settings.smooth, each)
     if settings.scope is Scope.BATCH:
-        return on_one_scale(disparity, *size, each)
-    depth = disparity if disparity.shape[1:] == size else disparity.new_empty(count, *size)
+        return on_one_scale(disparity, height, width, each)
+    at_size = disparity.shape[1:] == (height, width)
+    depth = disparity if at_size else disparity.new_empty(count, height, width)
     for index in each(range(count)):
-        depth[index] = stretched(disparity[index : index + 1], *size)[0]
+        depth[index] = _stretched(disparity[index : index + 1], height, width)[0]
     return depth
 
 
@@ -96,39 +105,93 @@ def _disparities(
     each: Each,
 ) -> Iterator[Tensor]:
     """The images' disparities `[1, h, w]`: at the network's size, or with tiles their own."""
-    parts = [] if settings.tiles == 1 else tiles_of(*images.shape[1:3], settings.tiles)
-    last = parts[-1] if parts else None
-    jobs = [(index, part) for index in range(len(images)) for part in (None, *parts)]
-    for index, part in each(jobs):
-        if part is None:  # the first look at every image
-            pixels = to_pixels(images[index : index + 1])  # BHWC -> BCHW
-        seen = pixels if part is None else part.cut(pixels)
-        options = settings.resolution, settings.precision, device, settings.flip
-        disparity = see(network, seen, *options)
-        if not parts:
+    height, width = images.shape[1:3]
+    tiles = [] if settings.tiles == 1 else tiles_of(height, width, settings.tiles)
+    passes: list[tuple[int, Box | None]] = [  # each image as a whole, then its tiles
+        (index, tile) for index in range(len(images)) for tile in (None, *tiles)
+    ]
+    for index, tile in each(passes):
+        image = images[index : index + 1]
+        part = image if tile is None else tile.of(image)
+        disparity = _disparity(network, _to_pixels(part), settings, device)
+        if not tiles:
             yield disparity
             continue
-        disparity = _enlarged(disparity.to(pixels.device), *seen.shape[-2:])
-        if part is None:
-            mosaic = Mosaic(disparity[0])
-        else:
-            mosaic.add(part, disparity[0])
-        if part is last:
-            yield _finished(mosaic, len(parts))
+        disparity = _enlarged(disparity.to(image.device), *part.shape[1:3])
+        if tile is None:
+            mosaic = Mosaic(disparity)
+            continue
+        mosaic.add(tile, disparity)
+        if tile is tiles[-1]:
+            _log_skipped(mosaic, len(tiles))
+            yield mosaic.result()
 
 
-def _finished(mosaic: Mosaic, number: int) -> Tensor:
-    if mosaic.skipped:
-        log.info(
-            "%d of %d tiles show no depth that goes with the whole image's; its own stays there.",
-            mosaic.skipped,
-            number,
+@torch.no_grad()
+def _disparity(
+    network: DepthNetwork, pixels: Tensor, settings: Settings, device: torch.device | str
+) -> Tensor:
+    """Disparity `[B, h, w]` of RGB `[B, 3, H, W]` as the network gives it, on `device`, float32."""
+    inputs = network.prepare(pixels.to(device), settings.resolution)
+    with _arithmetic(settings.precision, inputs.device):
+        disparity = network(inputs).float()
+        if settings.flip:
+            mirrored = network(inputs.flip(-1)).float().flip(-1)
+            disparity = (disparity + mirrored) / 2
+    _check_result(disparity, settings.precision)
+    return network.trim(disparity, *pixels.shape[-2:])
+
+
+def _to_pixels(image: Tensor) -> Tensor:
+    """IMAGE `[B, H, W, 3]` to float32 `[B, 3, H, W]`; ValueError for values far from 0..1."""
+    pixels = check_image(image).movedim(-1, 1)  # BHWC -> BCHW
+    low, high = (value.item() for value in pixels.aminmax())
+    if low < -TOLERANCE or high > 1 + TOLERANCE:
+        raise ValueError(f"the image's values run from {low:g} to {high:g}; expected 0 to 1")
+    return pixels
+
+
+def _arithmetic(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    # Not every device knows autocast, so plain float32 goes without.
+    if precision is Precision.FLOAT32:
+        return nullcontext()
+    return torch.autocast(device.type, precision.dtype)
+
+
+def _check_result(disparity: Tensor, precision: Precision) -> None:
+    bad = int((~disparity.isfinite()).sum())
+    if bad:
+        raise FloatingPointError(
+            f"the depth network gave {bad} of {disparity.numel()} values that are NaN or infinite "
+            f"at precision {precision.value}; choose float32, and if it is, the weights are damaged"
         )
-    return mosaic.result().unsqueeze(0)  # HW -> 1HW
+    flat = int((disparity.amax(dim=(1, 2)) == disparity.amin(dim=(1, 2))).sum())
+    if flat:
+        log.warning(
+            "the network found no depth at all in %d of %d images; their maps are black",
+            flat,
+            len(disparity),
+        )
+
+
+def _stretched(disparity: Tensor, height: int, width: int) -> Tensor:
+    """Disparity `[B, h, w]` of any scale to depth `[B, height, width]`, every map 0..1."""
+    # Normalised first, although resizing leaves its range again: a flat map would come out of the
+    # resize with rounding errors, and these would then be stretched to look like depth.
+    return normalize(resize(normalize(disparity), height, width))
 
 
 def _enlarged(disparity: Tensor, height: int, width: int) -> Tensor:
-    """Disparity at another size, cubic; a flat map stays exactly flat."""
+    """Disparity at another size, bicubic; a flat map stays exactly flat."""
     low = disparity.amin(dim=(1, 2), keepdim=True)
     span = disparity.amax(dim=(1, 2), keepdim=True) - low
     return low + span * resize(normalize(disparity), height, width)
+
+
+def _log_skipped(mosaic: Mosaic, number: int) -> None:
+    if mosaic.skipped:
+        log.info(
+            "%d of %d tiles have no depth that agrees with the whole image's, which stays there",
+            mosaic.skipped,
+            number,
+        )

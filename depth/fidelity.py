@@ -1,10 +1,9 @@
 """How well an image keeps the depth that was asked for.
 
-The depth of the finished image is estimated again and compared with the map that it was made
-from. Both are relative inverse depth, known but for a scale and a shift, so the estimate is fitted
-to the map before their difference means anything.
-
-Depths in here are in units of the asked-for map's range: 0 is its farthest pixel, 1 its nearest.
+The depth of the finished image is estimated again and compared with the map that it was made from
+(the target). Both are relative inverse depth, known but for a scale and a shift, so the estimate is
+fitted to the target first. Depths are in units of the target's range: 0 its farthest pixel, 1 its
+nearest.
 """
 
 import logging
@@ -18,7 +17,7 @@ from ..images.batch import check_shares
 from ..images.masks import fit_size
 from ..images.sizes import same_aspect
 from .colormaps import ColourMap, paint
-from .convention import normalize, resize
+from .convention import check_finite, normalize, resize
 
 log = logging.getLogger(__name__)
 
@@ -37,40 +36,33 @@ HEAT_END = 0.5  # error at the bright end of a heat map
 HEAT_OUTSIDE = 0.5  # grey of what a heat map leaves out; the palette has no grey
 
 
+class AnotherSection(ValueError):  # noqa: N818 - names what the map shows
+    """A depth map of another shape than the images it is compared with."""
+
+
 @dataclass(frozen=True, eq=False)
 class Score:
     """How far the depth of one image is from the depth that was asked for.
 
-    Attributes:
-        error: mean absolute error after alignment (`align`), over the pixels that count. It does
-            not change when the estimate is scaled by a positive number or shifted.
-        flat_error: the error of an image that shows no depth at all: what `error` is to be
-            measured by. An estimate that is the wrong way round scores the same.
-        ordinal_accuracy: 0..1, see `ordinal_accuracy`.
-        error_map: float32 [H, W], the absolute error of every pixel, also of those that do not
-            count.
+    `flat_error` is the error of an image without any depth, which `error` is to be measured by; an
+    inverted estimate scores the same.
     """
 
-    error: float
+    error: float  # mean absolute, over the pixels that count, after `align`
     flat_error: float
-    ordinal_accuracy: float
-    error_map: Tensor
+    ordinal_accuracy: float  # 0..1
+    error_map: Tensor  # float32 [H, W], absolute, also of pixels that do not count
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
     """What estimates are scored against.
 
-    Attributes:
-        depth: float32 [B, H, W], 0..1 over every map; one for every image.
-        on: bool [B, H, W], the pixels that count.
-
-    Raises:
-        ValueError: a map has no pixel that counts, or no depth where it counts.
+    Raises ValueError: a map has no pixel that counts, or no depth where it counts.
     """
 
-    depth: Tensor
-    on: Tensor
+    depth: Tensor  # float32 [B, H, W], 0..1 over every map; one for every image
+    on: Tensor  # bool [B, H, W], the pixels that count
 
     def __post_init__(self) -> None:
         for index, (depth, on) in enumerate(zip(self.depth, self.on, strict=True)):
@@ -80,60 +72,50 @@ class Target:
     def fitted(cls, depth: Tensor, images: Sequence[int], mask: Tensor | None = None) -> "Target":
         """Fit maps and masks to images; a map or mask of another size is warned about.
 
-        Maps are resized as the model sees them (`convention.resize`), then stretched to 0..1, over
-        the whole map whatever the mask. Masks are fitted as everywhere (`masks.fit_size`). A batch
-        of either repeats as a whole.
+        Maps are resized as for the model (`convention.resize`), then stretched to 0..1, over the
+        whole map whatever the mask. Masks are fitted as everywhere (`masks.fit_size`). A batch of
+        either repeats as a whole.
 
         Args:
-            depth: [N, h, w], finite, larger is nearer.
+            depth: [N, h, w], finite, larger is nearer; N divides B.
             images: the shape of the images, [B, H, W, channels].
             mask: [h, w], [N, h, w] or [N, 1, h, w], 0..1; from 0.5 on a pixel counts. None: all do.
-
-        Raises:
-            ValueError: another shape, depths that are not finite, a mask beyond 0..1, a number of
-                maps or masks that does not divide B, or what the class refuses.
         """
         if len(images) != 4:
             raise ValueError(
-                f"The images have shape {tuple(images)}; expected [batch, height, width, channels]."
+                f"the images have shape {list(images)}; expected [batch, height, width, channels]"
             )
-        size = tuple(images[:3])
-        depth = _fitted_depth(depth, *size)
-        on = torch.ones_like(depth) if mask is None else fit_size(mask.cpu(), *size)
-        return cls(depth, on >= ON)
+        batch, height, width = images[:3]
+        depth = _fitted_depth(depth, batch, height, width)
+        if mask is None:
+            return cls(depth, torch.ones_like(depth, dtype=torch.bool))
+        return cls(depth, fit_size(mask.cpu(), batch, height, width) >= ON)
 
     def scores(self, estimates: Tensor) -> list[Score]:
-        """Score estimated depth maps, [B, H, W], larger is nearer, on any scale.
-
-        Raises:
-            ValueError: another shape than the target's, or values that are not finite.
-        """
+        """Score estimated depth maps: [B, H, W] as the target, finite, of any scale and shift."""
         if estimates.shape != self.depth.shape:
             raise ValueError(
-                f"The estimates have shape {tuple(estimates.shape)}, the target "
-                f"{tuple(self.depth.shape)}; they must agree. Fit the target to the images."
+                f"the estimates have shape {tuple(estimates.shape)}, the target "
+                f"{tuple(self.depth.shape)}; expected the same, fit the target to the images"
             )
-        _check_finite(estimates, "estimated depth maps")
+        check_finite(estimates, "estimated depth maps")
         triples = zip(estimates.cpu(), self.depth, self.on, strict=True)
         return [_score(*triple) for triple in triples]
 
 
 def align(estimate: Tensor, asked: Tensor) -> tuple[float, float]:
-    """Scale s ≥ 0 and shift t that bring `s · estimate + t` nearest to `asked`.
+    """Scale s ≥ 0 and shift t that bring `s · estimate + t` nearest to `asked`, both finite.
 
     Least squares: Ranftl et al. 2020, "Towards Robust Monocular Depth Estimation: Mixing Datasets
     for Zero-shot Cross-dataset Transfer" (arXiv:1907.01341), section 5, the alignment of the
     scale- and shift-invariant loss; solved here with the means taken out first. There s may be
-    negative, and near and far exchanged would be no fault. Here s ≥ 0, and an estimate that could
-    only gain by being turned over gets what a flat one gets: s = 0 and the mean of `asked`.
-
-    Args:
-        estimate, asked: tensors of one shape, finite, at least one pixel.
+    negative, and near and far exchanged would be no fault. Here an inverted estimate gets what a
+    flat one gets: s = 0 and the mean of `asked`.
     """
     estimate, asked = estimate.double(), asked.double()
     mean = estimate.mean()
     apart = estimate - mean
-    # Told by the ends: the variance of a flat map need not be exactly 0.
+    # By the ends: the variance of a flat map need not be exactly 0.
     is_flat = bool(estimate.amin() == estimate.amax())
     slope = 0.0 if is_flat else float((apart * asked).sum() / apart.square().sum())
     scale = max(slope, 0.0)
@@ -152,15 +134,8 @@ def ordinal_accuracy(
     In the manner of Chen et al. 2016, "Single-Image Depth Perception in the Wild"
     (arXiv:1604.03901), whose pairs people had put in order. Pairs are drawn at random, and those
     count whose asked-for depths differ by more than `threshold`. A tie in the estimate counts half,
-    so that guessing and a flat estimate both come to 0.5.
-
-    Args:
-        estimate, asked: tensors of one shape; larger is nearer.
-        threshold: in the units of `asked`, ≥ 0.
-        pairs: how many are drawn; the same ones for every estimate of as many pixels.
-        seed: decides which.
-
-    Returns: NaN when no pair that was drawn differs enough.
+    so that guessing and a flat estimate both come to 0.5. The same `pairs` are drawn for every
+    estimate of as many pixels; NaN when none of them differs enough.
     """
     generator = torch.Generator().manual_seed(seed)
     first, second = torch.randint(asked.numel(), (2, pairs), generator=generator)
@@ -177,16 +152,10 @@ def best_of(scores: Sequence[Score]) -> int:
 
 
 def heat_map(errors: Tensor, on: Tensor) -> Tensor:
-    """Colour errors: black is 0, then purple and orange, pale yellow `HEAT_END` or more.
+    """Colour errors [B, H, W], grey where `on` is not: float32 [B, H, W, 3], RGB, 0..1.
 
-    Always on this one scale, so that images can be compared. The palette is OpenCV's inferno,
-    whose lightness rises evenly.
-
-    Args:
-        errors: [B, H, W], ≥ 0.
-        on: bool [B, H, W]; elsewhere the heat map is grey.
-
-    Returns: IMAGE, float32 [B, H, W, 3], RGB, 0..1.
+    Black is 0, then purple and orange, pale yellow `HEAT_END` or more: always on this one scale, so
+    that images can be compared.
     """
     heat = paint(errors / HEAT_END, ColourMap.INFERNO)
     return torch.where(on.unsqueeze(-1), heat, HEAT_OUTSIDE)
@@ -206,7 +175,7 @@ def _score(estimate: Tensor, asked: Tensor, on: Tensor) -> Score:
 
 
 def _fitted_depth(depth: Tensor, batch: int, height: int, width: int) -> Tensor:
-    # Before resizing too, so that a flat map stays exactly flat (see `estimators.estimate`).
+    # Before resizing too, so that a flat map stays exactly flat.
     depth = normalize(depth.cpu().float())
     check_shares(len(depth), "depth maps", batch, "images")
     if depth.shape[1:] != (height, width):
@@ -216,39 +185,30 @@ def _fitted_depth(depth: Tensor, batch: int, height: int, width: int) -> Tensor:
 
 
 def _check_size(maps: Tensor, height: int, width: int) -> None:
-    if not same_aspect(*maps.shape[1:], height, width):
-        raise ValueError(
-            f"The depth map has {maps.shape[2]} x {maps.shape[1]} pixels, the images {width} x "
-            f"{height}: they have different shapes and cannot show the same section. Crop the "
-            "depth map as the image was cropped (Prepare Image, Crop for Inpainting)."
+    if not same_aspect(maps.shape[1:], (height, width)):
+        raise AnotherSection(
+            f"the depth map has {maps.shape[2]} x {maps.shape[1]} pixels, the images {width} x "
+            f"{height}: they have different shapes and cannot show the same section; crop the "
+            "depth map as the image was cropped"
         )
     log.warning(
-        "The depth map is %d × %d pixels, the images %d × %d: it is resized to fit. Both must "
-        "show the same section.",
+        "the depth map is %d × %d pixels, the images %d × %d: it is resized to fit; both must show "
+        "the same section",
         *(maps.shape[2], maps.shape[1], width, height),
     )
-
-
-def _check_finite(values: Tensor, what: str) -> None:
-    bad = int((~values.isfinite()).sum())
-    if bad:
-        raise ValueError(
-            f"{bad} of {values.numel()} values of the {what} are NaN or infinite; expected finite "
-            "ones. Check where they come from."
-        )
 
 
 def _check_target(depth: Tensor, which: str) -> None:
     """`depth`: the pixels that count of one map."""
     if depth.numel() == 0:
         raise ValueError(
-            f"The mask is off everywhere (below {ON}) for image {which}: nothing is left to "
-            "score. Paint the mask where the depth matters, or disconnect it."
+            f"the mask is off everywhere (below {ON}) for image {which}: nothing is left to "
+            "score; paint the mask where the depth matters, or use none"
         )
     low, high = depth.amin().item(), depth.amax().item()
     if high - low < FLAT:
         raise ValueError(
-            f"The depth map for image {which} is flat: where it counts, it runs from {low:g} to "
-            f"{high:g} of its range, so every image would fit it. Connect the depth map that the "
-            "images were made from, or a larger mask."
+            f"the depth map for image {which} is flat: where it counts, it runs from {low:g} to "
+            f"{high:g} of its range, so every image would fit it; use the depth map that the "
+            "images were made from, or a larger mask"
         )

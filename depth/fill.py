@@ -1,7 +1,6 @@
 """Depths made of geometry: planes, ramps, domes, and reliefs of a mask's outline.
 
-A relative depth is a disparity, and the disparity of a plane in space is a linear function of the
-pixel: a ramp is what a floor or a wall looks like.
+The disparity of a plane in space is a linear function of the pixel: a ramp is a floor or a wall.
 """
 
 import math
@@ -31,23 +30,15 @@ class Shape(str, Enum):
 class Geometry:
     """Where a shape stands.
 
-    Depths are 0..1. Points are shares of the map's width and height: 0 is the first pixel, 1 the
-    last. So they serve maps of every size, and may lie outside of the map.
-
-    Attributes:
-        near: depth of the plane, of a ramp's second point, of the top of a dome or relief.
-        far: depth of a ramp's first point, of the rim of a dome or relief.
-        first: x, y of a ramp's far end, or of a dome's centre.
-        second: x, y of a ramp's near end, or of a point of a dome's rim.
-
-    Raises:
-        ValueError: a depth beyond 0..1, or a point that is not finite.
+    Depths are 0..1. Points are x, y in shares of the map's width and height: 0 is the first pixel,
+    1 the last; they may lie outside of the map.
+    Raises ValueError: a depth beyond 0..1, or a point that is not finite.
     """
 
-    near: float = 0.8
-    far: float = 0.2
-    first: tuple[float, float] = (0.5, 0.5)
-    second: tuple[float, float] = (0.5, 1.0)
+    near: float = 0.8  # of the plane, a ramp's second point, the top of a dome or relief
+    far: float = 0.2  # of a ramp's first point, the rim of a dome or relief
+    first: tuple[float, float] = (0.5, 0.5)  # a ramp's far end, or a dome's centre
+    second: tuple[float, float] = (0.5, 1.0)  # a ramp's near end, or a point of a dome's rim
 
     def __post_init__(self) -> None:
         check_numbers(low=0, high=1, near=self.near, far=self.far)
@@ -56,38 +47,27 @@ class Geometry:
 
 
 def fill(
-    depth: Tensor,
-    shape: Shape,
-    where: Geometry = Geometry(),
-    mask: Tensor | None = None,
+    depth: Tensor, shape: Shape, where: Geometry = Geometry(), mask: Tensor | None = None
 ) -> Tensor:
-    """Fill depth maps with a shape; whatever the shape does not cover stays, bit for bit.
+    """Fill depth maps `[B, H, W]` with a shape; what it does not cover stays, bit for bit.
 
-    Args:
-        depth: `[B, H, W]`, finite.
-        shape: with which. A dome covers its circle, a relief the mask, the others all.
-        where: the shape's place and depths.
-        mask: `[B, H, W]`, read by the relief and the smooth fill only: what is not 0 is their
-            outline. Limit the others with `masks.limit`.
-
-    Returns: `[B, H, W]`.
-
-    Raises:
-        ValueError: two points are the same, or there is no mask to take an outline from, or it
-            covers a whole map.
+    A dome covers its circle, a relief the mask, the others all. The mask `[B, H, W]`, whose outline
+    is where it is not 0, is read by the relief and the smooth fill only; limit the others with
+    `masks.limit`.
+    Raises ValueError: two points are the same, or there is no mask to take an outline from, or it
+    covers a whole map.
     """
+    rows, columns = depth.shape[1:]
     if shape is Shape.PLANE:
         return torch.full_like(depth, where.near)
     if shape is Shape.RAMP:
-        return ramp(*depth.shape[1:], where).to(depth).expand_as(depth)
+        return ramp(rows, columns, where).to(depth).expand_as(depth)
     if shape is Shape.DOME:
-        height, inside = dome(*depth.shape[1:], where)
+        height, inside = dome(rows, columns, where)
         sphere = height.mul_(where.near - where.far).add_(where.far)
         return torch.where(inside.to(depth.device), sphere.to(depth), depth)
     if mask is None:
-        raise ValueError(
-            f"{shape.value} needs a mask: connect one, or choose flat plane, ramp or dome"
-        )
+        raise ValueError(f"{shape.value} needs a mask; a flat plane, ramp or dome does not")
     if shape is Shape.SMOOTH:
         return smooth_fill(depth, mask)
     cushion = relief(mask).mul_(where.near - where.far).add_(where.far)
@@ -95,10 +75,7 @@ def fill(
 
 
 def ramp(height: int, width: int, where: Geometry) -> Tensor:
-    """Depth `[height, width]` that rises in a line from the first point to the second.
-
-    Beyond the two it stays as it is there.
-    """
+    """Depth `[height, width]` that rises in a line from the first point to the second only."""
     x, y = _pixels(height, width)
     (x1, y1), (x2, y2) = (_pixel(point, height, width) for point in (where.first, where.second))
     along = (x2 - x1, y2 - y1)
@@ -144,9 +121,9 @@ def _square(along: tuple[float, float], height: int, width: int) -> float:
     length = along[0] ** 2 + along[1] ** 2
     if not length:
         single = height == width == 1
-        remedy = "It has no other: choose flat plane" if single else "Move one of them"
+        remedy = "it has no other, choose flat plane" if single else "move one of them"
         raise ValueError(
             f"on a map of {width} x {height} pixels the two points are the same pixel; a ramp runs "
-            f"from one to the other, and a dome reaches from one to the other. {remedy}"
+            f"from one to the other, and a dome reaches from one to the other: {remedy}"
         )
     return length

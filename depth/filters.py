@@ -1,7 +1,6 @@
 """Filters that smooth a depth map but keep to the edges of a guide, at a cost free of the radius.
 
-Everything in here is NumPy, float32 `[H, W]`, on OpenCV's box and Gaussian filters: the main
-OpenCV package has neither a guided nor a joint bilateral filter.
+In NumPy on OpenCV's box and Gaussian filters: its main package has neither filter.
 """
 
 from collections.abc import Callable
@@ -22,10 +21,9 @@ BAND = 256  # rows at once; fewer cost more in their overlaps than they save
 def per_map(filtered: Callable[..., Map], *batches: Tensor, halo: int | None = None) -> Tensor:
     """A filter of NumPy maps, applied to tensors `[B, H, W, ...]` one map after the other.
 
-    Args:
-        filtered: a function of one map of every batch; gives one of the first one's size.
-        halo: where the filter's value depends on nothing farther away, in pixels: it is then
-            applied to bands of rows, quicker and in less memory. None: to whole maps.
+    It takes one map of every batch and gives one of the first one's size. With a `halo`, the
+    distance in pixels beyond which its values depend on nothing, it is applied to bands of rows,
+    quicker and in less memory.
     """
     result = torch.empty_like(batches[0], device="cpu")
     for one, *maps in zip(result.numpy(), *(t.cpu().numpy() for t in batches), strict=True):
@@ -42,11 +40,10 @@ def _bands(height: int, halo: int | None) -> list[tuple[int, int]]:
 
 
 def gaussian(t: Map, sigma: float) -> Map:
-    """A Gaussian blur of any width at a cost that does not grow with it.
+    """A Gaussian blur of any width at a cost that does not grow with it; mirrored at the frame.
 
-    From a standard deviation of 8 pixels on it is made of averages over cells, as wide as an
-    eighth of it to a quarter, and interpolated between them: a value moves by 0.005 of the map's
-    range at the most. Beyond the frame the map is mirrored.
+    From a standard deviation of 8 pixels on it is made of averages over cells, an eighth to a
+    quarter of it wide, and interpolated between them, to within 0.005 of the map's range.
     """
     height, width = t.shape
     cell = cell_of(sigma)
@@ -64,16 +61,13 @@ def guided_filter(
 ) -> Map:
     """Values as a local linear function of the guide: they get an edge where the guide has one.
 
-    He, Sun and Tang 2013, "Guided Image Filtering" (IEEE TPAMI 35), algorithm 1. With weights,
-    the least squares of every window are weighted ones.
+    He, Sun and Tang 2013, "Guided Image Filtering" (IEEE TPAMI 35), algorithm 1; with weights > 0,
+    the least squares of every window are weighted ones. With the guide itself as values it is an
+    edge-preserving smoothing.
 
     Args:
-        guide, values: `[H, W]`, finite; with the guide itself as values it is an edge-preserving
-            smoothing.
         radius: of the windows, in pixels, ≥ 1.
-        eps: variance of the guide, in its units squared, below which a
-            window counts as smooth; > 0.
-        weights: `[H, W]`, > 0: how much every value is worth. None: all the same.
+        eps: variance of the guide, in its units squared, below which a window is smooth; > 0.
     """
 
     def mean(t: Map, out: Map | None = None) -> Map:
@@ -121,15 +115,14 @@ def joint_bilateral(guide: Map, values: Map, sigma: float, tolerance: float, wei
     compute it: a Gaussian blur for every level of the guide, and every pixel between two levels.
     Wide blurs are made of averages over cells, as there, and interpolated between them: a result
     moves by 0.02 of the values' range at the most, or 0.08 within four cells of the frame, beyond
-    which they see the map mirrored about its edge instead of its last pixel.
+    which the map is mirrored about its edge instead of its last pixel.
 
     Args:
-        guide: `[H, W]` in 0..1; read in 256 steps.
-        values: `[H, W]`, finite.
+        guide: in 0..1; read in 256 steps.
         sigma: of the Gaussian, in pixels, > 0.
         tolerance: standard deviation of the guide within which pixels are alike, > 0. It is the
             levels' distance too.
-        weights: `[H, W]`, > 0: how much every value is worth.
+        weights: > 0, how much every value is worth.
     """
     steps = np.rint(guide.clip(0, 1) * 255).astype(np.uint8)
     height, width = steps.shape

@@ -10,10 +10,7 @@ from ..images.sizes import same_aspect
 def fit_map(depth: Tensor, image: Tensor) -> Tensor:
     """Maps `[N, h, w]` at the size and number of their images `[B, H, W, C]`: `[B, H, W]`.
 
-    Bicubic and antialiased, within each map's own range.
-
-    Raises:
-        ValueError: another shape than the image's, or an N that does not divide B.
+    Bicubic and antialiased, within each map's own range. Raises as `check_fits`.
     """
     check_fits(depth, image)
     batch, rows, columns = image.shape[:3]
@@ -22,15 +19,13 @@ def fit_map(depth: Tensor, image: Tensor) -> Tensor:
 
 
 def check_fits(depth: Tensor, image: Tensor) -> None:
-    """Whether maps `[N, h, w]` can belong to images `[B, H, W, C]`.
-
-    Raises:
-        ValueError: the map has another shape than the image, or their numbers do not fit.
+    """Raise ValueError for maps `[N, h, w]` of another shape than images `[B, H, W, C]`, or an N
+    that does not divide B.
     """
     batch, rows, columns = image.shape[:3]
-    if not same_aspect(*depth.shape[1:], rows, columns):
+    if not same_aspect(depth.shape[1:], (rows, columns)):
         raise ValueError(
             f"the depth map has {depth.shape[2]} x {depth.shape[1]} pixels, the image {columns} "
-            f"x {rows}: they have different shapes. Estimate the depth on this very image"
+            f"x {rows}: they have different shapes; estimate the depth of this very image"
         )
     check_shares(len(depth), "depth maps", batch, "images")

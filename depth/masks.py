@@ -17,6 +17,14 @@ from .convention import normalize
 log = logging.getLogger(__name__)
 
 
+class MissingMap(ValueError):  # noqa: N818 - names what is missing
+    """There is no other map to take the depth under a mask from."""
+
+
+class OtherSize(ValueError):  # noqa: N818 - names what the map has
+    """Two depth maps of different sizes where they must be the same."""
+
+
 class UnderMask(str, Enum):
     """Which depth a repainted part gets."""
 
@@ -29,7 +37,7 @@ class Split(str, Enum):
     """Which part of a depth map a mask is made of."""
 
     INTERVAL = "interval"  # between two depths
-    FOREGROUND = "foreground"  # nearer than the threshold that tells the two best apart
+    FOREGROUND = "foreground"  # nearer than the threshold that separates the two best
     BACKGROUND = "background"
 
 
@@ -37,12 +45,10 @@ class Split(str, Enum):
 
 
 def limit(before: Tensor, after: Tensor, mask: Tensor | None, feather: float = 0.0) -> Tensor:
-    """An edited map under a mask only; where the mask is 0 it stays as before, bit for bit.
+    """An edited map `[B, H, W]` under a mask only; where that is 0 it stays as before, bit for bit.
 
-    Args:
-        before, after: `[B, H, W]`, finite.
-        mask: `[B, H, W]` in 0..1; grey mixes. None: the edit is not limited.
-        feather: pixels inside the mask's border over which the edit sets in (`fade_inward`).
+    The mask `[B, H, W]` is in 0..1, grey mixes; None: the edit is not limited. Over `feather`
+    pixels inside the mask's border the edit sets in (`fade_inward`).
     """
     if mask is None:
         return after
@@ -53,17 +59,11 @@ def limit(before: Tensor, after: Tensor, mask: Tensor | None, feather: float = 0
 def put_under_mask(
     depth: Tensor, mask: Tensor, kind: UnderMask, other: Tensor | None = None
 ) -> Tensor:
-    """Another depth under a mask; where the mask is 0 the map stays bit for bit.
+    """Another depth under a mask, both `[B, H, W]`; where that is 0 the map stays bit for bit.
 
-    Args:
-        depth: `[B, H, W]`, finite.
-        mask: `[B, H, W]` in 0..1; grey mixes.
-        kind: which depth.
-        other: `[N, H, W]`, N = 1 or a divisor of B; read with OTHER_MAP.
-
-    Raises:
-        ValueError: the other map is missing, has another size or cannot be shared out, or there is
-            no border to fill from because the mask covers a whole map.
+    The mask is in 0..1, grey mixes. `other` is `[N, H, W]`, N a divisor of B, read with OTHER_MAP.
+    Raises ValueError: the other map is missing, has another size or cannot be shared out, or there
+    is no border to fill from because the mask covers a whole map.
     """
     if kind is UnderMask.KEEP:
         return depth
@@ -72,11 +72,7 @@ def put_under_mask(
 
 
 def smooth_fill(depth: Tensor, mask: Tensor) -> Tensor:
-    """The depth of a mask's border, continued wherever the mask is not 0: `[B, H, W]`, both.
-
-    Raises:
-        ValueError: the mask covers a whole map.
-    """
+    """The depth of a mask's border, continued wherever the mask is not 0: `[B, H, W]`, both."""
     if (mask > 0).flatten(1).all(dim=1).any():
         raise ValueError(
             "the mask covers the whole depth map, so there is no border to fill it from; choose "
@@ -88,12 +84,11 @@ def smooth_fill(depth: Tensor, mask: Tensor) -> Tensor:
 def _shared(other: Tensor | None, depth: Tensor) -> Tensor:
     """Another map for each of the maps, of the same size as it must be."""
     if other is None:
-        raise ValueError("there is no other map: connect one to the input `other`, or choose keep")
+        raise MissingMap("there is no other map; 'other map' needs one")
     if other.shape[1:] != depth.shape[1:]:
-        raise ValueError(
+        raise OtherSize(
             f"the other map has {other.shape[2]} x {other.shape[1]} pixels and the depth map "
-            f"{depth.shape[2]} x {depth.shape[1]}; expected the same width and height (Upscale "
-            "Image makes them so)"
+            f"{depth.shape[2]} x {depth.shape[1]}; expected the same width and height"
         )
     check_shares(len(other), "other maps", len(depth), "depth maps")
     return other.to(depth).repeat(len(depth) // len(other), 1, 1)
@@ -105,18 +100,15 @@ def _shared(other: Tensor | None, depth: Tensor) -> Tensor:
 def strength_map(
     depth: Tensor, near: float, far: float, threshold: float = 0.5, softness: float = 0.0
 ) -> Tensor:
-    """A value for what is near and one for what is far, with a ramp between them.
+    """A value for what is near and one for what is far, with a ramp between them: `[B, H, W]`.
+
+    Every map counts over its whole range, farthest 0, nearest 1. A flat map is far everywhere; a
+    warning says so.
 
     Args:
-        depth: `[B, H, W]`, finite; every map counts over its whole range, farthest 0, nearest 1.
         near, far: the two values, 0..1.
         threshold: depth at the middle of the ramp, 0..1.
         softness: the ramp's length in depth, 0..1.
-
-    Returns: `[B, H, W]`. A flat map is far everywhere; a warning says so.
-
-    Raises:
-        ValueError: a value, the threshold or the ramp's length lies beyond 0..1.
     """
     check_numbers(low=0, high=1, near=near, far=far, threshold=threshold, softness=softness)
     flat = int((depth.amin(dim=(1, 2)) == depth.amax(dim=(1, 2))).sum())
@@ -128,24 +120,16 @@ def strength_map(
 
 
 def range_mask(depth: Tensor, near: float, far: float, softness: float = 0.0) -> Tensor:
-    """1 where a map lies between two depths, both included; beyond them it fades out to 0.
+    """1 where a map `[B, H, W]` lies between two of its depths, both included.
 
-    Args:
-        depth: `[B, H, W]`, finite.
-        near, far: the ends in the map's own values.
-        softness: length of the fading in depth, outside of the interval.
-
-    Returns: `[B, H, W]` in 0..1.
-
-    Raises:
-        ValueError: near is below far, a number is not finite, or the softness below 0.
+    Beyond them it fades out to 0, over `softness` in depth.
     """
     check_numbers(near=near, far=far)
     check_numbers(low=0, softness=softness)
     if near < far:
         raise ValueError(
-            f"near is {near:.4g} and far {far:.4g}: nothing lies "
-            "between them. Larger is nearer; exchange the two"
+            f"near is {near:.4g} and far {far:.4g}: nothing lies between them; larger is nearer, "
+            "exchange the two"
         )
     inside = torch.minimum(depth - far, near - depth)
     return _step(inside.add_(softness / 2), softness)
@@ -158,9 +142,6 @@ def split_mask(
 
     See `split_threshold`. Over `softness` in depth, the one gives way to the other, so that both
     masks together are 1 everywhere.
-
-    Raises:
-        ValueError: a mask is empty, or the softness is below 0 or not finite.
     """
     check_numbers(low=0, softness=softness)
     foreground = _step(depth, softness, split_threshold(depth, mask))
@@ -168,21 +149,13 @@ def split_mask(
 
 
 def split_threshold(depth: Tensor, mask: Tensor | None = None) -> Tensor:
-    """The depth that best tells the foreground of a map from its background.
+    """The depth `[B, 1, 1]` that best separates the foreground of a map from its background.
 
     Otsu 1979, "A Threshold Selection Method from Gray-Level Histograms": the least variance within
     the two parts. The histogram has 65,536 steps over the range of what counts, so that the
-    threshold follows any scale and shift of the map.
-
-    Args:
-        depth: `[B, H, W]`, finite.
-        mask: `[B, H, W]`; only pixels that are not 0 count. None: all do.
-
-    Returns: `[B, 1, 1]`; what lies above it is foreground. Infinite for a flat map, of which
-    nothing is foreground; a warning says so.
-
-    Raises:
-        ValueError: a mask is empty.
+    threshold follows any scale and shift of the map. Of a mask only pixels that are not 0 count.
+    Infinite for a flat map, of which nothing is foreground; a warning says so.
+    Raises ValueError: a mask is empty.
     """
     counted = [  # as images of any shape, which OpenCV wants
         one if mask is None else one[mask[index] > 0][None] for index, one in enumerate(depth)
@@ -190,7 +163,7 @@ def split_threshold(depth: Tensor, mask: Tensor | None = None) -> Tensor:
     if any(values.numel() == 0 for values in counted):
         raise ValueError(
             "the mask is empty, so there are no depths to split; paint what is to be split, or "
-            "leave the mask away"
+            "use no mask"
         )
     return depth.new_tensor([_otsu(values.cpu().numpy()) for values in counted])[:, None, None]
 
@@ -198,16 +171,16 @@ def split_threshold(depth: Tensor, mask: Tensor | None = None) -> Tensor:
 def _otsu(values: np.ndarray) -> float:
     far, near, *_ = cv2.minMaxLoc(values)
     if near == far:
-        log.warning("A depth map is flat (%.4g everywhere): all of it is background.", far)
+        log.warning("a depth map is flat (%.4g everywhere): all of it is background", far)
         return np.inf
     scaled = values - np.float32(far)
     scaled *= np.float32(65535 / (near - far))
     steps = scaled.astype(np.uint16)
     threshold, _ = cv2.threshold(steps, 0, 65535, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     # Any threshold in the gap between the parts is as good; the middle keeps clear of both.
-    is_behind = cv2.compare(steps, threshold, cv2.CMP_LE)
-    _, behind, *_ = cv2.minMaxLoc(values, is_behind)
-    before, *_ = cv2.minMaxLoc(values, cv2.bitwise_not(is_behind, dst=is_behind))
+    is_behind = steps <= int(threshold)
+    _, behind, *_ = cv2.minMaxLoc(values, is_behind.view(np.uint8))
+    before, *_ = cv2.minMaxLoc(values, (~is_behind).view(np.uint8))
     return (behind + before) / 2
 
 

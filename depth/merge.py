@@ -44,20 +44,13 @@ class Match(str, Enum):
 class Placement:
     """Where a patch goes, and how it is brought into the map's depth.
 
-    Attributes:
-        x, y: its left upper corner in pixels of the map; it may hang over the edges.
-        scale: factor of its width and height, > 0.
-        offset: added to its depth, after matching.
-        match: how it is matched.
-
-    Raises:
-        ValueError: a number is not finite, or the scale not above 0.
+    Raises ValueError: a number is not finite, or the scale not above 0.
     """
 
-    x: int = 0
+    x: int = 0  # of its left upper corner in pixels of the map; it may hang over the edges
     y: int = 0
-    scale: float = 1.0
-    offset: float = 0.0
+    scale: float = 1.0  # factor of its width and height, > 0
+    offset: float = 0.0  # added to its depth, after matching
     match: Match = Match.NONE
 
     def __post_init__(self) -> None:
@@ -76,24 +69,17 @@ def merge(
     mask: Tensor | None = None,
     feather: float = 0.0,
 ) -> Tensor:
-    """Put a patch into depth maps.
+    """Put a patch into depth maps: `[B, H, W]` in 0..1.
+
+    What matching and offset push out of the range is clipped; a warning says how many pixels.
 
     Args:
         depth: `[B, H, W]` in 0..1, finite.
-        patch: `[N, h, w]`, N = 1 or a divisor of B; finite.
-        mode: which depth wins.
-        placement: where the patch goes.
+        patch: `[N, h, w]`, N a divisor of B; finite.
         share: of the patch, with BLEND.
         patch_mask: `[N, h, w]` in 0..1: what of the patch is put in. None: all.
         mask: `[B, H, W]` in 0..1: where anything may change. None: everywhere.
         feather: pixels inside the masks' common border over which the patch sets in.
-
-    Returns: `[B, H, W]` in 0..1. What matching and offset push out of the range is clipped; a
-    warning says how many pixels.
-
-    Raises:
-        ValueError: the patches cannot be shared out, or lie outside of the map; a share beyond
-            0..1.
     """
     check_numbers(low=0, high=1, share=share)
     check_shares(len(patch), "patches", len(depth), "depth maps")
@@ -101,16 +87,17 @@ def merge(
     if seat is None:
         return depth.clone()
     ground = seat.room.of(depth)
-    laid, on = seat.lay(patch, ground), None
+    laid = seat.lay(patch, ground)
+    on: Tensor | None = None
     is_moved = placement.match is not Match.NONE or placement.offset != 0
     # Else the patch ends where it ends, and what is laid around it is the map itself.
     if is_moved or feather or mask is not None or patch_mask is not None:
         covered = seat.covered(ground)
         on = covered if patch_mask is None else seat.lay(patch_mask, torch.zeros_like(ground))
         on = on if mask is None else on * seat.room.of(mask)
-    if is_moved:
-        laid = match_border(laid, ground, on, covered, placement.match) + placement.offset
-        laid = clipped(torch.where(on > 0, laid, ground), "Merge Depth, matching and offset")
+        if is_moved:
+            laid = match_border(laid, ground, on, covered, placement.match) + placement.offset
+            laid = clipped(torch.where(on > 0, laid, ground), "matching and offset")
     merged = limit(ground, _mixed(ground, laid, mode, share), on, feather)
     if merged.shape == depth.shape:
         return merged
@@ -121,40 +108,30 @@ def merge(
 
 @dataclass(frozen=True)
 class _Seat:
-    """Where a patch lies in a map.
+    """Where a patch lies in a map."""
 
-    Attributes:
-        room: what of the map is worked on: all that may change, and a margin around it.
-        place: the patch's part that is needed, in the room.
-        window: the same part, in the patch.
-        size: height and width of the whole patch.
-    """
-
-    room: Box
-    place: Box
-    window: Box
-    size: tuple[int, int]
+    room: Box  # what of the map is worked on: all that may change, and a margin around it
+    place: Box  # the patch's part that is needed, in the room
+    window: Box  # the same part, in the patch
+    size: tuple[int, int]  # height and width of the whole patch
 
     @classmethod
     def of(
         cls, where: Placement, patch: Tensor, depth: Tensor, mask: Tensor | None
     ) -> "_Seat | None":
-        """The seat of patches `[N, h, w]` in maps `[B, H, W]`; None where the mask leaves none.
-
-        Raises:
-            ValueError: the patch lies outside of the map.
-        """
+        """The seat of patches `[N, h, w]` in maps `[B, H, W]`; None where the mask leaves none."""
+        size = depth.shape[1], depth.shape[2]
         rows, columns = (max(1, round(side * where.scale)) for side in patch.shape[1:])
         box = Box(where.y, where.x, rows, columns)
-        shown = box.inside(*depth.shape[1:], "patch")
+        shown = box.inside(*size, "patch")
         changes = shown if mask is None else shown.common(bounds(mask))
-        if changes is None:
-            return None
-        # Outside of what changes, one pixel shows where it ends; matching sees some more.
+        # Outside of what changes, one pixel shows where it ends; matching needs some more.
         margin = 1 if where.match is Match.NONE else BORDER
-        room = changes.grown(margin).inside(*depth.shape[1:]).common(shown.grown(1))
+        room = changes and changes.grown(margin).inside(*size).common(shown.grown(1))
         place = shown.common(room)
-        return cls(room, place.seen_from(room), place.seen_from(box), (rows, columns))
+        if room is None or place is None:
+            return None
+        return cls(room, place.relative_to(room), place.relative_to(box), (rows, columns))
 
     def lay(self, patch: Tensor, ground: Tensor) -> Tensor:
         """A room's tensor `[B, H, W]` with a patch `[N, h, w]` in its place."""
@@ -191,25 +168,19 @@ def match_border(
 ) -> Tensor:
     """A patch whose depth continues that of its surroundings.
 
-    Both maps are known but for a scale and a shift, found along the mask's border: over the 8
-    pixels outside of it where the patch reaches beyond its mask, as both maps show the same there;
-    else over the 8 pixels inside. The frame of the map is no border; under a mask that covers all
-    of it, every pixel counts.
+    Its scale and shift are found along the mask's border: over the 8 pixels outside of it where the
+    patch reaches beyond its mask, as both maps show the same there; else over the 8 pixels inside.
+    The frame of the map is no border; under a mask that covers all of it, every pixel counts.
 
-    Args:
-        patch, depth: `[B, H, W]`, finite.
-        mask: `[B, H, W]`; not 0 where the patch is put in.
-        covered: `[B, H, W]`; not 0 where there is a patch at all.
-        match: scale and shift, the shift alone, or nothing.
-
-    Returns: `[B, H, W]`. A patch whose border is flat, or runs against the map's, gets a shift
-    only; a warning says so, and another where noise hides the relief that the scale is told by.
+    All are `[B, H, W]`; `mask` is not 0 where the patch is put in, `covered` where there is one at
+    all. A patch whose border is flat, or runs against the map's, gets a shift only; a warning says
+    so, and another where noise hides the relief that the scale is taken from.
     """
     if match is Match.NONE:
         return patch
     rims = [border(on > 0, there > 0) for on, there in zip(mask, covered, strict=True)]
     maps = zip(patch, depth, rims, strict=True)
-    fits = [_fit(*(t.cpu().numpy() for t in triple), match) for triple in maps]
+    fits = [_fit(p.cpu().numpy(), d.cpu().numpy(), r.cpu().numpy(), match) for p, d, r in maps]
     scale, shift = (patch.new_tensor(values)[:, None, None] for values in zip(*fits, strict=True))
     return (patch * scale).add_(shift)
 
@@ -240,8 +211,8 @@ def _fit(patch: Map, depth: Map, rim: np.ndarray, match: Match) -> tuple[float, 
     far, near, *_ = cv2.minMaxLoc(patch, rim)
     if near == far or relief <= 0 or common <= 0:
         log.warning(
-            "Merge Depth: along its border the patch is flat or runs against the depth map, which "
-            "says nothing of its scale; it is only shifted. Is near white in both?"
+            "along its border the patch is flat or runs against the depth map, which says nothing "
+            "of its scale; it is only shifted. Is near white in both?"
         )
         return 1.0, level - mean
     scale = common / relief
@@ -260,14 +231,14 @@ def _surroundings(cells: np.ndarray) -> np.ndarray:
 
 
 def _warn_of_noise(patch: Map, depth: Map, rim: np.ndarray, scale: float, relief: float) -> None:
-    """Says so where what the scale is told by is no more than what the two maps do not share."""
+    """Warn where the relief that gives the scale is no more than what the two maps do not share."""
     apart = cv2.addWeighted(patch, -scale, depth, 1, 0)
     noise = cv2.meanStdDev(apart, mask=rim)[1].item()
     if scale * relief <= noise:
         log.warning(
-            "Merge Depth: along its border the patch's depth varies by %.2g, and both maps differ "
-            "by %.2g there even when matched: its scale of %.3g is a guess. Use match: shift, or a "
-            "mask whose border lies where the depth varies more",
+            "along its border the patch's depth varies by %.2g, and both maps differ by %.2g there "
+            "even when matched: its scale of %.3g is a guess; match the shift alone, or use a mask "
+            "whose border lies where the depth varies more",
             scale * relief,
             noise,
             scale,
@@ -277,10 +248,7 @@ def _warn_of_noise(patch: Map, depth: Map, rim: np.ndarray, scale: float, relief
 def border(on: Tensor, covered: Tensor) -> Tensor:
     """The pixels along a mask's border that a patch is matched over; see `match_border`.
 
-    Args:
-        on, covered: bool `[H, W]`: where the patch is put in, and where there is one.
-
-    Returns: bool `[H, W]`.
+    All are bool `[H, W]`: `on` is where the patch is put in, `covered` where there is one.
     """
     window = np.ones((2 * BORDER + 1, 2 * BORDER + 1), np.uint8)
     mask, patch = on.cpu().numpy(), covered.cpu().numpy()

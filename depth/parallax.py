@@ -3,11 +3,11 @@
 A point of depth d (disparity) moves across the image in proportion to d when the camera moves
 sideways, and away from the middle when it moves forward. The far (0) stands still.
 
-Every pixel of a new view looks for the point that it sees as relief mapping does: along the line on
-which that point must lie, from near to far, until it meets the surface (Policarpo et al. 2005,
-"Real-Time Relief Mapping on Arbitrary Polygonal Surfaces", section 4). The first hit is the nearest
-one, so it hides what is behind it. Where the surface would be drawn out like rubber, between a near
-thing and what it hid, is a hole, filled from the farther side. Beyond the image its edge goes on.
+The point that a pixel of a new view shows is searched as in relief mapping: along the line on which
+it must lie, from near to far, until the line meets the surface (Policarpo et al. 2005, "Real-Time
+Relief Mapping on Arbitrary Polygonal Surfaces", section 4). The first hit is the nearest one, so it
+hides what is behind it. Where the surface would be drawn out, between a near thing and what it hid,
+is a hole, filled from the farther side. Beyond the image its edge goes on.
 """
 
 import math
@@ -63,46 +63,35 @@ def camera_path(move: Move, frames: int) -> list[Camera]:
 def widen(depth: Tensor, pixels: int) -> Tensor:
     """Near things widened by that many pixels on every side, `[H, W]`.
 
-    The soft edges of an estimated map run inside of the outlines in the image; widened, the
-    outline moves with its thing, and nothing of it stays behind to be smeared into the hole.
+    An estimated map's soft edges run inside of the image's outlines; widened, the outline moves
+    with its thing, and nothing of it stays behind to be smeared into the hole.
     """
     return _largest(depth, pixels) if pixels else depth
 
 
 def view(image: Tensor, depth: Tensor, camera: Camera, strength: float) -> Tensor:
-    """What the moved camera sees.
+    """The moved camera's view of an image and its depth `[H, W]` in 0..1: float32 `[H, W, 3]`.
 
-    Args:
-        image: float32 `[H, W, 3]`.
-        depth: `[H, W]` in 0..1.
-        camera: where it is; at (0, 0, 0), as with strength 0, the image comes back bit for bit.
-        strength: pixels by which a point of depth 1 moves for a camera at 1; forward, that is at
-            the middle of the longer sides' ends.
-
-    Returns: float32 `[H, W, 3]`, within the image's own values.
-
-    Raises:
-        ValueError: the strength or a coordinate of the camera is not finite.
+    `strength` is by how many pixels a point of depth 1 moves for a camera at 1; forward, that is
+    at the middle of the longer sides' ends. Without a move the image comes back bit for bit.
     """
     check_numbers(strength=strength, **camera._asdict())
     if not strength or not any(camera):
         return image.clone()
     motion = _motion(depth, camera, strength)
-    return _seen(image, depth.to(image), motion, strength * math.hypot(*camera))
+    return _rendered(image, depth.to(image), motion, strength * math.hypot(*camera))
 
 
 class _Motion(NamedTuple):
     """How the move shifts points: the point at `q` with depth d comes to lie at `q + shift(q) · d`.
 
-    source: from depths `[H, W]`, or one for all pixels, to where points of such depths come from,
-        `[H, W, 2]`: x, y, each from -1 to 1 across the image.
-    here: `[H, W, 2]`, every pixel's own place.
-    shift: `[H, W, 2]` at every pixel, for depth 1.
+    `source` gives for depths `[H, W]`, or one for all pixels, where points of such depths come
+    from: `[H, W, 2]`, x, y, each from -1 to 1 across the image.
     """
 
     source: Callable[[Tensor], Tensor]
-    here: Tensor
-    shift: Tensor
+    here: Tensor  # [H, W, 2], every pixel's own place
+    shift: Tensor  # [H, W, 2] at every pixel, for depth 1
 
 
 def _motion(depth: Tensor, camera: Camera, strength: float) -> _Motion:
@@ -126,7 +115,7 @@ def _motion(depth: Tensor, camera: Camera, strength: float) -> _Motion:
     return _Motion(source, here, across + zoom * from_middle)
 
 
-def _seen(image: Tensor, depth: Tensor, motion: _Motion, reach: float) -> Tensor:
+def _rendered(image: Tensor, depth: Tensor, motion: _Motion, reach: float) -> Tensor:
     """The view; `reach` is how far anything moves, in pixels."""
     met = _meet(depth, motion.source, steps=max(1, math.ceil(abs(reach) * STEPS_A_PIXEL)))
     source = motion.source(met)
@@ -160,19 +149,14 @@ def _meet(depth: Tensor, source: Callable[[Tensor], Tensor], steps: int) -> Tens
 
 
 def _ends(depth: Tensor, shift: Tensor) -> Tensor:
-    """The pixels that near things end with, bool `[H, W]`: torn off from what is farther.
-
-    Of a slope that is drawn out, only the near end: nothing beside it is torn off in front of it.
-    """
+    """The pixels that near things end with, bool `[H, W]`: of a torn slope only the near end."""
     length, torn = shift.abs().amax(dim=-1), STRETCH - 1
     is_near = (_largest(depth, 1) - depth) * length <= torn
     return is_near & ((depth + _largest(-depth, 1)) * length > torn)
 
 
 def _torn(depth: Tensor, shift: Tensor, ends: Tensor, source: Tensor) -> Tensor:
-    """Where the surface is drawn out too far, bool `[H, W]`: depth falls or rises along the shift
-    by so much that neighbours come to lie more than `STRETCH` pixels apart. It tears beside `ends`.
-    """
+    """Where neighbours come to lie over `STRETCH` pixels apart, bool `[H, W]`; not at `ends`."""
     padded = F.pad(depth[None, None], (1, 1, 1, 1), mode="replicate")[0, 0]
     across = torch.maximum(
         (padded[1:-1, 2:] - depth) * shift[..., 0], (depth - padded[1:-1, :-2]) * shift[..., 0]
@@ -196,8 +180,7 @@ def _put_ends(
 ) -> None:
     """Put the pixels that near things end with to where they move, into the last three.
 
-    From the middle of such a pixel on the surface is torn, and the search may step over what is one
-    pixel wide; so they are moved one by one.
+    They are moved one by one, as the search may step over what is one pixel wide.
     """
     depths = depth[ends]
     moved = motion.here[ends] + motion.shift[ends] * depths.unsqueeze(-1)
@@ -221,8 +204,8 @@ def _filled(seen: Tensor, known: Tensor, depth: Tensor, reach: int) -> Tensor:
     far = -_largest_around((-depth).where(known, -1.0), radius)
     near = _largest_around(depth.where(known, 0.0), radius)
     is_far = depth <= far + FARTHER * (near - far)
-    # At the rim of a tear near and far are mixed: no colours to fill with, and on the far side no
-    # colours to keep.
+    # At the rim of a tear near and far are mixed: its colours fill nothing, and are not kept on the
+    # far side.
     rim = _largest((~known).to(depth), 1) > 0
     beside = _largest_around((~known).to(depth), radius) > 0
     lends = known & ~rim & (is_far | ~beside)
@@ -252,5 +235,9 @@ def _largest_around(values: Tensor, radius: int) -> Tensor:
 
 def _sample(planes: Tensor, source: Tensor) -> Tensor:
     """Planes `[C, H, W]` at places `[H, W, 2]`, bilinearly; their edges go on outside."""
-    options = {"mode": "bilinear", "padding_mode": "border", "align_corners": False}
-    return F.grid_sample(planes.unsqueeze(0), source.unsqueeze(0), **options)[0]
+    return F.grid_sample(
+        *(planes.unsqueeze(0), source.unsqueeze(0)),
+        mode="bilinear",
+        padding_mode="border",
+        align_corners=False,
+    )[0]

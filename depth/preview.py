@@ -1,7 +1,7 @@
-"""A depth map as a person can judge it: in colours, a histogram, as the model sees it, in words.
+"""A depth map as a person can judge it: in colours, a histogram, the UNet's channel, in words.
 
-What is said about a map are hints, not verdicts. The numbers behind them are our own choice, made
-so that maps from MiDaS and careful paintings raise none.
+The words are hints, not verdicts. The thresholds behind them are our own choice, made so that maps
+from MiDaS and careful paintings raise none.
 """
 
 from collections.abc import Sequence
@@ -31,18 +31,16 @@ FONT_SIZE = 14
 
 
 def examine(depth: Tensor) -> list[str]:
-    """What is conspicuous about a map `[H, W]`, a sentence each; none when nothing is.
+    """What is conspicuous about a map `[H, W]`, a sentence each.
 
     Pixels without a value and values outside 0..1; flatness; ends that many pixels share, as
     clipping leaves them; a bottom that is farther than the top, as in an inverted map.
-
-    Raises:
-        ValueError: another rank, an empty map, or one without any finite pixel.
+    Raises ValueError: another rank, an empty map, or one without any finite pixel.
     """
     if depth.ndim != 2 or not depth.numel() or not depth.isfinite().any():
         raise ValueError(
-            f"The depth map has shape {tuple(depth.shape)} and {int(depth.isfinite().sum())} "
-            "finite pixels; expected [height, width] with one or more."
+            f"the depth map has shape {tuple(depth.shape)} and {int(depth.isfinite().sum())} "
+            "finite pixels; expected [height, width] with one or more"
         )
     known = _known(depth)
     low, high = known.min().item(), known.max().item()
@@ -70,13 +68,11 @@ def examine_channel(channel: Tensor) -> list[str]:
 def sheet(
     depth: Tensor, channel: Tensor, colours: ColourMap, notes: Sequence[str], size: int
 ) -> Tensor:
-    """One page: the map in colours, what the model sees, histogram with legend, notes.
+    """One page: the map in colours, the UNet's fifth channel, histogram with legend, notes.
 
     Args:
         depth: `[H, W]`, finite; what is outside 0..1 gets the end's colour.
-        channel: `[h, w]`, the UNet's fifth channel, -1..1; shown from black to white.
-        colours: how the map is painted.
-        notes: written below.
+        channel: `[h, w]`, -1..1; shown from black to white.
         size: of the longer side of both images, in pixels.
 
     Returns: float32 `[H', W', 3]`, 0..1; its width depends on the map's shape and on `size` only.
@@ -124,8 +120,7 @@ def _strange_values(depth: Tensor, low: float, high: float) -> list[str]:
     if low < 0 or high > 1:
         notes.append(
             f"the depths run from {low:.3g} to {high:.3g}, a depth map from 0 to 1: files of 8 and "
-            "16 bits cannot hold that. Convert Depth with its unit 'disparity, any range' "
-            "stretches it."
+            "16 bits cannot hold that. Convert it from 'disparity, any range' to 0..1."
         )
     return notes
 
@@ -165,11 +160,11 @@ def _inversion(depth: Tensor, low: float, high: float) -> str:
     if not top.numel() or not bottom.numel():
         return ""
     means = (part.mean(dtype=torch.float64).item() for part in (top, bottom))
-    top, bottom = ((mean - low) / (high - low) for mean in means)
-    if top - bottom < TILT:
+    above, below = ((mean - low) / (high - low) for mean in means)
+    if above - below < TILT:
         return ""
     return (
-        f"the bottom third is farther ({bottom:.2f}) than the top third ({top:.2f}); in most "
+        f"the bottom third is farther ({below:.2f}) than the top third ({above:.2f}); in most "
         "images it is nearer. If nearer parts are the darker ones here, invert the map."
     )
 

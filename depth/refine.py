@@ -1,8 +1,8 @@
 """Depth maps whose edges follow their photographs, at the photographs' size.
 
 An estimated or enlarged map has blurred edges. Pixels in the middle of such a slope belong to
-neither side; so both filters in here trust the flat parts more than the slopes, and let each pixel
-take the depth of those around it that look like it.
+neither side; so both filters in here give slopes less weight than flat parts, and each pixel the
+depth of those around it that look like it.
 """
 
 import logging
@@ -52,19 +52,13 @@ def refine(
     twentieth of the image's shorter side a warning says so.
 
     Args:
-        depth: `[N, h, w]` in 0..1, finite, of any size with the image's shape; N = 1 or a divisor
-            of B.
+        depth: `[N, h, w]` in 0..1, finite, of any size with the image's shape; N divides B.
         image: `[B, H, W, 3]` in 0..1.
-        method: which filter.
         radius: how far edges may move, in pixels of the image, but at least one pixel of the
             map as it comes; 0: they do not move.
         tolerance: difference of brightness, 0..1, that counts as an edge of the photograph; > 0.
 
     Returns: `[B, H, W]` in 0..1.
-
-    Raises:
-        ValueError: the map has another shape than the image, their numbers do not fit, the
-            radius is below 0 or the tolerance not above it, or one of them is not finite.
     """
     check_numbers(tolerance=tolerance)
     check_numbers(low=0, radius=radius)
@@ -76,8 +70,10 @@ def refine(
     _warn_if_wide(radius, image)
     reach = max(1.0, radius, image.shape[1] / depth.shape[1])
 
-    def snapped(part: Map, seen: np.ndarray) -> Map:
-        brightness = cv2.transform(seen, np.float32([LUMA]))
+    luma = np.array([LUMA], np.float32)
+
+    def snapped(part: Map, colours: np.ndarray) -> Map:
+        brightness = cv2.transform(colours, luma)
         return _refined(part, brightness, method, reach, tolerance)
 
     refined = per_map(snapped, whole, image, halo=_halo(method, reach))
@@ -88,9 +84,9 @@ def _warn_if_wide(radius: float, image: Tensor) -> None:
     widest = WIDEST * min(image.shape[1:3])
     if radius > widest:
         log.warning(
-            "Refine Depth Edges: a radius of %g pixels is wide for an image whose shorter side "
-            "has %d: depths run into each other and the photo's texture gets into the map. "
-            "Choose about the width of the map's blurred edges, %.0f at the most",
+            "a radius of %g pixels is wide for an image whose shorter side has %d: depths run into "
+            "each other and the photo's texture gets into the map; choose about the width of the "
+            "map's blurred edges, %.0f at the most",
             radius,
             min(image.shape[1:3]),
             widest,
@@ -133,6 +129,6 @@ def _halo(method: Method, reach: float) -> int:
 def _rise(depth: Map, radius: int) -> Map:
     """Nearest minus farthest depth of the square window around every pixel."""
     window = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
-    nearest = cv2.dilate(depth, window)
+    nearest: np.ndarray = cv2.dilate(depth, window)
     nearest -= cv2.erode(depth, window)
     return nearest

@@ -1,113 +1,95 @@
-"""Depth of a large image from overlapping parts, each fitted to one look at the whole.
+"""Depth of a large image from overlapping tiles, each fitted to a map of the whole.
 
-A network sees an image at a few hundred pixels. Looking at parts as well shows finer detail, but
-every part comes back with a scale and a shift of its own; both are found by least squares against
-the whole's map, as Miangoleh et al. do ("Boosting Monocular Depth Estimation Models to
-High-Resolution via Content-Adaptive Multi-Resolution Merging", 2021, arXiv:2105.14021). A part that
-shows half a wall knows nothing of where the wall stands, whatever its scale: so only detail is
-taken from the parts, and what is wide stays the whole's.
+A network works at a few hundred pixels. Passing tiles through it as well gives finer detail, but
+every tile's map has a scale and a shift of its own; both are found by least squares against the
+whole's map, as Miangoleh et al. do ("Boosting Monocular Depth Estimation Models to
+High-Resolution via Content-Adaptive Multi-Resolution Merging", 2021, arXiv:2105.14021). Half a wall
+does not tell where the wall stands, whatever its scale: so only detail is taken from the tiles, and
+low frequencies stay the whole's.
 """
 
 import math
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..images.crop import Box
 from .filters import gaussian, per_map
 
 OVERLAP = 0.25  # of a tile's side: what it shares with the next one, at the least
 LEAST = 16  # pixels to a side of a tile
-COARSE = 24  # fields to a side by which a part is compared with the whole
-LEVEL = 1 / 16  # of its side: where the map is smooth over more than that, a tile has no say
-CERTAIN = 1e-6  # of the whole's variance: a part with less has no depth to be fitted by
+COARSE = 24  # fields to a side by which a tile is compared with the whole
+LEVEL = 1 / 16  # of a tile's side: the blur that separates low frequencies from detail
+CERTAIN = 1e-6  # of the whole's variance: a tile with less has no depth to be fitted by
 
 
-class Tile(NamedTuple):
-    """A part of an image, in pixels; the ends are not in it."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    def cut(self, pixels: Tensor) -> Tensor:
-        """The part of `[…, H, W]`."""
-        return pixels[..., self.top : self.bottom, self.left : self.right]
-
-
-def tiles_of(height: int, width: int, number: int) -> list[Tile]:
+def tiles_of(height: int, width: int, number: int) -> list[Box]:
     """Overlapping squares that cover an image, `number` of them along its shorter side.
 
     The longer side gets as many as it takes for them to overlap as much.
-
-    Raises:
-        ValueError: a number below 1, or so many that a tile would have less than 16 pixels.
+    Raises ValueError for a number below 1, or one that makes tiles of less than 16 pixels.
     """
     shorter = min(height, width)
     if number < 1:
-        raise ValueError(f"{number} tiles along the shorter side; it must be 1 or more.")
+        raise ValueError(f"{number} tiles along the shorter side; expected 1 or more")
     side = math.ceil(shorter / (number - (number - 1) * OVERLAP))
     if side < LEAST:
         raise ValueError(
-            f"{number} tiles along {shorter} pixels are {side} pixels each, and would show "
-            f"nothing; use fewer, so that they are {LEAST} or more."
+            f"{number} tiles along {shorter} pixels are {side} pixels each; expected {LEAST} or "
+            "more, use fewer tiles"
         )
     rows, columns = _spans(height, side), _spans(width, side)
-    return [Tile(*row, *column) for row in rows for column in columns]
+    return [Box(top, left, high, wide) for top, high in rows for left, wide in columns]
 
 
 def _spans(length: int, side: int) -> list[tuple[int, int]]:
-    """Evenly spread spans of `side` that cover `length` and overlap by OVERLAP or more."""
+    """Start and length of even spans of `side` that cover `length` and overlap by OVERLAP."""
     if length <= side:
         return [(0, length)]
     step = side * (1 - OVERLAP)
     last = math.ceil((length - side) / step - 1e-9)
     starts = [round(index * (length - side) / last) for index in range(last + 1)]
-    return [(start, start + side) for start in starts]
+    return [(start, side) for start in starts]
 
 
 class Mosaic:
-    """Adds the detail of tiles to one look at the whole; memory does not grow with their number.
+    """Adds the detail of tiles to the whole image's disparity `[1, H, W]`.
 
-    Attributes:
-        skipped: tiles left out, because nothing in them goes with the whole's map; there the
-            whole's stays.
+    Memory does not grow with the number of tiles.
     """
 
     def __init__(self, whole: Tensor) -> None:
-        """`whole` is the disparity `[H, W]` of one look at the whole image."""
-        self.skipped = 0
+        self.skipped = 0  # tiles that agree with the whole's map in nothing; there it stays
         self._whole = whole
         self._certain = CERTAIN * whole.var().item()
         self._sum = torch.zeros_like(whole)
         self._weight = torch.zeros_like(whole)
 
-    def add(self, tile: Tile, disparity: Tensor) -> None:
-        """One tile's disparity `[h, w]`, of the tile's size and any scale and shift."""
-        target = tile.cut(self._whole)
+    def add(self, tile: Box, disparity: Tensor) -> None:
+        """One tile's disparity `[1, h, w]`, of the tile's size and any scale and shift."""
+        target = tile.of(self._whole)
         fit = _scale_and_shift(disparity, target, self._certain)
         self.skipped += fit is None
-        weight = _fading(tile, *self._whole.shape).to(target)
-        tile.cut(self._weight).add_(weight)
+        weight = _fading(tile, *self._whole.shape[1:]).to(target)
+        tile.of(self._weight).add_(weight)
         if fit is None:
             return
         change = fit[0] * disparity + fit[1] - target
-        wide = LEVEL * max(change.shape)
-        change -= per_map(lambda one: gaussian(one, wide), change.unsqueeze(0))[0]
-        tile.cut(self._sum).addcmul_(weight, change)
+        wide = LEVEL * max(change.shape[1:])
+        change -= per_map(lambda one: gaussian(one, wide), change)
+        tile.of(self._sum).addcmul_(weight, change)
 
     def result(self) -> Tensor:
-        """The disparity `[H, W]`, once all the tiles are there."""
+        """The disparity `[1, H, W]`, once all the tiles are there."""
         return self._whole + self._sum / self._weight
 
 
 def _scale_and_shift(found: Tensor, target: Tensor, certain: float) -> tuple[float, float] | None:
     """The a > 0 and b that bring a·found + b nearest to the target; None if none do.
 
-    None too where the target is flat: whatever a tile shows there, its size is unknown. Both are
-    made coarse first: detail that the target cannot have would make a too small.
+    None too where the target is flat, which tells no scale. Both are made coarse first: detail
+    that the target cannot have would make a too small.
     """
     found, target = _coarse(found), _coarse(target)
     centred = found - found.mean()
@@ -120,15 +102,15 @@ def _scale_and_shift(found: Tensor, target: Tensor, certain: float) -> tuple[flo
 
 
 def _coarse(values: Tensor) -> Tensor:
-    """`[h, w]` averaged to COARSE × COARSE fields, in float64."""
-    size = [min(side, COARSE) for side in values.shape]
-    return F.adaptive_avg_pool2d(values.double()[None], size)[0]
+    """`[1, h, w]` averaged to COARSE × COARSE fields, in float64."""
+    _, height, width = values.shape
+    return F.adaptive_avg_pool2d(values.double(), (min(height, COARSE), min(width, COARSE)))
 
 
-def _fading(tile: Tile, height: int, width: int) -> Tensor:
+def _fading(tile: Box, height: int, width: int) -> Tensor:
     """A tile's weights `[h, w]`: 1 inside, falling to nearly 0 where other tiles take over."""
-    rows = _ramp(tile.bottom - tile.top, tile.top > 0, tile.bottom < height)
-    columns = _ramp(tile.right - tile.left, tile.left > 0, tile.right < width)
+    rows = _ramp(tile.height, tile.top > 0, tile.top + tile.height < height)
+    columns = _ramp(tile.width, tile.left > 0, tile.left + tile.width < width)
     return rows[:, None] * columns
 
 
@@ -140,5 +122,5 @@ def _ramp(side: int, fades_in: bool, fades_out: bool) -> Tensor:
         weight = weight.minimum(distance / fade)
     if fades_out:
         weight = weight.minimum(distance.flip(0) / fade)
-    # A smooth step has no kink where a fade ends, which would be seen as a line.
+    # A smooth step has no kink where a fade ends, which would show as a line.
     return weight * weight * (3 - 2 * weight)

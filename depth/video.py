@@ -1,6 +1,6 @@
-"""Depth of the frames of a video: steady over time, and on one scale.
+"""Depth of the frames of a video: smoothed over time, and on one scale.
 
-Both work in the tensor that they are given, so that the maps of a long clip are in memory once.
+Both work in the tensor that they are given, so that the maps of a long video are in memory once.
 """
 
 import math
@@ -16,10 +16,10 @@ from .convention import resize
 
 Each = Callable[[Sequence], Iterable]  # hands out a list's entries, for progress and cancelling
 
-SAME_COLOUR = 0.1  # of the range 0..1; where a pixel changes by more, something else has come
+SAME_COLOUR = 0.1  # of the range 0..1: by how much a pixel of the same thing changes
 
 
-def steady(disparity: Tensor, frames: Tensor, sigma: float, each: Each = iter) -> None:
+def smooth_over_time(disparity: Tensor, frames: Tensor, sigma: float, each: Each = iter) -> None:
     """Average every frame's map with its neighbours in time, where the image stays the same.
 
     A bilateral filter over time (Tomasi and Manduchi, "Bilateral Filtering for Gray and Color
@@ -28,18 +28,16 @@ def steady(disparity: Tensor, frames: Tensor, sigma: float, each: Each = iter) -
     their size, of three sigma before and after.
 
     Args:
-        disparity: `[B, h, w]`, a frame after the other; changed in place.
+        disparity: `[B, h, w]`, in the frames' order; changed in place.
         frames: the images, `[B, 3, H, W]` in 0..1, of any size.
-        sigma: of the time, in frames; 0 changes nothing.
+        sigma: in frames, ≥ 0; 0 changes nothing.
         each: wraps the frames' indices.
-
-    Raises:
-        ValueError: a sigma that is negative or not finite, or numbers of frames that do not agree.
     """
     check_numbers(low=0, smooth=sigma)
     if len(frames) != len(disparity):
         raise ValueError(
-            f"{tuple(disparity.shape)} depth maps and {tuple(frames.shape)} frames do not agree."
+            f"{len(disparity)} depth maps and {len(frames)} frames do not agree; expected a map "
+            "for each frame"
         )
     if sigma == 0:
         return
@@ -59,7 +57,7 @@ def steady(disparity: Tensor, frames: Tensor, sigma: float, each: Each = iter) -
 
 
 def _average(window: dict[int, tuple[Tensor, Tensor]], at: int, sigma: float) -> Tensor:
-    """The steady map of one frame, of the maps `[h, w]` and images `[3, h, w]` around it."""
+    """The smoothed map of one frame, of the maps `[h, w]` and images `[3, h, w]` around it."""
     total = weights = torch.zeros(())
     for index, (disparity, image) in window.items():
         change = (image - window[at][1]).square().mean(dim=0)  # CHW -> HW
@@ -69,14 +67,10 @@ def _average(window: dict[int, tuple[Tensor, Tensor]], at: int, sigma: float) ->
 
 
 def on_one_scale(disparity: Tensor, height: int, width: int, each: Each = iter) -> Tensor:
-    """Bring `[B, h, w]` to `[B, height, width]`, cubic, and all of it to 0..1 by one range.
+    """Bring `[B, h, w]` to `[B, height, width]`, bicubic, and all of it to 0..1 by one range.
 
-    A clip without any depth in it becomes 0 everywhere.
-
-    Args:
-        disparity: changed in place; of the wanted size it becomes the result.
-        height, width: in pixels.
-        each: wraps the maps' indices, if they are resized.
+    A video without any depth becomes 0 everywhere. `disparity` is changed in place, and is the
+    result if it has the wanted size; `each` wraps the maps' indices, if they are resized.
     """
     low, high = disparity.aminmax()
     if low == high:

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from ..sampling.depth_channel import Conditioning, DepthCondition, find_depth
+from ..sampling.depth_channel import Conditioning, DepthCondition
 from ..sampling.latents import MaskRule, fit_mask, repainted_at
+from .conditioning import required_depth
 from .samplers import (
     SAMPLERS,
     SIGMA_MAX,
@@ -435,7 +436,7 @@ def _prompt(
         weight = box.of(_to_batch(mask, batch)) * values.get("mask_strength", 1.0)
     return _Prompt(
         context=_to_batch(context.to(x.device), batch),
-        depth=channel(find_depth(values, which)),
+        depth=channel(required_depth(values, which)),
         area=area,
         box=box,
         weight=weight * values.get("strength", 1.0),

@@ -34,7 +34,7 @@ from ..checkpoints.files.weights import SafetensorsFile, TensorInfo
 from ..checkpoints.identify.diagnosis import Part
 from ..checkpoints.source import find_folder, folder_names
 from ..depth.networks.model_files import FOLDERS, SUFFIXES, find_model, model_names
-from ..sampling.depth_channel import find_depth
+from ..engine.conditioning import required_depth
 from ..sampling.latents import MaskRule, repainted_at
 
 Model = comfy.model_patcher.ModelPatcher
@@ -53,7 +53,7 @@ class SD2DepthModel(comfy.model_base.BaseModel):
         its kind (`prompt_type`: positive or negative) as keywords, and crops the result to the
         conditioning's area. Raises MissingDepthError for a conditioning without a depth map.
         """
-        depth = find_depth(kwargs, kwargs["prompt_type"])
+        depth = required_depth(kwargs, kwargs["prompt_type"])
         batch, _, height, width = kwargs["noise"].shape
         return depth.channel(batch, height, width).to(kwargs["device"])
 

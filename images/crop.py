@@ -24,6 +24,14 @@ MULTIPLE = 64  # of the working size: the UNet's coarsest level is 1/64 of the i
 LONGEST = 2  # times the short side: beyond it the model repeats itself
 
 
+class HasAlpha(ValueError):  # noqa: N818 - names what the image has
+    """An image with transparency where RGB was expected."""
+
+
+class OtherImage(ValueError):  # noqa: N818 - names what the result is
+    """A result that cannot be what became of a cropped image."""
+
+
 class Fit(str, Enum):
     """How an image of any shape becomes one whose sides are multiples of 64."""
 
@@ -49,9 +57,9 @@ class Box(NamedTuple):
         if part is None:
             raise ValueError(
                 f"the {what} of {self.width} x {self.height} pixels at x {self.left}, y {self.top} "
-                f"lies outside of the image of {width} x {height}: nothing of it can be seen. "
-                f"Move it: x from {1 - self.width} to {width - 1} and y from {1 - self.height} to "
-                f"{height - 1} reach into the image"
+                f"lies outside of the image of {width} x {height}; move it: x from "
+                f"{1 - self.width} to {width - 1} and y from {1 - self.height} to {height - 1} "
+                "reach into the image"
             )
         return part
 
@@ -64,7 +72,7 @@ class Box(NamedTuple):
         columns = min(self.left + self.width, other.left + other.width) - left
         return Box(top, left, rows, columns) if rows > 0 and columns > 0 else None
 
-    def seen_from(self, box: "Box") -> "Box":
+    def relative_to(self, box: "Box") -> "Box":
         """The same place, counted from the other box's corner."""
         return self._replace(top=self.top - box.top, left=self.left - box.left)
 
@@ -80,19 +88,12 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Stitch:
-    """What the SD2DEPTH_STITCH socket carries: where a cropped image came from.
+    """Where a cropped image came from."""
 
-    Attributes:
-        source: [B, H, W, C], the image as it was.
-        mask: [B, H, W] in 0..1, 0 where the source stays as it is.
-        box: the part that was cut out.
-        cropped: [B, h, w, C], what was cut out, at the working size.
-    """
-
-    source: Tensor
-    mask: Tensor
-    box: Box
-    cropped: Tensor
+    source: Tensor  # [B, H, W, C], the image as it was
+    mask: Tensor  # [B, H, W] in 0..1, 0 where the source stays as it is
+    box: Box  # the part that was cut out
+    cropped: Tensor  # [B, h, w, C], what was cut out, at the working size
 
     def paste(self, result: Tensor, feather: float = 0.0) -> Tensor:
         """Put results back into their images.
@@ -107,20 +108,18 @@ class Stitch:
             feather: pixels of the source; fewer in a patch of the mask that is too small.
 
         Returns: [N, H, W, C], float32.
-
-        Raises ValueError for a result of another shape or batch.
         """
         self._check(result)
         result = result.to(self.source)
         repeats = len(result) // len(self.source)
         whole = self.source.repeat(repeats, 1, 1, 1)
         if not self.mask.any():
-            log.warning("Stitch: the mask is empty, the source image comes back unchanged")
+            log.warning("the mask is empty: the source image comes back unchanged")
             return whole
-        place = self.box.inside(*whole.shape[1:3])
-        window = place.seen_from(self.box)
+        place = self.box.inside(whole.shape[1], whole.shape[2])
+        window = place.relative_to(self.box)
         painted = window.of(resize_image(result, self.box.height, self.box.width))
-        # How much grey changes is the sampler's doing; here it is inside the mask like white.
+        # How much grey changes is the sampler's matter; here it is inside the mask like white.
         alpha = place.of(fade_inward((self.mask > 0).to(whole), feather)).repeat(repeats, 1, 1)
         worked_on = (alpha > 0) & window.of(self._changed(result))
         before = place.of(whole)
@@ -131,15 +130,14 @@ class Stitch:
     def _check(self, result: Tensor) -> None:
         height, width, channels = self.cropped.shape[1:]
         if result.ndim != 4 or result.shape[3] != channels or result.numel() == 0:
-            raise ValueError(
+            raise OtherImage(
                 f"the result has shape {list(result.shape)}; expected [batch, {height}, {width}, "
-                f"{channels}], the image that Crop for Inpainting or Prepare Image gave"
+                f"{channels}], as the cropped image"
             )
-        if not same_aspect(*result.shape[1:3], height, width):
-            raise ValueError(
+        if not same_aspect(result.shape[1:3], (height, width)):
+            raise OtherImage(
                 f"the result has {result.shape[2]} x {result.shape[1]} pixels; expected {width} x "
-                f"{height}, or that enlarged in both directions alike: connect what VAE Decode "
-                "gives"
+                f"{height}, or that enlarged in both directions alike"
             )
         check_finite(result)
         if len(result) % len(self.source):
@@ -164,17 +162,12 @@ class Stitch:
 def crop(image: Tensor, mask: Tensor, box: Box, height: int, width: int) -> tuple[Tensor, Stitch]:
     """Cut a box out of images at a working size; where it reaches beyond, edges go on.
 
-    Args:
-        image: [B, H, W, C]. mask: [B, H, W]; only what of it lies in the box counts.
-        box: what to cut out.
-        height, width: the working size in pixels.
+    Of the image [B, H, W, C] and the mask [B, H, W] only what lies in the box counts.
 
     Returns: [B, height, width, C], and the way back.
-
-    Raises ValueError when the box lies outside of the image.
     """
     cropped = resize_image(cut(image, box), height, width)
-    place = box.inside(*image.shape[1:3])
+    place = box.inside(image.shape[1], image.shape[2])
     only_here = torch.zeros_like(mask)
     place.of(only_here)[...] = place.of(mask)
     return cropped, Stitch(image, only_here, box, cropped)
@@ -191,16 +184,11 @@ def cut(t: Tensor, box: Box) -> Tensor:
 
 
 def check_image(image: Tensor) -> Tensor:
-    """The images in float32, as ComfyUI's IMAGE is.
-
-    Raises ValueError for another layout than [B, H, W, 3].
-    """
+    """The images in float32; raises ValueError for another layout than [B, H, W, 3]."""
     if image.ndim != 4 or image.shape[3] != 3 or image.numel() == 0:
         is_rgba = image.ndim == 4 and image.shape[3] == 4
-        remedy = ". Take its alpha channel off first (Split Image with Alpha)" if is_rgba else ""
-        raise ValueError(
-            f"the image has shape {list(image.shape)}; expected RGB, [batch, height, width, "
-            f"3]{remedy}"
+        raise (HasAlpha if is_rgba else ValueError)(
+            f"the image has shape {list(image.shape)}; expected RGB, [batch, height, width, 3]"
         )
     if not image.is_floating_point():
         raise ValueError(f"the image has type {image.dtype}; expected floats from 0 to 1")
@@ -213,8 +201,8 @@ def check_finite(image: Tensor) -> None:
     bad = int((~image.isfinite()).sum())
     if bad:
         raise ValueError(
-            f"the image holds {bad} NaN or infinite values; look at what made it, e.g. a VAE or "
-            "a model that ran in half precision"
+            f"the image holds {bad} NaN or infinite values; check what made it, e.g. a VAE or a "
+            "model that ran in half precision"
         )
 
 
@@ -239,13 +227,8 @@ def resize_map(t: Tensor, height: int, width: int) -> Tensor:
 def resize_window(t: Tensor, height: int, width: int, window: Box) -> Tensor:
     """The window of `resize_map(t, height, width)`, [B, window height, window width].
 
-    Where the map grows, nothing else is computed: memory goes with the window, not with the size
-    that the whole would have.
-
-    Args:
-        t: [B, H, W].
-        height, width: of the whole.
-        window: the part that is wanted, in pixels of the whole; it must lie inside.
+    Where the map [B, H, W] grows, memory goes with the window, not with the size that the whole
+    would have. The window counts in pixels of the whole and lies inside.
     """
     if t.shape[1:] == (height, width):
         return window.of(t)
@@ -294,15 +277,10 @@ def mask_box(mask: Tensor, padding: int, short: int) -> tuple[Box, int, int]:
     """The box around what a mask covers in any image of a batch, and its working size.
 
     The box gets `padding` pixels on every side, and more in one direction until its shape is that
-    of the working size. It stays inside the image where it can. An empty mask gives the whole
-    image; a warning says so.
+    of the working size. It stays inside the image where it can. An empty mask [B, H, W] gives the
+    whole image; a warning says so.
 
-    Args:
-        mask: [B, H, W].
-        padding: pixels of the image.
-        short: the working size's short side, a multiple of 64.
-
-    Returns: box, height and width of the working size.
+    Returns: box, height and width of the working size, whose short side is `short`.
     """
     height, width = mask.shape[1:]
     part = bounds(mask)
@@ -325,13 +303,7 @@ def bounds(mask: Tensor) -> Box | None:
 
 
 def frame_box(height: int, width: int, short: int, fit: Fit) -> tuple[Box, int, int]:
-    """The box that makes a whole image the model's size, and that size.
-
-    Args:
-        height, width: of the image.
-        short: the working size's short side, a multiple of 64.
-        fit: what happens to the rest of the image.
-    """
+    """The box that makes a whole image the model's size, and that size; see `mask_box`."""
     work = working_size(height, width, short)
     _warn_if_long(height, width, *work)
     whole = Box(0, 0, height, width)
@@ -349,8 +321,7 @@ def _warn_if_long(height: int, width: int, rows: int, columns: int) -> None:
         log.warning(
             "a part of %d x %d pixels becomes %d x %d: the long side is at most %d times the "
             "short one",
-            *(width, height, columns, rows),
-            LONGEST,
+            *(width, height, columns, rows, LONGEST),
         )
 
 

@@ -14,9 +14,7 @@ from ..disk import written_whole
 def write_image(path: Path, image: Tensor, text: Mapping[str, str] | None = None) -> None:
     """Write `[H, W, 3]`, 0..1, to an RGB PNG of 8 bits, with `text` entries inside.
 
-    Raises:
-        ValueError: another shape, or values outside 0..1.
-        OSError: the folder is missing or cannot be written.
+    Raises ValueError for another shape or values, and OSError.
     """
     if image.ndim != 3 or image.shape[-1] != 3 or image.numel() == 0:
         raise ValueError(f"the image has shape {list(image.shape)}; expected [height, width, 3]")

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from .crop import Box, bounds
+from .crop import bounds
 
 # Averagings of every level of a filled hole, so that it joins its border without a step.
 SMOOTHING = 4
@@ -17,12 +17,7 @@ def fill_holes(values: Tensor, known: Tensor) -> Tensor:
 
     Args:
         values: float `[B, C, H, W]`; finite, also in the holes.
-        known: bool `[B, 1, H, W]`, with a known pixel in every image of the batch.
-
-    Returns: `[B, C, H, W]`.
-
-    Raises:
-        ValueError: an image has no known pixel at all.
+        known: bool `[B, 1, H, W]`, with a known pixel in every image; ValueError without one.
     """
     empty = (~known.flatten(1).any(dim=1)).nonzero().flatten().tolist()
     if empty:
@@ -42,16 +37,16 @@ def _push_pull(values: Tensor, weights: Tensor) -> Tensor:
     filled = _push_pull(coarse, (share > 0).to(weights.dtype))
     filled = F.interpolate(filled, values.shape[-2:], mode="bilinear", align_corners=False)
     filled = values.where(known, filled)
-    # Only the holes change; beside them a pixel more is seen.
-    holes = bounds(~known[:, 0]).grown(1).inside(*values.shape[-2:])
-    part, kept, solid = (_cut(t, holes) for t in (filled, values, known))
+    holes = bounds(~known[:, 0])
+    if holes is None:
+        return filled
+    # Only the holes change, but a pixel more around them is needed.
+    box = holes.grown(1).inside(values.shape[-2], values.shape[-1])
+    rows, columns = slice(box.top, box.top + box.height), slice(box.left, box.left + box.width)
+    part, kept, solid = (t[..., rows, columns] for t in (filled, values, known))
     for _ in range(SMOOTHING):
         part.copy_(kept.where(solid, neighbourhood(part)))
     return filled
-
-
-def _cut(t: Tensor, box: Box) -> Tensor:
-    return t[..., box.top : box.top + box.height, box.left : box.left + box.width]
 
 
 def neighbourhood(t: Tensor) -> Tensor:

@@ -20,20 +20,17 @@ def comparison_grid(
     row_labels: Sequence[str] = (),
     font_size: int = 16,
 ) -> Tensor:
-    """Lay cells out row by row on white paper; every cell keeps its size and its values.
+    """Lay cells out row by row on white paper: float32 `[1, H', W', 3]` on the first cell's device.
 
     Args:
-        cells: float32 `[H, W, 3]`, all of one size, for whole rows.
+        cells: float32 `[H, W, 3]`, all of one size, for whole rows; copied bit for bit.
         columns: cells in a row; 0 = as many as column labels or, without these, all cells.
         column_labels: one for each column, or none; wrapped to the cells' width.
         row_labels: one for each row, or none; wrapped to `ROW_LABEL_WIDTH`.
         font_size: of the labels, in pixels.
 
-    Returns: float32 `[1, H', W', 3]` on the first cell's device. Paper and letters are in 0..1,
-    the cells are copied bit for bit, whatever their range.
-
-    Raises ValueError for no cells, for cells that are not RGB or of several sizes, for a number
-    of cells that leaves a row unfinished, for a wrong number of labels and a font size below 1.
+    Raises ValueError for cells that are not RGB, of one size or for whole rows, for a wrong number
+    of labels and a font size below 1.
     """
     height, width = _common_size(cells)
     columns = columns or len(column_labels) or len(cells)
@@ -43,9 +40,10 @@ def comparison_grid(
     letters = Lettering(font_size)
     above = [letters.label(text, width) for text in column_labels]
     beside = [letters.label(text, ROW_LABEL_WIDTH * font_size) for text in row_labels]
-    cell_width, cell_height = max(width, _width(above)), max(height, _height(beside))
-    lefts = _edges(columns, cell_width, _width(beside))
-    tops = _edges(rows, cell_height, _height(above))
+    label_width, high = _largest(above)
+    wide, label_height = _largest(beside)
+    cell_width, cell_height = max(width, label_width), max(height, label_height)
+    lefts, tops = _edges(columns, cell_width, wide), _edges(rows, cell_height, high)
     paper = Image.new("RGB", (lefts[-1], tops[-1]), PAPER)
     # There may be no labels, and the last edge begins no cell.
     for label, left in zip(above, lefts, strict=False):
@@ -72,7 +70,7 @@ def _common_size(cells: Sequence[Tensor]) -> tuple[int, int]:
                 f"image {index} of {len(cells)} (counted from 0) has the shape "
                 f"{list(cell.shape)}{alpha}; expected RGB, [height, width, 3]"
             )
-    sizes = sorted({tuple(cell.shape[:2]) for cell in cells})
+    sizes = sorted({(cell.shape[0], cell.shape[1]) for cell in cells})
     if len(sizes) > 1:
         found = ", ".join(f"{width} x {height}" for height, width in sizes)
         raise ValueError(
@@ -105,18 +103,15 @@ def _check_labels(labels: Sequence[str], count: int, kind: str) -> None:
         )
 
 
-def _width(labels: Sequence[Label]) -> int:
-    return max((label.width for label in labels), default=0)
-
-
-def _height(labels: Sequence[Label]) -> int:
-    return max((label.height for label in labels), default=0)
+def _largest(labels: Sequence[Label]) -> tuple[int, int]:
+    """Width and height."""
+    sizes = [(label.width, label.height) for label in labels] or [(0, 0)]
+    return max(width for width, _ in sizes), max(height for _, height in sizes)
 
 
 def _edges(count: int, side: int, labels: int) -> list[int]:
-    """Where each of `count` cells of `side` pixels begins, behind `labels` pixels of labels.
-
-    One number more than cells: the last one is where the paper ends.
+    """Where each of `count` cells of `side` pixels begins, after `labels` pixels of labels, and
+    where the paper ends.
     """
     first = MARGIN + (labels + MARGIN if labels else 0)
     return [first + index * (side + MARGIN) for index in range(count + 1)]

@@ -17,13 +17,7 @@ class Label(NamedTuple):
 
 
 class Lettering:
-    """Texts in the font that Pillow brings along.
-
-    Args:
-        font_size: in pixels, 1 or more.
-
-    Raises ValueError for a smaller font size.
-    """
+    """Texts in Pillow's own font; ValueError for a size of less than 1 pixel."""
 
     def __init__(self, font_size: int) -> None:
         if font_size < 1:
@@ -31,10 +25,9 @@ class Lettering:
         self._font = ImageFont.load_default(font_size)
 
     def label(self, text: str, width: int) -> Label:
-        """The text, broken between words so that no line is wider than `width` pixels.
+        """The text, broken so that no line of several letters is wider than `width` pixels.
 
-        Its own line breaks stay. A word that is wider is broken too; only a single letter may
-        then still be wider than `width`.
+        Its own line breaks stay; a word is broken only where it is wider itself.
         """
         lines = [line for own in text.splitlines() for line in self._lines(own, width)]
         text = "\n".join(lines)
@@ -43,7 +36,7 @@ class Lettering:
         return Label(text, round(right), round(bottom))
 
     def write(self, paper: Image.Image, label: Label, left: int, top: int, align: str) -> None:
-        """Write a label; `align` is its lines' place in its width: left, center or right."""
+        """Write a label, its lines aligned left, center or right."""
         place = (left, top)
         ImageDraw.Draw(paper).multiline_text(place, label.text, INK, self._font, align=align)
 

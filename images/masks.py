@@ -16,11 +16,14 @@ from .sizes import same_aspect
 
 log = logging.getLogger(__name__)
 
-
 # Below a hundredth a denoising strength changes nothing: what an editor or JPEG leaves of black.
 BLACK = 0.01
 
-UNPAINTED = (64, 64)  # pixels of the empty mask that Load Image gives for any image without one
+UNPAINTED = (64, 64)  # pixels of the empty mask that stands for none, whatever the image's size
+
+
+class OtherShape(ValueError):  # noqa: N818 - names what the mask has
+    """A mask of another shape than the images it belongs to."""
 
 
 def fit_images(mask: Tensor, image: Tensor) -> Tensor:
@@ -29,18 +32,12 @@ def fit_images(mask: Tensor, image: Tensor) -> Tensor:
 
 
 def fit_size(mask: Tensor, batch: int, height: int, width: int) -> Tensor:
-    """A mask as float32 `[batch, height, width]`; one mask serves the whole batch.
+    """A mask `[h, w]`, `[M, h, w]` or `[M, 1, h, w]` as float32 `[batch, height, width]`.
 
-    A mask of another size but the same shape is resized (`resize_mask`); values below 0.01 become
-    0; and an empty mask of 64 x 64, which Load Image gives where nothing is painted, is empty at
-    every size. A warning says each.
-
-    Args:
-        mask: `[h, w]`, `[M, h, w]` or `[M, 1, h, w]` in 0..1, M = 1 or a divisor of the batch.
-        batch, height, width: of the images that it belongs to.
-
-    Raises:
-        ValueError: another shape or batch than the images', or values outside 0..1.
+    M must divide the batch. A mask of another size but the same shape is resized (`resize_mask`);
+    values below 0.01 become 0; and an empty mask of 64 x 64 is empty at every size. A warning says
+    each.
+    Raises ValueError: another shape or batch than the images', or values outside 0..1.
     """
     if mask.ndim not in (2, 3, 4) or (mask.ndim == 4 and mask.shape[1] != 1) or not mask.numel():
         raise ValueError(f"the mask has shape {list(mask.shape)}; expected [batch, height, width]")
@@ -50,8 +47,7 @@ def fit_size(mask: Tensor, batch: int, height: int, width: int) -> Tensor:
         fitted = _checked(mask)
     elif mask.shape[1:] == UNPAINTED and not mask.any():
         log.warning(
-            "nothing is painted in the mask (right-click the image, Open in Mask Editor): it is "
-            "black everywhere, and nothing will be changed"
+            "nothing is painted in the mask: it is black everywhere, and nothing will be changed"
         )
         fitted = mask.new_zeros(len(mask), height, width)
     else:
@@ -65,11 +61,10 @@ def fit_size(mask: Tensor, batch: int, height: int, width: int) -> Tensor:
 
 
 def _check_same_shape(mask: Tensor, height: int, width: int) -> None:
-    if not same_aspect(*mask.shape[1:], height, width):
-        raise ValueError(
+    if not same_aspect(mask.shape[1:], (height, width)):
+        raise OtherShape(
             f"the mask has {mask.shape[2]} x {mask.shape[1]} pixels, what it belongs to {width} x "
-            f"{height}: they have different shapes. Paint the mask on this very image, or take "
-            "the mask output of the node that this image comes from"
+            f"{height}: they have different shapes"
         )
 
 
@@ -96,10 +91,9 @@ def _with_black(mask: Tensor) -> Tensor:
 
 
 def resize_mask(mask: Tensor, height: int, width: int) -> Tensor:
-    """A mask `[B, H, W]` to another size.
+    """A mask `[B, H, W]` to another size: bilinear where it grows.
 
-    Where it shrinks, the largest value counts: a thin line of white stays white. Where it grows,
-    bilinear.
+    Where it shrinks, the largest value counts: a thin line of white stays white.
     """
     rows, columns = min(height, mask.shape[1]), min(width, mask.shape[2])
     if (rows, columns) != mask.shape[1:]:
@@ -116,11 +110,6 @@ def spread(mask: Tensor, grow: float = 0.0, feather: float = 0.0) -> Tensor:
     `grow` pixels undiminished and falls to 0 over `feather` more. So a soft rim, as resizing
     leaves one, does not stop what is inside of it. Distances are Euclidean, to within 2 %; values
     between white and black spread in sixteenths of the largest.
-
-    Returns: `[B, H, W]`, nowhere less than the mask.
-
-    Raises:
-        ValueError: a number of pixels is not finite or below 0.
     """
     check_numbers(low=0, grow=grow, feather=feather)
     if not grow and not feather:
@@ -140,7 +129,7 @@ def _spread(mask: np.ndarray, grow: float, feather: float) -> Tensor:
         slice(max(left - reach, 0), left + width + reach),
     )
     for level, below in _levels(mask[part] if width else mask[:0]):
-        ramp = cv2.distanceTransform(below, cv2.DIST_L2, 5)
+        ramp: np.ndarray = cv2.distanceTransform(below, cv2.DIST_L2, 5)
         ramp -= grow
         ramp *= -1 / (feather + 1)
         ramp += 1
@@ -154,7 +143,7 @@ def _levels(mask: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
     """Values by which a mask spreads, and where it is below them; one for a black and white one."""
     if not mask.size:
         return
-    last = 0
+    last: np.integer | int = 0
     for level in np.linspace(mask.max(), 0, LEVELS, endpoint=False, dtype=np.float32):
         below = (mask < level).view(np.uint8)
         count = np.count_nonzero(below)
@@ -169,9 +158,6 @@ def fade_inward(mask: Tensor, feather: float) -> Tensor:
 
     The border of the image is no border of the mask. In a patch that is too small for the ramp
     it is shorter, so that every patch reaches its full value somewhere.
-
-    Raises:
-        ValueError: the number of pixels is not finite or below 0.
     """
     check_numbers(low=0, feather=feather)
     if not feather:
@@ -184,13 +170,8 @@ def way_inward(mask: Tensor, longest: float, kind: int) -> Tensor:
 
     The way goes from the border of a patch (pixels that are not 0 and touch) to where it is
     widest, or `longest` pixels far if that is less; at its end the value is 1. The frame of the
-    image is no border.
-
-    Args:
-        longest: in pixels, ≥ 1.
-        kind: how OpenCV measures: DIST_MASK_PRECISE, or DIST_MASK_5, quicker and to within 2 %.
-
-    Returns: `[B, H, W]`, ≥ 0.
+    image is no border. OpenCV measures with `kind`: DIST_MASK_PRECISE, or DIST_MASK_5, quicker and
+    to within 2 %.
     """
     ways = [_way_inward((one.cpu().numpy() > 0).view(np.uint8), longest, kind) for one in mask]
     return torch.from_numpy(np.stack(ways)).to(mask)
@@ -201,14 +182,14 @@ def _way_inward(inside: np.ndarray, longest: float, kind: int) -> np.ndarray:
     left, top, width, height = cv2.boundingRect(inside)
     if not width:
         return way
-    # All borders are seen from within: no pixel outside is nearer than those that touch the box.
+    # Borders are reached from within: no pixel outside is nearer than those that touch the box.
     part = slice(max(top - 1, 0), top + height + 1), slice(max(left - 1, 0), left + width + 1)
-    distance = cv2.distanceTransform(inside[part], cv2.DIST_L2, kind)
+    distance: np.ndarray = cv2.distanceTransform(inside[part], cv2.DIST_L2, kind)
     count, patch = cv2.connectedComponents(inside[part], connectivity=8)
     if count == 2:  # the outside, and one patch
         np.divide(distance, min(max(distance.max(), 1), longest), out=way[part])
         return way
-    widest = np.zeros(count, np.float32)
-    np.maximum.at(widest, patch.ravel(), distance.ravel())  # of one axis it is 4 times quicker
+    widest, index = np.zeros(count, np.float32), np.asarray(patch, np.intp)
+    np.maximum.at(widest, index.ravel(), distance.ravel())  # of one axis it is 4 times quicker
     np.divide(distance, np.clip(widest, 1, longest)[patch], out=way[part])
     return way

@@ -4,15 +4,7 @@ import math
 
 
 def check_numbers(low: float = -math.inf, high: float = math.inf, **numbers: float) -> None:
-    """Whether numbers are finite and lie in a range, both ends included.
-
-    Args:
-        low, high: the range.
-        numbers: each under the name that the message gives it.
-
-    Raises:
-        ValueError: one is not.
-    """
+    """Raise ValueError, by name, unless numbers are finite and in a range, ends included."""
     for name, number in numbers.items():
         if not (math.isfinite(number) and low <= number <= high):
             raise ValueError(f"{name} is {number:.4g}; expected {_range(low, high)}")

@@ -10,24 +10,16 @@ from .lettering import MARGIN, PAPER, Lettering
 def contact_sheet(
     images: Sequence[Image.Image], captions: Sequence[str], columns: int, font_size: int = 16
 ) -> Image.Image:
-    """Lay images out in rows, from left to right; nothing is resized.
+    """Lay images out in rows of up to `columns`, from left to right, on a sheet in RGB.
 
-    Args:
-        images: all of one size in pixels, RGB or 8-bit grey.
-        captions: one for each image; wrapped to the image's width, and at its own line breaks.
-        columns: images in a row, 1 or more; the last row may be shorter.
-        font_size: of the captions, in pixels.
-
-    Returns: the sheet in RGB.
-
-    Raises ValueError for images of several sizes, for none at all, for another number of
-    captions, for less than one column and for a font size below 1.
+    The images are RGB or 8-bit grey; each has a caption, wrapped to its width. Raises ValueError
+    for images of several sizes or none, another number of captions, and columns or fonts below 1.
     """
     width, height = _common_size(images)
     if len(captions) != len(images):
-        raise ValueError(f"{len(captions)} captions for {len(images)} images; give each one")
+        raise ValueError(f"{len(captions)} captions for {len(images)} images; expected one each")
     if columns < 1:
-        raise ValueError(f"a sheet of {columns} columns has no place for an image; expected 1 up")
+        raise ValueError(f"a sheet of {columns} columns; expected 1 or more")
     letters = Lettering(font_size)
     labels = [letters.label(caption, width) for caption in captions]
     columns = min(columns, len(images))

@@ -1,8 +1,11 @@
-"""Sizes and numbers of images, compared."""
+"""Sizes of images, compared."""
+
+from collections.abc import Sequence
 
 ASPECT_TOLERANCE = 0.02  # what rounding sides to multiples of 8 can do to a small image
 
 
-def same_aspect(height: int, width: int, other_height: int, other_width: int) -> bool:
-    """Whether two sizes have one shape, but for what rounding does to sides."""
+def same_aspect(size: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether two sizes (height, width) have one shape, but for what rounding does to sides."""
+    (height, width), (other_height, other_width) = size, other
     return abs(width * other_height / (height * other_width) - 1.0) <= ASPECT_TOLERANCE

@@ -13,9 +13,9 @@ from torch import Tensor
 from .. import host
 from ..depth.colormaps import TOLERANCE, ColourMap
 from ..depth.convention import from_image, repair, to_image
-from ..depth.estimate import Scope, Settings, estimate_all
-from ..depth.files.depth_files import SUFFIXES, Beyond, FileFormat, Reading, read_depth, write_depth
-from ..depth.networks.estimators import DepthModel, Precision
+from ..depth.depth_files import SUFFIXES, Beyond, FileFormat, Reading, read_depth, write_depth
+from ..depth.estimate import Precision, Scope, Settings, estimate
+from ..depth.networks.estimators import DepthModel
 from ..depth.networks.network import OWN
 from ..images.files import write_image
 
@@ -361,4 +361,4 @@ def estimate_batch(
     network = depth_model.network
     device = host.on_device(network)
     each = partial(host.progress, description=description)
-    return estimate_all(network, image, settings, device, each)
+    return estimate(network, image, settings, device, each)

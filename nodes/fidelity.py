@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from ..depth.convention import from_image, repair
-from ..depth.estimate import Settings
+from ..depth.estimate import Precision, Settings
 from ..depth.fidelity import Score, Target, best_of, heat_map
-from ..depth.networks.estimators import DepthModel, Precision
+from ..depth.networks.estimators import DepthModel
 from ..depth.networks.network import OWN
 from .depth_files import estimate_batch, estimation_inputs
 

@@ -120,7 +120,7 @@ class SD2DepthModelLoader:
         """Make sure that it is a depth network; it is read later."""
         path = host.depth_model_path(model_name)
         if path.is_dir():
-            return (DepthModel.from_folder(model_name, path),)
+            return (DepthModel(model_name, lambda: path),)
         return (_depth_model(model_name, open_weights(path)),)
 
     @classmethod
@@ -138,7 +138,7 @@ def _depth_model(name: str, file: WeightFile) -> DepthModel:
     try:
         recognise(file.tensors.keys())
     except UnknownDepthModel as error:
-        raise UnknownDepthModel(f"{file.path.name}: {error}") from error
+        raise type(error)(f"{file.path.name}: {error}") from error
     return DepthModel(name, lambda: {tensor: file.read(tensor) for tensor in file.tensors})
 
 

@@ -9,11 +9,37 @@ from functools import wraps
 from typing import Any
 
 from ..checkpoints.errors import IncompleteMidas, OtherModel
+from ..depth.convention import NoDepthMap, OutOfRange
+from ..depth.convert import GreyMask
+from ..depth.depth_files import BeyondStatedRange
+from ..depth.fidelity import AnotherSection
+from ..depth.masks import MissingMap, OtherSize
+from ..depth.networks.estimators import CheckpointInstead
+from ..images.crop import HasAlpha, OtherImage
+from ..images.masks import OtherShape
 from .advice import advice
 
+# The sentence, or what makes it of the error.
 REMEDIES: dict[type[Exception], str | Callable[[Any], str]] = {
     OtherModel: lambda error: advice(error.diagnosis),
     IncompleteMidas: "`depth2img convert --without-midas` writes it without MiDaS.",
+    NoDepthMap: "Prepare Image passes one on only when its input `depth` is connected. Use "
+    "Estimate Depth on its image instead.",
+    OutOfRange: "Convert Depth makes such a map: of distances, or of disparity with its unit "
+    "'disparity, any range'.",
+    BeyondStatedRange: "Convert Depth makes a depth map of distances that were kept.",
+    GreyMask: "Make the mask black and white with Threshold Mask; or convert everywhere, and put "
+    "the results together with Merge Depth.",
+    AnotherSection: "Prepare Image and Crop for Inpainting crop both alike.",
+    MissingMap: "Connect one to the input `other`, or choose keep.",
+    OtherSize: "Upscale Image makes them so.",
+    CheckpointInstead: "Use Load SD2 Depth Checkpoint, which also gives the depth network inside "
+    "it.",
+    HasAlpha: "Take its alpha channel off first (Split Image with Alpha).",
+    OtherImage: "Connect what VAE Decode gives for the image of Crop for Inpainting or Prepare "
+    "Image.",
+    OtherShape: "Paint the mask on this very image, or take the mask output of the node that this "
+    "image comes from.",
 }
 
 
@@ -30,7 +56,7 @@ def _explained(execute: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return execute(*arguments, **inputs)
         except tuple(REMEDIES) as error:
-            error.args = (f"{error} {remedy(error)}",)
+            error.args = (f"{str(error).removesuffix('.')}. {remedy(error)}",)
             raise
 
     return explained

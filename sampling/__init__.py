@@ -1,1 +1,1 @@
-"""The diffusion side: checkpoints, the depth channel, strength and masks. Knows no host."""
+"""The diffusion side: the depth channel, strength and masks, sweeps of both."""

@@ -1,4 +1,4 @@
-"""The fifth input channel: from a depth map to what the UNet sees beside the noisy latent.
+"""The fifth input channel: from a depth map to what the UNet gets beside the noisy latent.
 
 A depth map travels inside the conditioning at its full size and is fitted to the latent only
 while sampling, so that one conditioning serves passes of different sizes.
@@ -11,9 +11,10 @@ from enum import Enum
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from ..depth.convention import check_depth, check_finite, extent, resize, stretch
+from ..images.batch import check_shares
 from ..images.sizes import same_aspect
 
 DEPTH_KEY = "sd2_depth"
@@ -24,91 +25,76 @@ Conditioning = Sequence[Sequence[Any]]  # of [context [1, tokens, width], values
 
 
 class MissingDepthError(ValueError):
-    """The conditioning carries no depth map; the message names the node to add."""
+    """The conditioning carries no depth map."""
 
 
 class Normalize(str, Enum):
     """Which depth becomes -1 (far) and which +1 (near)."""
 
     PER_IMAGE = "per image"  # each map's own minimum and maximum, as the model was trained
-    WHOLE_BATCH = "whole batch"  # those of all maps together: steady for video frames
+    WHOLE_BATCH = "whole batch"  # those of all maps together: no flicker in a video
     FIXED_RANGE = "fixed range"  # the given low and high
-    NONE = "none"  # 0 and 1, the range of a depth map on the canvas
+    NONE = "none"  # 0 and 1, the range of a depth map
 
 
 @dataclass(frozen=True, eq=False)
 class DepthCondition:
     """A depth map and how it becomes the UNet's fifth input channel.
 
-    Attributes:
-        depth: float32 [B, H, W], finite; larger is nearer.
-        normalize: which depths become -1 and +1.
-        strength: factor on the finished channel; 0 leaves a channel of zeros (no depth at all),
-            1 is what the model was trained with.
-        low, high: depths that become -1 and +1 with `Normalize.FIXED_RANGE`. Depths beyond them
-            go beyond -1 and +1; nothing is clipped.
+    `strength` is a factor on the finished channel: 0 leaves a channel of zeros (no depth at all), 1
+    is what the model was trained with. With a fixed range `low` and `high` become -1 and +1; depths
+    beyond them go beyond, nothing is clipped.
     """
 
-    depth: Tensor
+    depth: Tensor  # float32 [B, H, W], finite; larger is nearer
     normalize: Normalize = Normalize.PER_IMAGE
     strength: float = 1.0
     low: float = 0.0
     high: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.depth.ndim != 3 or self.depth.numel() == 0:
-            raise ValueError(f"a depth map has shape [B, H, W], found {list(self.depth.shape)}")
-        if not torch.isfinite(self.depth).all():
-            bad = int((~torch.isfinite(self.depth)).sum())
-            raise ValueError(f"the depth map has {bad} NaN or infinite pixels; repair it first")
+        check_depth(self.depth)
+        check_finite(self.depth)
         if self.normalize is Normalize.FIXED_RANGE and not self.low < self.high:
             raise ValueError(
                 f"the fixed range goes from {self.low} to {self.high}; "
                 "low (far) must be less than high (near)"
             )
-        flat = int((self.depth.amin((1, 2)) == self.depth.amax((1, 2))).sum())
+        far, near = extent(self.depth)
+        flat = int((far == near).sum())
         if flat:
             log.warning(
-                "%d of %d depth maps are flat (one depth everywhere): the model sees no depth in "
-                "them",
+                "%d of %d depth maps are flat (one depth everywhere): they give the model no depth",
                 flat,
-                self.depth.shape[0],
+                len(self.depth),
             )
 
     def channel(self, batch: int, height: int, width: int) -> Tensor:
-        """The fifth channel for a latent of this size.
+        """The fifth channel for a latent of this size: float32 [batch, 1, height, width].
 
-        Fitted bicubically (align_corners=False), then normalised, then scaled by `strength`:
-        that order is the training's (Stability-AI/stablediffusion,
-        `ldm/models/diffusion/ddpm.py`, LatentDepth2ImageDiffusion). A flat map gives -1.
-
-        Returns: float32 [batch, 1, height, width]. A batch of maps repeats as a whole.
+        Resized bicubically, then normalised, then scaled by `strength`: that order is the
+        training's (Stability-AI/stablediffusion, `ldm/models/diffusion/ddpm.py`,
+        LatentDepth2ImageDiffusion). A flat map gives -1. A batch of maps repeats as a whole.
         Raises ValueError when `batch` is not a multiple of the number of maps.
         """
-        maps = self.depth.shape[0]
-        if batch % maps:
-            raise ValueError(
-                f"{maps} depth maps cannot be shared out to a latent batch of {batch}; give one "
-                "map, as many maps as latents, or a number of maps that divides the batch"
-            )
+        check_shares(len(self.depth), "depth maps", batch, "latents")
         self._warn_if_squeezed(height, width)
-        depth = self.depth.float().unsqueeze(1)  # BHW -> B1HW
+        depth = self.depth.float()
         low, high = self._range(depth)
-        flat = low == high  # told before fitting, whose rounding would be stretched into noise
-        if depth.shape[-2:] != (height, width):
-            depth = F.interpolate(depth, size=(height, width), mode="bicubic", align_corners=False)
+        flat = low == high  # found before resizing, whose rounding would be stretched into noise
+        if depth.shape[1:] != (height, width):
+            depth = resize(depth, height, width)
             low, high = self._range(depth)
-        span = torch.where(flat | (low == high), 1.0, high - low)
-        unit = torch.where(flat, 0.0, (depth - low) / span)
-        channel = (2.0 * unit - 1.0) * self.strength
-        return channel.repeat(batch // maps, 1, 1, 1)
+        unit = torch.where(flat, 0.0, stretch(depth, low, high))
+        channel = ((2.0 * unit - 1.0) * self.strength).unsqueeze(1)  # BHW -> B1HW
+        return channel.repeat(batch // len(depth), 1, 1, 1)
 
     def _warn_if_squeezed(self, height: int, width: int) -> None:
         rows, columns = self.depth.shape[1:]
-        if not same_aspect(rows, columns, height, width):
+        if not same_aspect((rows, columns), (height, width)):
             log.warning(
                 "the depth map is %d x %d pixels, the latent %d x %d: it is squeezed to fit and "
-                "does not match a cropped image; crop it like the image (Upscale Image)",
+                "does not match a cropped image; crop it like the image",
                 columns,
                 rows,
                 width,
@@ -117,7 +103,7 @@ class DepthCondition:
 
     def _range(self, depth: Tensor) -> tuple[Tensor, Tensor]:
         if self.normalize is Normalize.PER_IMAGE:
-            return depth.amin((1, 2, 3), keepdim=True), depth.amax((1, 2, 3), keepdim=True)
+            return extent(depth)
         if self.normalize is Normalize.WHOLE_BATCH:
             return depth.amin(), depth.amax()
         if self.normalize is Normalize.FIXED_RANGE:
@@ -128,18 +114,15 @@ class DepthCondition:
 def attach_depth(
     conditioning: Conditioning, condition: DepthCondition, start: float = 0.0, end: float = 1.0
 ) -> list[list[Any]]:
-    """A copy of the conditioning that carries the depth map; the original is left as it was.
+    """A copy of the conditioning that carries the depth map from `start` to `end`.
 
-    Args:
-        start, end: the part of the way from noise to image, 0..1, in which the model sees the
-            map. For the rest the copy has entries of its own, without depth.
-
-    Raises ValueError when that part is empty.
+    Both are shares of the way from noise to image, 0..1; for the rest the copy has entries of its
+    own, without depth. Raises ValueError when that part is empty.
     """
     if not 0.0 <= start < end <= 1.0:
         raise ValueError(
-            f"the depth map is to be seen from {start} to {end} of the way; expected two numbers "
-            "from 0 to 1, the first one smaller"
+            f"the depth map holds from {start} to {end} of the way; expected two numbers from 0 to "
+            "1, the first one smaller"
         )
     if (start, end) == (0.0, 1.0):
         return [[context, {**values, DEPTH_KEY: condition}] for context, values in conditioning]
@@ -161,14 +144,10 @@ def _times(values: Mapping[str, Any], start: float, end: float) -> dict[str, flo
 
 
 def find_depth(values: Mapping[str, Any], which: str) -> DepthCondition:
-    """The depth map of one conditioning entry; `which` is "positive" or "negative".
-
-    Raises MissingDepthError when there is none.
-    """
+    """The depth map of a "positive" or "negative" entry; raises MissingDepthError without one."""
     condition = values.get(DEPTH_KEY)
     if condition is None:
         raise MissingDepthError(
-            f"The {which} conditioning has no depth map, which this SD2 depth model needs: put "
-            'the node "Encode Depth" between the text prompts and the sampler.'
+            f"the {which} conditioning has no depth map, which this SD2 depth model needs"
         )
     return condition

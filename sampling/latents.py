@@ -50,15 +50,10 @@ class MaskedContent(str, Enum):
 def masked_content(
     samples: Tensor, noise_mask: Tensor, content: MaskedContent, seed: int = 0
 ) -> Tensor:
-    """An image's latent with something else under the mask.
+    """An image's latent [B, 4, h, w], in the VAE's units, with something else under the mask.
 
-    Args:
-        samples: [B, 4, h, w], in the VAE's units; of the filled image with FILL.
-        noise_mask: [H, W], [B, H, W] or [B, 1, H, W] of any size; grey mixes.
-        content: NOISE and EMPTY replace; the others leave the latent as it is.
-        seed: of the noise, which has the spread of latents.
-
-    Returns: [B, 4, h, w].
+    The mask is as in `fit_mask`; grey mixes. NOISE, which has the spread of latents, and EMPTY
+    replace; the others leave the latent as it is (of the filled image with FILL).
     """
     if content not in (MaskedContent.NOISE, MaskedContent.EMPTY):
         return samples
@@ -79,12 +74,8 @@ def repainted_at(noise_mask: Tensor, sigma: float, sigmas: Sequence[float]) -> T
     Giving Each Pixel Its Strength", arXiv:2306.00950). Counted in steps, as KSampler's denoise is,
     and rounded to whole ones. At 0 a pixel is never free.
 
-    Args:
-        noise_mask: values 0..1 in any shape.
-        sigma: noise level at hand; samplers also ask between two steps.
-        sigmas: the run's noise levels, falling, one more than steps.
-
-    Returns: zeros and ones in the mask's shape and type.
+    The mask is in 0..1, of any shape; the result has zeros and ones. `sigmas` are the run's noise
+    levels, falling, one more than steps; `sigma` is the one at hand, or lies between two of them.
     """
     steps = len(sigmas) - 1
     levels = [-math.log(level) for level in sigmas if level > 0]
@@ -96,22 +87,14 @@ def repainted_at(noise_mask: Tensor, sigma: float, sigmas: Sequence[float]) -> T
 def start_latent(
     samples: Tensor, denoise: float, noise_mask: Tensor | None, rule: StrengthRule
 ) -> Tensor:
-    """The latent to start from under the strength rule.
+    """The latent to start from, of `samples` [B, 4, h, w]; itself unless all is to be replaced.
 
     At strength 1.0 the original script starts from noise alone (Stability-AI/stablediffusion,
     `scripts/gradio/depth2img.py`: `z_enc = torch.randn_like(z)`), so nothing of the source
     image's colours is left. KSampler adds its noise to the latent, through which the source
-    shines even at 1.0. An empty latent makes KSampler start from noise alone, so that is what
-    takes the source's place; with a mask, only where the mask is fully on. Where it is partly on,
-    the source is meant to remain partly.
-
-    Args:
-        samples: [B, 4, h, w].
-        denoise: strength, 0..1.
-        noise_mask: [H, W], [B, H, W] or [B, 1, H, W] of any size, 1 = repaint; or None.
-        rule: PURE_NOISE, or KSAMPLER to return `samples` unchanged.
-
-    Returns: [B, 4, h, w]; a new tensor unless it is `samples` itself.
+    shines even at 1.0. An empty latent makes KSampler start from noise alone, so it replaces the
+    source; with a mask (see `fit_mask`, 1 = repaint), only where the mask is fully on. Where it is
+    partly on, the source is meant to remain partly.
     """
     if rule is StrengthRule.KSAMPLER or denoise <= FULL_STRENGTH:
         return samples
@@ -124,10 +107,8 @@ def start_latent(
 def fit_mask(mask: Tensor, batch: int, height: int, width: int) -> Tensor:
     """A mask at the latent's size, the way ComfyUI fits it (`comfy/utils.py`, reshape_mask).
 
-    Args:
-        mask: [H, W], [B, H, W] or [B, 1, H, W], values 0..1.
-
-    Returns: float32 [batch, 1, height, width], bilinear; a shorter batch is repeated.
+    From [H, W], [B, H, W] or [B, 1, H, W] in 0..1 to float32 [batch, 1, height, width], bilinear; a
+    shorter batch is repeated.
     """
     mask = mask.float().reshape(-1, 1, *mask.shape[-2:])
     mask = F.interpolate(mask, size=(height, width), mode="bilinear")

@@ -11,8 +11,8 @@ from itertools import product
 from typing import NamedTuple
 
 DENOISE_RANGE = (0, 1)  # what a sampler takes
-DEPTH_RANGE = (0, 2)  # what Encode Depth takes
-MOST_RUNS = 1000  # more is a slip of the pen rather than a wish: hours of painting
+DEPTH_RANGE = (0, 2)  # of a depth map; 1 is what the model was trained with
+MOST_RUNS = 1000  # more is a typing error: hours of painting
 GRAMMAR = 'expected numbers such as "0.4, 0.6, 0.8, 1.0" or "0.4 to 1.0 in 4"'
 
 _SEPARATOR = re.compile(r"[,;\n]")
@@ -20,17 +20,10 @@ _SPACED = re.compile(r"(\S+)\s+to\s+(\S+)\s+in\s+(\S+)", re.IGNORECASE)
 
 
 class Sweep(NamedTuple):
-    """The runs of a sweep, row by row: a row for each depth strength, a column for each strength.
+    """The runs of a sweep: a row for each depth strength, a column for each denoising strength."""
 
-    Attributes:
-        denoise: the denoising strength of every run, 0..1.
-        depth_strength: the depth strength of every run, 0..2.
-        column_labels: one for each column.
-        row_labels: one for each row.
-    """
-
-    denoise: list[float]
-    depth_strength: list[float]
+    denoise: list[float]  # of every run, 0..1
+    depth_strength: list[float]  # of every run, 0..2
     column_labels: list[str]
     row_labels: list[str]
 
@@ -64,16 +57,10 @@ def sweep(strengths: str, depth_strengths: str) -> Sweep:
 
 
 def parse_series(text: str, low: float, high: float, name: str) -> list[float]:
-    """The numbers that a text names, in its order.
+    """The numbers from `low` to `high` that a text in the grammar of this file names, in its order.
 
-    Args:
-        text: in the grammar at the top of this file.
-        low, high: what every number must lie between, both included.
-        name: of the text, for the messages.
-
-    Raises ValueError for an empty text or entry, for what is no finite number, for a number out
-    of range, for a count that is not a whole number from 1 to `MOST_RUNS`, and for a count of 1
-    between two different ends.
+    Raises ValueError, by the text's `name`, for an empty text or entry, what is no finite number or
+    out of range, and a count that is not a whole number from 1 (2 for two ends) to `MOST_RUNS`.
     """
     if not text.strip():
         raise ValueError(f"{name} is empty; {GRAMMAR}")
@@ -95,11 +82,10 @@ def _written(strength: float) -> str:
 
 def _entry(entry: str, low: float, high: float, name: str) -> list[Decimal]:
     spaced = _SPACED.fullmatch(entry)
-    ends = [entry] if spaced is None else spaced.group(1, 2)
-    numbers = [_in_range(end, low, high, name) for end in ends]
     if spaced is None:
-        return numbers
-    return _spaced(*numbers, _whole(spaced[3], entry, name), entry, name)
+        return [_in_range(entry, low, high, name)]
+    start, end = (_in_range(number, low, high, name) for number in spaced.group(1, 2))
+    return _spaced(start, end, _whole(spaced[3], entry, name), entry, name)
 
 
 def _in_range(text: str, low: float, high: float, name: str) -> Decimal:
@@ -119,7 +105,7 @@ def _number(text: str, name: str) -> Decimal:
     except InvalidOperation:
         number = Decimal("nan")
     if not number.is_finite():
-        found = f"{text!r} is no number" if text else "nothing stands before or behind a comma"
+        found = f"{text!r} is no number" if text else "nothing stands before or after a comma"
         raise ValueError(f"{name}: {found}; {GRAMMAR}")
     return number
 

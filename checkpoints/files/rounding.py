@@ -4,19 +4,19 @@ import torch
 from torch import Tensor
 
 
-class OutOfRange(ValueError):  # noqa: N818 - names what is not possible
+class DtypeOverflow(ValueError):  # noqa: N818 - names what is not possible
     """A weight is too large for the type that it is to have."""
 
 
 def rounded(tensor: Tensor, dtype: torch.dtype, name: str) -> Tensor:
-    """A tensor in another floating-point type. Raises OutOfRange, which names the tensor."""
+    """A tensor in another floating-point type. Raises DtypeOverflow, which names the tensor."""
     if tensor.dtype == dtype:
         return tensor
     converted = tensor.to(dtype)
     if not _finite(converted).all():
         lost = tensor[_finite(tensor) & ~_finite(converted)]
         if lost.numel():
-            raise OutOfRange(
+            raise DtypeOverflow(
                 f"{name} has values up to {lost.double().abs().max():g}, and "
                 f"{str(dtype).removeprefix('torch.')} ends at {torch.finfo(dtype).max:g}; a wider "
                 "type holds them"

@@ -23,32 +23,26 @@ UNREADABLE = (RuntimeError, ValueError, TypeError, KeyError, IndexError, MemoryE
 def read_exr(path: Path) -> Tensor:
     """The depth in an EXR: its only channel, or the one called Z, else Y, else the colours R, G, B.
 
-    Of several parts, views or layers (`ViewLayer.Depth.Z`) there may be one Z. Alpha is left alone.
+    Of several parts, views or layers (`ViewLayer.Depth.Z`) there may be one Z. Alpha is not read.
 
     Returns: float32 `[1, H, W, channels]`, values as they are.
-
-    Raises:
-        ValueError: a damaged file, a kind that is not read, or other channels.
+    Raises ValueError: a damaged file, a kind that is not read, or other channels.
     """
     index, names = _choice(_parts(path, header_only=True), path)
     parts = _parts(path, separate_channels=True)
     if len(parts) <= index or not parts[index].channels.keys() >= set(names):
-        raise ValueError(f"{path} is damaged (its pixels cannot be decoded). Write it again.")
+        raise ValueError(f"{path} is damaged (its pixels cannot be decoded); write it again")
     planes = [parts[index].channels[name].pixels for name in names]
     if any(plane.dtype.kind == "u" for plane in planes):
         raise ValueError(
-            f"{path} has 32-bit integers, whose range is not stated; expected floats. Save it as "
-            "half or float."
+            f"{path} has 32-bit integers, whose range is not stated; expected floats, save it as "
+            "half or float"
         )
     return torch.from_numpy(np.stack(planes, axis=-1).astype(np.float32)).unsqueeze(0)
 
 
 def write_exr(path: Path, values: np.ndarray) -> None:
-    """One float32 channel `[H, W]`, ZIPped. It is called Y, luminance: programs show it as grey.
-
-    Raises:
-        OSError: the folder is missing or cannot be written.
-    """
+    """One float32 channel `[H, W]`, ZIPped. It is called Y, luminance: programs show it as grey."""
     library = _library()
     header = {"compression": library.ZIP_COMPRESSION, "type": library.scanlineimage}
     try:
@@ -64,7 +58,7 @@ def _library() -> ModuleType:
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             "EXR files take the package OpenEXR, which is not installed: pip install OpenEXR, or "
-            "use TIFF, NPY or PFM.",
+            "use TIFF, NPY or PFM",
             name=error.name,
         ) from error
     return OpenEXR
@@ -76,11 +70,11 @@ def _parts(path: Path, **how: bool) -> list[Any]:
         return library.File(str(path), **how).parts  # as a context it would empty them
     except UNREADABLE as error:
         reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"{path} is damaged ({reason}). Write it again.") from error
+        raise ValueError(f"{path} is damaged ({reason}); write it again") from error
 
 
 def _choice(parts: list[Any], path: Path) -> tuple[int, list[str]]:
-    """Which part has the depth, and in which channels; looks at headers only."""
+    """Which part has the depth, and in which channels, by the headers alone."""
     places = {  # by the name that a message gives to a channel
         f"{part.name()}.{channel.name}" if len(parts) > 1 else channel.name: (index, channel)
         for index, part in enumerate(parts)
@@ -90,14 +84,14 @@ def _choice(parts: list[Any], path: Path) -> tuple[int, list[str]]:
     if not chosen:
         raise ValueError(
             f"{path} has the channels {', '.join(places) or 'none'}; expected one alone, one Z, Y, "
-            "or R, G and B. Save the depth in a file of its own."
+            "or R, G and B: save the depth in a file of its own"
         )
     index = chosen[0][0]
     library = _library()
     if parts[index].type() in (library.deepscanline, library.deeptile):
-        raise ValueError(f"{path} has deep pixels, which are not read. Flatten it first.")
+        raise ValueError(f"{path} has deep pixels, which are not read; flatten it first")
     if any((channel.xSampling, channel.ySampling) != (1, 1) for _, channel in chosen):
-        raise ValueError(f"{path} has subsampled channels, which are not read. Save it without.")
+        raise ValueError(f"{path} has subsampled channels, which are not read; save it without")
     _check_windows(parts, index, path)
     return index, [channel.name for _, channel in chosen]
 
@@ -122,8 +116,8 @@ def _check_windows(parts: list[Any], index: int, path: Path) -> None:
     if not np.array_equal(header["dataWindow"], header["displayWindow"]):
         raise ValueError(
             f"{path} has pixels for a part of its frame only, or beyond it (data window "
-            f"{_corners(header['dataWindow'])}, frame {_corners(header['displayWindow'])}). Save "
-            "it with both the same."
+            f"{_corners(header['dataWindow'])}, frame {_corners(header['displayWindow'])}); save "
+            "it with both the same"
         )
 
 

@@ -30,7 +30,7 @@ DAMAGED = (
     *(NotImplementedError, RuntimeError, SyntaxError, zipfile.BadZipFile, zlib.error),
 )
 
-NUMPY_REMEDY = "Write it again with numpy.save or numpy.savez, as float32 [height, width]."
+NUMPY_REMEDY = "write it again with numpy.save or numpy.savez, as float32 [height, width]"
 
 # "Pf" (one channel) or "PF" (three), width, height, scale; the pixels begin after one white space.
 # Debevec's description, https://www.pauldebevec.com/Research/HDR/PFM/
@@ -38,27 +38,19 @@ PFM_HEADER = re.compile(rb"(P[fF])\s+(\d{1,9})\s+(\d{1,9})\s+([-+.\deE]{1,32})\s
 
 
 def read_npy(path: Path) -> Tensor:
-    """An array `[H, W]` or `[N, H, W]`; nothing in it is ever run (no pickles).
-
-    float64 is rounded to float32, which the canvas carries; see `to_unit`.
-
-    Raises ValueError: a damaged file, another shape or type.
-    """
+    """An array `[H, W]` or `[N, H, W]`, no pickle; ValueError for another or a damaged file."""
     return _from_npy(path.read_bytes(), path)
 
 
 def _from_npy(data: bytes, path: Path) -> Tensor:
     with _damage_named(path):
-        # Read by its header first: a damaged one may claim more than any memory holds.
+        # The header first: a damaged one may claim more than any memory holds.
         array = np.lib.format.read_array(_with_honest_header(data), allow_pickle=False)
     return _from_array(array, path)
 
 
 def read_npz(path: Path) -> Tensor:
-    """The array called `depth`, or the only one, as with `read_npy`.
-
-    Raises ValueError: a damaged file, several arrays without that name, another shape or type.
-    """
+    """The array called `depth`, or the only one, as with `read_npy`."""
     with _damage_named(path), zipfile.ZipFile(path) as file:
         entries = file.infolist()
     entry = _only_array(entries, path)
@@ -74,7 +66,7 @@ def _only_array(entries: list[zipfile.ZipInfo], path: Path) -> zipfile.ZipInfo:
     if len(wanted) != 1:
         found = ", ".join(entry.filename.removesuffix(".npy") for entry in entries) or "none"
         raise ValueError(
-            f"{path} holds these arrays: {found}; expected one, or one named {NPZ_KEY}."
+            f"{path} holds these arrays: {found}; expected one, or one named {NPZ_KEY}"
         )
     return wanted[0]
 
@@ -83,33 +75,47 @@ def read_pfm(path: Path) -> Tensor:
     """A portable float map, grey or RGB, of either byte order; its lines run from bottom to top.
 
     The size of its scale factor, which nobody agrees on, is not applied; a warning says so.
-
-    Raises ValueError: a damaged file.
     """
     data = path.read_bytes()
     header = PFM_HEADER.match(data)
     scale = _number(header[4]) if header else 0.0
-    if not scale or not np.isfinite(scale):
-        raise ValueError(f"{path} is damaged (its PFM header is incomplete). Write it again.")
+    if not header or not scale or not np.isfinite(scale):
+        raise ValueError(f"{path} is damaged (its PFM header is incomplete); write it again")
     width, height, channels = int(header[2]), int(header[3]), 3 if header[1] == b"PF" else 1
     expected, found = 4 * width * height * channels, len(data) - header.end()
     if found != expected or not expected:
         raise ValueError(
             f"{path} is damaged ({found} bytes of pixels, expected {expected} for {width} × "
-            f"{height}). Write it again."
+            f"{height}); write it again"
         )
     if abs(scale) != 1:
-        log.warning("%s names a scale factor of %g, which is not applied.", path, abs(scale))
+        log.warning("%s names a scale factor of %g, which is not applied", path, abs(scale))
     order = "<f4" if scale < 0 else ">f4"
     lines = np.frombuffer(data, order, offset=header.end()).reshape(1, height, width, channels)
     return torch.from_numpy(lines[:, ::-1].astype(np.float32, order="C"))
 
 
-def _with_honest_header(data: bytes) -> io.BytesIO:
-    """The NPY file, once its header is known to claim no more than there is.
+def write_npy(path: Path, values: np.ndarray) -> None:
+    """float32 `[H, W]`."""
+    with path.open("wb") as file:  # to a mere name numpy would add a suffix
+        np.save(file, values)
 
-    Raises one of `DAMAGED`.
-    """
+
+def write_npz(path: Path, values: np.ndarray) -> None:
+    """float32 `[H, W]` under the name `NPZ_KEY`."""
+    with path.open("wb") as file:
+        np.savez_compressed(file, depth=values)
+
+
+def write_pfm(path: Path, values: np.ndarray) -> None:
+    """float32 `[H, W]`, little-endian, which the sign of the scale says; lines from the bottom."""
+    height, width = values.shape
+    header = f"Pf\n{width} {height}\n-1.0\n".encode()
+    path.write_bytes(header + values[::-1].astype("<f4").tobytes())
+
+
+def _with_honest_header(data: bytes) -> io.BytesIO:
+    """The NPY file if its header claims no more than there is; raises one of `DAMAGED`."""
     file = io.BytesIO(data)
     version = np.lib.format.read_magic(file)
     length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")
@@ -127,14 +133,14 @@ def _from_array(array: np.ndarray, path: Path) -> Tensor:
     is_small_integer = array.dtype.kind == "u" and array.dtype.itemsize <= 2
     if array.dtype.kind != "f" and not is_small_integer:
         raise ValueError(
-            f"{path} holds values of type {array.dtype}; expected floats, or uint8 or uint16. "
+            f"{path} holds values of type {array.dtype}; expected floats, or uint8 or uint16: "
             f"{NUMPY_REMEDY}"
         )
-    # Three or four in the last place may be colours or a very narrow map: not for us to guess.
+    # Three or four in the last place may be colours or a very narrow map: nobody can tell.
     if array.ndim not in (2, 3) or not array.size or (array.ndim == 3 and array.shape[2] <= 4):
         raise ValueError(
             f"{path} holds an array of shape {list(array.shape)}; expected [height, width] or "
-            f"[maps, height, width]. {NUMPY_REMEDY}"
+            f"[maps, height, width]: {NUMPY_REMEDY}"
         )
     array = array.reshape(-1, *array.shape[-2:], 1)  # HW or NHW -> NHWC
     return torch.from_numpy(to_unit(np.ascontiguousarray(array)))
@@ -148,7 +154,7 @@ def _damage_named(path: Path) -> Iterator[None]:
     except DAMAGED as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(
-            f"{path} is damaged, or holds Python objects ({reason}). {NUMPY_REMEDY}"
+            f"{path} is damaged, or holds Python objects ({reason}); {NUMPY_REMEDY}"
         ) from error
 
 

@@ -1,7 +1,7 @@
 """Pixels of image files, every bit of 8, 16 or a float: PNG, TIFF, JPEG and others.
 
-OpenCV reads them, because Pillow cuts 16-bit colour down to 8 bits; Pillow looks at what OpenCV
-does not tell: frames, EXIF, damage.
+OpenCV reads them, because Pillow cuts 16-bit colour down to 8 bits; Pillow finds what OpenCV does
+not report: frames, EXIF, damage.
 """
 
 import io
@@ -20,11 +20,11 @@ from . import tiff_files
 
 log = logging.getLogger(__name__)
 
-# 2 GB as float32, and 6 GB on the canvas: an image of 23,000 × 23,000, a frame of 4K with 60
+# 2 GB as float32, 6 GB in three channels: an image of 23,000 × 23,000, a frame of 4K with 60
 # channels. A few bytes can claim, and some truly unpack to, as much as they like.
 MOST_VALUES = 1 << 29
 
-REMEDY = "Open it in an image editor and save it as an 8- or 16-bit PNG."
+REMEDY = "open it in an image editor and save it as an 8- or 16-bit PNG"
 
 # Kinds that both libraries know; Pillow alone would start other programs for some.
 KINDS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
@@ -35,16 +35,16 @@ DAMAGED = (
     *(MemoryError, OverflowError),
 )
 
-ONE_IMAGE = "a depth map is one image. Save the one you need as a file of its own."
+ONE_IMAGE = "a depth map is one image, save the one you need as a file of its own"
 
 
 class TooLarge(ValueError):  # noqa: N818 - names what the file is
     """The file claims more values than are read."""
 
 
-# What undoes an EXIF orientation: whether to swap the axes, then which of them to flip (0 is up and
-# down, 1 is left and right). CIPA DC-008 (EXIF 2.32), tag 274.
-UPRIGHT = {
+# What undoes an EXIF orientation: whether to swap the axes, then which of them to flip (0 is
+# vertical, 1 horizontal). CIPA DC-008 (EXIF 2.32), tag 274.
+UPRIGHT: dict[int, tuple[bool, tuple[int, ...]]] = {
     2: (False, (1,)),
     3: (False, (0, 1)),
     4: (False, (0,)),
@@ -60,11 +60,8 @@ def read_image(path: Path) -> Tensor:
 
     Floats (TIFF) stay as they are. An image that EXIF says is lying on its side is turned, like
     the photograph it belongs to, and a warning says so. Integers of which 0 is white (TIFF) are
-    turned round; floats of which 0 is white are not, for nothing says which of them is black.
-
-    Raises:
-        ValueError: not an image, a damaged or animated one, one too large, or one of other
-            integers.
+    inverted; floats of which 0 is white are not, for nothing says which of them is black.
+    Raises ValueError: not an image, a damaged or animated one, too large, or of other integers.
     """
     data = path.read_bytes()
     if data.startswith(tiff_files.BEGINNINGS):
@@ -78,24 +75,24 @@ def _pixels(data: bytes, path: Path) -> np.ndarray:
     try:
         orientation, has_transparent_grey = _look_at(data, path)
     except UnidentifiedImageError:
-        raise ValueError(f"{path} is not an image, or of an unknown kind. {REMEDY}") from None
+        raise ValueError(f"{path} is not an image, or of an unknown kind; {REMEDY}") from None
     pixels = _decoded(data, path)
     if has_transparent_grey and pixels.ndim == 2:
         raise ValueError(
-            f"{path} marks one of its grey values as transparent, which cannot be read. {REMEDY}"
+            f"{path} marks one of its grey values as transparent, which cannot be read; {REMEDY}"
         )
     if orientation in UPRIGHT:
-        log.warning("%s is turned upright, as its EXIF orientation (%d) says.", path, orientation)
+        log.warning("%s is turned upright, as its EXIF orientation (%d) says", path, orientation)
         pixels = _upright(pixels, orientation)
     return pixels
 
 
 def _tiff_pixels(data: bytes, path: Path) -> np.ndarray:
-    """OpenCV turns a TIFF upright by itself, and one of up to 8 bits round where white is 0."""
+    """OpenCV turns a TIFF upright by itself, and inverts one of up to 8 bits where 0 is white."""
     try:
         tags = tiff_files.read_tags(data)
     except DAMAGED as error:
-        raise ValueError(f"{path} is damaged ({error}). {REMEDY}") from error
+        raise ValueError(f"{path} is damaged ({error}); {REMEDY}") from error
     check_count(tags.width * tags.height * tags.samples, path)
     _check_tiff(tags, path)
     # Pillow knows no floats of 64 bits and none in colour; what it knows, it checks for damage.
@@ -106,7 +103,7 @@ def _tiff_pixels(data: bytes, path: Path) -> np.ndarray:
         return pixels
     if pixels.dtype == np.uint16:
         return np.iinfo(np.uint16).max - pixels
-    log.warning("%s says that white is 0; its floats are taken as they are, 0 = far.", path)
+    log.warning("%s says that white is 0; its floats are taken as they are, 0 = far", path)
     return pixels
 
 
@@ -115,12 +112,12 @@ def _check_tiff(tags: tiff_files.Tags, path: Path) -> None:
         raise ValueError(f"{path} has several pages; {ONE_IMAGE}")
     if tags.floats and tags.bits not in (32, 64):
         raise ValueError(
-            f"{path} has floats of {tags.bits} bits; expected 32 or 64. Save it as a TIFF with "
-            "floats of 32 bits."
+            f"{path} has floats of {tags.bits} bits; expected 32 or 64: save it as a TIFF with "
+            "floats of 32 bits"
         )
     if tags.samples == 2:
         raise ValueError(
-            f"{path} has two channels, grey and another; expected 1, 3 or 4. Save the depth alone."
+            f"{path} has two channels, grey and another; expected 1, 3 or 4: save the depth alone"
         )
 
 
@@ -132,10 +129,10 @@ def _decoded(data: bytes, path: Path) -> np.ndarray:
     except cv2.error:  # for sizes that it does not trust
         pixels = None
     if pixels is None:
-        raise ValueError(f"{path} cannot be decoded: it is damaged, or of a rare kind. {REMEDY}")
+        raise ValueError(f"{path} cannot be decoded: it is damaged, or of a rare kind; {REMEDY}")
     if pixels.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
         raise ValueError(
-            f"{path} has pixels of type {pixels.dtype}; expected 8 or 16 bits, or floats. {REMEDY}"
+            f"{path} has pixels of type {pixels.dtype}; expected 8 or 16 bits, or floats: {REMEDY}"
         )
     return pixels
 
@@ -144,7 +141,6 @@ def _look_at(data: bytes, path: Path) -> tuple[int, bool]:
     """EXIF orientation (1 = upright), and whether a grey value stands for transparency.
 
     Decodes the image as well: OpenCV before 5 fills up a truncated JPEG with grey.
-
     Raises UnidentifiedImageError, for kinds that Pillow does not know; else ValueError.
     """
     try:
@@ -158,9 +154,9 @@ def _look_at(data: bytes, path: Path) -> tuple[int, bool]:
     except (UnidentifiedImageError, TooLarge):
         raise
     except Image.DecompressionBombError as error:
-        raise TooLarge(f"{path} is too large ({error}). Save a smaller image.") from error
+        raise TooLarge(f"{path} is too large ({error}); save a smaller image") from error
     except DAMAGED as error:
-        raise ValueError(f"{path} is damaged ({error}). {REMEDY}") from error
+        raise ValueError(f"{path} is damaged ({error}); {REMEDY}") from error
     if frames > 1 and kind != "MPO":  # the further images in a camera's MPO are previews
         raise ValueError(f"{path} has {frames} frames; {ONE_IMAGE}")
     return orientation, transparent_grey
@@ -171,7 +167,7 @@ def check_count(values: int, path: Path) -> None:
     if values > MOST_VALUES:
         raise TooLarge(
             f"{path} is too large: it claims {values:,} values, and at most {MOST_VALUES:,} are "
-            "read. Save the depth alone, or smaller."
+            "read; save the depth alone, or smaller"
         )
 
 

@@ -1,4 +1,4 @@
-"""What the MiDaS networks share: how they are read and run, transformer, readout and decoder.
+"""What the MiDaS networks share: transformer, readout and decoder, loading and running.
 
 Ranftl, Bochkovskiy, Koltun: "Vision Transformers for Dense Prediction" (2021), arXiv:2103.13413.
 Modules carry the names of the original files, so that their tensors load by name.
@@ -6,54 +6,49 @@ Modules carry the names of the original files, so that their tensors load by nam
 
 import math
 from collections.abc import Container, Mapping, Sequence
-from functools import partial
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F
+from timm.layers import LayerNorm
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
+from .kinds import HEAD_WIDTH, UNUSED
 from .network import MidasNetwork, Shapes, check_pixels, load_strictly
 
 PATCH = 16  # pixels to a side of a token
-HEAD_WIDTH = 64  # channels of an attention head, as in every ViT of this family
-
-# In the files, but without influence on the depth: the classifier that the backbone was trained
-# with, the norm before it, and the first unit of the coarsest fusion, which has nothing to merge.
-UNUSED = ("pretrained.model.norm.", "pretrained.model.head.", "scratch.refinenet4.resConfUnit1.")
 
 
+class Widths(Protocol):
+    """All in which a full-size network and a miniature differ."""
+
+    @classmethod
+    def from_shapes(cls: type["W"], shapes: Shapes) -> "W":
+        """Read the widths from the tensors' shapes; ValueError for impossible ones."""
+        ...
+
+
+W = TypeVar("W", bound=Widths)
 Network = TypeVar("Network", bound="DPT")
 
 
-class DPT(MidasNetwork):
+class DPT(MidasNetwork, Generic[W]):
     """A backbone (`pretrained.*`) that gives four maps, and the decoder (`scratch.*`) over it.
 
-    A subclass is built from its `widths`: all in which a full-size network and a miniature differ.
+    A subclass is built from its widths.
     """
 
-    WIDTHS: ClassVar[type]  # has a `from_shapes(Shapes)`
-
-    def __init__(self, backbone: nn.Module, decoder: "Decoder") -> None:
-        super().__init__()
-        self.pretrained = backbone
-        self.scratch = decoder
+    WIDTHS: type[W]
+    pretrained: nn.Module
+    scratch: "Decoder"
 
     @classmethod
     def from_state_dict(cls: type[Network], weights: Mapping[str, Tensor]) -> Network:
-        """Build the network that `weights` belong to, in float32, ready for inference.
-
-        `weights` are named as in the original file: `pretrained.*` and `scratch.*`. Tensors that
-        are float32 are used as they are, without a copy.
-
-        Raises:
-            ValueError: tensors are missing, unknown, or of a shape that does not fit the others.
-        """
-        used = cls.used(weights)
-        network = cls.unfilled(cls.WIDTHS.from_shapes(Shapes.of(used, cls.NAME)))
-        load_strictly(network, used, cls.NAME)
-        return network
+        """The network that weights named as in the original file make; see `load_strictly`."""
+        used, name = cls.used(weights), cls.KIND.name
+        network = cls.unfilled(cls.WIDTHS.from_shapes(Shapes.of(used, name)))
+        return load_strictly(network, used, name)
 
     @classmethod
     def used(cls, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -61,23 +56,19 @@ class DPT(MidasNetwork):
         return {name: t for name, t in weights.items() if not name.startswith(UNUSED)}
 
     @classmethod
-    def unfilled(cls: type[Network], widths: Any) -> Network:
+    def unfilled(cls: type[Network], widths: W) -> Network:
         """The network before its weights: no memory and no random numbers for them."""
         with torch.device("meta"):
             return cls(widths)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Relative inverse depth `[B, H, W]`, 0 or more, of RGB `[B, 3, H, W]` as `prepare` gives.
-
-        Raises:
-            ValueError: the shape is another one, or a side is not a multiple of 32 pixels.
-        """
-        check_pixels(pixels)
+        """Relative inverse depth `[B, H, W]`, ≥ 0, of RGB `[B, 3, H, W]` as `prepare` gives it."""
+        check_pixels(pixels, self.PREPARATION)
         return self.scratch(self.pretrained(pixels))
 
 
 class FeatureMaps(NamedTuple):
-    """What the decoder reads, `[B, C, h, w]` each, at 1/4, 1/8, 1/16 and 1/32 of the image."""
+    """The decoder's input, `[B, C, h, w]` each, at 1/4, 1/8, 1/16 and 1/32 of the image."""
 
     quarter: Tensor
     eighth: Tensor
@@ -89,14 +80,14 @@ class Transformer(nn.Module):
     """timm's VisionTransformer without its classifier, for any size of image.
 
     Args:
-        patch_embed: from pixels to one vector a token; `forward` of a subclass knows it.
+        patch_embed: from pixels to one vector a token, as the encoder applies it.
         width, mlp: channels of a token, and inside a block's perceptron.
         grid: side of the square of position embeddings.
         blocks: their number.
     """
 
     def __init__(
-        self, patch_embed: nn.Module, width: int, mlp: int, grid: int, blocks: int
+        self, patch_embed: nn.ModuleDict, width: int, mlp: int, grid: int, blocks: int
     ) -> None:
         super().__init__()
         self.patch_embed = patch_embed
@@ -109,7 +100,7 @@ class Transformer(nn.Module):
                     num_heads=width // HEAD_WIDTH,
                     mlp_ratio=mlp / width,
                     qkv_bias=True,
-                    norm_layer=partial(nn.LayerNorm, eps=1e-6),
+                    norm_layer=LayerNorm,  # whose epsilon is 1e-6
                 )
                 for _ in range(blocks)
             )
@@ -117,7 +108,7 @@ class Transformer(nn.Module):
 
     def tokens(self, x: Tensor, taps: Container[int]) -> list[Tensor]:
         """`[B, C, h, w]` to the tokens `[B, 1 + h·w, C]` after the tapped blocks, from 0."""
-        position = self._position(*x.shape[-2:])
+        position = self._position(x.shape[-2], x.shape[-1])
         x = x.flatten(2).transpose(1, 2)  # BChw -> B(hw)C
         x = torch.cat((self.cls_token.expand(len(x), -1, -1), x), dim=1) + position
         outputs = []
@@ -137,7 +128,7 @@ class Transformer(nn.Module):
 
 
 class Readout(nn.Module):
-    """Mixes the class token, which knows of the whole image, into every other token."""
+    """Mixes the class token, which stands for the whole image, into every other token."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -165,7 +156,7 @@ def reassemble(stage: nn.ModuleDict, tokens: Tensor, grid: tuple[int, int]) -> T
 
 
 class Decoder(nn.Module):
-    """From the coarsest map to the finest, each merged into the one before (`scratch.*`).
+    """From the coarsest map to the finest, each merged into the path so far (`scratch.*`).
 
     Args:
         inputs: channels of the four maps, from the finest on.
@@ -173,6 +164,15 @@ class Decoder(nn.Module):
         head: channels of the two convolutions at the end.
         align_corners: how the image's size is reached between these two.
     """
+
+    layer1_rn: nn.Conv2d
+    layer2_rn: nn.Conv2d
+    layer3_rn: nn.Conv2d
+    layer4_rn: nn.Conv2d
+    refinenet1: "Fusion"
+    refinenet2: "Fusion"
+    refinenet3: "Fusion"
+    refinenet4: "Fusion"
 
     def __init__(
         self,
@@ -218,7 +218,7 @@ class Fusion(nn.Module):
 
     def forward(self, path: Tensor, finer: Tensor | None = None) -> Tensor:
         """`[B, C, h, w]`, both, to `[B, out, 2h, 2w]`."""
-        if finer is not None:
+        if self.resConfUnit1 is not None:
             path = path + self.resConfUnit1(finer)
         path = self.resConfUnit2(path)
         path = F.interpolate(path, scale_factor=2, mode="bilinear", align_corners=True)

@@ -1,6 +1,7 @@
 """How a depth network is recognised: the one table of kinds, by the names of their tensors.
 
-Names are as in the original files, without the prefix that they have in a checkpoint.
+Names are those of the original files, without the prefix that a checkpoint puts before them.
+Nothing heavy is imported here, so that a file can be identified quickly.
 """
 
 from collections.abc import Container
@@ -10,23 +11,25 @@ ORIGINAL, TRANSFORMERS = "original", "transformers"  # whose names the tensors h
 
 HEAD = "scratch.output_conv.0.weight"  # in every MiDaS network
 
+HEAD_WIDTH = 64  # channels of an attention head, in every ViT of the MiDaS family
+RESNET_BLOCKS = (3, 4, 9)  # in each stage of DPT-Hybrid's ResNet
+BLOCKS = 12  # of DPT-Hybrid's transformer
+
+# In MiDaS's files, but without influence on the depth: the norm after the last block, the
+# classifier that the backbone was trained with, and the first unit of the coarsest fusion, which
+# has nothing to merge.
+UNUSED = ("pretrained.model.norm.", "pretrained.model.head.", "scratch.refinenet4.resConfUnit1.")
+
 
 @dataclass(frozen=True)
 class NetworkKind:
-    """A kind of depth network.
-
-    Attributes:
-        has: tensors by which it is known; all of them are there.
-        lacks: tensors that only its relatives have.
-        layout: ORIGINAL or TRANSFORMERS.
-        loadable: whether a weight file is enough to load it.
-    """
+    """A kind of depth network."""
 
     name: str
-    has: tuple[str, ...]
-    lacks: tuple[str, ...] = ()
-    layout: str = ORIGINAL
-    loadable: bool = False
+    has: tuple[str, ...]  # tensors by which it is known; all of them are there
+    lacks: tuple[str, ...] = ()  # tensors that only its relatives have
+    layout: str = ORIGINAL  # or TRANSFORMERS
+    loadable: bool = False  # whether a weight file is enough to load it
 
     @property
     def is_midas(self) -> bool:
@@ -74,18 +77,12 @@ NETWORK_KINDS: tuple[NetworkKind, ...] = (  # the first that fits
     NetworkKind("DPT", has=(_FUSION,), layout=TRANSFORMERS),
     NetworkKind(
         "Depth Pro",
-        has=(
-            "depth_pro.encoder.image_encoder.model.embeddings.cls_token",
-            "head.layers.0.weight",
-        ),
+        has=("depth_pro.encoder.image_encoder.model.embeddings.cls_token", "head.layers.0.weight"),
         layout=TRANSFORMERS,
     ),
     NetworkKind(
         "GLPN",
-        has=(
-            "glpn.encoder.patch_embeddings.0.proj.weight",
-            "decoder.stages.0.convolution.weight",
-        ),
+        has=("glpn.encoder.patch_embeddings.0.proj.weight", "decoder.stages.0.convolution.weight"),
         layout=TRANSFORMERS,
     ),
 )

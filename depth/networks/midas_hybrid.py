@@ -1,15 +1,14 @@
 """MiDaS DPT-Hybrid, the depth network that lies inside the SD2 depth checkpoint.
 
 Ranftl, Bochkovskiy, Koltun: "Vision Transformers for Dense Prediction" (2021), arXiv:2103.13413.
-A ResNetV2 brings the image to 1/16 of its size, twelve transformer blocks look at the whole of
-it, and a convolutional decoder puts four of the stages together to a map of the image's size.
+A ResNetV2 brings the image to 1/16 of its size, twelve transformer blocks attend to all of it, and
+a convolutional decoder puts four of the stages together to a map of the image's size.
 
 Convolutions and transformer blocks are timm's. Modules carry the names of the original file, so
 that its tensors load by name; every width is read from their shapes.
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,30 +16,19 @@ from timm.layers import StdConv2dSame
 from timm.models.resnetv2 import Bottleneck, ResNetStage, create_resnetv2_stem
 from torch import Tensor, nn
 
-from .dpt import (
-    DPT,
-    HEAD_WIDTH,
-    PATCH,
-    Decoder,
-    FeatureMaps,
-    Transformer,
-    reassemble,
-    reassembly,
-)
+from .dpt import DPT, PATCH, Decoder, FeatureMaps, Transformer, reassemble, reassembly
+from .kinds import BLOCKS, DPT_HYBRID, HEAD_WIDTH, RESNET_BLOCKS
 from .network import Shapes
 
-RESNET_BLOCKS = (3, 4, 9)
-BLOCKS = 12
 TAPS = (8, 11)  # the transformer blocks (counted from 0) whose output the decoder reads
-GROUPS = 32  # of the ResNet's group norms; inside a block they see a quarter of its channels
+GROUPS = 32  # of the ResNet's group norms; inside a block they have a quarter of its channels
 
 
 @dataclass(frozen=True)
 class Widths:
     """All in which the full-size DPT-Hybrid and a miniature differ.
 
-    Raises:
-        ValueError: a width that the attention heads or the group norms cannot divide.
+    Raises ValueError for a width that the attention heads or the group norms cannot divide.
     """
 
     stem: int
@@ -60,16 +48,12 @@ class Widths:
         ):
             if width < 1 or width % unit:
                 raise ValueError(
-                    f"The {what} has {width} channels; a DPT-Hybrid needs a multiple of {unit}."
+                    f"the {what} has {width} channels; a DPT-Hybrid needs a multiple of {unit}"
                 )
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> "Widths":
-        """Read the widths from the tensors' shapes.
-
-        Raises:
-            ValueError: a tensor is missing or has a width that is impossible for a DPT-Hybrid.
-        """
+        """Read the widths from the tensors' shapes; ValueError for impossible ones."""
         size, transformer = shapes.size, "pretrained.model"
         backbone = f"{transformer}.patch_embed.backbone"
         return cls(
@@ -90,15 +74,17 @@ class Widths:
         )
 
 
-class DPTHybrid(DPT):
+class DPTHybrid(DPT[Widths]):
     """MiDaS DPT-Hybrid: image in, relative inverse depth out."""
 
-    NAME = "MiDaS DPT-Hybrid"
+    KIND = DPT_HYBRID
     WIDTHS = Widths
 
     def __init__(self, widths: Widths) -> None:
-        inputs, fusion = (*widths.stages[:2], *widths.neck), widths.fusion
-        super().__init__(Encoder(widths), Decoder(inputs, [fusion] * len(inputs), widths.head))
+        super().__init__()
+        inputs = (*widths.stages[:2], *widths.neck)
+        self.pretrained = Encoder(widths)
+        self.scratch = Decoder(inputs, [widths.fusion] * len(inputs), widths.head)
 
 
 class Encoder(nn.Module):
@@ -127,44 +113,48 @@ class HybridTransformer(Transformer):
     """timm's `vit_base_resnet50_384` without its classifier, for any size of image."""
 
     def __init__(self, widths: Widths) -> None:
-        backbone = _resnet(widths.stem, widths.stages)
         projection = nn.Conv2d(widths.stages[-1], widths.tokens, 1)
-        patch_embed = nn.ModuleDict({"backbone": backbone, "proj": projection})
+        patch_embed = nn.ModuleDict({"backbone": ResNet(widths), "proj": projection})
         super().__init__(patch_embed, widths.tokens, widths.mlp, widths.grid, BLOCKS)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
         """Maps at 1/4 and 1/8, then the tokens `[B, 1 + h·w, C]` after the tapped blocks."""
-        backbone = self.patch_embed["backbone"]
-        x = backbone["stem"](pixels)
-        maps = []
-        for stage in backbone["stages"]:
-            x = stage(x)
-            maps.append(x)
-        tokens = self.tokens(self.patch_embed["proj"](maps.pop()), TAPS)
-        return maps + tokens
+        *maps, coarsest = self.patch_embed["backbone"](pixels)
+        return maps + self.tokens(self.patch_embed["proj"](coarsest), TAPS)
 
 
-def _resnet(stem: int, widths: Iterable[int]) -> nn.ModuleDict:
+class ResNet(nn.Module):
     """The ResNetV2 of the hybrid ViT: weight-standardised convolutions, TensorFlow's padding.
 
     Put together from timm's stages, because before timm 1.0.22 its `ResNetV2` cannot be built on
     the meta device.
     """
-    convolution = partial(StdConv2dSame, eps=1e-8)
-    stages = nn.Sequential()
-    before = stem
-    for index, (width, blocks) in enumerate(zip(widths, RESNET_BLOCKS, strict=True)):
-        stages.append(
-            ResNetStage(
-                before,
-                width,
-                stride=1 if index == 0 else 2,
-                dilation=1,
-                depth=blocks,
-                block_fn=Bottleneck,
-                conv_layer=convolution,
-            )
+
+    def __init__(self, widths: Widths) -> None:
+        super().__init__()
+        convolution = partial(StdConv2dSame, eps=1e-8)
+        self.stem = create_resnetv2_stem(
+            3, widths.stem, "same", preact=False, conv_layer=convolution
         )
-        before = width
-    first = create_resnetv2_stem(3, stem, "same", preact=False, conv_layer=convolution)
-    return nn.ModuleDict({"stem": first, "stages": stages})
+        self.stages = nn.Sequential()
+        before, stride = widths.stem, 1
+        for width, blocks in zip(widths.stages, RESNET_BLOCKS, strict=True):
+            self.stages.append(
+                ResNetStage(
+                    *(before, width, stride),
+                    dilation=1,
+                    depth=blocks,
+                    block_fn=Bottleneck,
+                    conv_layer=convolution,
+                )
+            )
+            before, stride = width, 2
+
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        """`[B, 3, H, W]` to maps at 1/4, 1/8 and 1/16."""
+        x = self.stem(pixels)
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps

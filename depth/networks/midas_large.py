@@ -11,16 +11,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from .dpt import (
-    DPT,
-    HEAD_WIDTH,
-    PATCH,
-    Decoder,
-    FeatureMaps,
-    Transformer,
-    reassemble,
-    reassembly,
-)
+from .dpt import DPT, PATCH, Decoder, FeatureMaps, Transformer, reassemble, reassembly
+from .kinds import DPT_LARGE, HEAD_WIDTH
 from .network import Shapes
 
 MAPS = 4  # of equally many blocks each: the decoder reads after 6, 12, 18 and 24 of 24 blocks
@@ -30,8 +22,7 @@ MAPS = 4  # of equally many blocks each: the decoder reads after 6, 12, 18 and 2
 class Widths:
     """All in which the full-size DPT-Large and a miniature differ.
 
-    Raises:
-        ValueError: widths or a number of blocks that cannot be divided as they must be.
+    Raises ValueError for channels or blocks that are not multiples of what they must be.
     """
 
     tokens: int
@@ -49,16 +40,12 @@ class Widths:
         ):
             if number < 1 or number % unit:
                 raise ValueError(
-                    f"The transformer has {number} {what}; a DPT-Large needs a multiple of {unit}."
+                    f"the transformer has {number} {what}; a DPT-Large needs a multiple of {unit}"
                 )
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> "Widths":
-        """Read the widths from the tensors' shapes.
-
-        Raises:
-            ValueError: a tensor is missing or has a width that is impossible for a DPT-Large.
-        """
+        """Read the widths from the tensors' shapes; ValueError for impossible ones."""
         size, transformer = shapes.size, "pretrained.model"
         return cls(
             tokens=size(f"{transformer}.pos_embed", axis=-1),
@@ -71,19 +58,25 @@ class Widths:
         )
 
 
-class DPTLarge(DPT):
+class DPTLarge(DPT[Widths]):
     """MiDaS DPT-Large: image in, relative inverse depth out."""
 
-    NAME = "MiDaS DPT-Large"
+    KIND = DPT_LARGE
     WIDTHS = Widths
 
     def __init__(self, widths: Widths) -> None:
-        decoder = Decoder(widths.neck, [widths.fusion] * MAPS, widths.head)
-        super().__init__(Encoder(widths), decoder)
+        super().__init__()
+        self.pretrained = Encoder(widths)
+        self.scratch = Decoder(widths.neck, [widths.fusion] * MAPS, widths.head)
 
 
 class Encoder(nn.Module):
     """The trained backbone (`pretrained.*`) and the way from its tokens back to maps."""
+
+    act_postprocess1: nn.ModuleDict
+    act_postprocess2: nn.ModuleDict
+    act_postprocess3: nn.ModuleDict
+    act_postprocess4: nn.ModuleDict
 
     def __init__(self, widths: Widths) -> None:
         super().__init__()
@@ -106,6 +99,10 @@ class Encoder(nn.Module):
         x = self.model.patch_embed["proj"](pixels)
         each = len(self.model.blocks) // MAPS
         tokens = self.model.tokens(x, range(each - 1, MAPS * each, each))
-        stages = [self.get_submodule(f"act_postprocess{index + 1}") for index in range(MAPS)]
-        pairs = zip(stages, tokens, strict=True)
-        return FeatureMaps(*(reassemble(stage, t, x.shape[-2:]) for stage, t in pairs))
+        grid = (x.shape[-2], x.shape[-1])
+        return FeatureMaps(
+            reassemble(self.act_postprocess1, tokens[0], grid),
+            reassemble(self.act_postprocess2, tokens[1], grid),
+            reassemble(self.act_postprocess3, tokens[2], grid),
+            reassemble(self.act_postprocess4, tokens[3], grid),
+        )

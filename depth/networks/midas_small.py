@@ -16,13 +16,10 @@ from timm.models._efficientnet_blocks import DepthwiseSeparableConv, InvertedRes
 from torch import Tensor, nn
 
 from .dpt import DPT, Decoder, FeatureMaps
-from .network import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    Fit,
-    Preparation,
-    Shapes,
-)
+from .kinds import MIDAS_SMALL
+from .network import Fit, Preparation, Shapes
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 # The seven stages of an EfficientNet: where the file has them, and the stride of each.
 STAGES = (
@@ -59,11 +56,7 @@ class Widths:
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> "Widths":
-        """Read the widths from the tensors' shapes.
-
-        Raises:
-            ValueError: a tensor is missing.
-        """
+        """Read the widths from the tensors' shapes; ValueError when one is missing."""
         size = shapes.size
         return cls(
             stem=size("pretrained.layer1.0.weight"),
@@ -86,21 +79,22 @@ def _stage_widths(shapes: Shapes, place: str) -> tuple[BlockWidths, ...]:
     return tuple(block(f"{place}.{index}") for index in range(max(count, 1)))
 
 
-class MidasSmall(DPT):
+class MidasSmall(DPT[Widths]):
     """MiDaS v2.1 small: image in, relative inverse depth out."""
 
-    NAME = "MiDaS v2.1 small"
+    KIND = MIDAS_SMALL
     PREPARATION = Preparation(256, Fit.WITHIN, IMAGENET_MEAN, IMAGENET_STD)
     WIDTHS = Widths
 
     def __init__(self, widths: Widths) -> None:
+        super().__init__()
         inputs = [widths.stages[index][-1].out for index in MAPS]
-        decoder = Decoder(inputs, widths.fusion, widths.head, align_corners=False)
-        super().__init__(Encoder(widths), decoder)
+        self.pretrained = Encoder(widths)
+        self.scratch = Decoder(inputs, widths.fusion, widths.head, align_corners=False)
 
     @classmethod
     def used(cls, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """With the batch norms' counters, which a file may have left away."""
+        """With the batch norms' counters, which a file may leave out."""
         norms = [name.removesuffix(MEAN) for name in weights if name.endswith(MEAN)]
         counters = {name + COUNTER: torch.tensor(0) for name in norms}
         return {**counters, **super().used(weights)}
@@ -115,9 +109,10 @@ class Encoder(nn.Module):
         norm = nn.BatchNorm2d(widths.stem, eps=1e-3)  # TensorFlow's epsilon, as everywhere here
         self.layer1 = nn.Sequential(stem, norm, nn.ReLU6())
         self.layer2, self.layer3, self.layer4 = (nn.Sequential() for _ in range(3))
+        groups = dict(self.named_children())
         for (place, stride), blocks in zip(STAGES, widths.stages, strict=True):
-            group = self.get_submodule(place.split(".")[0])
-            group.append(_stage(blocks, stride))
+            group, index = place.split(".")
+            groups[group].add_module(index, _stage(blocks, stride))
 
     def forward(self, pixels: Tensor) -> FeatureMaps:
         """`[B, 3, H, W]` to the four maps."""
@@ -133,14 +128,13 @@ def _stage(blocks: tuple[BlockWidths, ...], stride: int) -> nn.Sequential:
 
 
 def _block(widths: BlockWidths, stride: int) -> nn.Module:
-    options = {
-        "dw_kernel_size": widths.kernel,
-        "stride": stride,
-        "pad_type": "same",
-        "act_layer": nn.ReLU6,
-        "norm_layer": partial(nn.BatchNorm2d, eps=1e-3),
-    }
-    if widths.into == widths.inside:
-        return DepthwiseSeparableConv(widths.into, widths.out, **options)
-    ratio = widths.inside / widths.into
-    return InvertedResidual(widths.into, widths.out, exp_ratio=ratio, **options)
+    block = partial(InvertedResidual, exp_ratio=widths.inside / widths.into)
+    return (DepthwiseSeparableConv if widths.into == widths.inside else block)(
+        widths.into,
+        widths.out,
+        dw_kernel_size=widths.kernel,
+        stride=stride,
+        pad_type="same",
+        act_layer=nn.ReLU6,
+        norm_layer=partial(nn.BatchNorm2d, eps=1e-3),
+    )

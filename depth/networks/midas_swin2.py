@@ -1,9 +1,9 @@
-"""MiDaS 3.1 on Swin2-tiny: quick, for images seen at 256 × 256.
+"""MiDaS 3.1 on Swin2-tiny: quick, for inputs of 256 × 256.
 
 Birkl, Wofk, Müller: "MiDaS v3.1 – A Model Zoo for Robust Monocular Relative Depth Estimation"
 (2023), arXiv:2307.14460. The four stages of a Swin transformer V2 are the four maps that the DPT
 decoder reads. The backbone is timm's; the file's names are those of timm before 0.8, which had the
-halving of a map at the end of a stage, where it is now at the beginning of the next.
+downsampling at the end of a stage; it is now at the beginning of the next.
 """
 
 import re
@@ -15,9 +15,9 @@ from timm.models.swin_transformer_v2 import SwinTransformerV2
 from torch import Tensor, nn
 
 from .dpt import DPT, Decoder, FeatureMaps
+from .kinds import MIDAS_SWIN2
 from .network import Fit, Preparation, Shapes
 
-NAME = "MiDaS 3.1 Swin2-tiny"
 SIDE, WINDOW = 256, 16  # pixels; tokens to a side of an attention window
 STAGES = 4
 DEPTHS = (2, 2, 6, 2)  # blocks of the four stages; the larger relatives have 18 in the third
@@ -28,8 +28,7 @@ BUFFERS = (".relative_coords_table", ".relative_position_index", ".attn_mask", "
 class Widths:
     """All in which the full-size network and a miniature differ.
 
-    Raises:
-        ValueError: the blocks are those of a larger relative.
+    Raises ValueError for the blocks of a larger relative.
     """
 
     first: int  # channels of the first stage; each further one has twice as many
@@ -42,17 +41,13 @@ class Widths:
     def __post_init__(self) -> None:
         if self.blocks != DEPTHS:
             raise ValueError(
-                f"The stages have {self.blocks} blocks; a {NAME} has {DEPTHS}. The "
-                "larger Swin2 networks of MiDaS 3.1 cannot be loaded; use DPT-Large."
+                f"the stages have {self.blocks} blocks; a {MIDAS_SWIN2.name} has {DEPTHS}; the "
+                "larger Swin2 networks of MiDaS 3.1 cannot be loaded, use DPT-Large"
             )
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> "Widths":
-        """Read the widths from the tensors' shapes.
-
-        Raises:
-            ValueError: a tensor is missing, or the blocks are those of a larger relative.
-        """
+        """Read the widths from the tensors' shapes; ValueError for impossible ones."""
         size, layers = shapes.size, "pretrained.model.layers"
         return cls(
             first=size("pretrained.model.patch_embed.proj.weight"),
@@ -67,22 +62,24 @@ class Widths:
         )
 
 
-class MidasSwin2(DPT):
+class MidasSwin2(DPT[Widths]):
     """MiDaS 3.1 Swin2-tiny: image in, relative inverse depth out."""
 
-    NAME = NAME
+    KIND = MIDAS_SWIN2
     PREPARATION = Preparation(SIDE, Fit.SQUARE, fixed=True)
     WIDTHS = Widths
 
     def __init__(self, widths: Widths) -> None:
+        super().__init__()
         inputs = [widths.first * 2**stage for stage in range(STAGES)]
-        super().__init__(Encoder(widths), Decoder(inputs, [widths.fusion] * STAGES, widths.head))
+        self.pretrained = Encoder(widths)
+        self.scratch = Decoder(inputs, [widths.fusion] * STAGES, widths.head)
 
     @classmethod
     def used(cls, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Without what timm computes by itself, under timm's names of today."""
+        """Without what timm computes by itself, under timm's current names."""
         used = super().used(weights)
-        return {_todays_name(name): t for name, t in used.items() if not name.endswith(BUFFERS)}
+        return {_current_name(name): t for name, t in used.items() if not name.endswith(BUFFERS)}
 
     @classmethod
     def unfilled(cls, widths: Widths) -> "MidasSwin2":
@@ -90,22 +87,9 @@ class MidasSwin2(DPT):
         with torch.random.fork_rng(devices=[]):
             return cls(widths)
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """As every network of the family, of 256 × 256 pixels only.
 
-        Raises:
-            ValueError: the shape is another one.
-        """
-        if pixels.shape[-2:] != (SIDE, SIDE):
-            raise ValueError(
-                f"The image has shape {tuple(pixels.shape)}; {NAME} expects [batch, 3, {SIDE}, "
-                f"{SIDE}]."
-            )
-        return super().forward(pixels)
-
-
-def _todays_name(name: str) -> str:
-    """The halving after stage i is, in timm today, the one before stage i + 1."""
+def _current_name(name: str) -> str:
+    """The downsampling after stage i is, in timm now, the one before stage i + 1."""
     return re.sub(
         r"^(pretrained\.model\.layers\.)(\d)(\.downsample\.)",
         lambda match: f"{match[1]}{int(match[2]) + 1}{match[3]}",

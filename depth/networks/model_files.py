@@ -1,6 +1,6 @@
 """Which depth models lie in a set of folders: weight files, and folders as transformers saves them.
 
-Told by suffix and by `config.json`; what a file really is shows when it is opened.
+Found by suffix and by `config.json`; what a file really is shows when it is opened.
 """
 
 import os

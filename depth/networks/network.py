@@ -1,19 +1,18 @@
-"""What every depth network has in common: from an image to what it sees, and on to disparity."""
+"""What every depth network has in common: preparing its input, loading its weights."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-MULTIPLE = 32  # of the sides of what a MiDaS network sees: its coarsest map is 1/32 of that
+from .kinds import NetworkKind
+
+MULTIPLE = 32  # of the sides of a MiDaS network's input: its coarsest map is 1/32 of that
 RESOLUTION = 384  # what MiDaS DPT-Hybrid, the one in the SD2 checkpoint, was trained with
 OWN = 0  # as a resolution: the one that the network was trained with
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Fit(Enum):
@@ -26,33 +25,25 @@ class Fit(Enum):
 
 @dataclass(frozen=True)
 class Preparation:
-    """What a network wants to see.
+    """How a network's input is made of an image."""
 
-    Attributes:
-        resolution: pixels to a side, as trained.
-        fit: how an image gets there.
-        mean, std: of R, G, B in 0..1; subtracted, and divided by.
-        fixed: whether it can work at no other resolution.
-    """
-
-    resolution: int = RESOLUTION
+    resolution: int = RESOLUTION  # pixels to a side, as trained
     fit: Fit = Fit.LEAST_CHANGE
-    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    fixed: bool = False
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)  # of R, G, B in 0..1; subtracted ...
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)  # ... and divided by
+    fixed: bool = False  # whether it can work at no other resolution
 
 
 class DepthNetwork(nn.Module):
-    """A network that `forward`s what `prepare` makes of an image to disparity.
+    """A network whose `forward` takes what `prepare` makes of an image.
 
-    Disparity is `[B, h, w]`, larger = nearer, of any scale and shift and at the network's size.
+    It gives disparity `[B, h, w]`, larger = nearer, of any scale and shift, at the network's size.
     """
 
     def prepare(self, pixels: Tensor, resolution: int = OWN) -> Tensor:
-        """What the network sees of RGB `[B, 3, H, W]` in 0..1, at a resolution or its OWN.
+        """The network's input from RGB `[B, 3, H, W]` in 0..1, at a resolution or its OWN.
 
-        Raises:
-            ValueError: a resolution at which it cannot work.
+        Raises ValueError for a resolution at which it cannot work.
         """
         raise NotImplementedError
 
@@ -62,24 +53,24 @@ class DepthNetwork(nn.Module):
 
 
 class MidasNetwork(DepthNetwork):
-    """A network of the MiDaS family, prepared for in MiDaS's own way."""
+    """A network of the MiDaS family, whose input is prepared in MiDaS's own way."""
 
-    NAME: ClassVar[str]
+    KIND: ClassVar[NetworkKind]
     PREPARATION: ClassVar[Preparation] = Preparation()
 
     def prepare(self, pixels: Tensor, resolution: int = OWN) -> Tensor:
-        """Resize RGB `[B, 3, H, W]` in 0..1 to the network's size, cubic; subtract mean, divide.
+        """Resize RGB `[B, 3, H, W]` in 0..1, bicubic; subtract the mean, divide by the std.
 
-        Raises:
-            ValueError: the resolution is no multiple of 32, or one that this network cannot take.
+        Raises ValueError for a resolution that is no multiple of 32, or that the network lacks.
         """
         wanted = self.PREPARATION
         if wanted.fixed and resolution not in (OWN, wanted.resolution):
             raise ValueError(
-                f"The resolution is {resolution}; {self.NAME} can only work at "
-                f"{wanted.resolution}. Set it to 0, which means that."
+                f"the resolution is {resolution}; {self.KIND.name} works at "
+                f"{wanted.resolution} only: set it to 0, which means that"
             )
-        size = network_size(*pixels.shape[-2:], resolution or wanted.resolution, wanted.fit)
+        height, width = pixels.shape[-2:]
+        size = network_size(height, width, resolution or wanted.resolution, wanted.fit)
         # MiDaS resizes with cv2.INTER_CUBIC: a = -0.75 and no antialiasing, like this.
         pixels = F.interpolate(pixels, size, mode="bicubic", align_corners=False)
         mean, std = (
@@ -91,20 +82,18 @@ class MidasNetwork(DepthNetwork):
 def network_size(
     height: int, width: int, resolution: int = RESOLUTION, fit: Fit = Fit.LEAST_CHANGE
 ) -> tuple[int, int]:
-    """Height and width at which a MiDaS network sees an image of `height` × `width` pixels.
+    """Height and width of a MiDaS network's input for an image of `height` × `width` pixels.
 
     MiDaS's "minimal" rule: of the two scales that bring a side to `resolution`, the one nearest 1
     is applied to both; its "upper bound": the smaller of the two. Then each side is rounded to a
     multiple of 32. Unlike there, no side gets shorter than 32.
-
-    Raises:
-        ValueError: the resolution is not a positive multiple of 32.
+    Raises ValueError for a resolution that is not a positive multiple of 32.
     """
     if resolution < MULTIPLE or resolution % MULTIPLE:
         nearest = max(round(resolution / MULTIPLE), 1) * MULTIPLE
         raise ValueError(
-            f"The resolution is {resolution}; the network needs a multiple of {MULTIPLE}. "
-            f"Set it to {nearest}, or to 0, which means the one it was trained with."
+            f"the resolution is {resolution}; the network needs a multiple of {MULTIPLE}: set it "
+            f"to {nearest}, or to 0, which means the one it was trained with"
         )
     if fit is Fit.SQUARE:
         return resolution, resolution
@@ -118,13 +107,17 @@ def network_size(
     return rounded(height), rounded(width)
 
 
-def check_pixels(pixels: Tensor) -> None:
-    """Raise ValueError unless the pixels are `[B, 3, H, W]` with sides of multiples of 32."""
+def check_pixels(pixels: Tensor, what: Preparation) -> None:
+    """Raise ValueError unless the pixels are `[B, 3, H, W]` with sides that a network can take."""
     batch, channels, height, width = pixels.shape if pixels.ndim == 4 else (0, 0, 0, 0)
-    if batch * height * width == 0 or channels != 3 or height % MULTIPLE or width % MULTIPLE:
+    is_fitting = not (height % MULTIPLE or width % MULTIPLE)
+    if what.fixed:
+        is_fitting = height == width == what.resolution
+    if batch * height * width == 0 or channels != 3 or not is_fitting:
+        sides = what.resolution if what.fixed else f"multiples of {MULTIPLE}"
         raise ValueError(
-            f"The image has shape {tuple(pixels.shape)}; MiDaS expects [batch, 3, height, "
-            f"width] with height and width multiples of {MULTIPLE}."
+            f"the input has shape {tuple(pixels.shape)}; MiDaS expects [batch, 3, height, width] "
+            f"with height and width {sides}"
         )
 
 
@@ -146,8 +139,8 @@ class Shapes:
             return self.shapes[name][axis]
         except (KeyError, IndexError):
             raise ValueError(
-                f"These are not the weights of a {self.what}: {name} is missing or has no width. "
-                "The file is damaged, or its depth network is another one."
+                f"these are not the weights of a {self.what}: {name} is missing or has no width; "
+                "the file is damaged, or its depth network is another one"
             ) from None
 
     def count(self, pattern: str) -> int:
@@ -158,17 +151,19 @@ class Shapes:
         return number
 
 
-def load_strictly(network: nn.Module, weights: Mapping[str, Tensor], what: str) -> None:
-    """Put the weights into a network, in float32 and ready for inference.
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def load_strictly(network: Network, weights: Mapping[str, Tensor], what: str) -> Network:
+    """The network with the weights in it, in float32 and ready for inference.
 
     Tensors that are float32 are used as they are, without a copy.
-
-    Raises:
-        ValueError: tensors are missing, unknown, or of a shape that does not fit the others.
+    Raises ValueError when tensors are missing, unknown, or of another shape.
     """
     _check_fit(network.state_dict(), weights, what)
     network.eval().requires_grad_(False)
     network.load_state_dict({n: tensor.float() for n, tensor in weights.items()}, assign=True)
+    return network
 
 
 def _check_fit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], what: str) -> None:
@@ -184,8 +179,8 @@ def _check_fit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], what
     said = [f"{some(names)} {problem}" for problem, names in problems.items() if names]
     if said:
         raise ValueError(
-            f"The weights do not make a {what}: {'; '.join(said)}. The file is damaged, "
-            "or its depth network is another one."
+            f"the weights do not make a {what}: {'; '.join(said)}; the file is damaged, or its "
+            "depth network is another one"
         )
 
 

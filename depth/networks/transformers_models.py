@@ -6,7 +6,6 @@ older processor, which goes through 8-bit Pillow images.) What comes out is disp
 models, which give distance, are turned by 1 / distance.
 """
 
-import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import transformers
 from torch import Tensor, nn
 from transformers import AutoImageProcessor, AutoModelForDepthEstimation
 
+from ...disk import read_settings
 from .model_files import CONFIG
 from .network import OWN, DepthNetwork, some
 
@@ -29,52 +29,39 @@ WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 NEAREST = 1e-3  # metres; metric networks end in a sigmoid or a ReLU, which may give 0
 
 # The first unit of the coarsest fusion has nothing to merge. Intel's own folders leave it out.
-IDLE = "fusion_stage.layers.0.residual_layer1."
+UNUSED = "fusion_stage.layers.0.residual_layer1."
+
+Config = Mapping[str, Any]  # what `config.json` holds
 
 
-def _never(config: Mapping[str, Any]) -> bool:
-    return False
-
-
-def _always(config: Mapping[str, Any]) -> bool:
-    return True
-
-
-def _metric(config: Mapping[str, Any]) -> bool:
+def _metric(config: Config) -> bool:
     return config.get("depth_estimation_type") == "metric"
 
 
-def _on_dinov2(config: Mapping[str, Any]) -> bool:
+def _on_dinov2(config: Config) -> bool:
     return (config.get("backbone_config") or {}).get("model_type") == "dinov2"
 
 
 @dataclass(frozen=True)
 class Family:
-    """A kind of depth model in transformers.
+    """A kind of depth model in transformers."""
 
-    Attributes:
-        model_type: its name in `config.json`.
-        name: as people call it.
-        gives_distance: whether, by `config.json`, it gives metres and not disparity.
-        sizes: whether it can be told how large it should see an image.
-    """
-
-    model_type: str
+    model_type: str  # in `config.json`
     name: str
-    gives_distance: Callable[[Mapping[str, Any]], bool]
-    sizes: bool = True
+    gives_distance: Callable[[Config], bool]  # metres and not disparity
+    sizes: bool = True  # whether its input can have another size
 
 
 FAMILIES = (
     # Meta's DPT heads on DINOv2 (facebook/dpt-dinov2-*-nyu, -kitti) were trained on metres.
     Family("dpt", "DPT", gives_distance=_on_dinov2),
     Family("depth_anything", "Depth Anything", gives_distance=_metric),
-    Family("zoedepth", "ZoeDepth", gives_distance=_always),
-    # Sees an image at its own size.
-    Family("glpn", "GLPN", gives_distance=_always, sizes=False),
-    # Metric in the end, but the network itself gives the inverse of it up to the field of view,
-    # which scales all of a map. Its patches fit one size only.
-    Family("depth_pro", "Depth Pro", gives_distance=_never, sizes=False),
+    Family("zoedepth", "ZoeDepth", gives_distance=lambda config: True),
+    # Takes an image at its own size.
+    Family("glpn", "GLPN", gives_distance=lambda config: True, sizes=False),
+    # Metric in the end, but the network itself gives the inverse up to the field of view, which
+    # scales all of a map. Its patches fit one size only.
+    Family("depth_pro", "Depth Pro", gives_distance=lambda config: False, sizes=False),
 )
 
 
@@ -93,22 +80,20 @@ class TransformersNetwork(DepthNetwork):
     def prepare(self, pixels: Tensor, resolution: int = OWN) -> Tensor:
         """RGB `[B, 3, H, W]` in 0..1 through the image processor.
 
-        A resolution takes the place of both sides of the processor's `size`; what that means for
-        the aspect, and which multiples the sides are rounded to, is the processor's own rule.
-
-        Raises:
-            ValueError: a negative resolution, or one for a model that cannot be told any.
+        A resolution replaces both sides of the processor's `size`; what that means for the
+        aspect, and which multiples the sides are rounded to, is the processor's own rule.
+        Raises ValueError for a negative resolution, or any for a model of one size.
         """
         if resolution < 0:
-            raise ValueError(f"The resolution is {resolution}; set it to a number of pixels, or 0.")
+            raise ValueError(f"the resolution is {resolution}; expected a number of pixels, or 0")
         if resolution != OWN and not self.family.sizes:
             raise ValueError(
-                f"The resolution is {resolution}; {self.family.name} looks at images at a size "
-                "of its own. Set it to 0, which means that."
+                f"the resolution is {resolution}; {self.family.name} has a size of its own: set "
+                "it to 0, which means that"
             )
         size = {} if resolution == OWN else {"size": {"height": resolution, "width": resolution}}
-        seen = self.processor(images=list(pixels), do_rescale=False, return_tensors="pt", **size)
-        return seen["pixel_values"].to(pixels.device)
+        inputs = self.processor(images=list(pixels), do_rescale=False, return_tensors="pt", **size)
+        return inputs["pixel_values"].to(pixels.device)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Disparity `[B, h, w]` of what `prepare` made."""
@@ -134,7 +119,7 @@ def _inverse(distance: Tensor) -> Tensor:
     impossible = int((distance < NEAREST).sum())
     if impossible:
         log.warning(
-            "The network put %d of %d pixels nearer than %g m; they count as that near.",
+            "the network put %d of %d pixels nearer than %g m; they count as that near",
             impossible,
             distance.numel(),
             NEAREST,
@@ -148,10 +133,10 @@ def load_folder(folder: Path) -> TransformersNetwork:
     Nothing is downloaded and no code from the folder is run.
 
     Raises:
-        FileNotFoundError: the configuration, the weights or the image processor's are not there.
+        FileNotFoundError: configuration, weights or the image processor's settings are missing.
         ValueError: it is no depth model that is known here, or its weights do not fit it.
     """
-    config = read_config(folder)
+    config = _read_config(folder)
     family = _family(folder, config)
     _check_files(folder)
     # From transformers 5 on this is what one gets, and the option is deprecated.
@@ -164,38 +149,31 @@ def load_folder(folder: Path) -> TransformersNetwork:
         )
     except (OSError, RuntimeError, ValueError, KeyError, ImportError) as error:
         raise ValueError(
-            f"{folder.name} cannot be loaded as a {family.name} model: {error}. If its files are "
+            f"{folder.name} cannot be loaded as a {family.name} model: {error}; if its files are "
             "complete, it may need another version of transformers (this is "
-            f"{transformers.__version__})."
+            f"{transformers.__version__})"
         ) from error
     _check_loading(folder, family, loading)
     network = TransformersNetwork(model.float(), processor, family, family.gives_distance(config))
     return network.eval().requires_grad_(False)
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """The configuration of a folder. Raises FileNotFoundError, or ValueError if it is no JSON."""
+def _read_config(folder: Path) -> Config:
     path = folder / CONFIG
     if not path.is_file():
-        raise FileNotFoundError(f"{folder.name} has no {CONFIG}: it is no folder of transformers.")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{folder.name}: {CONFIG} is damaged ({error}); copy it again.") from error
-    if not isinstance(config, dict):
-        raise ValueError(f"{folder.name}: {CONFIG} is not a JSON object; copy it again.")
-    return config
+        raise FileNotFoundError(f"{folder.name} has no {CONFIG}: it is no folder of transformers")
+    return read_settings(path)
 
 
-def _family(folder: Path, config: Mapping[str, Any]) -> Family:
+def _family(folder: Path, config: Config) -> Family:
     found = config.get("model_type")
     for family in FAMILIES:
         if family.model_type == found:
             return family
     known = ", ".join(f"{family.name} ({family.model_type})" for family in FAMILIES)
     raise ValueError(
-        f"{folder.name} holds a model of type {found!r}, by its {CONFIG}. The depth models that "
-        f"can be loaded from a folder are {known}."
+        f"{folder.name} holds a model of type {found!r}, by its {CONFIG}; the depth models that "
+        f"can be loaded from a folder are {known}"
     )
 
 
@@ -203,22 +181,22 @@ def _check_files(folder: Path) -> None:
     if not (folder / PROCESSOR).is_file():
         raise FileNotFoundError(
             f"{folder.name} has no {PROCESSOR}, which says how images are prepared for this "
-            "model: copy that file from where the model comes from into the folder."
+            "model; copy that file from where the model comes from into the folder"
         )
     if not any(file for pattern in WEIGHTS for file in folder.glob(pattern)):
         raise FileNotFoundError(
-            f"{folder.name} has no weights: expected model.safetensors beside its {CONFIG}."
+            f"{folder.name} has no weights; expected model.safetensors beside its {CONFIG}"
         )
 
 
 def _check_loading(folder: Path, family: Family, loading: Mapping[str, Any]) -> None:
-    """transformers only warns about weights that are not there, and makes them up at random."""
-    missing = sorted(name for name in loading["missing_keys"] if IDLE not in name)
+    """transformers only warns about missing weights, and makes them up at random."""
+    missing = sorted(name for name in loading["missing_keys"] if UNUSED not in name)
     if missing:
         raise ValueError(
-            f"The weights in {folder.name} do not make a {family.name} model: {some(missing)} "
-            f"missing. They are damaged, or belong to another {CONFIG}."
+            f"the weights in {folder.name} do not make a {family.name} model: {some(missing)} "
+            f"missing; they are damaged, or belong to another {CONFIG}"
         )
     if loading["unexpected_keys"]:
         unused = sorted(loading["unexpected_keys"])
-        log.warning("%s: %s in the weights, but not used.", folder.name, some(unused))
+        log.warning("%s: %s in the weights, but not used", folder.name, some(unused))

@@ -29,7 +29,7 @@ from sd2_depth2img.checkpoints.errors import (
     NoEMACopy,
     NotADepthCheckpoint,
 )
-from sd2_depth2img.checkpoints.files.rounding import OutOfRange
+from sd2_depth2img.checkpoints.files.rounding import DtypeOverflow
 from sd2_depth2img.checkpoints.files.weights import open_weights
 from sd2_depth2img.checkpoints.identify.diagnosis import Part
 from sd2_depth2img.checkpoints.source import INDEX, open_source
@@ -225,7 +225,7 @@ def test_a_value_too_large_for_fp16_is_an_error_that_names_the_tensor(
 ):
     name = f"{UNET}out.2.bias"
     source = save(weights | {name: torch.tensor([0, -7e4, 1, 2])})
-    with pytest.raises(OutOfRange, match=rf"{name} has values up to 70000, and float16 ends"):
+    with pytest.raises(DtypeOverflow, match=rf"{name} has values up to 70000, and float16 ends"):
         convert(source, tmp_path / target, torch.float16)
     assert [path.name for path in tmp_path.iterdir()] == ["source.safetensors"]
     convert(source, tmp_path / target, torch.bfloat16)

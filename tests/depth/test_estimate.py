@@ -6,8 +6,7 @@ import skimage.data
 import torch
 import torch.nn.functional as F
 
-from sd2_depth2img.depth.estimate import Scope, Settings, estimate_all
-from sd2_depth2img.depth.networks.estimators import Precision, estimate
+from sd2_depth2img.depth.estimate import Precision, Scope, Settings, estimate
 from sd2_depth2img.depth.networks.network import MidasNetwork
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -16,14 +15,13 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 class Brightness(MidasNetwork):
     """Sees brightness; every look has another scale and shift, and one side leans."""
 
-    NAME = "Brightness"
-
     def __init__(self, restless=False, lean=0.0):
         super().__init__()
         self.restless, self.lean, self.looks = restless, lean, []
 
     def forward(self, pixels):
-        self.looks.append(tuple(pixels.shape))
+        arithmetic = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None
+        self.looks.append((tuple(pixels.shape), arithmetic or pixels.dtype))
         scale = 1.0 + 0.5 * (len(self.looks) % 5) if self.restless else 1.0
         slope = self.lean * torch.linspace(-1, 1, pixels.shape[-1])
         return scale * (pixels.mean(dim=1) + slope) + 2 * scale
@@ -39,22 +37,23 @@ def photos():
 
 
 def all_of(network, photos, **settings):
-    return estimate_all(network, photos, Settings(resolution=64, **settings))
+    return estimate(network, photos, Settings(resolution=64, **settings))
 
 
 def test_nothing_said_is_one_estimate_after_the_other(photos):
-    expected = torch.cat([estimate(Brightness(), photo, 64) for photo in photos.split(1)])
+    expected = torch.cat([estimate(Brightness(), photo, Settings(64)) for photo in photos.split(1)])
     network = Brightness()
     assert torch.equal(all_of(network, photos), expected)
-    assert network.looks == [(1, 3, 64, 96)] * 2
+    assert network.looks == [((1, 3, 64, 96), torch.float32)] * 2
 
 
 def test_precision_and_resolution_are_passed_on(photos):
-    expected = torch.cat(
-        [estimate(Brightness(), photo, 96, Precision.BFLOAT16) for photo in photos.split(1)]
-    )
     settings = Settings(96, Precision.BFLOAT16)
-    assert torch.equal(estimate_all(Brightness(), photos, settings), expected)
+    expected = torch.cat([estimate(Brightness(), photo, settings) for photo in photos.split(1)])
+    network = Brightness()
+    depth = estimate(network, photos, settings)
+    assert torch.equal(depth, expected)
+    assert network.looks == [((1, 3, 96, 128), torch.bfloat16)] * 2
 
 
 def test_flip_takes_out_what_leans(photos):
@@ -70,9 +69,9 @@ def test_flip_takes_out_what_leans(photos):
 @pytest.mark.parametrize("number", [2, 3])
 def test_tiles_agree_with_a_single_pass(photos, number):
     """Parts at another scale and shift each, against one look at the size they add up to."""
-    single = torch.cat([estimate(Brightness(), photo, 192) for photo in photos.split(1)])
-    coarse = torch.cat([estimate(Brightness(), photo, 32) for photo in photos.split(1)])
-    tiled = estimate_all(Brightness(restless=True), photos, Settings(32, tiles=number))
+    single = torch.cat([estimate(Brightness(), photo, Settings(192)) for photo in photos.split(1)])
+    coarse = torch.cat([estimate(Brightness(), photo, Settings(32)) for photo in photos.split(1)])
+    tiled = estimate(Brightness(restless=True), photos, Settings(32, tiles=number))
     assert tiled.shape == single.shape
     assert (tiled.amin(), tiled.amax()) == (0, 1)
     error, before = (tiled - single).abs().mean(), (coarse - single).abs().mean()
@@ -82,7 +81,7 @@ def test_tiles_agree_with_a_single_pass(photos, number):
 
 def test_tiles_leave_no_seams_on_a_ramp():
     ramp = torch.linspace(0, 1, 256).expand(1, 192, 256)[..., None].repeat(1, 1, 1, 3)
-    depth = estimate_all(Brightness(restless=True), ramp, Settings(64, tiles=3))
+    depth = estimate(Brightness(restless=True), ramp, Settings(64, tiles=3))
     inside = depth[:, 8:-8, 8:-8]
     assert (inside.diff(dim=2) * 255 - 1).abs().max() < 0.15  # grey levels a pixel
     assert inside.diff(dim=1).abs().max() * 255 < 0.15
@@ -103,10 +102,10 @@ def test_looks_are_handed_out_one_by_one(photos):
             yield job
 
     network = Brightness()
-    estimate_all(network, photos, Settings(64, tiles=2), each=each)
+    estimate(network, photos, Settings(64, tiles=2), each=each)
     assert [index for index, _ in jobs] == [0] * 9 + [1] * 9
     assert [part is None for _, part in jobs] == ([True] + [False] * 8) * 2
-    assert all(look[0] == 1 for look in network.looks)
+    assert all(shape[0] == 1 for shape, _ in network.looks)
 
 
 def test_cancelling_between_two_looks_ends_it(photos):
@@ -117,7 +116,7 @@ def test_cancelling_between_two_looks_ends_it(photos):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        estimate_all(network, photos, Settings(64, tiles=2), each=each)
+        estimate(network, photos, Settings(64, tiles=2), each=each)
     assert len(network.looks) == 3
 
 
@@ -130,13 +129,13 @@ def test_whole_batch_keeps_what_is_darker_darker(photos):
         assert torch.corrcoef(torch.stack((one.flatten(), other.flatten())))[0, 1] > 0.9999
 
 
-def test_smoothing_steadies_a_still_clip(photos):
-    clip = photos[:1].repeat(8, 1, 1, 1)
+def test_smoothing_steadies_a_still_video(photos):
+    video = photos[:1].repeat(8, 1, 1, 1)
     options = {"scope": Scope.BATCH}
-    restless = all_of(Brightness(restless=True), clip, **options)
-    calm = all_of(Brightness(restless=True), clip, smooth=2.0, **options)
+    restless = all_of(Brightness(restless=True), video, **options)
+    calm = all_of(Brightness(restless=True), video, smooth=2.0, **options)
     assert calm.diff(dim=0).abs().mean() < 0.5 * restless.diff(dim=0).abs().mean()
-    alone = all_of(Brightness(), clip, smooth=2.0)
+    alone = all_of(Brightness(), video, smooth=2.0)
     assert alone.amax(dim=(1, 2)).tolist() == [1] * 8
 
 
@@ -185,16 +184,16 @@ def test_bad_images_are_refused_before_the_network_looks(photos):
 )
 def test_every_long_loop_is_handed_out_and_may_be_left(photos, options, bars):
     """The looks, smoothing, and resizing what could not be resized at once."""
-    clip, lengths = torch.cat([photos, photos[:1]]), []
+    video, lengths = torch.cat([photos, photos[:1]]), []
 
     def counting(jobs):
         lengths.append(len(jobs))
         return jobs
 
     settings = Settings(64, **options)
-    depth = estimate_all(Brightness(), clip, settings, each=counting)
+    depth = estimate(Brightness(), video, settings, each=counting)
     assert lengths == bars
-    assert torch.equal(depth, estimate_all(Brightness(), clip, settings))
+    assert torch.equal(depth, estimate(Brightness(), video, settings))
 
     def leave(jobs):
         lengths.append(len(jobs))
@@ -205,4 +204,4 @@ def test_every_long_loop_is_handed_out_and_may_be_left(photos, options, bars):
 
     lengths.clear()
     with pytest.raises(KeyboardInterrupt):
-        estimate_all(Brightness(), clip, settings, each=leave)
+        estimate(Brightness(), video, settings, each=leave)

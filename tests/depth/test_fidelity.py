@@ -342,7 +342,7 @@ def test_maps_and_masks_of_another_shape_show_another_section(asked):
 def test_values_that_are_not_finite_are_refused_and_counted(asked, value):
     broken = asked.clone()
     broken[0, 5, 5:8] = value
-    with pytest.raises(ValueError, match="3 pixels that are NaN or infinite"):
+    with pytest.raises(ValueError, match="3 of 5400 values of the depth map are NaN"):
         Target.fitted(broken, (1, 60, 90, 3))
     with pytest.raises(ValueError, match="3 of 5400 values of the estimated depth maps"):
         Target.fitted(asked, (1, 60, 90, 3)).scores(broken)
@@ -355,7 +355,7 @@ def test_masks_that_other_nodes_refuse_are_refused(asked, value):
 
 
 def test_other_shapes_are_refused_with_theirs(asked):
-    with pytest.raises(ValueError, match=r"\(60, 90, 3\); expected \[batch"):
+    with pytest.raises(ValueError, match=r"\[60, 90, 3\]; expected \[batch"):
         Target.fitted(asked, (60, 90, 3))
     with pytest.raises(ValueError, match=r"mask has shape \[1, 2, 60, 90\]"):
         Target.fitted(asked, (1, 60, 90, 3), torch.ones(1, 2, 60, 90))

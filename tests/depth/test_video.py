@@ -7,10 +7,10 @@ from sd2_depth2img.depth import video
 from sd2_depth2img.depth.video import on_one_scale
 
 
-def steady(maps, *arguments):
-    """Of a copy: `video.steady` writes into the maps."""
+def smoothed(maps, *arguments):
+    """Of a copy: `smooth_over_time` writes into the maps."""
     calm = maps.clone()
-    assert video.steady(calm, *arguments) is None
+    assert video.smooth_over_time(calm, *arguments) is None
     return calm
 
 
@@ -26,7 +26,7 @@ def still():
 
 def test_flicker_of_a_still_image_goes(still):
     frames, _, maps = still
-    calm = steady(maps, frames, 2.0)
+    calm = smoothed(maps, frames, 2.0)
     assert calm.shape == maps.shape
     assert calm.diff(dim=0).abs().mean() < 0.3 * maps.diff(dim=0).abs().mean()
 
@@ -36,7 +36,7 @@ def test_the_average_is_gaussian(still):
     near = torch.exp(-0.5 * ((torch.arange(12) - 5) / 1.5) ** 2)
     near[(torch.arange(12) - 5).abs() > 5] = 0
     expected = (near[:, None, None] * maps).sum(dim=0) / near.sum()
-    assert torch.allclose(steady(maps, frames, 1.5)[5], expected, atol=1e-6)
+    assert torch.allclose(smoothed(maps, frames, 1.5)[5], expected, atol=1e-6)
 
 
 def test_what_moves_leaves_no_trail():
@@ -45,21 +45,21 @@ def test_what_moves_leaves_no_trail():
     for index in range(10):
         frames[index, :, :, 4 * index : 4 * index + 4] = 1
         maps[index, :, 4 * index : 4 * index + 4] = 1
-    assert torch.allclose(steady(maps, frames, 3.0), maps, atol=1e-6)
+    assert torch.allclose(smoothed(maps, frames, 3.0), maps, atol=1e-6)
 
 
 def test_a_cut_is_not_blurred(still):
     frames, _, maps = still
     frames[6:] += 1  # another scene
-    calm = steady(maps, frames, 2.0)
-    alone = steady(maps[:6], frames[:6], 2.0)
+    calm = smoothed(maps, frames, 2.0)
+    alone = smoothed(maps[:6], frames[:6], 2.0)
     assert torch.allclose(calm[:6], alone, atol=1e-3)
 
 
 def test_frames_may_be_larger_than_their_maps(still):
     frames, _, maps = still
     larger = frames.repeat_interleave(3, 2).repeat_interleave(2, 3)
-    assert torch.allclose(steady(maps, larger, 1.0), steady(maps, frames, 1.0), atol=1e-6)
+    assert torch.allclose(smoothed(maps, larger, 1.0), smoothed(maps, frames, 1.0), atol=1e-6)
 
 
 def test_frames_are_handed_out_one_by_one_and_only_the_past_is_changed(still):
@@ -72,22 +72,22 @@ def test_frames_are_handed_out_one_by_one_and_only_the_past_is_changed(still):
             done.append(index)
             yield index
 
-    video.steady(calm, frames, 1.0, each)
+    video.smooth_over_time(calm, frames, 1.0, each)
     assert done == list(range(12))
-    assert torch.equal(calm, steady(maps, frames, 1.0))
+    assert torch.equal(calm, smoothed(maps, frames, 1.0))
 
 
 def test_no_smoothing_is_none(still):
     frames, _, maps = still
-    assert torch.equal(steady(maps, frames, 0), maps)
+    assert torch.equal(smoothed(maps, frames, 0), maps)
 
 
-def test_impossible_clips_are_refused(still):
+def test_impossible_videos_are_refused(still):
     frames, _, maps = still
     with pytest.raises(ValueError, match="smooth is -1"):
-        steady(maps, frames, -1)
+        smoothed(maps, frames, -1)
     with pytest.raises(ValueError, match="do not agree"):
-        steady(maps, frames[:5], 1)
+        smoothed(maps, frames[:5], 1)
 
 
 def test_one_range_for_all_frames():
@@ -102,5 +102,5 @@ def test_one_range_for_all_frames():
     assert larger[0].max() < 0.6
 
 
-def test_a_clip_without_depth_is_black():
+def test_a_video_without_depth_is_black():
     assert on_one_scale(torch.full((2, 3, 4), 1 / 3), 30, 40).abs().max() == 0

@@ -348,7 +348,7 @@ def test_resizing_a_image_stays_within_its_values():
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (torch.rand(1, 8, 8, 4), "alpha channel"),
+        (torch.rand(1, 8, 8, 4), r"8, 4\]; expected RGB"),
         (torch.rand(8, 8, 3), "expected RGB"),
         (torch.rand(1, 8, 8, 1), "expected RGB"),
         (torch.zeros(1, 8, 8, 3, dtype=torch.uint8), "expected floats"),

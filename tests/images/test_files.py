@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sd2_depth2img.depth.files.depth_files import FileFormat, write_depth
+from sd2_depth2img.depth.depth_files import FileFormat, write_depth
 from sd2_depth2img.disk import written_whole
 from sd2_depth2img.images.files import write_image
 

@@ -8,8 +8,8 @@ import torch
 from sd2_depth2img.checkpoints.checkpoint import Checkpoint
 from sd2_depth2img.checkpoints.identify.diagnosis import Part
 from sd2_depth2img.depth.convention import to_image
-from sd2_depth2img.depth.estimate import Scope, Settings, estimate_all
-from sd2_depth2img.depth.networks.estimators import DepthModel, estimate
+from sd2_depth2img.depth.estimate import Scope, Settings, estimate
+from sd2_depth2img.depth.networks.estimators import DepthModel
 from sd2_depth2img.nodes.depth_files import SD2DepthEstimate, estimation_inputs
 from sd2_depth2img.nodes.fidelity import SD2DepthFidelity
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
@@ -28,7 +28,7 @@ def images(photo):
 
 def test_by_default_every_image_is_estimated_by_itself_at_384(model, images):
     (depth,) = SD2DepthEstimate().execute(images, model)
-    expected = torch.cat([estimate(model.network, one, 384) for one in images.split(1)])
+    expected = torch.cat([estimate(model.network, one, Settings(384)) for one in images.split(1)])
     assert torch.equal(depth, to_image(expected))
     assert torch.equal(SD2DepthEstimate().execute(images, model, 384)[0], depth)
 
@@ -44,7 +44,7 @@ def test_by_default_every_image_is_estimated_by_itself_at_384(model, images):
 )
 def test_every_option_is_passed_on_and_has_an_effect(model, images, inputs, settings):
     (depth,) = SD2DepthEstimate().execute(images, model, 64, **inputs)
-    expected = estimate_all(model.network, images, Settings(64, **settings))
+    expected = estimate(model.network, images, Settings(64, **settings))
     assert torch.equal(depth, to_image(expected))
     assert not torch.equal(depth, SD2DepthEstimate().execute(images, model, 64)[0])
     assert depth.shape == images.shape

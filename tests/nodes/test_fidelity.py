@@ -215,7 +215,7 @@ def test_bad_input_is_refused_before_the_slow_part(depth, options, said):
 
 
 def test_bad_images_and_resolutions_are_refused_with_their_values(maps, depth_model):
-    with pytest.raises(ValueError, match=r"\(128, 128, 3\)"):
+    with pytest.raises(ValueError, match=r"\[128, 128, 3\]"):
         fidelity(torch.rand(128, 128, 3), maps[:1], depth_model)
     with pytest.raises(ValueError, match="to 255"):
         fidelity(torch.full((1, SIDE, SIDE, 3), 255.0), maps[:1], depth_model)

@@ -329,9 +329,11 @@ def test_another_map_is_put_under_the_mask_alone(depth, mask):
 
 
 def test_the_other_map_must_be_there_and_fit(depth, mask):
-    with pytest.raises(ValueError, match="connect one to the input `other`"):
+    with pytest.raises(ValueError, match=r"no other map.*Connect one to the input `other`"):
         under(depth, mask, "other map")
-    with pytest.raises(ValueError, match=r"224 x 80 pixels .* expected the same width and height"):
+    with pytest.raises(
+        ValueError, match=r"224 x 80 pixels .* same width and height\. Upscale Image"
+    ):
         under(depth, mask, "other map", depth[:, :80])
     with pytest.raises(ValueError, match="covers the whole depth map"):
         under(depth, torch.ones(1, 160, 224), "smooth fill")

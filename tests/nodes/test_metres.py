@@ -47,7 +47,7 @@ def test_metres_of_a_file_become_disparity_and_go_back_to_a_file(base, suffix, c
     write_floats(base / "input" / f"metres{suffix}", METRES)
     (kept,) = SD2DepthLoad().execute(f"metres{suffix}", beyond="keep")
     assert np.array_equal(kept[0, ..., 0], METRES, equal_nan=True)
-    assert "values beyond the range are kept; Convert Depth makes" in caplog.text
+    assert "values beyond the range are kept; distances become depth as disparity" in caplog.text
 
     (disparity,) = SD2DepthConvert().execute(kept)
     seen = np.isfinite(METRES)
@@ -67,7 +67,7 @@ def test_metres_of_a_file_become_disparity_and_go_back_to_a_file(base, suffix, c
 
 def test_kept_distances_are_not_inverted(base):
     write_floats(base / "input" / "metres.npy", METRES)
-    with pytest.raises(ValueError, match=r"1 minus a distance means nothing\. Turn"):
+    with pytest.raises(ValueError, match=r"1 minus a distance means nothing; turn invert off"):
         SD2DepthLoad().execute("metres.npy", invert=True, beyond="keep")
-    with pytest.raises(ValueError, match=r"or keep its distances .*\(beyond: keep\)"):
+    with pytest.raises(ValueError, match=r"or keep its distances \(beyond: keep\)\. Convert Depth"):
         SD2DepthLoad().execute("metres.npy")

@@ -55,7 +55,7 @@ def test_evenly_spaced_numbers_reach_from_end_to_end(start, end, count):
     [
         ("", "strengths is empty; expected numbers such as"),
         (" \n", "strengths is empty"),
-        ("0.4,,0.6", "before or behind a comma"),
+        ("0.4,,0.6", "before or after a comma"),
         ("half", "'half' is no number"),
         ("0.4 0.6", "'0.4 0.6' is no number"),
         ("nan", "'nan' is no number"),

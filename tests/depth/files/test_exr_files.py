@@ -8,7 +8,7 @@ import OpenEXR
 import pytest
 import torch
 
-from sd2_depth2img.depth.files.depth_files import FileFormat, read_depth, write_depth
+from sd2_depth2img.depth.depth_files import FileFormat, read_depth, write_depth
 
 LOSSLESS = ["NO", "RLE", "ZIPS", "ZIP", "PIZ", "HTJ2K256", "HTJ2K32"]
 LOSSY = ["B44", "B44A", "DWAA", "DWAB"]

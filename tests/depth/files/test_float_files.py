@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from sd2_depth2img.depth.colormaps import ColourMap, palette
-from sd2_depth2img.depth.files.depth_files import (
+from sd2_depth2img.depth.depth_files import (
     Beyond,
     FileFormat,
     Reading,

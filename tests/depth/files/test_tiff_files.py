@@ -9,7 +9,7 @@ import tifffile
 import torch
 from PIL import Image
 
-from sd2_depth2img.depth.files.depth_files import Beyond, Reading, read_depth
+from sd2_depth2img.depth.depth_files import Beyond, Reading, read_depth
 
 WRITTEN = {"photometric": "minisblack"}
 
@@ -93,7 +93,7 @@ def test_kept_metres_may_be_opaque_but_not_transparent(path, values):
 
 def test_half_floats_are_named_with_a_remedy(path, values):
     tifffile.imwrite(path, np.float16(values), **WRITTEN)
-    with pytest.raises(ValueError, match=r"has floats of 16 bits; expected 32 or 64\. Save it as"):
+    with pytest.raises(ValueError, match=r"has floats of 16 bits; expected 32 or 64: save it as"):
         read_depth(path)
 
 

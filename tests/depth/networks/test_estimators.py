@@ -8,9 +8,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sd2_depth2img.depth.networks.estimators import DepthModel, Precision, estimate
+from sd2_depth2img.depth.estimate import Precision, Settings, estimate
+from sd2_depth2img.depth.networks.estimators import DepthModel
 from sd2_depth2img.depth.networks.midas_hybrid import DPTHybrid, Widths
 from sd2_depth2img.depth.networks.network import MidasNetwork, network_size
+from sd2_depth2img.images.crop import HasAlpha
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -99,12 +101,12 @@ def test_network_size_at_384(image, seen):
 @pytest.mark.parametrize("resolution", [-32, 16, 500])
 def test_resolution_that_is_no_multiple_of_32_is_refused(network, photo, resolution):
     with pytest.raises(ValueError, match=f"resolution is {resolution}; .* multiple of 32"):
-        estimate(network, photo, resolution)
+        estimate(network, photo, Settings(resolution))
 
 
 @pytest.mark.parametrize("resolution", [64, 128])
 def test_depth_of_a_photograph_is_midas_depth(network, photo, resolution):
-    depth = estimate(network, photo, resolution)
+    depth = estimate(network, photo, Settings(resolution))
     reference = midas_depth(network, photo, resolution)
     assert depth.shape == (1, 500, 741)
     assert depth.dtype == torch.float32
@@ -123,16 +125,16 @@ def test_depth_follows_the_network(photo):
             assert pixels.max() > 0.9
             return pixels.mean(dim=1) + 1
 
-    depth = estimate(Brightness(), photo, resolution=256)[0].numpy()
+    depth = estimate(Brightness(), photo, Settings(256))[0].numpy()
     grey = photo[0].mean(dim=-1).numpy()
     assert np.corrcoef(depth.ravel(), grey.ravel())[0, 1] > 0.95
 
 
 def test_every_image_of_a_batch_is_stretched_by_itself(network, photo):
     dark = photo * 0.3
-    both = estimate(network, torch.cat([photo, dark]), 64)
-    assert torch.allclose(both[0], estimate(network, photo, 64)[0], atol=1e-4)
-    assert torch.allclose(both[1], estimate(network, dark, 64)[0], atol=1e-4)
+    both = estimate(network, torch.cat([photo, dark]), Settings(64))
+    assert torch.allclose(both[0], estimate(network, photo, Settings(64))[0], atol=1e-4)
+    assert torch.allclose(both[1], estimate(network, dark, Settings(64))[0], atol=1e-4)
     assert both.amax(dim=(1, 2)).tolist() == [1, 1]
 
 
@@ -143,10 +145,10 @@ def test_half_precision_is_used_and_close(network, photo, precision, bound):
     seen = []
     hook = network.scratch.layer1_rn.register_forward_hook(lambda *call: seen.append(call[2].dtype))
     try:
-        half = estimate(network, photo, 128, precision)
+        half = estimate(network, photo, Settings(128, precision))
     finally:
         hook.remove()
-    full = estimate(network, photo, 128)
+    full = estimate(network, photo, Settings(128))
     assert seen == [precision.dtype]
     assert half.dtype == torch.float32
     assert 0 < (half - full).abs().mean() < bound
@@ -158,33 +160,33 @@ def test_precision_names_are_pytorchs():
 
 def test_estimate_keeps_no_graph_and_leaves_its_input_alone(network, photo):
     image = photo.clone().requires_grad_()
-    depth = estimate(network, image, 64)
+    depth = estimate(network, image, Settings(64))
     assert not depth.requires_grad
     assert torch.equal(image, photo)
 
 
 def test_half_precision_image_gives_float32_depth(network, photo):
-    depth = estimate(network, photo.half(), 64)
+    depth = estimate(network, photo.half(), Settings(64))
     assert depth.dtype == torch.float32
-    assert (depth - estimate(network, photo, 64)).abs().max() < 0.02
+    assert (depth - estimate(network, photo, Settings(64))).abs().max() < 0.02
 
 
 def test_alpha_is_refused_by_name(network, photo):
     rgba = torch.cat([photo, torch.rand_like(photo[..., :1])], dim=-1)
-    with pytest.raises(ValueError, match=r"alpha channel off first \(Split Image with Alpha\)"):
-        estimate(network, rgba, 64)
+    with pytest.raises(HasAlpha, match=r"4\]; expected RGB"):
+        estimate(network, rgba, Settings(64))
 
 
 @pytest.mark.parametrize("shape", [[8, 8, 3], [1, 8, 8, 1], [1, 3, 8, 8], [0, 8, 8, 3]])
 def test_image_of_another_shape_is_refused_with_its_shape(network, shape):
     with pytest.raises(ValueError, match="expected RGB") as error:
-        estimate(network, torch.zeros(shape), 64)
+        estimate(network, torch.zeros(shape), Settings(64))
     assert str(shape) in str(error.value)
 
 
 def test_image_of_integers_is_refused(network):
     with pytest.raises(ValueError, match=r"torch\.uint8"):
-        estimate(network, torch.zeros(1, 8, 8, 3, dtype=torch.uint8), 64)
+        estimate(network, torch.zeros(1, 8, 8, 3, dtype=torch.uint8), Settings(64))
 
 
 @pytest.mark.parametrize(
@@ -195,17 +197,17 @@ def test_image_on_another_scale_is_refused_with_its_range(network, photo, value,
     image = photo.clone()
     image[0, 7, 7] = value
     with pytest.raises(ValueError, match=said):
-        estimate(network, image, 64)
+        estimate(network, image, Settings(64))
 
 
 def test_overshoot_of_an_earlier_resize_is_accepted(network, photo):
-    depth = estimate(network, photo * 1.2 - 0.1, 64)
+    depth = estimate(network, photo * 1.2 - 0.1, Settings(64))
     assert depth.isfinite().all()
 
 
 def test_map_without_depth_is_black_with_a_warning(weights, photo, caplog):
     flat = {**weights, "scratch.output_conv.4.weight": torch.zeros(1, 16, 1, 1)}
-    depth = estimate(DPTHybrid.from_state_dict(flat), photo, 64)
+    depth = estimate(DPTHybrid.from_state_dict(flat), photo, Settings(64))
     assert depth.abs().max() == 0
     assert "no depth at all in 1 of 1 images" in caplog.text
 
@@ -213,9 +215,9 @@ def test_map_without_depth_is_black_with_a_warning(weights, photo, caplog):
 def test_overflow_is_an_error_that_names_the_precision(weights, photo):
     huge = {**weights, "scratch.layer1_rn.weight": weights["scratch.layer1_rn.weight"] * 1e6}
     network = DPTHybrid.from_state_dict(huge)
-    assert estimate(network, photo, 64).isfinite().all()
-    with pytest.raises(FloatingPointError, match=r"at precision float16.* Choose float32"):
-        estimate(network, photo, 64, Precision.FLOAT16)
+    assert estimate(network, photo, Settings(64)).isfinite().all()
+    with pytest.raises(FloatingPointError, match=r"at precision float16.* choose float32"):
+        estimate(network, photo, Settings(64, Precision.FLOAT16))
 
 
 def test_depth_model_reads_its_weights_once_and_only_when_used(weights):

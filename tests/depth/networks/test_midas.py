@@ -160,7 +160,7 @@ def test_depth_is_never_negative(small):
 def test_every_tensor_of_the_real_file_is_loaded_or_named_as_unused(full_size):
     assert len(full_size) == 368
     with torch.device("meta"):
-        network = DPTHybrid(Widths.from_shapes(Shapes(full_size, DPTHybrid.NAME)))
+        network = DPTHybrid(Widths.from_shapes(Shapes(full_size, DPTHybrid.KIND.name)))
     loaded = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     unused = {name for name in full_size if name.startswith(UNUSED)}
     assert sorted(unused) == [

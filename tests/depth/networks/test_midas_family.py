@@ -13,13 +13,9 @@ import torch
 import torch.nn.functional as F
 from transformers import DPTConfig, DPTForDepthEstimation, Swinv2Config
 
-from sd2_depth2img.depth.networks.estimators import (
-    KINDS,
-    UnknownDepthModel,
-    build_network,
-    estimate,
-    recognise,
-)
+from sd2_depth2img.depth.estimate import Settings, estimate
+from sd2_depth2img.depth.networks.estimators import UnknownDepthModel, build_network, recognise
+from sd2_depth2img.depth.networks.kinds import NETWORK_KINDS
 from sd2_depth2img.depth.networks.midas_hybrid import DPTHybrid
 from sd2_depth2img.depth.networks.midas_hybrid import Widths as HybridWidths
 from sd2_depth2img.depth.networks.midas_large import DPTLarge
@@ -325,9 +321,9 @@ def test_swin2_refuses_pixels_of_another_shape(swin2, shape):
 def test_swin2_refuses_another_resolution(swin2):
     network = MidasSwin2.from_state_dict(swin2[1])
     image = random_pixels(1, 40, 60, 3).abs()
-    assert torch.equal(estimate(network, image, 256), estimate(network, image))
-    with pytest.raises(ValueError, match=r"resolution is 384; MiDaS 3\.1 Swin2-tiny can only work"):
-        estimate(network, image, 384)
+    assert torch.equal(estimate(network, image, Settings(256)), estimate(network, image))
+    with pytest.raises(ValueError, match=r"is 384; MiDaS 3\.1 Swin2-tiny works at 256 only"):
+        estimate(network, image, Settings(384))
 
 
 # --- v2.1 small ----------------------------------------------------------------------------------
@@ -515,12 +511,10 @@ def files(hybrid, large, small, swin2):
 
 def test_every_file_is_of_one_kind_only(files):
     for network, weights in files.items():
-        fitting = [kind.name for kind in KINDS if kind.fits(weights)]
-        assert fitting == [network.NAME]
+        fitting = [kind.name for kind in NETWORK_KINDS if kind.fits(weights)]
+        assert fitting == [network.KIND.name]
         assert type(build_network(weights)) is network
-    usable = {kind.name for kind in KINDS if kind.build}
-    assert usable == {network.NAME for network in files}
-    assert all(bool(kind.build) != bool(kind.remedy) for kind in KINDS)
+    assert {kind for kind in NETWORK_KINDS if kind.loadable} == {n.KIND for n in files}
 
 
 def test_no_network_takes_anothers_weights(files):
@@ -553,7 +547,7 @@ def test_an_unknown_tensor_is_named_whatever_the_kind(files):
         (["pretrained.blocks.0.attn.qkv.weight", "depth_head.projects.0.weight"], "Depth Anything"),
         (["core.core.scratch.layer1_rn.weight"], "ZoeDepth"),
         (["neck.convs.0.weight", "neck.fusion_stage.layers.0.projection.weight"], "config.json"),
-        (["model.diffusion_model.input_blocks.0.0.weight"], "Load SD2 Depth Checkpoint"),
+        (["model.diffusion_model.input_blocks.0.0.weight"], "Stable Diffusion checkpoint"),
         (
             [
                 "pretrained.model.blocks.0.attn.relative_position_bias_table",

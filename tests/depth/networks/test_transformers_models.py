@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoImageProcessor, AutoModelForDepthEstimation
 
 from sd2_depth2img.depth.convention import normalize, resize
-from sd2_depth2img.depth.networks.estimators import DepthModel, estimate
+from sd2_depth2img.depth.estimate import Settings, estimate
+from sd2_depth2img.depth.networks.estimators import DepthModel
 from sd2_depth2img.depth.networks.transformers_models import FAMILIES, NEAREST, load_folder
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -166,8 +167,13 @@ def copy(folders, tmp_path):
     return make
 
 
-def reference(folder, image, size=None):
-    """transformers called as its own documentation does; disparity at the image's size or own."""
+def reference(folder, images, size=None):
+    """Image by image; disparity at the image's size or own."""
+    return torch.cat([reference_of_one(folder, image, size) for image in images.split(1)])
+
+
+def reference_of_one(folder, image, size):
+    """transformers called as its own documentation does."""
     processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
     model = AutoModelForDepthEstimation.from_pretrained(folder, local_files_only=True).float()
     extra = {} if size is None else {"size": {"height": size, "width": size}}
@@ -191,7 +197,7 @@ def test_depth_is_bit_for_bit_what_transformers_gives(folders, photo, name):
     disparity = reference(folders / name, photo)
     assert disparity.std(dim=(1, 2)).min() > 1e-3 * disparity.mean()
     expected = normalize(resize(normalize(disparity), 150, 220))
-    depth = estimate(DepthModel.from_folder(name, folders / name).network, photo)
+    depth = estimate(DepthModel(name, lambda: folders / name).network, photo)
     assert torch.equal(depth, expected)
     assert depth.std() > 0.01
 
@@ -200,19 +206,19 @@ def test_depth_is_bit_for_bit_what_transformers_gives(folders, photo, name):
 def test_a_resolution_takes_the_place_of_the_processors_size(folders, photo, name):
     expected = normalize(resize(normalize(reference(folders / name, photo, 128)), 150, 220))
     network = load_folder(folders / name)
-    assert torch.equal(estimate(network, photo, 128), expected)
+    assert torch.equal(estimate(network, photo, Settings(128)), expected)
     assert not torch.equal(estimate(network, photo), expected)
 
 
 @pytest.mark.parametrize("name", ["glpn", "depth_pro"])
 def test_models_that_choose_their_own_size_refuse_another(folders, photo, name):
-    with pytest.raises(ValueError, match=r"resolution is 384; .* size of its own\. Set it to 0"):
-        estimate(load_folder(folders / name), photo, 384)
+    with pytest.raises(ValueError, match=r"resolution is 384; .* size of its own: set it to 0"):
+        estimate(load_folder(folders / name), photo, Settings(384))
 
 
 def test_a_negative_resolution_is_refused(folders, photo):
     with pytest.raises(ValueError, match="resolution is -14"):
-        estimate(load_folder(folders / "depth_anything"), photo, -14)
+        estimate(load_folder(folders / "depth_anything"), photo, Settings(-14))
 
 
 def test_every_family_is_tried(folders):
@@ -340,7 +346,7 @@ def test_nothing_is_asked_of_the_network(folders, photo, monkeypatch):
 
 
 def test_folder_is_read_when_first_used(tmp_path):
-    model = DepthModel.from_folder("nothing", tmp_path / "nothing")
+    model = DepthModel("nothing", lambda: tmp_path / "nothing")
     assert "nothing" in repr(model)
     with pytest.raises(FileNotFoundError, match=r"nothing has no config\.json"):
         _ = model.network

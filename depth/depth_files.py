@@ -11,13 +11,13 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from ...disk import written_whole
-from ...images.files import png_info
-from ..colormaps import TOLERANCE, ColourMap, read_back
-from ..convention import from_image
-from .exr_files import read_exr, write_exr
-from .float_files import NPZ_KEY, read_npy, read_npz, read_pfm
-from .image_files import read_image
+from ..disk import written_whole
+from ..images.files import png_info
+from .colormaps import TOLERANCE, ColourMap, read_back
+from .convention import OutOfRange, from_image
+from .files.exr_files import read_exr, write_exr
+from .files.float_files import read_npy, read_npz, read_pfm, write_npy, write_npz, write_pfm
+from .files.image_files import read_image
 
 log = logging.getLogger(__name__)
 
@@ -42,31 +42,25 @@ class Beyond(str, Enum):
     KEEP = "keep"  # they stay beyond 0..1, infinite ones too: distances, for `convert`
 
 
+class BeyondStatedRange(ValueError):  # noqa: N818 - names what the values are
+    """Values beyond the range that a file is read with, such as distances."""
+
+
 @dataclass(frozen=True)
 class Reading:
     """How a file's values are to be understood.
 
-    Attributes:
-        far, near: the values that become 0 and 1; far may be the larger one. Integers count over
-            their type's range, 0..1.
-        beyond: what happens to values beyond that. Without a value (NaN) a pixel stays so, and
-            but for `CLIP` so does an infinite one; a warning says how many (see
-            `convention.repair`). With `KEEP`, far 0 and near 1 every value is the file's own.
-        colours: what a coloured image was painted with. Grey: it was not, and its brightness
-            counts, by the rules of `convention.from_image`.
-        tolerance: see `colormaps.read_back`.
-        invert: 0..1 is turned round, to 1..0.
-
-    Raises:
-        ValueError: the range has no two different ends, or values beyond it are to be inverted.
+    Integers are 0..1 over their type's range. NaN stays NaN, and infinity stays but for `CLIP`; a
+    warning says how many. With `KEEP`, far 0 and near 1 every value is the file's own.
+    Raises ValueError: the ends are not two finite numbers, or kept values are to be inverted.
     """
 
-    far: float = 0.0
-    near: float = 1.0
+    far: float = 0.0  # becomes 0; may be larger than near
+    near: float = 1.0  # becomes 1
     beyond: Beyond = Beyond.REFUSE
-    colours: ColourMap = ColourMap.GREY
-    tolerance: float = TOLERANCE
-    invert: bool = False
+    colours: ColourMap = ColourMap.GREY  # what a coloured image was painted with
+    tolerance: float = TOLERANCE  # see `colormaps.read_back`
+    invert: bool = False  # 0..1 becomes 1..0
 
     def __post_init__(self) -> None:
         if (
@@ -74,30 +68,25 @@ class Reading:
             or not np.isfinite([self.far, self.near]).all()
         ):
             raise ValueError(
-                f"The range goes from {self.far:g} (far) to {self.near:g} (near); expected two "
-                "different numbers. State the values that the file has for far and near."
+                f"the range goes from {self.far:g} (far) to {self.near:g} (near); expected two "
+                "different numbers, the file's values for far and near"
             )
         if self.invert and self.beyond is Beyond.KEEP:
-            raise ValueError(
-                "invert is on and values beyond the range are kept (beyond: keep): 1 minus a "
-                "distance means nothing. Turn invert off; Convert Depth makes what is near white."
+            raise BeyondStatedRange(
+                "invert is on and values beyond the range are kept (beyond: keep), and 1 minus a "
+                "distance means nothing; turn invert off"
             )
 
 
 AS_IT_IS = Reading()
 
-FATES = {
-    Beyond.CLIP: "beyond the range are clipped to it",
-    Beyond.KEEP: "beyond the range are kept; Convert Depth makes a depth map of distances",
-}
-
 
 def read_depth(path: str | os.PathLike[str], reading: Reading = AS_IT_IS) -> Tensor:
     """Read depth maps from a file: float32 `[N, H, W]`, 0..1; N is 1 but for stacks in NPY, NPZ.
 
-    PNG, TIFF, JPEG and other images, EXR, NPY, NPZ and PFM, told by their content, not their
-    name. All bits of 8 and 16 are kept, and all of a float. Images are grey, RGB or palette,
-    with or without alpha.
+    PNG, TIFF, JPEG and other images, EXR, NPY, NPZ and PFM, recognised by their content. All bits
+    of 8 and 16 are kept, and all of a float. Images are grey, RGB or palette, with or without
+    alpha.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -107,7 +96,7 @@ def read_depth(path: str | os.PathLike[str], reading: Reading = AS_IT_IS) -> Ten
     path = Path(path)
     if not path.is_file():
         what = "that is no file" if path.exists() else "the file is missing"
-        raise FileNotFoundError(f"There is no depth map {path}: {what}.")
+        raise FileNotFoundError(f"there is no depth map {path}: {what}")
     with path.open("rb") as file:
         beginning = file.read(16)
     found = (read for start, read in READERS.items() if beginning.startswith(start))
@@ -118,8 +107,8 @@ def read_depth(path: str | os.PathLike[str], reading: Reading = AS_IT_IS) -> Ten
 def _depth_of(image: Tensor, reading: Reading, path: Path) -> Tensor:
     if reading.beyond is Beyond.KEEP and image.shape[-1] == 4 and (image[..., 3] < 1).any():
         raise ValueError(
-            f"{path} has transparent pixels, and black behind them is no distance (beyond: keep). "
-            "Save it without transparency, with what is far away as infinity."
+            f"{path} has transparent pixels, and black behind them is no distance (beyond: keep); "
+            "save it without transparency, with what is far away as infinity"
         )
     if reading.colours is ColourMap.GREY:
         return from_image(image)
@@ -142,12 +131,14 @@ def _in_range(depth: Tensor, reading: Reading, path: Path) -> Tensor:
         beyond &= depth.isfinite()
         _check_none(beyond, depth, reading, path)
     elif beyond.any():
-        log.warning("%s: %d values %s.", path, int(beyond.sum()), FATES[reading.beyond])
+        is_clipped = reading.beyond is Beyond.CLIP
+        fate = "clipped to it" if is_clipped else "kept; distances become depth as disparity"
+        log.warning("%s: %d values beyond the range are %s", path, int(beyond.sum()), fate)
     if reading.beyond is Beyond.CLIP:
         depth = depth.clamp(0, 1)
     without = int((~depth.isfinite()).sum())
     if without:
-        log.warning("%s: %d of %d pixels are NaN or infinite.", path, without, depth.numel())
+        log.warning("%s: %d of %d pixels are NaN or infinite", path, without, depth.numel())
     return depth
 
 
@@ -156,11 +147,11 @@ def _check_none(beyond: Tensor, depth: Tensor, reading: Reading, path: Path) -> 
         return
     known = depth[depth.isfinite()].double() * (reading.near - reading.far) + reading.far
     low, high = known.min().item(), known.max().item()
-    raise ValueError(
+    raise BeyondStatedRange(
         f"{path}: its values run from {low:g} to {high:g}, and {int(beyond.sum())} of "
         f"{depth.numel()} are beyond the stated range of {reading.far:g} (far) to "
-        f"{reading.near:g} (near). State the range that the file is in, clip it (beyond: clip), "
-        "or keep its distances for Convert Depth (beyond: keep)."
+        f"{reading.near:g} (near); state the range that the file is in, clip its values "
+        "(beyond: clip) or keep its distances (beyond: keep)"
     )
 
 
@@ -184,7 +175,7 @@ class FileFormat(str, Enum):
         return ".tiff" if self in (FileFormat.TIFF_16, FileFormat.TIFF_FLOAT) else f".{self.value}"
 
 
-PIXEL_TYPES = {8: np.uint8, 16: np.uint16}  # by bits a channel
+PIXEL_TYPES: dict[int, type[np.unsignedinteger]] = {8: np.uint8, 16: np.uint16}  # by bits
 
 
 def write_depth(
@@ -198,54 +189,20 @@ def write_depth(
 
     Formats of 8 and 16 bits hold 0..1, to half a step (1/131070 at 16 bits); a map that came from
     such a file is the same bit for bit. Those of floats (float32) hold every finite value exactly;
-    values outside 0..1 are warned about, because reading them takes a stated range.
-
-    Args:
-        bits: 8 or 16, of a PNG.
-        text: entries for a PNG; the other formats have no place for them.
-
-    Raises:
-        ValueError: another rank, values that the format cannot hold, or another number of bits.
-        OSError: the folder is missing or cannot be written.
+    values outside 0..1 are warned about, because reading them takes a stated range. `bits` (8 or
+    16) and `text` are a PNG's; the other formats have no place for text.
+    Raises ValueError for another rank, values that the format cannot hold, other bits, and OSError.
     """
     path = Path(path)
     if kind is FileFormat.PNG:
-        write_png(path, depth, bits, text)
-        return
-    values = _steps(depth, 16) if kind is FileFormat.TIFF_16 else _floats(depth, path)
+        values = _steps(depth, bits)
+    else:
+        values = _steps(depth, 16) if kind is FileFormat.TIFF_16 else _floats(depth, path)
     with written_whole(path) as unfinished:
-        WRITERS[kind](unfinished, values)
-
-
-def write_png(
-    path: str | os.PathLike[str],
-    depth: Tensor,
-    bits: int = 16,
-    text: Mapping[str, str] | None = None,
-) -> None:
-    """Write depth `[H, W]`, 0..1, to a grey PNG of 8 or 16 bits; see `write_depth`."""
-    if bits not in PIXEL_TYPES:
-        raise ValueError(f"A depth map cannot be saved with {bits} bits; choose 8 or 16.")
-    pixels = _steps(depth, bits)
-    with written_whole(Path(path)) as unfinished:
-        Image.fromarray(pixels).save(unfinished, format="PNG", pnginfo=png_info(text))
-
-
-def _write_npy(path: Path, values: np.ndarray) -> None:
-    with path.open("wb") as file:  # to a mere name numpy would add a suffix
-        np.save(file, values)
-
-
-def _write_npz(path: Path, values: np.ndarray) -> None:
-    with path.open("wb") as file:
-        np.savez_compressed(file, **{NPZ_KEY: values})
-
-
-def _write_pfm(path: Path, values: np.ndarray) -> None:
-    """Little-endian, which the sign of the scale says; lines from bottom to top."""
-    height, width = values.shape
-    header = f"Pf\n{width} {height}\n-1.0\n".encode()
-    path.write_bytes(header + values[::-1].astype("<f4").tobytes())
+        if kind is FileFormat.PNG:
+            Image.fromarray(values).save(unfinished, format="PNG", pnginfo=png_info(text))
+        else:
+            WRITERS[kind](unfinished, values)
 
 
 def _write_tiff(path: Path, values: np.ndarray) -> None:
@@ -257,30 +214,32 @@ WRITERS: Mapping[FileFormat, Callable[[Path, np.ndarray], None]] = {
     FileFormat.TIFF_16: _write_tiff,
     FileFormat.TIFF_FLOAT: _write_tiff,
     FileFormat.EXR: write_exr,
-    FileFormat.NPY: _write_npy,
-    FileFormat.NPZ: _write_npz,
-    FileFormat.PFM: _write_pfm,
+    FileFormat.NPY: write_npy,
+    FileFormat.NPZ: write_npz,
+    FileFormat.PFM: write_pfm,
 }
 
 
 def _steps(depth: Tensor, bits: int) -> np.ndarray:
     """0..1 to unsigned integers."""
+    if bits not in PIXEL_TYPES:
+        raise ValueError(f"a depth map cannot be saved with {bits} bits; choose 8 or 16")
     low, high = _ends(depth)
     if low < 0 or high > 1:
-        raise ValueError(
-            f"The depth map's values run from {low:g} to {high:g}; a file of {bits} bits holds 0 "
-            "to 1. Bring it there with Convert Depth, or choose a format of floats."
+        raise OutOfRange(
+            f"the depth map's values run from {low:g} to {high:g}; a file of {bits} bits holds 0 "
+            "to 1, one of floats any"
         )
-    highest = np.iinfo(PIXEL_TYPES[bits]).max
     # In float64, so that multiplying does not move a value across the middle between two steps.
-    return np.rint(depth.detach().cpu().double().numpy() * highest).astype(PIXEL_TYPES[bits])
+    steps = np.rint(depth.detach().cpu().double().numpy() * (2**bits - 1))
+    return steps.astype(PIXEL_TYPES[bits])
 
 
 def _floats(depth: Tensor, path: Path) -> np.ndarray:
     low, high = _ends(depth)
     if low < 0 or high > 1:
         log.warning(
-            "%s: values run from %g to %g; Load Depth Map needs that range, or beyond: keep.",
+            "%s: values run from %g to %g; to read them, state that range, or keep what is beyond",
             path,
             low,
             high,
@@ -290,11 +249,11 @@ def _floats(depth: Tensor, path: Path) -> np.ndarray:
 
 def _ends(depth: Tensor) -> tuple[float, float]:
     if depth.ndim != 2 or depth.numel() == 0:
-        raise ValueError(f"The depth map has shape {tuple(depth.shape)}; expected [height, width].")
+        raise ValueError(f"the depth map has shape {tuple(depth.shape)}; expected [height, width]")
     low, high = (value.item() for value in depth.detach().aminmax())
     if not np.isfinite([low, high]).all():
         raise ValueError(
-            f"The depth map's values run from {low:g} to {high:g}; expected finite ones. Repair it "
-            "first."
+            f"the depth map's values run from {low:g} to {high:g}; expected finite ones, repair it "
+            "first"
         )
     return low, high

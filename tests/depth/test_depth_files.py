@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageOps
 
-from sd2_depth2img.depth.files.depth_files import read_depth, write_png
+from sd2_depth2img.depth.depth_files import read_depth, write_depth
 
 GREY, PALETTE, GREY_ALPHA = 0, 3, 4  # PNG's colour types
 
@@ -59,7 +59,7 @@ def assert_reads_as(path, expected):
 def test_16_bits_survive_writing_and_reading(tmp_path_factory, pixels):
     path = tmp_path_factory.getbasetemp() / "roundtrip.png"
     depth = torch.from_numpy(pixels.astype(np.float32) / 65535)
-    write_png(path, depth)
+    write_depth(path, depth)
     assert np.array_equal(np.asarray(Image.open(path)), pixels)
     assert torch.equal(read_depth(path)[0], depth)
 
@@ -67,7 +67,7 @@ def test_16_bits_survive_writing_and_reading(tmp_path_factory, pixels):
 @given(hnp.arrays(np.float32, (3, 4), elements=st.floats(0, 1, width=32)), st.sampled_from([8, 16]))
 def test_any_depth_is_stored_to_half_a_step(tmp_path_factory, values, bits):
     path = tmp_path_factory.getbasetemp() / "halfstep.png"
-    write_png(path, torch.from_numpy(values), bits)
+    write_depth(path, torch.from_numpy(values), bits=bits)
     step = 1 / (2**bits - 1)
     assert np.abs(read_depth(path)[0].double().numpy() - values).max() <= step / 2 + 1e-7
 
@@ -141,7 +141,7 @@ def test_cmyk_is_read_as_it_looks(tmp_path):
 
 
 def test_a_link_is_followed(tmp_path, path):
-    write_png(path, torch.ones(2, 3))
+    write_depth(path, torch.ones(2, 3))
     (tmp_path / "link").symlink_to(path)
     assert_reads_as(tmp_path / "link", np.ones((2, 3)))
 
@@ -221,7 +221,7 @@ def test_truncated_image_is_refused(tmp_path, kind, part):
 
 
 def test_a_flipped_bit_is_noticed(path, gradient):
-    write_png(path, torch.from_numpy(gradient.astype(np.float32)) / 65535)
+    write_depth(path, torch.from_numpy(gradient.astype(np.float32)) / 65535)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
@@ -253,7 +253,7 @@ def test_other_pixel_types_are_refused(tmp_path, dtype):
 @pytest.mark.parametrize(("bits", "mode"), [(8, "L"), (16, "I;16")])
 def test_written_file_has_the_bits_and_the_text(path, bits, mode):
     text = {"prompt": '{"1": {"class_type": "KSampler"}}', "workflow": "Größe 深度"}
-    write_png(path, torch.rand(5, 7), bits, text)
+    write_depth(path, torch.rand(5, 7), bits=bits, text=text)
     with Image.open(path) as image:
         assert (image.format, image.mode, image.size) == ("PNG", mode, (7, 5))
         assert image.text == text
@@ -261,8 +261,8 @@ def test_written_file_has_the_bits_and_the_text(path, bits, mode):
 
 
 def test_existing_file_is_replaced(path):
-    write_png(path, torch.zeros(2, 2))
-    write_png(path, torch.ones(3, 2))
+    write_depth(path, torch.zeros(2, 2))
+    write_depth(path, torch.ones(3, 2))
     assert torch.equal(read_depth(path), torch.ones(1, 3, 2))
 
 
@@ -270,7 +270,7 @@ def test_nothing_is_left_of_a_failed_write(path):
     """The last step fails, because a folder stands where the file should go."""
     path.mkdir()
     with pytest.raises(OSError, match=path.name):
-        write_png(path, torch.ones(2, 2))
+        write_depth(path, torch.ones(2, 2))
     assert [file.name for file in path.parent.iterdir()] == [path.name]
     assert path.is_dir()
 
@@ -283,21 +283,21 @@ def test_values_that_a_file_cannot_hold_are_refused_with_their_range(path, value
     depth = torch.full((4, 4), 0.5)
     depth[1, 2] = value
     with pytest.raises(ValueError, match=said):
-        write_png(path, depth)
+        write_depth(path, depth)
     assert not list(path.parent.iterdir())
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 4), (4,), (0, 4)])
 def test_depth_of_another_shape_is_not_written(path, shape):
     with pytest.raises(ValueError, match=r"\[height, width\]"):
-        write_png(path, torch.zeros(shape))
+        write_depth(path, torch.zeros(shape))
 
 
 def test_another_number_of_bits_is_refused(path):
     with pytest.raises(ValueError, match="32 bits"):
-        write_png(path, torch.zeros(2, 2), bits=32)
+        write_depth(path, torch.zeros(2, 2), bits=32)
 
 
 def test_half_precision_depth_can_be_written(path):
-    write_png(path, torch.tensor([[0, 0.5, 1]], dtype=torch.bfloat16))
+    write_depth(path, torch.tensor([[0, 0.5, 1]], dtype=torch.bfloat16))
     assert_reads_as(path, [[0, 32768 / 65535, 1]])

@@ -1,0 +1,16 @@
+"""The depth map of a conditioning, as both hosts ask for it while sampling."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..sampling.depth_channel import DepthCondition, MissingDepthError, find_depth
+
+
+def required_depth(values: Mapping[str, Any], which: str) -> DepthCondition:
+    """`find_depth`, with what to do: stock samplers too raise it, beyond `nodes.remedies`."""
+    try:
+        return find_depth(values, which)
+    except MissingDepthError as error:
+        raise MissingDepthError(
+            f'{error}: put the node "Encode Depth" between the text prompts and the sampler'
+        ) from None

@@ -1,0 +1,101 @@
+"""Errors of the algorithms, with what to do about them in the words of the canvas."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from sd2_depth2img import nodes
+from sd2_depth2img.depth.depth_files import FileFormat, write_depth
+from sd2_depth2img.engine import folders
+from sd2_depth2img.nodes.remedies import REMEDIES
+
+IMAGE, WIDE = torch.rand(1, 16, 16, 3), torch.rand(1, 16, 48, 3)
+DEPTH = torch.linspace(0, 1, 256).reshape(1, 16, 16, 1).repeat(1, 1, 1, 3)
+MASK = torch.ones(1, 16, 16)
+
+
+@pytest.fixture
+def base(tmp_path):
+    """A folder with inputs and models, and nothing in it."""
+    before = folders.current()
+    folders.use(folders.Folders.below(tmp_path))
+    (tmp_path / "models" / "depth").mkdir(parents=True)
+    (tmp_path / "input").mkdir(exist_ok=True)
+    yield tmp_path
+    folders.use(before)
+
+
+def run(name, *arguments, **inputs):
+    return nodes.NODE_CLASS_MAPPINGS[name]().execute(*arguments, **inputs)
+
+
+def checkpoint_as_depth_model(base):
+    name = "model.diffusion_model.input_blocks.0.0.weight"
+    save_file({name: torch.zeros(1)}, base / "models" / "depth" / "sd.safetensors")
+    run("SD2DepthModelLoader", "sd.safetensors")
+
+
+def another_result(base):
+    *_, stitch = run("SD2DepthCrop", IMAGE, MASK, DEPTH, size=64)
+    run("SD2DepthStitch", stitch, torch.rand(1, 64, 128, 3))
+
+
+def floats_of_metres(base):
+    write_depth(base / "input" / "z.npy", torch.rand(4, 4) + 5, FileFormat.NPY)
+    return "z.npy"
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        (
+            lambda base: run("SD2DepthAdjust", None),
+            r"there is no depth map\. Prepare Image .* Use Estimate Depth",
+        ),
+        (
+            lambda base: run("SD2DepthAdjust", DEPTH * 9),
+            r"from 0 to 9; expected 0 \(far\) to 1 \(near\)\. Convert Depth",
+        ),
+        (
+            lambda base: run("SD2DepthLoad", floats_of_metres(base)),
+            r"16 of 16 are beyond the stated range .* Convert Depth makes a depth map",
+        ),
+        (
+            lambda base: run("SD2DepthLoad", floats_of_metres(base), invert=True, beyond="keep"),
+            r"turn invert off\. Convert Depth",
+        ),
+        (
+            lambda base: run("SD2DepthConvert", DEPTH + 1, mask=MASK / 2),
+            r"256 of 256 pixels of the mask are grey.*Threshold Mask.*Merge Depth",
+        ),
+        (
+            lambda base: run("SD2DepthFidelity", WIDE, DEPTH, None),
+            r"have different shapes .* as the image was cropped\. .*Crop for Inpainting",
+        ),
+        (
+            lambda base: run("SD2DepthUnderMask", DEPTH, MASK, under_mask="other map"),
+            r"there is no other map.* Connect one to the input `other`",
+        ),
+        (
+            lambda base: run("SD2DepthUnderMask", DEPTH, MASK, "other map", DEPTH[:, :8]),
+            r"expected the same width and height\. Upscale Image",
+        ),
+        (
+            checkpoint_as_depth_model,
+            r"this is a Stable Diffusion checkpoint.* Use Load SD2 Depth Checkpoint",
+        ),
+        (
+            lambda base: run("SD2DepthPrepare", torch.rand(1, 16, 16, 4)),
+            r"shape \[1, 16, 16, 4\]; expected RGB.* \(Split Image with Alpha\)",
+        ),
+        (another_result, r"128 x 64 pixels; expected 64 x 64.*\. Connect what VAE Decode gives"),
+        (
+            lambda base: run("SD2DepthPrepare", WIDE, MASK),
+            r"they have different shapes\. Paint the mask .* mask output of the node",
+        ),
+    ],
+)
+def test_a_mistake_is_answered_with_fact_and_remedy(base, mistake, said):
+    with pytest.raises(ValueError, match=said) as told:
+        mistake(base)
+    assert type(told.value) in REMEDIES
