@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,7 +40,7 @@ class Checkpoint:
     vae: VAEArchitecture | None
     text: TextArchitecture | None
     has_midas: bool
-    remedies: Mapping[Part, str] = field(default_factory=dict)
+    remedies: Mapping[Part, str] | None = None
 
     @property
     def path(self) -> Path:
@@ -60,21 +60,15 @@ class Checkpoint:
         Raises NotADepthCheckpoint, IncompleteCheckpoint, and what `open_source` raises.
         """
         source = open_source(path)
-        checkpoint = cls.of(with_ema(source), source, depth_only, remedies)
+        checkpoint = replace(cls.of(with_ema(source), source, depth_only), remedies=remedies)
         for part, widths in ((Part.VAE, checkpoint.vae), (Part.TEXT, checkpoint.text)):
             if widths is None:
                 log.warning("%s", checkpoint._lack(part))
         return checkpoint
 
     @classmethod
-    def of(
-        cls,
-        file: WeightFile,
-        source: WeightFile,
-        depth_only: bool = True,
-        remedies: Mapping[Part, str] | None = None,
-    ) -> "Checkpoint":
-        """Likewise of an opened file, which was made of `source`; its UNet is the one to use."""
+    def of(cls, file: WeightFile, source: WeightFile, depth_only: bool = True) -> "Checkpoint":
+        """Likewise for an opened file that was made from `source`; its UNet is the one to use."""
         identity = identify(file.tensors)
         _check_kind(source, file, identity, depth_only)
         unet = _part(file, Part.UNET, UNetArchitecture)
@@ -94,7 +88,7 @@ class Checkpoint:
             source.check_settings(unet, text)
         for reason, names in identity.unused.items():
             log.info("%s: %d tensors are not used: %s", file.path.name, len(names), reason)
-        return cls(file, unet, vae, text, _has_midas(file), remedies or {})
+        return cls(file, unet, vae, text, _has_midas(file))
 
     def read(self, part: Part) -> dict[str, Tensor]:
         """A part's tensors by name, the prefix stripped; memory-mapped, in their stored dtype.
@@ -112,8 +106,8 @@ class Checkpoint:
 
     def _lack(self, part: Part) -> str:
         """The sentences that say that the file lacks a part, and what supplies it."""
-        fact = f"{self.path.name} has no {_NAMES[part]} inside."
-        return f"{fact} {self.remedies.get(part, '')}".strip()
+        remedy = (self.remedies or {}).get(part, "")
+        return f"{self.path.name} has no {_NAMES[part]} inside. {remedy}".rstrip()
 
 
 _NAMES = {

@@ -44,40 +44,40 @@ class Report(NamedTuple):
 
     def lines(self, path: Path) -> list[str]:
         """For people."""
-        told = self.diagnosis
-        lines = [f"{path}: {told.sentence()}"]
-        for name, (tensors, parameters) in told.parts.items():
+        found = self.diagnosis
+        lines = [f"{path}: {found.sentence()}"]
+        for name, (tensors, parameters) in found.parts.items():
             lines.append(f"  {name}: {tensors} tensors, {parameters / 1e6:,.1f} million parameters")
-        if told.dtypes:
-            stored = ", ".join(f"{count} {dtype}" for dtype, count in told.dtypes.items())
+        if found.dtypes:
+            stored = ", ".join(f"{count} {dtype}" for dtype, count in found.dtypes.items())
             lines.append(f"  stored as: {stored}")
-        if told.layout:
-            lines.append(f"  layout: {told.layout}")
-        for reason, names in told.unused.items():
+        if found.layout:
+            lines.append(f"  layout: {found.layout}")
+        for reason, names in found.unused.items():
             lines.append(f"  not used: {len(names)} tensors ({reason})")
-        if told.foreign:
-            more = f" and {len(told.foreign) - 5} more" if len(told.foreign) > 5 else ""
-            lines.append(f"  asks for and is not given: {', '.join(told.foreign[:5])}{more}")
-        lines += [f"  {said}" for said in (told.problem, self.state) if said]
-        if (self.is_sound or not told.parts) and self.advice not in told.problem:
+        if found.foreign:
+            more = f" and {len(found.foreign) - 5} more" if len(found.foreign) > 5 else ""
+            lines.append(f"  asks for and is not given: {', '.join(found.foreign[:5])}{more}")
+        lines += [f"  {said}" for said in (found.problem, self.state) if said]
+        if (self.is_sound or not found.parts) and self.advice not in found.problem:
             lines.append(f"  What to do: {self.advice}")
         return [shown(line, 10_000) for line in lines]
 
     def facts(self, path: Path) -> dict[str, Any]:
         """For programs."""
-        told = self.diagnosis
+        found = self.diagnosis
         return {
             "file": str(path),
-            **asdict(told),
-            "kind": told.kind.name,
-            "family": told.family.name if told.family else None,
+            **asdict(found),
+            "kind": found.kind.name,
+            "family": found.family.name if found.family else None,
             "parts": {
                 name: {"tensors": tensors, "parameters": parameters}
-                for name, (tensors, parameters) in told.parts.items()
+                for name, (tensors, parameters) in found.parts.items()
             },
-            "has_midas": "MiDaS depth network" in told.parts,
-            "has_ema": _EMA in told.parts,
-            "sentence": told.sentence(),
+            "has_midas": "MiDaS depth network" in found.parts,
+            "has_ema": _EMA in found.parts,
+            "sentence": found.sentence(),
             "state": self.state,
             "is_sound": self.is_sound,
             "advice": self.advice,

@@ -26,8 +26,10 @@ def diagnose(path: Path | str) -> Diagnosis:
     path = Path(path).absolute()
     try:
         if path.is_dir():
-            return _pipeline(path) if _is_pipeline(path) else _told(_only_weights(path))
-        return _told(open_shards(path) if path.name.endswith(".index.json") else open_weights(path))
+            return _pipeline(path) if _is_pipeline(path) else _opened(_only_weights(path))
+        return _opened(
+            open_shards(path) if path.name.endswith(".index.json") else open_weights(path)
+        )
     except CutOffFile as error:
         promised = identify(error.file.tensors, error.file.metadata)
         variant = f"by its header: {promised.kind.value}"
@@ -56,7 +58,7 @@ _UNREADABLE = {
 }
 
 
-def _told(file: WeightFile) -> Diagnosis:
+def _opened(file: WeightFile) -> Diagnosis:
     return replace(identify(file.tensors, file.metadata), foreign=file.foreign)
 
 
@@ -112,19 +114,19 @@ def _pipeline(folder: Path) -> Diagnosis:
             f"{folder.name} is a diffusers folder without the weights of a diffusion model"
             + (f"; {INDEX} lists {', '.join(missing)}" if missing else "")
         )
-    told = _told(denoiser)
+    found = _opened(denoiser)
     said = _settings(folder / "scheduler" / "scheduler_config.json").get("prediction_type")
-    variant = told.variant
-    if told.kind is Kind.SD2 and said in _OBJECTIVES:
+    variant = found.variant
+    if found.kind is Kind.SD2 and said in _OBJECTIVES:
         variant = f"{_OBJECTIVES[said]}, as its scheduler says"
     return replace(
-        told,
-        kind=Kind.SD2_DEPTH if told.kind is Kind.SD2_DEPTH_UNET else told.kind,
+        found,
+        kind=Kind.SD2_DEPTH if found.kind is Kind.SD2_DEPTH_UNET else found.kind,
         variant=variant,
         layout=FOLDER,
         alone=False,
         parts={_NAMES.get(n, n.replace("_", " ")): count(f.tensors) for n, f in files.items()},
-        dtypes=dict(sum((Counter(_told(f).dtypes) for f in files.values()), Counter())),
+        dtypes=dict(sum((Counter(_opened(f).dtypes) for f in files.values()), Counter())),
         foreign=[name for file in files.values() for name in file.foreign],
         problem=f"{INDEX} lists {', '.join(missing)}, of which there are no weights. Copy or "
         "download the folder again."
