@@ -13,11 +13,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .architecture import Shape, TextArchitecture, UNetArchitecture
+from .architecture import TextArchitecture, UNetArchitecture
 from .files.rounding import rounded
-from .files.weights import TensorInfo, WeightFile
-from .identify.diagnosis import Part, identify, part_of
-from .identify.recognition import predicts_velocity
+from .files.weights import Shape, TensorInfo, WeightFile
+from .identify.diagnosis import EMA, Part, part_of
+from .identify.recognition import identify, predicts_velocity
 from .source import DiffusersFolder
 
 log = logging.getLogger(__name__)
@@ -32,13 +32,12 @@ class CannotAddDifference(ValueError):  # noqa: N818 - names what is not possibl
 def with_difference(
     depth: Tensor, fine_tune: Tensor, base: Tensor, strength: float = 1.0
 ) -> Tensor:
-    """depth + strength · (fine_tune − base), float32.
+    """depth + strength · (fine_tune − base), float32; depth itself, in its dtype, where it is 0.
 
-    Where fine_tune and base have fewer channels ([C, 4, 3, 3] against [C, 5, 3, 3]) the first ones
-    of depth are meant and the rest stays. Where they are equal, depth is given back as it is, in
-    its dtype.
+    Where fine_tune and base have fewer channels ([C, 4, 3, 3] against [C, 5, 3, 3]), only the
+    first ones of depth change.
 
-    Raises CannotAddDifference when what is to be added is infinite or not a number.
+    Raises CannotAddDifference when the difference is infinite or not a number.
     """
     difference = strength * (fine_tune.float() - base.float())
     if not difference.any():
@@ -74,9 +73,8 @@ class AddedDifference(WeightFile):
         """Make sure that the three belong together; their tensors are read later.
 
         Args:
-            depth: a depth model in the original layout.
+            depth: in the original layout, as the others.
             fine_tune, base: a fine-tune of SD2 and the model that it was made of.
-            strength: factor of the difference.
             parts: what may be changed, of UNet and text encoder.
             dtype: of what is changed; None for the depth file's own.
 
@@ -84,7 +82,7 @@ class AddedDifference(WeightFile):
         """
         self.path = depth.path
         self.metadata = dict(depth.metadata)
-        self.tensors = {n: i for n, i in depth.tensors.items() if not n.startswith("model_ema.")}
+        self.tensors = {n: i for n, i in depth.tensors.items() if not n.startswith(EMA)}
         self._depth, self._fine_tune, self._base = depth, fine_tune, base
         self._strength = strength
         self._changed: set[str] = set()
@@ -97,10 +95,7 @@ class AddedDifference(WeightFile):
         warn_if_equal((fine_tune.read(name), base.read(name)) for name in sorted(self._changed))
 
     def read(self, name: str) -> Tensor:
-        """One tensor on the CPU, rounded once; KeyError for an unknown name.
-
-        Raises ValueError, with the name, when the sum is no number that its dtype holds.
-        """
+        """One tensor on the CPU, rounded once. Raises CannotAddDifference, DtypeOverflow."""
         if name not in self.tensors:
             raise KeyError(name)
         tensor = self._depth.read(name)
@@ -120,7 +115,7 @@ class AddedDifference(WeightFile):
         )
         if part is Part.TEXT and not (depth and fine_tune):
             return {}
-        expected = text_shapes(depth) if part is Part.TEXT else unet_shapes(depth, self.path.name)
+        expected = _text_shapes(depth) if part is Part.TEXT else unet_shapes(depth, self.path.name)
         check_fit(expected, fine_tune, _label(self._fine_tune, "the fine-tune"), part)
         check_fit(expected, base, _label(self._base, "the base"), part)
         return expected
@@ -131,11 +126,9 @@ def _label(file: WeightFile, role: str) -> str:
 
 
 def unet_shapes(depth: Mapping[str, TensorInfo], name: str) -> dict[str, Shape]:
-    """What the UNet of a fine-tune or base must consist of.
+    """What the UNet of a fine-tune or base must consist of, names without the prefix.
 
-    Args:
-        depth: the depth model's UNet, names without the prefix.
-        name: the depth model's, for the message.
+    `name` is the depth model's, for the message.
 
     Raises CannotAddDifference when it is no depth model, UnknownArchitecture when it is incomplete.
     """
@@ -148,8 +141,8 @@ def unet_shapes(depth: Mapping[str, TensorInfo], name: str) -> dict[str, Shape]:
     return replace(unet, in_channels=_DEPTH_CHANNELS - 1).tensors()
 
 
-def text_shapes(depth: Mapping[str, TensorInfo]) -> dict[str, Shape]:
-    """What the text encoder of a fine-tune or base must consist of: what SD2 uses of it."""
+def _text_shapes(depth: Mapping[str, TensorInfo]) -> dict[str, Shape]:
+    """Likewise for the text encoder: what SD2 uses of it."""
     text = TextArchitecture.from_tensors(depth)
     return {name: shape for name, shape in text.tensors().items() if name not in text.unused()}
 
@@ -160,13 +153,7 @@ def check_fit(
     name: str,
     part: Part = Part.UNET,
 ) -> None:
-    """Make sure that a fine-tune or base has every tensor in the expected shape.
-
-    Args:
-        expected: of `unet_shapes` or `text_shapes`.
-        found: the same part of the model, names without the prefix.
-        name: the model's, for the message.
-        part: which one this is.
+    """Make sure that a part of the fine-tune or base `name` has every tensor in its shape.
 
     Raises CannotAddDifference with the first tensors that do not fit.
     """
@@ -180,30 +167,26 @@ def check_fit(
         wrong += [f"{tensor} is unexpected" for tensor in found if tensor not in expected]
     if not wrong:
         return
-    if part is Part.TEXT and not found:
+    some = "; ".join(wrong[:3]) + "; ..." * (len(wrong) > 3)
+    if part is Part.UNET:
+        raise CannotAddDifference(
+            f"{name} does not fit the depth model. {_sentence(found)} In {len(wrong)} tensors it "
+            f"differs from Stable Diffusion 2 with 4 input channels: {some}. Give a fine-tune of "
+            "SD2-base (512-base-ema or 2.1-base) and the base that it was made of."
+        )
+    if not found:
         raise CannotAddDifference(
             f"{name} has no text encoder, and the fine-tune has one. Give a complete base, or a "
             "fine-tune that is a UNet alone."
         )
-    if part is Part.TEXT:
-        raise CannotAddDifference(
-            f"{name} has another text encoder than the fine-tune or the depth model "
-            f"({_some(wrong)}). Give a complete fine-tune with a complete base, or a fine-tune "
-            "that is a UNet alone."
-        )
     raise CannotAddDifference(
-        f"{name} does not fit the depth model. {_sentence(found)} In {len(wrong)} tensors it "
-        f"differs from Stable Diffusion 2 with 4 input channels: {_some(wrong)}. Give a fine-tune "
-        "of SD2-base (512-base-ema or 2.1-base) and the base that it was made of."
+        f"{name} has another text encoder than the fine-tune or the depth model ({some}). Give a "
+        "complete fine-tune with a complete base, or a fine-tune that is a UNet alone."
     )
 
 
 def _sentence(unet: Mapping[str, TensorInfo]) -> str:
     return identify({Part.UNET.value + name: info for name, info in unet.items()}).sentence()
-
-
-def _some(items: list[str]) -> str:
-    return "; ".join(items[:3]) + ("; ..." if len(items) > 3 else "")
 
 
 def check_prediction(is_v: bool, name: str) -> None:
@@ -220,11 +203,11 @@ _V_MARK = Part.UNET.value + "output_blocks.11.1.transformer_blocks.0.norm1.bias"
 
 
 def predicts_v(file: WeightFile) -> bool:
-    """Whether a file of SD2 predicts v instead of the noise.
+    """Whether a file of SD2 predicts v instead of the noise, which no shape tells.
 
-    The shapes are the same. A diffusers folder says it; of a file this is ComfyUI's own guess
-    (`supported_models.SD20`): the mark that it saves with such a model, otherwise the spread of
-    one bias, which training for v widens.
+    A diffusers folder says it; of a file this is ComfyUI's own guess (`supported_models.SD20`):
+    the mark that it saves with such a model, otherwise the spread of one bias, which training for
+    v widens.
     """
     if isinstance(file, DiffusersFolder):
         return file.predicts_v

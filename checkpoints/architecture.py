@@ -9,19 +9,18 @@ Names and structure: Stability-AI/stablediffusion, `ldm/modules/diffusionmodules
 (UNet), `ldm/modules/diffusionmodules/model.py` (VAE); OpenCLIP, `open_clip/transformer.py` (text).
 """
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .files.weights import TensorInfo
-
-Shape = tuple[int, ...]
+from .files.weights import Shape, TensorInfo
 
 # Not stored in any tensor: SD2 was trained with attention heads of 64 channels everywhere.
 HEAD_CHANNELS = 64
 
 
 class UnknownArchitecture(ValueError):  # noqa: N818 - it names what was found, like LookupError
-    """The tensors do not form the part they were taken for."""
+    """The tensors do not form the part that they were taken for."""
 
 
 @dataclass(frozen=True)
@@ -44,83 +43,72 @@ class UNetArchitecture:
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, TensorInfo]) -> "UNetArchitecture":
         """Read the widths from the shapes; raises UnknownArchitecture naming what is missing."""
-        model_channels, in_channels = _shape(tensors, "input_blocks.0.0.weight", 4)[:2]
+        model_channels, in_channels = shape_of(tensors, "input_blocks.0.0.weight", 4)[:2]
         levels: list[list[tuple[int, bool]]] = [[]]
-        for index in range(1, _count(tensors, "input_blocks.")):
+        for index in range(1, count_blocks(tensors, "input_blocks.")):
             block = f"input_blocks.{index}"
             if f"{block}.0.op.weight" in tensors:
                 levels.append([])
                 continue
-            channels = _shape(tensors, f"{block}.0.in_layers.2.weight", 4)[0]
+            channels = shape_of(tensors, f"{block}.0.in_layers.2.weight", 4)[0]
             levels[-1].append((channels, f"{block}.1.proj_in.weight" in tensors))
+        attention = "middle_block.1.transformer_blocks.0.attn2.to_k.weight"
         if len({len(level) for level in levels}) != 1 or any(len(set(lvl)) != 1 for lvl in levels):
             raise UnknownArchitecture(
                 f"the UNet's levels have unequal blocks: (channels, attention) = {levels}"
             )
         return cls(
             in_channels=in_channels,
-            out_channels=_shape(tensors, "out.2.weight", 4)[0],
+            out_channels=shape_of(tensors, "out.2.weight", 4)[0],
             model_channels=model_channels,
             channel_mult=tuple(level[0][0] // model_channels for level in levels),
             res_blocks=len(levels[0]),
             attention=tuple(level[0][1] for level in levels),
-            context_dim=_shape(tensors, "middle_block.1.transformer_blocks.0.attn2.to_k.weight", 2)[
-                1
-            ],
+            context_dim=shape_of(tensors, attention, 2)[1],
         )
 
     def tensors(self) -> dict[str, Shape]:
         """Name and shape of every tensor."""
-        embedding = 4 * self.model_channels
-        return {
+        embedding, last = 4 * self.model_channels, self.levels[-1]
+        table = {
             **_linear("time_embed.0", self.model_channels, embedding),
             **_linear("time_embed.2", embedding, embedding),
-            **dict(self._down(embedding)),
-            **_res_block("middle_block.0", self.levels[-1], self.levels[-1], embedding),
-            **_transformer("middle_block.1", self.levels[-1], self.context_dim),
-            **_res_block("middle_block.2", self.levels[-1], self.levels[-1], embedding),
-            **dict(self._up(embedding)),
+            **_conv("input_blocks.0.0", self.in_channels, self.model_channels),
+        }
+        skips = [self.model_channels]  # channels that the input blocks put out
+        for level, width in enumerate(self.levels):
+            for _ in range(self.res_blocks):
+                table |= self._block(f"input_blocks.{len(skips)}", level, skips[-1])
+                skips.append(width)
+            if level < len(self.levels) - 1:
+                table |= _conv(f"input_blocks.{len(skips)}.0.op", width, width)
+                skips.append(width)
+        table |= _res_block("middle_block.0", last, last, embedding)
+        table |= _transformer("middle_block.1", last, self.context_dim)
+        table |= _res_block("middle_block.2", last, last, embedding)
+        index, channels = 0, last
+        for level, width in reversed(list(enumerate(self.levels))):
+            for position in range(self.res_blocks + 1):
+                block = f"output_blocks.{index}"
+                table |= self._block(block, level, channels + skips.pop())
+                if level > 0 and position == self.res_blocks:
+                    table |= _conv(
+                        f"{block}.{2 if self.attention[level] else 1}.conv", width, width
+                    )
+                index, channels = index + 1, width
+        return {
+            **table,
             **_norm("out.0", self.model_channels),
             **_conv("out.2", self.model_channels, self.out_channels),
         }
 
-    def _down(self, embedding: int) -> Iterator[tuple[str, Shape]]:
-        yield from _conv("input_blocks.0.0", self.in_channels, self.model_channels).items()
-        index, channels = 1, self.model_channels
-        for level, width in enumerate(self.levels):
-            for _ in range(self.res_blocks):
-                block = f"input_blocks.{index}"
-                yield from _res_block(f"{block}.0", channels, width, embedding).items()
-                if self.attention[level]:
-                    yield from _transformer(f"{block}.1", width, self.context_dim).items()
-                index, channels = index + 1, width
-            if level < len(self.levels) - 1:
-                yield from _conv(f"input_blocks.{index}.0.op", width, width).items()
-                index += 1
-
-    def _up(self, embedding: int) -> Iterator[tuple[str, Shape]]:
-        skips = self._skip_channels()
-        index, channels = 0, self.levels[-1]
-        for level, width in reversed(list(enumerate(self.levels))):
-            for position in range(self.res_blocks + 1):
-                block = f"output_blocks.{index}"
-                skip = skips.pop()
-                yield from _res_block(f"{block}.0", channels + skip, width, embedding).items()
-                if self.attention[level]:
-                    yield from _transformer(f"{block}.1", width, self.context_dim).items()
-                if level > 0 and position == self.res_blocks:
-                    upsample = f"{block}.{2 if self.attention[level] else 1}.conv"
-                    yield from _conv(upsample, width, width).items()
-                index, channels = index + 1, width
-
-    def _skip_channels(self) -> list[int]:
-        """Channels of every input block's output, in order; the output blocks pop them."""
-        skips = [self.model_channels]
-        for level, width in enumerate(self.levels):
-            skips += [width] * self.res_blocks
-            if level < len(self.levels) - 1:
-                skips.append(width)
-        return skips
+    def _block(self, name: str, level: int, inputs: int) -> dict[str, Shape]:
+        """A residual block, and the attention behind it where its level has any."""
+        width = self.levels[level]
+        table = _res_block(f"{name}.0", inputs, width, 4 * self.model_channels)
+        if self.attention[level]:
+            table |= _transformer(f"{name}.1", width, self.context_dim)
+        return table
 
 
 @dataclass(frozen=True)
@@ -138,57 +126,55 @@ class VAEArchitecture:
         return tuple(self.channels * mult for mult in self.channel_mult)
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, TensorInfo]) -> "VAEArchitecture":
-        """Read the widths from the shapes; raises UnknownArchitecture naming what is missing."""
-        channels = _shape(tensors, "encoder.conv_in.weight", 4)[0]
-        levels = [
-            _shape(tensors, f"encoder.down.{level}.block.0.conv1.weight", 4)[0]
-            for level in range(_count(tensors, "encoder.down."))
+    def from_tensors(
+        cls,
+        tensors: Mapping[str, TensorInfo],
+        levels: str = "encoder.down.",
+        blocks: str = ".block.",
+    ) -> "VAEArchitecture":
+        """Read the widths from the shapes; raises UnknownArchitecture naming what is missing.
+
+        `levels` and `blocks` stand in the names before the numbers of these.
+        """
+        channels = shape_of(tensors, "encoder.conv_in.weight", 4)[0]
+        widths = [
+            shape_of(tensors, f"{levels}{level}{blocks}0.conv1.weight", 4)[0]
+            for level in range(count_blocks(tensors, levels))
         ]
         return cls(
             channels=channels,
-            channel_mult=tuple(width // channels for width in levels),
-            res_blocks=_count(tensors, "encoder.down.0.block."),
-            latent_channels=_shape(tensors, "decoder.conv_in.weight", 4)[1],
+            channel_mult=tuple(width // channels for width in widths),
+            res_blocks=count_blocks(tensors, f"{levels}0{blocks}"),
+            latent_channels=shape_of(tensors, "decoder.conv_in.weight", 4)[1],
         )
 
     def tensors(self) -> dict[str, Shape]:
         """Name and shape of every tensor."""
-        z = self.latent_channels
-        return {
-            **dict(self._encoder()),
-            **dict(self._decoder()),
-            **_conv("quant_conv", 2 * z, 2 * z, kernel=1),
-            **_conv("post_quant_conv", z, z, kernel=1),
-        }
-
-    def _encoder(self) -> Iterator[tuple[str, Shape]]:
-        yield from _conv("encoder.conv_in", 3, self.channels).items()
+        z, last = self.latent_channels, self.levels[-1]
+        table = _conv("encoder.conv_in", 3, self.channels)
         channels = self.channels
         for level, width in enumerate(self.levels):
             for block in range(self.res_blocks):
-                name = f"encoder.down.{level}.block.{block}"
-                yield from _vae_block(name, channels, width).items()
+                table |= _vae_block(f"encoder.down.{level}.block.{block}", channels, width)
                 channels = width
             if level < len(self.levels) - 1:
-                yield from _conv(f"encoder.down.{level}.downsample.conv", width, width).items()
-        yield from _vae_middle("encoder.mid", channels).items()
-        yield from _norm("encoder.norm_out", channels).items()
-        yield from _conv("encoder.conv_out", channels, 2 * self.latent_channels).items()
-
-    def _decoder(self) -> Iterator[tuple[str, Shape]]:
-        channels = self.levels[-1]
-        yield from _conv("decoder.conv_in", self.latent_channels, channels).items()
-        yield from _vae_middle("decoder.mid", channels).items()
+                table |= _conv(f"encoder.down.{level}.downsample.conv", width, width)
+        table |= _vae_middle("encoder.mid", last)
+        table |= _vae_end("encoder", last, 2 * z)
+        table |= _conv("decoder.conv_in", z, last)
+        table |= _vae_middle("decoder.mid", last)
         for level, width in reversed(list(enumerate(self.levels))):
             for block in range(self.res_blocks + 1):
-                name = f"decoder.up.{level}.block.{block}"
-                yield from _vae_block(name, channels, width).items()
+                table |= _vae_block(f"decoder.up.{level}.block.{block}", channels, width)
                 channels = width
             if level > 0:
-                yield from _conv(f"decoder.up.{level}.upsample.conv", width, width).items()
-        yield from _norm("decoder.norm_out", channels).items()
-        yield from _conv("decoder.conv_out", channels, 3).items()
+                table |= _conv(f"decoder.up.{level}.upsample.conv", width, width)
+        return {
+            **table,
+            **_vae_end("decoder", channels, 3),
+            **_conv("quant_conv", 2 * z, 2 * z, kernel=1),
+            **_conv("post_quant_conv", z, z, kernel=1),
+        }
 
 
 @dataclass(frozen=True)
@@ -218,20 +204,17 @@ class TextArchitecture:
         number of its layers at ViT-H's width; at any other by what else is missing: the
         projection and the logit scale.
         """
-        vocabulary, width = _shape(tensors, "token_embedding.weight", 2)
-        layers = _count(tensors, "transformer.resblocks.")
+        vocabulary, width = shape_of(tensors, "token_embedding.weight", 2)
+        layers = count_blocks(tensors, "transformer.resblocks.")
+        is_short = not tensors.keys() & {"text_projection", "logit_scale"}
         if width == FULL_TEXT.width:
             is_short = layers == FULL_TEXT.layers - 1
-        else:
-            is_short = not tensors.keys() & {"text_projection", "logit_scale"}
-        if is_short:
-            layers += 1
         return cls(
             width=width,
-            layers=layers,
-            mlp_width=_shape(tensors, "transformer.resblocks.0.mlp.c_fc.weight", 2)[0],
+            layers=layers + is_short,
+            mlp_width=shape_of(tensors, "transformer.resblocks.0.mlp.c_fc.weight", 2)[0],
             vocabulary=vocabulary,
-            length=_shape(tensors, "positional_embedding", 2)[0],
+            length=shape_of(tensors, "positional_embedding", 2)[0],
         )
 
     def tensors(self) -> dict[str, Shape]:
@@ -277,24 +260,19 @@ FULL_VAE = VAEArchitecture(channels=128, channel_mult=(1, 2, 4, 4), res_blocks=2
 FULL_TEXT = TextArchitecture(width=1024, layers=24, mlp_width=4096)
 
 
-def _shape(tensors: Mapping[str, TensorInfo], name: str, rank: int) -> Shape:
-    if name not in tensors:
-        raise UnknownArchitecture(f"the tensor {name} is missing")
-    shape = tensors[name].shape
-    if len(shape) != rank:
-        raise UnknownArchitecture(
-            f"the tensor {name} has shape {shape}, expected {rank} dimensions"
-        )
-    return shape
+def shape_of(tensors: Mapping[str, TensorInfo], name: str, rank: int) -> Shape:
+    """The shape of a tensor; raises UnknownArchitecture when it is missing or of another rank."""
+    info = tensors.get(name)
+    if info is None or len(info.shape) != rank:
+        found = "is missing" if info is None else f"has shape {list(info.shape)}"
+        raise UnknownArchitecture(f"the tensor {name} {found}, expected {rank} dimensions")
+    return info.shape
 
 
-def _count(tensors: Mapping[str, TensorInfo], prefix: str) -> int:
+def count_blocks(tensors: Mapping[str, TensorInfo], prefix: str) -> int:
     """How many consecutive numbers follow the prefix, from 0."""
     numbers = {name[len(prefix) :].split(".", 1)[0] for name in tensors if name.startswith(prefix)}
-    count = 0
-    while str(count) in numbers:
-        count += 1
-    return count
+    return next(n for n in itertools.count() if str(n) not in numbers)
 
 
 def _norm(name: str, channels: int) -> dict[str, Shape]:
@@ -302,7 +280,7 @@ def _norm(name: str, channels: int) -> dict[str, Shape]:
 
 
 def _linear(name: str, inputs: int, outputs: int, bias: bool = True) -> dict[str, Shape]:
-    weight = {f"{name}.weight": (outputs, inputs)}
+    weight: dict[str, Shape] = {f"{name}.weight": (outputs, inputs)}
     return {**weight, f"{name}.bias": (outputs,)} if bias else weight
 
 
@@ -367,3 +345,10 @@ def _vae_middle(name: str, channels: int) -> dict[str, Shape]:
     for projection in ("q", "k", "v", "proj_out"):
         table |= _conv(f"{name}.attn_1.{projection}", channels, channels, kernel=1)
     return table
+
+
+def _vae_end(side: str, channels: int, outputs: int) -> dict[str, Shape]:
+    return {
+        **_norm(f"{side}.norm_out", channels),
+        **_conv(f"{side}.conv_out", channels, outputs),
+    }

@@ -2,25 +2,26 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from torch import Tensor
 
-from .architecture import (
-    Shape,
-    TextArchitecture,
-    UNetArchitecture,
-    UnknownArchitecture,
-    VAEArchitecture,
-)
+from ..depth.networks.kinds import UNUSED
+from .architecture import TextArchitecture, UNetArchitecture, UnknownArchitecture, VAEArchitecture
 from .ema import with_ema
-from .errors import IncompleteCheckpoint, NotADepthCheckpoint
-from .files.weights import WeightFile
-from .identify.diagnosis import Diagnosis, Kind, Part, identify, part_of
-from .identify.recognition import predicts_velocity
-from .midas_keymap import MIDAS_IDLE, MIDAS_KEYS
+from .errors import (
+    AbsentPart,
+    IncompleteCheckpoint,
+    IncompleteMidas,
+    NotADepthCheckpoint,
+    OtherModel,
+)
+from .files.weights import Shape, WeightFile
+from .identify.diagnosis import Diagnosis, Kind, Part, part_of
+from .identify.recognition import identify, predicts_velocity
+from .midas_keymap import MIDAS_KEYS
 from .source import DiffusersFolder, open_source
 
 log = logging.getLogger(__name__)
@@ -30,18 +31,16 @@ log = logging.getLogger(__name__)
 class Checkpoint:
     """A Stable Diffusion 2 depth model, in a file or a folder, opened but not read.
 
-    Attributes:
-        file: its tensors under their original names, read on demand.
-        unet: the widths of the UNet.
-        vae, text: the widths of the other parts, None where the file lacks them.
-        has_midas: whether MiDaS lies inside, as in `512-depth-ema`.
+    VAE and text encoder are None where the file lacks them. `remedies` say what to do without a
+    part, in the words of who opened the file.
     """
 
-    file: WeightFile
+    file: WeightFile  # under the names of the original layout
     unet: UNetArchitecture
     vae: VAEArchitecture | None
     text: TextArchitecture | None
     has_midas: bool
+    remedies: Mapping[Part, str] | None = None
 
     @property
     def path(self) -> Path:
@@ -49,20 +48,19 @@ class Checkpoint:
         return self.file.path
 
     @classmethod
-    def open(cls, path: Path | str, depth_only: bool = True) -> "Checkpoint":
+    def open(
+        cls, path: Path | str, depth_only: bool = True, remedies: Mapping[Part, str] | None = None
+    ) -> "Checkpoint":
         """Open a file or a diffusers folder, make sure it is a depth model, read its widths.
 
         Each part that is there has to be complete; without VAE, text encoder or MiDaS it opens
-        all the same. An EMA copy is taken for the UNet.
+        all the same. An EMA copy is taken for the UNet. Without `depth_only` Stable Diffusion 2
+        without a depth channel is taken as well.
 
-        Args:
-            path: of the file or folder.
-            depth_only: False takes Stable Diffusion 2 without depth as well.
-
-        Raises FileNotFoundError, UnreadableFile, NotADepthCheckpoint, IncompleteCheckpoint.
+        Raises NotADepthCheckpoint, IncompleteCheckpoint, and what `open_source` raises.
         """
         source = open_source(path)
-        checkpoint = cls.of(with_ema(source), source, depth_only)
+        checkpoint = replace(cls.of(with_ema(source), source, depth_only), remedies=remedies)
         for part, widths in ((Part.VAE, checkpoint.vae), (Part.TEXT, checkpoint.text)):
             if widths is None:
                 log.warning("%s", checkpoint._lack(part))
@@ -70,22 +68,14 @@ class Checkpoint:
 
     @classmethod
     def of(cls, file: WeightFile, source: WeightFile, depth_only: bool = True) -> "Checkpoint":
-        """Make sure that an opened file is a depth model, read its widths.
-
-        Args:
-            file: the tensors under their original names, the UNet's those that will be used.
-            source: the file or folder that `file` was made of.
-            depth_only: as of `open`.
-
-        Raises NotADepthCheckpoint, IncompleteCheckpoint.
-        """
+        """Likewise for an opened file that was made from `source`; its UNet is the one to use."""
         identity = identify(file.tensors)
         _check_kind(source, file, identity, depth_only)
         unet = _part(file, Part.UNET, UNetArchitecture)
-        if unet is None:  # known for a UNet by its first tensors, and not to be put in its place
+        if unet is None:  # known by its first tensors, with too few others to find the rest by
             raise IncompleteCheckpoint(
-                f"{file.path.name} is an incomplete depth checkpoint: tensors are missing by which "
-                f"the widths of its UNet are known. {_REMEDY}"
+                f"{file.path.name} is an incomplete depth checkpoint: tensors are missing that "
+                f"tell the widths of its UNet. {_REMEDY}"
             )
         vae = _part(file, Part.VAE, VAEArchitecture)
         text = _part(file, Part.TEXT, TextArchitecture)
@@ -103,11 +93,11 @@ class Checkpoint:
     def read(self, part: Part) -> dict[str, Tensor]:
         """A part's tensors by name, the prefix stripped; memory-mapped, in their stored dtype.
 
-        Raises IncompleteCheckpoint when the part is not in the file.
+        Raises AbsentPart when the part is not in the file.
         """
         names = [name for name in self.file.tensors if name.startswith(part.value)]
         if not names:
-            raise IncompleteCheckpoint(self._lack(part))
+            raise AbsentPart(self._lack(part))
         return {name[len(part.value) :]: self.file.read(name) for name in names}
 
     def stand_in(self, part: Part) -> "Absent":
@@ -116,8 +106,17 @@ class Checkpoint:
 
     def _lack(self, part: Part) -> str:
         """The sentences that say that the file lacks a part, and what supplies it."""
-        what, remedy = _ABSENT[part]
-        return f"{self.path.name} has no {what} inside. {remedy}"
+        remedy = (self.remedies or {}).get(part, "")
+        return f"{self.path.name} has no {_NAMES[part]} inside. {remedy}".rstrip()
+
+
+_NAMES = {
+    Part.UNET: "UNet",
+    Part.VAE: "VAE",
+    Part.TEXT: "text encoder",
+    Part.MIDAS: "MiDaS depth network",
+}
+_REMEDY = "Copy or download it again, or use another copy."
 
 
 class Absent:
@@ -132,31 +131,6 @@ class Absent:
         raise AbsentPart(self._message)
 
 
-class AbsentPart(IncompleteCheckpoint, AttributeError):  # noqa: N818 - names what is missing
-    """A part was used that the file does not have. AttributeError, so that `hasattr` is False."""
-
-
-_REMEDY = "Copy or download it again, or use another copy."
-_ABSENT = {
-    Part.VAE: (
-        "VAE",
-        "Connect the VAE of another Load SD2 Depth Checkpoint, or of ComfyUI's Load VAE: any VAE "
-        "for Stable Diffusion 1 or 2.",
-    ),
-    Part.TEXT: (
-        "text encoder",
-        "Connect the CLIP of another Load SD2 Depth Checkpoint, or of ComfyUI's Load CLIP with "
-        "the type stable_diffusion: OpenCLIP ViT-H, the text encoder of every Stable Diffusion 2.",
-    ),
-    Part.MIDAS: (
-        "MiDaS depth network",
-        "Copies are often made without it, and ComfyUI's Save Checkpoint leaves it out. Use a "
-        "depth map from a file (Load Depth Map) or another depth network (Load Depth Model, or "
-        "the DEPTH_MODEL of another checkpoint).",
-    ),
-}
-
-
 def _check_kind(
     source: WeightFile, file: WeightFile, identity: Diagnosis, depth_only: bool
 ) -> None:
@@ -164,10 +138,10 @@ def _check_kind(
     is_depth = identity.kind in (Kind.SD2_DEPTH, Kind.SD2_DEPTH_UNET)
     if not is_depth and (depth_only or not _may_be_sd2(identity)):
         pipeline = f" ({source.pipeline})" if isinstance(source, DiffusersFolder) else ""
-        raise NotADepthCheckpoint(
+        raise OtherModel(
             f"{file.path.name}{pipeline}: {identity.sentence()} Depth-to-image needs a Stable "
-            "Diffusion 2 depth checkpoint such as 512-depth-ema (5 input channels, context 1024). "
-            f"{identity.advice}"
+            "Diffusion 2 depth checkpoint such as 512-depth-ema (5 input channels, context 1024).",
+            identity,
         )
     if predicts_velocity(file.tensors, file.metadata):
         raise NotADepthCheckpoint(
@@ -177,7 +151,7 @@ def _check_kind(
 
 
 def _may_be_sd2(identity: Diagnosis) -> bool:
-    """SD2 without depth; of other widths than the real one's it is not told by name."""
+    """SD2 without depth; with other widths than the real one's it is a UNet of an unknown kind."""
     return identity.in_channels == 4 and identity.kind in (Kind.SD2, Kind.UNKNOWN_UNET)
 
 
@@ -201,21 +175,20 @@ def _part(file: WeightFile, part: Part, architecture: type[Widths]) -> Widths | 
 
 
 def _has_midas(file: WeightFile) -> bool:
-    """Whether MiDaS is there; of what is known by name no tensor that it needs may be missing."""
+    """Whether MiDaS is there; where it is, no tensor that it needs may be missing."""
     found = part_of(file.tensors, Part.MIDAS)
-    names = [entry.ldm for entry in MIDAS_KEYS.entries if not entry.ldm.startswith(MIDAS_IDLE)]
+    names = [entry.ldm for entry in MIDAS_KEYS.entries if not entry.ldm.startswith(UNUSED)]
     missing = [name for name in names if name not in found]
     if found and missing:
-        raise IncompleteCheckpoint(
+        raise IncompleteMidas(
             f"{file.path.name} is an incomplete depth checkpoint: of the {len(names)} tensors of "
-            f"MiDaS under {Part.MIDAS.value} {len(missing)} are missing{_some(missing)}. "
-            f"{_REMEDY} `depth2img convert --without-midas` writes it without MiDaS."
+            f"MiDaS under {Part.MIDAS.value} {len(missing)} are missing{_some(missing)}. {_REMEDY}"
         )
     return bool(found)
 
 
 def _check(
-    file: WeightFile, part: Part, expected: Mapping[str, Shape], optional: Iterable[str] = ()
+    file: WeightFile, part: Part, expected: Mapping[str, Shape], optional: Iterable[str]
 ) -> None:
     """Every tensor is there in the right shape; what is not expected is named in the log."""
     found = part_of(file.tensors, part)
@@ -243,6 +216,5 @@ def _check(
 
 
 def _some(names: list[str]) -> str:
-    if not names:
-        return ""
-    return f" ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
+    more = ", ..." if len(names) > 3 else ""
+    return f" ({', '.join(names[:3])}{more})" if names else ""

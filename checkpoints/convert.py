@@ -7,7 +7,7 @@ converted and written, so that a checkpoint of any size takes the memory of a te
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -17,16 +17,19 @@ from torch import Tensor
 
 from ..disk import written_whole
 from .checkpoint import Checkpoint
-from .ema import EMA, ema_names, unet_names
-from .errors import IncompleteCheckpoint, NotADepthCheckpoint
+from .ema import ema_names, unet_names
+from .errors import IncompleteMidas, NoEMACopy, NotADepthCheckpoint
 from .files.rounding import rounded
 from .files.safetensors_writer import PlannedTensor, write_safetensors
+from .files.shards import INDEX
 from .files.views import Origin, View
 from .files.weights import WeightFile
-from .identify.diagnosis import Part
+from .identify.diagnosis import EMA, Part
 from .keymaps import Entry, KeyMap, text_keys, unet_keys, vae_keys
 from .midas_keymap import MIDAS_KEYS
-from .source import EXTRAS, INDEX
+from .source import EXTRAS
+
+Dtype = torch.dtype | None  # of floating-point tensors; None keeps each one's own
 
 
 class Layout(str, Enum):
@@ -36,7 +39,13 @@ class Layout(str, Enum):
     DIFFUSERS = "diffusers"
 
 
+class NoRoom(OSError):  # noqa: N818 - names what is missing
+    """The disk has no space for what is to be written."""
+
+
 # --- which tensors -------------------------------------------------------------------------------
+
+EMA_COPY = "EMA copy of the UNet"  # a reason for which tensors are left out
 
 
 @dataclass(frozen=True)
@@ -53,33 +62,29 @@ class Selection:
 
     @classmethod
     def of(cls, source: WeightFile, ema: bool = False, midas: bool = True) -> "Selection":
-        """Choose from a source.
+        """Choose from what `open_source` gives.
 
-        Args:
-            source: from `open_source`.
-            ema: the EMA copy becomes the UNet; otherwise the copy is left out.
-            midas: whether a depth network inside is kept.
+        With `ema` the EMA copy becomes the UNet, otherwise it is left out; without `midas` the
+        depth network is left out too.
 
-        Raises NotADepthCheckpoint for another kind of model, and IncompleteCheckpoint when
-        tensors of a part are missing or misshapen, or `ema` asks for a copy that is not there.
+        Raises NotADepthCheckpoint, IncompleteCheckpoint, NoEMACopy.
         """
         _refuse_scaled(source)
-        origins = {name: Origin(source, (name,)) for name in source.tensors}
+        averaged = _averaged(source) if ema else {}
         copies = [name for name in source.tensors if name.startswith(EMA)]
-        if ema:
-            averaged = _averaged(source)
-            origins |= {name: Origin(source, (copy,)) for name, copy in averaged.items()}
-            counters = set(copies) - set(averaged.values())
-            left_out = {
-                "UNet, in the place of which its EMA copy is taken": list(averaged),
-                "counters of the EMA": sorted(counters),
-            }
-        else:
-            left_out = {"EMA copy of the UNet, which the nodes would use; --ema takes it": copies}
+        idle = sorted(set(copies) - set(averaged.values()))
         depth = [] if midas else [n for n in source.tensors if n.startswith(Part.MIDAS.value)]
-        left_out["MiDaS depth network"] = depth
-        for name in copies + depth:
-            del origins[name]
+        left_out = {
+            "UNet, replaced by its EMA copy": list(averaged),
+            "counters of the EMA" if ema else EMA_COPY: idle,
+            "MiDaS depth network": depth,
+        }
+        dropped = {*copies, *depth}
+        origins = {
+            name: Origin(source, (averaged.get(name, name),))
+            for name in source.tensors
+            if name not in dropped
+        }
         model = Checkpoint.of(View(source.path, origins, source.metadata), source)
         return cls(model, {reason: names for reason, names in left_out.items() if names})
 
@@ -89,10 +94,9 @@ def _averaged(source: WeightFile) -> dict[str, str]:
     copies = ema_names(source.tensors)
     unet = unet_names(source.tensors)
     if not unet or len(copies) < len(unet):
-        raise IncompleteCheckpoint(
+        raise NoEMACopy(
             f"{source.path.name} has EMA copies of {len(copies)} of the UNet's {len(unet)} tensors "
-            f"(under {EMA}). Convert it without --ema; where a file was pruned, the UNet usually "
-            "is the EMA copy already."
+            f"(under {EMA}). Where a file was pruned, the UNet usually is the EMA copy already."
         )
     return copies
 
@@ -118,24 +122,17 @@ _FILES = {
 }
 
 
-def single_file(model: Checkpoint, dtype: torch.dtype | None = None) -> list[PlannedTensor]:
-    """The tensors of one file in the original layout.
-
-    Args:
-        model: what is kept.
-        dtype: of floating-point tensors; None keeps each one's own.
-    """
-    return [_planned(model.file, name, dtype) for name in model.file.tensors]
+def single_file(model: Checkpoint, dtype: Dtype = None) -> dict[str, list[PlannedTensor]]:
+    """One file in the original layout, like `folder_files`: it is the target itself."""
+    return {"": _planned(model.file, model.file.tensors, dtype)}
 
 
-def folder_files(
-    model: Checkpoint, dtype: torch.dtype | None = None
-) -> dict[str, list[PlannedTensor]]:
+def folder_files(model: Checkpoint, dtype: Dtype = None) -> dict[str, list[PlannedTensor]]:
     """The weight files of a diffusers folder: path in the folder -> tensors.
 
     What has no place in that layout goes into `EXTRAS`, under its original name.
 
-    Raises IncompleteCheckpoint when tensors of the depth network are missing.
+    Raises IncompleteMidas.
     """
     file = model.file
     rest = dict.fromkeys(file.tensors)
@@ -143,21 +140,20 @@ def folder_files(
     for part, keys in _key_maps(model).items():
         names = [part.value + entry.ldm for entry in keys.entries]
         missing = [name for name in names if name not in rest]
-        if missing:
-            raise IncompleteCheckpoint(
+        if missing:  # of the tensors that nothing uses; only MiDaS may lack those
+            raise IncompleteMidas(
                 f"{file.path.name} lacks {len(missing)} of {len(names)} tensors under "
-                f"{part.value}, {missing[0]} for example. Use another copy, or convert it "
-                "--without-midas."
+                f"{part.value}, {missing[0]} for example. Use another copy."
             )
         files[_FILES[part]] = [
             planned
-            for entry in keys.entries
-            for planned in _planned_pieces(file, part, entry, dtype)
+            for name, entry in zip(names, keys.entries, strict=True)
+            for planned in _pieces(file, name, entry, dtype)
         ]
         for name in names:
             del rest[name]
     if rest:
-        files[EXTRAS] = [_planned(file, name, dtype) for name in rest]
+        files[EXTRAS] = _planned(file, rest, dtype)
     return files
 
 
@@ -191,30 +187,22 @@ _EXTRAS = {
 }
 
 
-def _planned(file: WeightFile, name: str, dtype: torch.dtype | None) -> PlannedTensor:
-    info = file.tensors[name]
-    target = _target(info.dtype, dtype)
-    return PlannedTensor(name, target, info.shape, lambda: rounded(file.read(name), target, name))
+def _planned(file: WeightFile, names: Iterable[str], dtype: Dtype) -> list[PlannedTensor]:
+    """Tensors under their original names."""
+    return [planned for n in names for planned in _pieces(file, n, Entry(n, (n,)), dtype)]
 
 
-def _planned_pieces(
-    file: WeightFile, part: Part, entry: Entry, dtype: torch.dtype | None
-) -> Iterator[PlannedTensor]:
+def _pieces(file: WeightFile, source: str, entry: Entry, dtype: Dtype) -> Iterator[PlannedTensor]:
     """The tensors in the layout of diffusers that one of the original layout becomes."""
-    source = part.value + entry.ldm
-    info = file.tensors[source]
-    target = _target(info.dtype, dtype)
-    pieces = entry.split(torch.empty(info.shape, device="meta"))
+    stored, shape = file.tensors[source]
+    target = dtype if dtype is not None and stored.is_floating_point else stored
+    pieces = entry.split(torch.empty(shape, device="meta"))
     for place, (name, piece) in enumerate(zip(entry.diffusers, pieces, strict=True)):
 
         def read(place: int = place) -> Tensor:
             return rounded(entry.split(file.read(source))[place], target, source)
 
         yield PlannedTensor(name, target, tuple(piece.shape), read)
-
-
-def _target(stored: torch.dtype, wanted: torch.dtype | None) -> torch.dtype:
-    return wanted if wanted is not None and stored.is_floating_point else stored
 
 
 # --- writing -------------------------------------------------------------------------------------
@@ -229,44 +217,22 @@ def metadata(source: WeightFile, facts: Mapping[str, object]) -> dict[str, str]:
     return {**kept, "format": "pt", "depth2img.converted": json.dumps(facts)}
 
 
-def write_file(
-    target: Path,
-    tensors: Sequence[PlannedTensor],
-    texts: Mapping[str, str],
-    written: Callable[[int], None] = lambda size: None,
-) -> None:
-    """Write one file, complete or not at all.
-
-    Args:
-        target: the file; there must be none yet.
-        tensors: from `single_file`.
-        texts: from `metadata`.
-        written: called with the bytes of each tensor that was written.
-
-    Raises FileExistsError, FileNotFoundError without the folder, OSError without the space.
-    """
-    _check_room(target, tensors)
-    with written_whole(target, replace=False) as unfinished:
-        write_safetensors(unfinished, tensors, texts, written)
-
-
-def write_folder(
+def write(
     target: Path,
     files: Mapping[str, Sequence[PlannedTensor]],
     settings: Mapping[str, str],
     texts: Mapping[str, str],
-    written: Callable[[int], None] = lambda size: None,
+    written: Callable[[int], object] = lambda size: None,
 ) -> None:
-    """Write a folder, complete or not at all.
+    """Write a file or a folder, complete or not at all.
 
     Args:
-        target: the folder; there must be none yet.
-        files: from `folder_files`.
-        settings: the text files of the folder by path.
+        files: from `single_file` or `folder_files`.
+        settings: a folder's text files, by path.
         texts: from `metadata`, for every weight file.
-        written: called with the bytes of each tensor that was written.
+        written: gets the bytes of each tensor that was written.
 
-    Raises FileExistsError, FileNotFoundError without the folder above, OSError without the space.
+    Raises FileExistsError, FileNotFoundError without the folder above, NoRoom.
     """
     _check_room(target, [tensor for tensors in files.values() for tensor in tensors])
     with written_whole(target, replace=False) as unfinished:
@@ -290,9 +256,9 @@ def _check_room(target: Path, tensors: Sequence[PlannedTensor]) -> None:
     size = sum(tensor.size for tensor in tensors)
     free = shutil.disk_usage(target.parent).free
     if free < size:
-        raise OSError(
+        raise NoRoom(
             f"{target.name} takes {size / 1e9:.2f} GB, and {free / 1e9:.2f} GB are free in "
-            f"{target.parent.absolute()}; make room, write elsewhere, or use --dtype fp16"
+            f"{target.parent.absolute()}"
         )
 
 

@@ -6,16 +6,16 @@ Widths are read from the shapes, as for the original layout; `config.json` is no
 from collections.abc import Mapping
 
 from .architecture import (
-    Shape,
     TextArchitecture,
     UNetArchitecture,
-    UnknownArchitecture,
     VAEArchitecture,
+    count_blocks,
+    shape_of,
 )
-from .files.views import Origin, View, in_original_names, renamed
+from .files.views import Origin, View, renamed
 from .files.weights import TensorInfo, WeightFile
 from .identify.diagnosis import Part
-from .keymaps import text_keys, unet_keys, vae_keys
+from .keymaps import KeyMap, text_keys, unet_keys, vae_keys
 from .midas_keymap import MIDAS_KEYS
 
 Tensors = Mapping[str, TensorInfo]
@@ -30,21 +30,20 @@ def is_unet(tensors: Tensors, prefix: str = "") -> bool:
 def unet_origins(file: WeightFile, prefix: str = "") -> dict[str, Origin]:
     """A UNet under its original names. Raises UnknownArchitecture.
 
-    Args:
-        prefix: of the UNet's names in the file; what does not begin with it keeps its name.
+    What does not begin with `prefix` keeps its name.
     """
-    unet, others = {}, {}
-    for name in file.tensors:
-        place = unet if name.startswith(prefix) else others
-        place[name.removeprefix(prefix)] = Origin(file, (name,))
+    origins = {name: Origin(file, (name,)) for name in file.tensors}
+    unet = {n[len(prefix) :]: o for n, o in origins.items() if n.startswith(prefix)}
+    others = {n: o for n, o in origins.items() if not n.startswith(prefix)}
     part = View(file.path, unet)
-    return others | in_original_names(part, unet_keys(_unet(part.tensors)), Part.UNET.value)
+    return others | _in_original_names(part, unet_keys(_unet(part.tensors)), Part.UNET.value)
 
 
 def vae_origins(file: WeightFile) -> dict[str, Origin]:
     """An autoencoder under its original names. Raises UnknownArchitecture."""
     file = renamed(file, _modern_vae_name)
-    return in_original_names(file, vae_keys(_vae(file.tensors)), Part.VAE.value)
+    vae = VAEArchitecture.from_tensors(file.tensors, "encoder.down_blocks.", ".resnets.")
+    return _in_original_names(file, vae_keys(vae), Part.VAE.value)
 
 
 def text_origins(file: WeightFile) -> dict[str, Origin]:
@@ -53,75 +52,62 @@ def text_origins(file: WeightFile) -> dict[str, Origin]:
     Its table of positions (0, 1, 2, ...), which older versions of transformers store, is dropped.
     """
     file = renamed(file, _full_text_name)
-    origins = in_original_names(file, text_keys(_text(file.tensors)), Part.TEXT.value)
+    origins = _in_original_names(file, text_keys(_text(file.tensors)), Part.TEXT.value)
     origins.pop(f"{Part.TEXT.value}text_model.embeddings.position_ids", None)
     return origins
 
 
 def midas_origins(file: WeightFile) -> dict[str, Origin]:
     """A DPTForDepthEstimation under MiDaS's names."""
-    return in_original_names(file, MIDAS_KEYS, Part.MIDAS.value)
+    return _in_original_names(file, MIDAS_KEYS, Part.MIDAS.value)
+
+
+def _in_original_names(file: WeightFile, keys: KeyMap, prefix: str) -> dict[str, Origin]:
+    """A part in the layout of diffusers under its original names, which begin with `prefix`.
+
+    What the table does not know keeps its name behind the prefix, and an entry whose tensors are
+    not all there is left out, so that whoever checks the part against its widths finds both.
+    """
+    entries = [e for e in keys.entries if all(name in file.tensors for name in e.diffusers)]
+    known = {name for entry in entries for name in entry.diffusers}
+    return {
+        **{prefix + entry.ldm: Origin(file, entry.diffusers, entry.join) for entry in entries},
+        **{prefix + name: Origin(file, (name,)) for name in file.tensors if name not in known},
+    }
 
 
 # --- widths --------------------------------------------------------------------------------------
 
 
 def _unet(tensors: Tensors) -> UNetArchitecture:
-    channels, in_channels = _shape(tensors, "conv_in.weight", 4)[:2]
-    levels = range(_count(tensors, "down_blocks."))
+    channels, in_channels = shape_of(tensors, "conv_in.weight", 4)[:2]
+    levels = range(count_blocks(tensors, "down_blocks."))
     widths = [
-        _shape(tensors, f"down_blocks.{level}.resnets.0.conv1.weight", 4)[0] for level in levels
+        shape_of(tensors, f"down_blocks.{level}.resnets.0.conv1.weight", 4)[0] for level in levels
     ]
     attention = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight"
     return UNetArchitecture(
         in_channels=in_channels,
-        out_channels=_shape(tensors, "conv_out.weight", 4)[0],
+        out_channels=shape_of(tensors, "conv_out.weight", 4)[0],
         model_channels=channels,
         channel_mult=tuple(width // channels for width in widths),
-        res_blocks=_count(tensors, "down_blocks.0.resnets."),
+        res_blocks=count_blocks(tensors, "down_blocks.0.resnets."),
         attention=tuple(f"down_blocks.{n}.attentions.0.proj_in.weight" in tensors for n in levels),
-        context_dim=_shape(tensors, attention, 2)[1],
-    )
-
-
-def _vae(tensors: Tensors) -> VAEArchitecture:
-    channels = _shape(tensors, "encoder.conv_in.weight", 4)[0]
-    widths = [
-        _shape(tensors, f"encoder.down_blocks.{level}.resnets.0.conv1.weight", 4)[0]
-        for level in range(_count(tensors, "encoder.down_blocks."))
-    ]
-    return VAEArchitecture(
-        channels=channels,
-        channel_mult=tuple(width // channels for width in widths),
-        res_blocks=_count(tensors, "encoder.down_blocks.0.resnets."),
-        latent_channels=_shape(tensors, "decoder.conv_in.weight", 4)[1],
+        context_dim=shape_of(tensors, attention, 2)[1],
     )
 
 
 def _text(tensors: Tensors) -> TextArchitecture:
     """The last layer, which SD2 does not use, is not part of a CLIPTextModel, but counts."""
     embeddings = "text_model.embeddings"
-    vocabulary, width = _shape(tensors, f"{embeddings}.token_embedding.weight", 2)
+    vocabulary, width = shape_of(tensors, f"{embeddings}.token_embedding.weight", 2)
     return TextArchitecture(
         width=width,
-        layers=_count(tensors, "text_model.encoder.layers.") + 1,
-        mlp_width=_shape(tensors, "text_model.encoder.layers.0.mlp.fc1.weight", 2)[0],
+        layers=count_blocks(tensors, "text_model.encoder.layers.") + 1,
+        mlp_width=shape_of(tensors, "text_model.encoder.layers.0.mlp.fc1.weight", 2)[0],
         vocabulary=vocabulary,
-        length=_shape(tensors, f"{embeddings}.position_embedding.weight", 2)[0],
+        length=shape_of(tensors, f"{embeddings}.position_embedding.weight", 2)[0],
     )
-
-
-def _shape(tensors: Tensors, name: str, rank: int) -> Shape:
-    info = tensors.get(name)
-    if info is None or len(info.shape) != rank:
-        found = "is missing" if info is None else f"has shape {list(info.shape)}"
-        raise UnknownArchitecture(f"the tensor {name} {found}, expected {rank} dimensions")
-    return info.shape
-
-
-def _count(tensors: Tensors, prefix: str) -> int:
-    """How many different numbers follow the prefix."""
-    return len({n[len(prefix) :].split(".", 1)[0] for n in tensors if n.startswith(prefix)})
 
 
 # --- names of other versions ---------------------------------------------------------------------

@@ -11,15 +11,13 @@ from collections.abc import Mapping
 from .architecture import UNetArchitecture, UnknownArchitecture
 from .files.views import Origin, View
 from .files.weights import TensorInfo, WeightFile
-from .identify.diagnosis import Part, part_of
+from .identify.diagnosis import EMA, Part, part_of
 
 log = logging.getLogger(__name__)
 
-EMA = "model_ema."
-
 
 def ema_name(name: str) -> str:
-    """What the averaged copy of a tensor of the UNet is called."""
+    """What the averaged copy of one of the UNet's tensors is called."""
     return EMA + name.removeprefix("model.").replace(".", "")
 
 

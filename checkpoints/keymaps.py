@@ -51,31 +51,21 @@ class Entry:
 
 @dataclass(frozen=True)
 class KeyMap:
-    """A part's table.
+    """A part's table; no name occurs twice on either side."""
 
-    Attributes:
-        entries: one for every tensor that is used; no name occurs twice on either side.
-        unused: the original names of the tensors that are deliberately left out.
-    """
-
-    entries: tuple[Entry, ...]
-    unused: frozenset[str] = frozenset()
+    entries: tuple[Entry, ...]  # one for every tensor that is used
+    unused: frozenset[str] = frozenset()  # original names that are deliberately left out
 
     def to_diffusers(self, read: Callable[[str], Tensor]) -> Iterator[tuple[str, Tensor]]:
-        """Yield every tensor under its name in diffusers, as a view of what was read.
+        """Every tensor under its name in diffusers, as a view of what `read` gave.
 
-        Args:
-            read: gives the tensor of an original name; called once for each that is used.
+        `read` is called once for each original name that is used.
         """
         for entry in self.entries:
             yield from zip(entry.diffusers, entry.split(read(entry.ldm)), strict=True)
 
     def to_ldm(self, read: Callable[[str], Tensor]) -> Iterator[tuple[str, Tensor]]:
-        """Yield every used tensor under its original name.
-
-        Args:
-            read: gives the tensor of a name in diffusers; called once for each.
-        """
+        """Every used tensor under its original name; `read` takes a name in diffusers."""
         for entry in self.entries:
             yield entry.ldm, entry.join([read(name) for name in entry.diffusers])
 

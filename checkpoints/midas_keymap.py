@@ -1,21 +1,15 @@
 """What each tensor of MiDaS DPT-Hybrid is called in transformers' DPTForDepthEstimation.
 
 Names on one side: isl-org/MiDaS, as they lie under `depth_model.model.` in `512-depth-ema`; on the
-other: the folder `depth_estimator/` of a diffusers folder. The numbers of blocks are DPT-Hybrid's
-own, so that one table serves every width.
+other: the folder `depth_estimator/` of a diffusers folder. One table serves every width.
 """
 
 from collections.abc import Iterator
 
+from ..depth.networks.kinds import BLOCKS, RESNET_BLOCKS
 from .keymaps import Entry, KeyMap, Transform
 
-_RESNET_BLOCKS = (3, 4, 9)  # in each stage of the ResNet
-_BLOCKS = 12  # of the transformer
 _LEVELS = 4  # of the decoder
-
-# The last norm and the first unit of the coarsest fusion have a place in both, although neither
-# implementation lets them touch the depth: a file may lack them.
-MIDAS_IDLE = ("pretrained.model.norm.", "scratch.refinenet4.resConfUnit1.")
 
 
 def _keys() -> KeyMap:
@@ -28,7 +22,7 @@ def _resnet() -> Iterator[Entry]:
     original, transformers = "pretrained.model.patch_embed.backbone", "dpt.embeddings.backbone.bit"
     yield Entry(f"{original}.stem.conv.weight", (f"{transformers}.embedder.convolution.weight",))
     yield from _pairs(f"{original}.stem.norm", f"{transformers}.embedder.norm")
-    for stage, blocks in enumerate(_RESNET_BLOCKS):
+    for stage, blocks in enumerate(RESNET_BLOCKS):
         for block in range(blocks):
             here = f"{original}.stages.{stage}.blocks.{block}"
             there = f"{transformers}.encoder.stages.{stage}.layers.{block}"
@@ -44,7 +38,7 @@ def _transformer() -> Iterator[Entry]:
     yield Entry(f"{original}.pos_embed", (f"{embeddings}.position_embeddings",))
     yield from _pairs(f"{original}.patch_embed.proj", f"{embeddings}.projection")
     yield from _pairs(f"{original}.norm", "dpt.layernorm")
-    for block in range(_BLOCKS):
+    for block in range(BLOCKS):
         here, there = f"{original}.blocks.{block}", f"dpt.encoder.layer.{block}"
         for kind in ("weight", "bias"):
             parts = ("query", "key", "value")

@@ -1,30 +1,25 @@
-"""A folder that diffusers wrote (`model_index.json`, `unet/`, `vae/`, ...), read as one file.
+"""Whatever holds a model, file or diffusers folder, UNet alone or all of it, as one file.
 
-`open_source` opens whatever holds a model, file or folder, UNet alone or all of it, under the
-names of the original layout.
+Its tensors have the names of the original layout.
 """
 
-import json
 import logging
 import os.path
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from ..disk import folders_below
+from ..disk import folders_below, read_settings
 from ..sampling.latents import SCALE_FACTOR
 from .architecture import HEAD_CHANNELS, TextArchitecture, UNetArchitecture, UnknownArchitecture
 from .diffusers_layout import is_unet, midas_origins, text_origins, unet_origins, vae_origins
 from .errors import IncompleteCheckpoint, NotADepthCheckpoint
-from .files.pickles import UnreadableFile
+from .files.shards import INDEX, weight_files
 from .files.views import Origin, View, with_prefix
 from .files.weights import WeightFile, open_weights
 from .identify.diagnosis import Part
 
 log = logging.getLogger(__name__)
-
-INDEX = "model_index.json"
 
 # Beside a pipeline's own files, where `convert` wrote the folder: the tensors of a checkpoint that
 # have no place in the layout of diffusers, under their original names.
@@ -32,12 +27,13 @@ EXTRAS = "original_layout_extras.safetensors"
 
 
 def open_source(path: Path | str) -> WeightFile:
-    """Open a weight file or a diffusers folder; its tensors have their original names.
+    """Open a weight file or a diffusers folder under the names of the original layout.
 
     A UNet alone, with or without a prefix or in the layout of diffusers, is read as a
     checkpoint that has nothing else. A file of another kind comes as it is.
 
-    Raises FileNotFoundError, UnreadableFile, IncompleteCheckpoint.
+    Raises FileNotFoundError, UnreadableFile, DamagedSettings, NotADepthCheckpoint,
+    IncompleteCheckpoint.
     """
     path = Path(path)
     if path.is_dir():
@@ -62,7 +58,7 @@ class DiffusersFolder(View):
     """A pipeline's folder as one file in the original layout. Opening it reads headers only.
 
     Raises FileNotFoundError without `model_index.json`, IncompleteCheckpoint when a part that it
-    lists is missing, and UnreadableFile for damaged or hostile files.
+    lists is missing, UnreadableFile and DamagedSettings.
     """
 
     def __init__(self, path: Path) -> None:
@@ -73,7 +69,7 @@ class DiffusersFolder(View):
                 "wrote, with unet, vae and the other parts below it. A UNet alone loads by the "
                 "name of its weight file"
             )
-        self._index = _json(path / INDEX)
+        self._index = read_settings(path / INDEX)
         self._folder = path
         origins: dict[str, Origin] = {}
         for part, name_them in _PARTS.items():
@@ -107,7 +103,7 @@ class DiffusersFolder(View):
 
     @property
     def pipeline(self) -> str:
-        """The pipeline's class, as the folder names it."""
+        """The pipeline's class as the folder names it."""
         return str(self._index.get("_class_name", "pipeline of an unknown class"))
 
     @property
@@ -145,7 +141,7 @@ class DiffusersFolder(View):
 
     def _setting(self, part: str, file: str, key: str) -> Any:
         path = self._folder / part / file
-        return _json(path).get(key) if path.is_file() else None
+        return read_settings(path).get(key) if path.is_file() else None
 
 
 # --- settings ------------------------------------------------------------------------------------
@@ -202,78 +198,6 @@ def _origins(
             f"{folder.parent.name}/{folder.name}/{taken.path.name} does not hold this part of "
             f"Stable Diffusion: {error}."
         ) from error
-
-
-class _Weights(NamedTuple):
-    """One way to read a part: a weight file, or the index of one that is cut into shards."""
-
-    path: Path
-    variant: str  # "" for full precision
-    is_pickle: bool
-    is_index: bool
-
-    def open(self) -> WeightFile:
-        return open_shards(self.path) if self.is_index else open_weights(self.path)
-
-
-# NAME[.VARIANT].safetensors or NAME.safetensors.index[.VARIANT].json; likewise with .bin
-_NAME = r"(?:diffusion_pytorch_model|pytorch_model|model)"
-_FILE = re.compile(rf"{_NAME}(?:\.([\w-]+))?(?<!-of-\d{{5}})\.(safetensors|bin)")
-_SHARDS = re.compile(rf"{_NAME}\.(safetensors|bin)\.index(?:\.([\w-]+))?\.json")
-
-
-def weight_files(folder: Path) -> list[_Weights]:
-    """The ways to read a part, best first: full precision, then fp16; safetensors before .bin."""
-    found = []
-    for path in folder.iterdir():
-        if match := _FILE.fullmatch(path.name):
-            variant, suffix = match.groups()
-        elif match := _SHARDS.fullmatch(path.name):
-            suffix, variant = match.groups()
-        else:
-            continue
-        is_index = path.suffix == ".json"
-        found.append(_Weights(path, variant or "", suffix == "bin", is_index))
-    ranks = {"": 0, "fp32": 0, "fp16": 1, "bf16": 2}
-    return sorted(found, key=lambda w: (ranks.get(w.variant, 3), w.is_pickle, w.path.name))
-
-
-def open_shards(index: Path) -> WeightFile:
-    """The files that an index names, as one. They have to lie beside it."""
-    places = _json(index).get("weight_map")
-    if not isinstance(places, Mapping) or not all(isinstance(f, str) for f in places.values()):
-        raise UnreadableFile(f"{index}: expected a weight_map from tensors to files")
-    shards = {}
-    for name in sorted(set(places.values())):
-        if re.search(r"[/\\:\0]", name) or name in ("", ".", ".."):
-            raise UnreadableFile(
-                f"{index} was refused: it names the file {name!r}, and shards lie in the folder "
-                "of their index. Nothing was read from there."
-            )
-        if not (index.parent / name).is_file():
-            raise IncompleteCheckpoint(
-                f"{index.parent} is incomplete: {index.name} names {name}, which is not there. "
-                "Copy or download it again."
-            )
-        shards[name] = open_weights(index.parent / name)
-    lost = [tensor for tensor, name in places.items() if tensor not in shards[name].tensors]
-    if lost:
-        raise IncompleteCheckpoint(
-            f"{index.parent}: {len(lost)} tensors are not in the files where {index.name} says "
-            f"they are, {lost[0]} for example. The files belong to different models."
-        )
-    origins = {tensor: Origin(shards[name], (tensor,)) for tensor, name in places.items()}
-    return View(index, origins)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UnreadableFile(f"{path} is damaged: it is not JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise UnreadableFile(f"{path} is damaged: it is not a JSON object")
-    return content
 
 
 # --- which folders there are ---------------------------------------------------------------------

@@ -1,31 +1,8 @@
 """`depth2img convert`: a depth checkpoint as one file, or as a diffusers folder."""
 
 import argparse
-import importlib.metadata
-import json
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import torch
-
-    from ..checkpoints.checkpoint import Checkpoint
-    from ..checkpoints.convert import Layout, Selection
-    from ..checkpoints.files.safetensors_writer import PlannedTensor
-
-_DTYPES = {"fp16": "float16", "bf16": "bfloat16", "fp32": "float32"}
-_SMALL = 1_000_000  # bytes: names, shapes and settings
-_SAFETENSORS = (".safetensors", ".sft")
-_OTHER_FILES = {
-    **dict.fromkeys((".ckpt", ".pt", ".pth", ".bin"), "a pickle, which can hold programs"),
-    ".gguf": "a quantised format for other loaders",
-}
+from typing import Any
 
 
 def add_convert(commands: Any) -> argparse.ArgumentParser:
@@ -39,224 +16,44 @@ def add_convert(commands: Any) -> argparse.ArgumentParser:
         "when it is complete.",
     )
     convert.set_defaults(command=_convert)
-    convert.add_argument("source", type=Path, metavar="SOURCE", help="file or diffusers folder")
-    convert.add_argument(
+    add = convert.add_argument
+    add("source", type=Path, metavar="SOURCE", help="file or diffusers folder")
+    add(
         "target",
         type=Path,
         metavar="TARGET",
         help="a name that ends in .safetensors or .sft: one file; any other: a diffusers folder",
     )
-    convert.add_argument(
-        "--dtype", choices=_DTYPES, help="of the weights (default: each as it is stored)"
+    add(
+        "--dtype",
+        choices=["fp16", "bf16", "fp32"],
+        help="of the weights (default: each as it is stored)",
     )
-    convert.add_argument("--without-midas", action="store_true", help="leave the depth network out")
-    convert.add_argument(
-        "--ema", action="store_true", help="take the EMA copy of the UNet as the UNet"
-    )
-    convert.add_argument(
+    add("--without-midas", action="store_true", help="leave the depth network out")
+    add("--ema", action="store_true", help="take the EMA copy of the UNet as the UNet")
+    add(
         "--fine-tune",
         type=Path,
         metavar="FILE",
         help="give depth to this fine-tune of Stable Diffusion 2: add what it learnt beyond --base",
     )
-    convert.add_argument(
+    add(
         "--base",
         type=Path,
         metavar="FILE",
         help="the Stable Diffusion 2 that the fine-tune was made of (512-base-ema, 2.1-base)",
     )
-    convert.add_argument(
+    add(
         "--layout",
         choices=["ldm", "diffusers"],
-        help="one file with the original names (ldm), or a folder for diffusers ; TARGET's "
+        help="one file with the original names (ldm), or a folder for diffusers; TARGET's "
         "name says the same, or it is refused",
     )
     return convert
 
 
 def _convert(options: argparse.Namespace) -> int:
-    import torch
+    from .conversion import convert  # here, because torch takes a second to import
 
-    from ..checkpoints.convert import Layout, Selection
-    from ..checkpoints.source import open_source
-
-    layout = _layout(options.target, options.layout)
-    dtype = getattr(torch, _DTYPES[options.dtype]) if options.dtype else None
-    source = open_source(options.source)
-    selection = Selection.of(source, options.ema, midas=not options.without_midas)
-    if options.fine_tune is not None or options.base is not None:
-        model = _with_fine_tune(selection.model, options.fine_tune, options.base, dtype)
-        selection = replace(selection, model=model)
-    for reason, names in selection.left_out.items():
-        print(f"left out: {len(names)} tensors ({reason})")
-    others = _bytes_beside_the_weights(options.source)
-    if others > _SMALL:
-        print(f"left out: {others / 1e6:,.1f} MB (no weights: what training needs to go on)")
-    write = _write_file if layout is Layout.LDM else _write_folder
-    write(options, selection, dtype)
+    convert(options)
     return 0
-
-
-def _with_fine_tune(
-    model: "Checkpoint", fine_tune: Path | None, base: Path | None, dtype: "torch.dtype | None"
-) -> "Checkpoint":
-    """The depth model + (fine-tune − base). Raises ValueError unless both are given."""
-    from ..checkpoints.add_difference import AddedDifference
-    from ..checkpoints.ema import with_ema
-    from ..checkpoints.source import open_source
-
-    if fine_tune is None or base is None:
-        raise ValueError(
-            "--fine-tune and --base belong together: what is added is the difference between a "
-            "fine-tune and the Stable Diffusion 2 that it was made of; give both"
-        )
-    others = (with_ema(open_source(path)) for path in (fine_tune, base))
-    return replace(model, file=AddedDifference(model.file, *others, dtype=dtype))
-
-
-def _bytes_beside_the_weights(path: Path) -> int:
-    """What else a file holds, such as the optimizer's states of a training checkpoint."""
-    from ..checkpoints.files.weights import open_weights
-
-    if path.is_dir():
-        return 0
-    infos = open_weights(path).tensors.values()
-    return path.stat().st_size - sum(math.prod(i.shape) * i.dtype.itemsize for i in infos)
-
-
-def _layout(target: Path, wanted: str | None) -> "Layout":
-    """What is wanted, or what the target's name says; ValueError where the two disagree."""
-    from ..checkpoints.convert import Layout
-
-    ending = target.suffix.lower()
-    if target.name.lower() in (*_SAFETENSORS, *_OTHER_FILES):
-        raise ValueError(f"{target.name} is an ending without a name; put a name before it")
-    if ending in _OTHER_FILES:
-        raise ValueError(
-            f"{target.name} would be {_OTHER_FILES[ending]}; one file is written as safetensors, "
-            "so let TARGET end in .safetensors"
-        )
-    if wanted == Layout.DIFFUSERS.value and ending in _SAFETENSORS:
-        raise ValueError(
-            f"--layout {wanted} and TARGET {target.name} disagree: that is a folder's layout and a "
-            f"file's name; let TARGET not end in {target.suffix}"
-        )
-    if wanted == Layout.LDM.value and ending not in _SAFETENSORS:
-        raise ValueError(
-            f"--layout {wanted} and TARGET {target.name} disagree: ComfyUI tells files by their "
-            "ending; let TARGET end in .safetensors"
-        )
-    return Layout(wanted or (Layout.LDM if ending in _SAFETENSORS else Layout.DIFFUSERS))
-
-
-def _write_file(
-    options: argparse.Namespace, selection: "Selection", dtype: "torch.dtype | None"
-) -> None:
-    from ..checkpoints.convert import Layout, single_file, write_file
-
-    tensors = single_file(selection.model, dtype)
-    with _progress(options.target, tensors) as written:
-        write_file(options.target, tensors, _texts(options, selection, Layout.LDM), written)
-    print(f"{options.target} ({options.target.stat().st_size / 1e6:,.1f} MB)")
-
-
-def _write_folder(
-    options: argparse.Namespace, selection: "Selection", dtype: "torch.dtype | None"
-) -> None:
-    from ..checkpoints.convert import EXTRAS, Layout, extras_by_reason, folder_files, write_folder
-    from ..checkpoints.identify.diagnosis import Part, part_of
-    from ..depth.networks.midas_hybrid import DPTHybrid, Widths
-    from ..depth.networks.network import Shapes
-    from ..engine.diffusers_configs import folder_settings
-    from ..engine.prompt import vocabulary_files
-
-    model = selection.model
-    complete = model.vae is not None and model.text is not None
-    if complete and not model.has_midas and not options.without_midas:
-        raise ValueError(
-            f"{model.path.name} has no MiDaS depth network inside, which a "
-            "StableDiffusionDepth2ImgPipeline has. With --without-midas the folder is written "
-            "without it, and loads with depth_estimator=None and feature_extractor=None, or with "
-            "ones that you give it."
-        )
-    widths = None
-    if model.has_midas:
-        midas = part_of(model.file.tensors, Part.MIDAS.value)
-        shapes = Shapes({name: info.shape for name, info in midas.items()}, DPTHybrid.KIND.name)
-        widths = Widths.from_shapes(shapes)
-    configs = folder_settings(model.unet, model.vae, model.text, widths)
-    settings = {name: json.dumps(config, indent=2) + "\n" for name, config in configs.items()}
-    if model.text is not None:
-        settings |= {f"tokenizer/{name}": text for name, text in vocabulary_files().items()}
-    files = folder_files(model, dtype)
-    every = [tensor for tensors in files.values() for tensor in tensors]
-    with _progress(options.target, every) as written:
-        texts = _texts(options, selection, Layout.DIFFUSERS)
-        write_folder(options.target, files, settings, texts, written)
-    extras = [tensor.name for tensor in files.get(EXTRAS, ())]
-    for reason, names in extras_by_reason(extras).items():
-        print(f"not part of a pipeline: {len(names)} tensors, in {EXTRAS} ({reason})")
-    print(f"{options.target} ({sum(tensor.size for tensor in every) / 1e6:,.1f} MB)")
-    for line in _how_to_load(options.target, model, complete):
-        print(line)
-
-
-def _how_to_load(target: Path, model: "Checkpoint", complete: bool) -> Iterator[str]:
-    """What a folder lacks, and how it is loaded nevertheless."""
-    if not complete:
-        parts = {"VAE": model.vae, "text encoder": model.text}
-        missing = " and ".join(name for name, part in parts.items() if part is None)
-        yield (
-            f"{model.path.name} has no {missing}, so this folder is no pipeline; its parts "
-            f'load one by one: UNet2DConditionModel.from_pretrained("{target}", subfolder="unet")'
-        )
-    elif not model.has_midas:
-        yield (
-            f'Load it with StableDiffusionDepth2ImgPipeline.from_pretrained("{target}", '
-            "depth_estimator=None, feature_extractor=None) and give it a depth_map, or pass a "
-            "DPTForDepthEstimation and its DPTImageProcessor there."
-        )
-
-
-def _texts(
-    options: argparse.Namespace, selection: "Selection", layout: "Layout"
-) -> Mapping[str, str]:
-    from ..checkpoints.convert import metadata
-
-    facts = {
-        "source": selection.model.path.name,
-        "source_bytes": _bytes(options.source),
-        "layout": layout.value,
-        "dtype": options.dtype or "as stored",
-        **{
-            role: path.name
-            for role, path in (("fine_tune", options.fine_tune), ("base", options.base))
-            if path is not None
-        },
-        "left_out": {reason: len(names) for reason, names in selection.left_out.items()},
-        "version": _version(),
-    }
-    return metadata(selection.model.file, facts)
-
-
-def _bytes(path: Path) -> int:
-    files: Iterable[Path] = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("sd2-depth2img")
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
-
-
-@contextmanager
-def _progress(target: Path, tensors: "Sequence[PlannedTensor]") -> "Iterator[Callable[[int], Any]]":
-    """A progress bar of bytes, where there is a terminal."""
-    from tqdm import tqdm
-
-    total = sum(tensor.size for tensor in tensors)
-    bar = tqdm(total=total, unit="B", unit_scale=True, desc=target.name, leave=False, disable=None)
-    with bar:
-        yield bar.update

@@ -1,13 +1,19 @@
 """The command `depth2img inspect`: what a file or a folder is, and what to do with it."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..checkpoints.checkpoint import Checkpoint, IncompleteCheckpoint, NotADepthCheckpoint
-from ..checkpoints.files.pickle_machine import UnreadableFile, shown
-from ..checkpoints.identify.diagnosis import Diagnosis, Kind, identify
+from ..checkpoints.checkpoint import Checkpoint
+from ..checkpoints.errors import IncompleteCheckpoint, NotADepthCheckpoint
+from ..checkpoints.files.errors import UnreadableFile
+from ..checkpoints.files.pickle_machine import shown
+from ..checkpoints.identify.diagnosis import Diagnosis, Kind
 from ..checkpoints.identify.inspection import diagnose, loaded_from
+from ..checkpoints.identify.recognition import identify
+from ..disk import DamagedSettings
+from ..nodes.advice import advice
+from ..nodes.remedies import explanation
 
 _EMA = "EMA copy of the UNet"
 _SHARDS = (
@@ -15,6 +21,10 @@ _SHARDS = (
     "models/diffusers."
 )
 _DEPTH = (Kind.SD2_DEPTH, Kind.SD2_DEPTH_UNET)
+_NOT_LOADED = (
+    *(IncompleteCheckpoint, NotADepthCheckpoint, UnreadableFile, DamagedSettings),
+    FileNotFoundError,  # a folder with a UNet, but without the file that makes it a pipeline's
+)
 
 
 class Report(NamedTuple):
@@ -34,47 +44,40 @@ class Report(NamedTuple):
 
     def lines(self, path: Path) -> list[str]:
         """For people."""
-        told = self.diagnosis
-        lines = [f"{path}: {told.sentence()}"]
-        for name, (tensors, parameters) in told.parts.items():
+        found = self.diagnosis
+        lines = [f"{path}: {found.sentence()}"]
+        for name, (tensors, parameters) in found.parts.items():
             lines.append(f"  {name}: {tensors} tensors, {parameters / 1e6:,.1f} million parameters")
-        if told.dtypes:
-            stored = ", ".join(f"{count} {dtype}" for dtype, count in told.dtypes.items())
+        if found.dtypes:
+            stored = ", ".join(f"{count} {dtype}" for dtype, count in found.dtypes.items())
             lines.append(f"  stored as: {stored}")
-        if told.layout:
-            lines.append(f"  layout: {told.layout}")
-        for reason, names in told.unused.items():
+        if found.layout:
+            lines.append(f"  layout: {found.layout}")
+        for reason, names in found.unused.items():
             lines.append(f"  not used: {len(names)} tensors ({reason})")
-        if told.foreign:
-            more = f" and {len(told.foreign) - 5} more" if len(told.foreign) > 5 else ""
-            lines.append(f"  asks for and is not given: {', '.join(told.foreign[:5])}{more}")
-        lines += [f"  {said}" for said in (told.problem, self.state) if said]
-        if (self.is_sound or not told.parts) and self.advice not in told.problem:
+        if found.foreign:
+            more = f" and {len(found.foreign) - 5} more" if len(found.foreign) > 5 else ""
+            lines.append(f"  asks for and is not given: {', '.join(found.foreign[:5])}{more}")
+        lines += [f"  {said}" for said in (found.problem, self.state) if said]
+        if (self.is_sound or not found.parts) and self.advice not in found.problem:
             lines.append(f"  What to do: {self.advice}")
         return [shown(line, 10_000) for line in lines]
 
     def facts(self, path: Path) -> dict[str, Any]:
         """For programs."""
-        told = self.diagnosis
+        found = self.diagnosis
         return {
             "file": str(path),
-            "kind": told.kind.name,
-            "family": told.family.name if told.family else None,
-            "variant": told.variant,
-            "layout": told.layout,
-            "in_channels": told.in_channels,
-            "context_dim": told.context_dim,
+            **asdict(found),
+            "kind": found.kind.name,
+            "family": found.family.name if found.family else None,
             "parts": {
                 name: {"tensors": tensors, "parameters": parameters}
-                for name, (tensors, parameters) in told.parts.items()
+                for name, (tensors, parameters) in found.parts.items()
             },
-            "has_midas": "MiDaS depth network" in told.parts,
-            "has_ema": _EMA in told.parts,
-            "dtypes": told.dtypes,
-            "unused": told.unused,
-            "foreign": told.foreign,
-            "sentence": told.sentence(),
-            "problem": told.problem,
+            "has_midas": "MiDaS depth network" in found.parts,
+            "has_ema": _EMA in found.parts,
+            "sentence": found.sentence(),
             "state": self.state,
             "is_sound": self.is_sound,
             "advice": self.advice,
@@ -85,21 +88,15 @@ def report(path: Path) -> Report:
     """Look into a file or a folder. Raises FileNotFoundError."""
     diagnosis = diagnose(path)
     if diagnosis.kind not in _DEPTH or diagnosis.problem:
-        return Report(diagnosis, "", not diagnosis.problem, diagnosis.advice)
+        return Report(diagnosis, "", not diagnosis.problem, advice(diagnosis))
     place = loaded_from(path)
     if place.name.endswith(".index.json"):
         return Report(diagnosis, "in shards", True, _SHARDS)
-    advice = f"Take {place.name} out of it. " * (place != path.absolute()) + diagnosis.advice
+    use = f"Take {place.name} out of it. " * (place != path.absolute()) + advice(diagnosis)
     try:
         checkpoint = Checkpoint.open(place)
-    # A folder with a UNet and without the file that makes it a pipeline's is there as well.
-    except (
-        IncompleteCheckpoint,
-        NotADepthCheckpoint,
-        UnreadableFile,
-        FileNotFoundError,
-    ) as error:
-        return Report(diagnosis, str(error), False, advice)
+    except _NOT_LOADED as error:
+        return Report(diagnosis, explanation(error), False, use)
     # What is left of it where the EMA copy has taken the UNet's place.
     unused = identify(checkpoint.file.tensors).unused
     is_averaged = _EMA in diagnosis.parts and not unused.get(_EMA)
@@ -111,4 +108,4 @@ def report(path: Path) -> Report:
     }
     lacking = [name for name, is_there in parts.items() if not is_there]
     state = f"complete, but without a {' and a '.join(lacking)} inside" if lacking else "complete"
-    return Report(diagnosis, state + "; the EMA copy is used" * is_averaged, True, advice)
+    return Report(diagnosis, state + "; the EMA copy is used" * is_averaged, True, use)

@@ -13,6 +13,7 @@ from ..checkpoints.identify.diagnosis import Part
 from ..depth.networks.estimators import DepthModel, UnknownDepthModel, recognise
 from ..host import host
 from . import inputs
+from .advice import ABSENT_PARTS
 from .node import Node
 from .remedies import answer
 
@@ -62,7 +63,7 @@ class SD2DepthCheckpointLoader(Node):
         }
 
     def execute(self, ckpt_name: str) -> tuple[Any, Any, Any, DepthModel]:
-        checkpoint = Checkpoint.open(_checkpoint_path(ckpt_name))
+        checkpoint = Checkpoint.open(_checkpoint_path(ckpt_name), remedies=ABSENT_PARTS)
         depth_model = DepthModel(ckpt_name, lambda: checkpoint.read(Part.MIDAS))
         return (*host.load_checkpoint(checkpoint), depth_model)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from ..checkpoints.errors import IncompleteMidas, OtherModel
 from ..depth.convention import NoDepthMap, OutOfRange
 from ..depth.convert import GreyMask
 from ..depth.depth_files import BeyondStatedRange
@@ -16,8 +17,12 @@ from ..depth.masks import MissingMap, OtherSize
 from ..depth.networks.estimators import CheckpointInstead
 from ..images.crop import HasAlpha, OtherImage
 from ..images.masks import OtherShape
+from .advice import advice
 
-REMEDIES: dict[type[Exception], str] = {
+# The sentence, or what makes it of the error.
+REMEDIES: dict[type[Exception], str | Callable[[Any], str]] = {
+    OtherModel: lambda error: advice(error.diagnosis),
+    IncompleteMidas: "`depth2img convert --without-midas` writes it without MiDaS.",
     NoDepthMap: "Prepare Image passes one on only when its input `depth` is connected. Use "
     "Estimate Depth on its image instead.",
     OutOfRange: "Convert Depth makes such a map: of distances, or of disparity with its unit "
@@ -60,7 +65,10 @@ def _explained(execute: Callable[..., Any]) -> Callable[..., Any]:
 def explanation(error: Exception) -> str:
     """What an error found, and what to do about it where that is known."""
     remedy = next((REMEDIES[kind] for kind in type(error).__mro__ if kind in REMEDIES), None)
-    return f"{str(error).removesuffix('.')}. {remedy}" if remedy else str(error)
+    if remedy is None:
+        return str(error)
+    sentence = remedy if isinstance(remedy, str) else remedy(error)
+    return f"{str(error).removesuffix('.')}. {sentence}"
 
 
 def answer(check: Callable[..., object], *values: Any) -> bool | str:

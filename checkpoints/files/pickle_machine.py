@@ -1,26 +1,27 @@
-"""Pickles taken apart without running them.
+"""Hostile pickles are stopped here: no pickle is ever run, and nothing that it names is called.
 
 A pickle is a program for a small stack machine, two of whose instructions import and call whatever
 the file names. This machine has the same instructions and builds the same lists and dictionaries,
-but a name stays a name and a call is carried out only if it is one of a few that are given to it.
-What is left does nothing: objects of a training framework become a `Foreign`, which holds nothing.
+but a name stays a name (a `Global`) and a call is carried out only if it is one of the few in
+`calls`. Everything else becomes a `Foreign`, which holds nothing. What was asked for is reported.
 
-Nothing here can be made to take long or to grow, whatever a file writes down:
+Nor can a file make it take long or grow, because these are limited:
 
-- the bytes of a pickle, its instructions and the names that it asks for are counted and limited;
-- numbers and texts too long to be a size or a name become a `Foreign`;
-- only short texts are keys, and nothing else is hashed, compared or put into a message: the hash
-  and the text of nested tuples, which are cheap to write down, take time without end;
-- a call is carried out with few arguments, and their elements count as instructions.
+- the bytes of a pickle, its instructions and the names that it asks for;
+- numbers and texts: too long to be a size or a name, they become a `Foreign`;
+- keys: only short texts, and nothing else is hashed, compared or put into a message, because the
+  hash and the text of nested tuples, which are cheap to write down, take time without end;
+- arguments of a call, whose elements count as instructions.
 
 Instructions: Python's `pickletools`, protocols 0 to 5.
 """
 
 import pickletools
 import re
-import sys
 from collections.abc import Callable, Mapping
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, BinaryIO, NamedTuple, cast
+
+from .errors import DamagedFile, UnreadableFile, excessive
 
 MAX_BYTES = 100_000_000  # of one pickle; a checkpoint's has about one million
 MAX_OPERATIONS = 2_000_000  # of one pickle; a checkpoint's has about fifty thousand
@@ -28,18 +29,6 @@ _MAX_NAMES = 1_000  # that one file asks for; a checkpoint for about twenty
 _MAX_TEXT = 1_000  # characters of a key or a name
 _MAX_BITS = 128  # of a number; PyTorch's magic number has 77
 _MAX_ARGUMENTS = 32  # of a call; the longest has ten
-
-
-class UnreadableFile(ValueError):  # noqa: N818 - names what the file is
-    """The file holds no readable weights; the message says what was found and what to do."""
-
-
-class DamagedFile(UnreadableFile):
-    """The file is cut off or garbled."""
-
-
-class HostileFile(UnreadableFile):
-    """The file wants to run a program; nothing was run."""
 
 
 def shown(text: str, length: int = 200) -> str:
@@ -65,7 +54,7 @@ class Foreign(NamedTuple):
 
 
 class PickleMachine:
-    """Runs the instructions of pickles of one file.
+    """Runs the instructions of the pickles of one file.
 
     Args:
         file: the file's name, for messages.
@@ -73,8 +62,7 @@ class PickleMachine:
             `Global`s and `Foreign`s.
         persistent: what a persistent id stands for.
 
-    Attributes:
-        names: what the pickles asked for so far, each once.
+    `names` holds what the pickles have asked for so far.
     """
 
     def __init__(
@@ -91,21 +79,21 @@ class PickleMachine:
     def load(self, stream: BinaryIO) -> Any:
         """What the next pickle of a stream holds.
 
-        Raises DamagedFile, HostileFile, or what `persistent` raises.
+        Raises DamagedFile, or what `persistent` raises.
         """
         self._stack: list[Any] = []
         self._marks: list[int] = []
         self._memo: dict[int, Any] = {}
         self._operations = 0
         try:
-            for opcode, argument, _ in pickletools.genops(_Limited(stream, self._file)):
+            limited = cast(IO[bytes], _Limited(stream, self._file))  # genops only reads
+            for opcode, argument, _ in pickletools.genops(limited):
                 self._count(1)
                 self._step(opcode.name, argument)
             return self._stack.pop()
         except UnreadableFile:
             raise
-        # A garbled stream can raise nearly anything out of the parser and the stack.
-        except Exception as error:
+        except Exception as error:  # a garbled stream raises nearly anything
             raise DamagedFile(
                 f"{self._file} cannot be read: its pickle is damaged ({type(error).__name__}). "
                 "Copy or download it again."
@@ -114,10 +102,7 @@ class PickleMachine:
     def _count(self, operations: int) -> None:
         self._operations += operations
         if self._operations > MAX_OPERATIONS:
-            raise DamagedFile(
-                f"{self._file} was refused: its pickle has more than {MAX_OPERATIONS:,} "
-                "instructions, which no checkpoint needs"
-            )
+            raise excessive(self._file, f"has more than {MAX_OPERATIONS:,} instructions")
 
     def _step(self, operation: str, argument: Any) -> None:
         push, pop = self._stack.append, self._stack.pop
@@ -234,29 +219,15 @@ class PickleMachine:
                 "one. Copy or download it again, from a source you trust."
             )
         found = Global(module, name)
-        if found not in self.names:
-            self._admit(found)
-        return self.names[found]
-
-    def _admit(self, found: Global) -> None:
-        """Take down a name that was not asked for before."""
-        if _runs_code(found):
-            raise HostileFile(
-                f"{self._file} was refused: on loading it would call {found}, which can run "
-                "programs or write files. Nothing was run. Weights need no such call: delete this "
-                "file and get a safetensors copy from a source you trust."
-            )
-        if len(self.names) == _MAX_NAMES:
-            raise DamagedFile(
-                f"{self._file} was refused: its pickle asks for more than {_MAX_NAMES:,} names, "
-                "which no checkpoint needs"
-            )
-        self.names[found] = found
+        if found not in self.names and len(self.names) == _MAX_NAMES:
+            raise excessive(self._file, f"asks for more than {_MAX_NAMES:,} names")
+        return self.names.setdefault(found, found)
 
     def _call(self, function: Any, arguments: Any) -> Any:
+        """Nothing is called but `calls` and this module's own getattr."""
         if not isinstance(function, Global):
             return Foreign(type(function).__name__)
-        is_getattr = function.module in _BUILTINS and function.name == "getattr"
+        is_getattr = function.module in ("builtins", "__builtin__") and function.name == "getattr"
         if not is_getattr and function not in self._calls:
             return Foreign(function)
         if not isinstance(arguments, tuple | list) or len(arguments) > _MAX_ARGUMENTS:
@@ -284,7 +255,7 @@ def _small(value: Any) -> Any:
 
 
 class _Limited:
-    """A stream out of which only so many bytes come."""
+    """A stream that gives at most MAX_BYTES."""
 
     def __init__(self, stream: BinaryIO, file: str) -> None:
         self._stream = stream
@@ -292,94 +263,13 @@ class _Limited:
         self._left = MAX_BYTES
 
     def read(self, count: int) -> bytes:
-        """That many bytes, less at the end of the stream."""
         return self._counted(self._stream.read(min(count, self._left + 1)))
 
     def readline(self) -> bytes:
-        """The rest of the line."""
         return self._counted(self._stream.readline(self._left + 1))
 
     def _counted(self, read: bytes) -> bytes:
         self._left -= len(read)
         if self._left < 0:
-            raise DamagedFile(
-                f"{self._file} was refused: its pickle is longer than {MAX_BYTES:,} bytes, which "
-                "no checkpoint needs"
-            )
+            raise excessive(self._file, f"is longer than {MAX_BYTES:,} bytes")
         return read
-
-
-# --- Which names are an attack -------------------------------------------------------------------
-#
-# The machine calls none of them in any case. Telling apart those that are known for it turns a
-# file that tries into a clear refusal instead of a checkpoint with odd contents.
-
-
-def _runs_code(found: Global) -> bool:
-    pieces = f"{found.module}.{found.name}".split(".")
-    names = found.name.split(".")
-    if found.module in _BUILTINS:
-        return names[0] not in _HARMLESS_BUILTINS or len(names) > 1
-    if str(found) in _HARMLESS_FUNCTIONS:
-        return False
-    if any(name.startswith("__") or name in _CODE_RUNNING_NAMES for name in names):
-        return True
-    if pieces[0] in _STDLIB:
-        return not _is_stdlib_class(pieces[0], names)
-    if pieces[0] in _NUMERICS and any(_WITH_FILES.match(name) for name in names):
-        return True
-    starts = {".".join(pieces[:count]) for count in range(1, len(pieces) + 1)}
-    return not starts.isdisjoint(_CODE_RUNNING_PACKAGES)
-
-
-def _is_stdlib_class(package: str, names: list[str]) -> bool:
-    """Whether it is a class, not its method, of one of the packages that hold data."""
-    if package in _HARMLESS_PACKAGES:
-        return True
-    return package in _DATA_PACKAGES and len(names) == 1 and names[0].lstrip("_")[:1].isupper()
-
-
-_BUILTINS = ("builtins", "__builtin__")
-_HARMLESS_BUILTINS = frozenset(
-    "abs len max min round sorted sum "  # as hyper-parameters
-    "bool bytearray bytes complex dict float frozenset int list long object range set slice str "
-    "tuple type unicode xrange Ellipsis NotImplemented getattr".split()
-)
-# What training frameworks keep beside the weights: data, and how data is spelled.
-_HARMLESS_PACKAGES = ("__main__", "math", "numbers")
-_DATA_PACKAGES = frozenset(
-    "argparse array collections dataclasses datetime decimal enum fractions ipaddress pathlib "
-    "random re string types typing uuid zoneinfo".split()
-)
-_HARMLESS_FUNCTIONS = frozenset(
-    "_codecs.encode array.array array._array_reconstructor collections.defaultdict "
-    "collections.deque copyreg._reconstructor copy_reg._reconstructor datetime.date "
-    "datetime.datetime datetime.time datetime.timedelta datetime.timezone functools.partial "
-    "re._compile time.struct_time zoneinfo.ZoneInfo._unpickle "
-    "numpy.random._pickle.__randomstate_ctor numpy.random._pickle.__bit_generator_ctor "
-    "numpy.random._pickle.__generator_ctor "
-    "numpy.random.bit_generator.__pyx_unpickle_SeedSequence".split()
-)
-_STDLIB = sys.stdlib_module_names.union(  # with Python 2's own
-    "commands copy_reg cPickle dummy_thread popen2 thread urllib2".split()
-)
-# Reached through another module's namespace (`torch.serialization` has an `os`), or by getattr.
-_CODE_RUNNING_NAMES = frozenset(
-    "os posix nt sys subprocess builtins importlib runpy shutil socket ctypes pickle system popen "
-    "eval exec execfile compile spawn getattr setattr CodeType FunctionType LambdaType".split()
-)
-_NUMERICS = ("torch", "numpy")
-_WITH_FILES = re.compile(
-    r"_?(load|save|open|download|fromfile|tofile|fromregex|genfromtxt|memmap|DataSource)"
-)
-_CODE_RUNNING_PACKAGES = frozenset(
-    (
-        "torch.hub torch.jit torch.package torch.fx torch.ops "
-        "torch._dynamo torch._inductor torch.multiprocessing torch.classes "
-        "torch.distributed.rpc torch.distributed.launcher torch.distributed.elastic "
-        "torch.utils.cpp_extension torch.utils._config_module "
-        "numpy.f2py numpy.testing numpy.distutils pandas.read_pickle dill cloudpickle "
-        "joblib pip setuptools pkg_resources distutils requests urllib3 httpx IPython yaml.load "
-        "yaml.unsafe_load paramiko fabric sympy.sympify sympy.parsing sympy.utilities"
-    ).split()
-)

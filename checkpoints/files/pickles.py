@@ -13,7 +13,7 @@ each storage's number of elements and its bytes.
 import logging
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -21,22 +21,19 @@ from typing import Any, BinaryIO, NamedTuple
 
 import torch
 
-from .pickle_machine import (
-    MAX_BYTES,
+from .errors import (
     DamagedFile,
-    Foreign,
-    Global,
     HostileFile,
-    PickleMachine,
+    TorchScriptFile,
     UnreadableFile,
-    shown,
+    damaged,
+    excessive,
 )
+from .pickle_machine import MAX_BYTES, Foreign, Global, PickleMachine, shown
 
 log = logging.getLogger(__name__)
 
-
-class TorchScriptFile(UnreadableFile):
-    """A TorchScript archive: a program with its weights."""
+Places = dict[str, tuple[int, int]]  # of storages: byte offset in the file, length in bytes
 
 
 class Storage(NamedTuple):
@@ -56,7 +53,7 @@ class StoredTensor(NamedTuple):
     stride: tuple[int, ...]
 
     def end(self) -> int:
-        """The elements its storage must have."""
+        """How many elements its storage must have."""
         if 0 in self.shape:
             return 0
         steps = zip(self.shape, self.stride, strict=True)
@@ -64,14 +61,9 @@ class StoredTensor(NamedTuple):
 
 
 class Archive:
-    """The tensors of a pickled checkpoint and the places of their data.
+    """The tensors of a pickled checkpoint, and the places of their storages by key.
 
-    Raises DamagedFile, HostileFile, TorchScriptFile, or UnreadableFile without weights in it.
-
-    Attributes:
-        tensors: by name; a training framework's `state_dict` or `model` is unwrapped.
-        places: byte offset in the file and length in bytes, by storage key.
-        foreign: the names that the file asks for beside those that tensors need; none is given.
+    Raises UnreadableFile. `foreign` is what the file asks for beside what tensors need.
     """
 
     def __init__(self, path: Path) -> None:
@@ -85,9 +77,7 @@ class Archive:
         for name, tensor in self.tensors.items():
             _check_place(path, name, tensor, self.places)
 
-    def _read(
-        self, file: BinaryIO, machine: PickleMachine
-    ) -> tuple[Any, dict[str, tuple[int, int]]]:
+    def _read(self, file: BinaryIO, machine: PickleMachine) -> tuple[Any, Places]:
         try:
             if file.read(4) == b"PK\x03\x04":
                 return _read_zip(self._path, file, machine)
@@ -95,12 +85,8 @@ class Archive:
             return _read_legacy(self._path, file, machine, self._storages)
         except UnreadableFile:
             raise
-        # A garbled file can raise nearly anything, out of zipfile not least.
-        except Exception as error:
-            raise DamagedFile(
-                f"{self._path.name} is damaged or cut off: {shown(str(error))}. Copy or download "
-                "it again."
-            ) from error
+        except Exception as error:  # a garbled file raises nearly anything, out of zipfile too
+            raise damaged(self._path, f"perhaps cut off ({shown(str(error))})") from error
 
     def _storage(self, reference: Any) -> Storage | Global | Foreign:
         """A persistent id: ("storage", type, key, device, elements), before 1.6 also a view."""
@@ -134,26 +120,20 @@ def _is_ours(name: Global) -> bool:
     return name in _CALLS or (known and name.module in _STORAGE_MODULES)
 
 
-def _read_zip(
-    path: Path, file: BinaryIO, machine: PickleMachine
-) -> tuple[Any, dict[str, tuple[int, int]]]:
+def _read_zip(path: Path, file: BinaryIO, machine: PickleMachine) -> tuple[Any, Places]:
     with zipfile.ZipFile(file) as archive:
-        entries = archive.infolist()
-        root = _root(path, [entry.filename for entry in entries])
+        entries = {entry.filename: entry for entry in archive.infolist()}
+        root = _root(path, archive.namelist())
         pickled, start = f"{root}/data.pkl", f"{root}/data/"
-        needed = [e for e in entries if e.filename == pickled or e.filename.startswith(start)]
-        for entry in needed:
+        storages = {n[len(start) :]: e for n, e in entries.items() if n.startswith(start)}
+        for entry in (entries[pickled], *storages.values()):
             _check_entry(path, entry)
         content = machine.load(BytesIO(archive.read(pickled)))
-        return content, {
-            entry.filename[len(start) :]: _place(file, entry)
-            for entry in needed
-            if entry.filename.startswith(start)
-        }
+        return content, {key: _place(file, entry) for key, entry in storages.items()}
 
 
 def _check_entry(path: Path, entry: zipfile.ZipInfo) -> None:
-    """As torch.save writes it; what is compressed could unpack to any length, whatever it says."""
+    """A compressed entry could unpack to any length, whatever the archive says."""
     if entry.compress_type != zipfile.ZIP_STORED:
         raise UnreadableFile(
             f"{path.name} was packed again with compression ({shown(entry.filename)}); "
@@ -161,9 +141,7 @@ def _check_entry(path: Path, entry: zipfile.ZipInfo) -> None:
         )
     size = max(entry.file_size, entry.compress_size)
     if entry.filename.endswith("/data.pkl") and size > MAX_BYTES:
-        raise DamagedFile(
-            f"{path.name} was refused: its pickle is {size:,} bytes long, which no checkpoint needs"
-        )
+        raise excessive(path.name, f"is {size:,} bytes long")
 
 
 def _root(path: Path, names: list[str]) -> str:
@@ -201,7 +179,7 @@ _MAGIC = 0x1950A86A20F9469CFC6C
 
 def _read_legacy(
     path: Path, file: BinaryIO, machine: PickleMachine, storages: Mapping[str, Storage]
-) -> tuple[Any, dict[str, tuple[int, int]]]:
+) -> tuple[Any, Places]:
     if machine.load(file) != _MAGIC:
         raise UnreadableFile(
             f"{path.name} is a pickle, but not one that PyTorch wrote; expected safetensors or a "
@@ -216,41 +194,34 @@ def _read_legacy(
     content = machine.load(file)
     keys = machine.load(file)
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-        raise DamagedFile(f"{path.name} is damaged: expected a list of its storages. {_COPY}")
+        raise damaged(path, "expected a list of its storages")
     size = path.stat().st_size
-    places = {}
+    places: Places = {}
     for key in keys:
         if key not in storages:
-            raise DamagedFile(
-                f"{path.name} is damaged: no tensor tells what storage {shown(key)} is. {_COPY}"
-            )
+            raise damaged(path, f"no tensor tells what storage {shown(key)} is")
         head = file.read(8)
         length = int.from_bytes(head, "little") * storages[key].dtype.itemsize
         if len(head) < 8 or file.tell() + length > size:
-            raise DamagedFile(f"{path.name} is cut off after {size:,} bytes: {_REMEDY}")
+            raise DamagedFile(f"{path.name} is cut off after {size:,} bytes: {_NOT_THERE}")
         places[key] = (file.tell(), length)
         file.seek(length, 1)
     return content, places
 
 
-_COPY = "Copy or download it again."
-_REMEDY = f"the data of its tensors is not in it. {_COPY}"
+_NOT_THERE = "the data of its tensors is not in it. Copy or download it again."
 
 
-def _check_place(
-    path: Path, name: str, tensor: StoredTensor, places: Mapping[str, tuple[int, int]]
-) -> None:
+def _check_place(path: Path, name: str, tensor: StoredTensor, places: Places) -> None:
     offset, length = places.get(tensor.storage.key, (0, 0))
     if tensor.end() * tensor.storage.dtype.itemsize > length:
-        raise DamagedFile(
-            f"{path.name} is damaged: {name} of shape {list(tensor.shape)} does not fit into the "
-            f"{length:,} bytes of its storage"
-        )
+        shape = list(tensor.shape)
+        raise damaged(path, f"{name} of shape {shape} does not fit into its {length:,} bytes")
     size = path.stat().st_size
     if offset + length > size:
         raise DamagedFile(
             f"{path.name} is cut off after {size:,} bytes, {name} ends at {offset + length:,}: "
-            f"{_REMEDY}"
+            f"{_NOT_THERE}"
         )
 
 
@@ -364,7 +335,7 @@ def _dictionary(*arguments: Any) -> dict[str, Any]:
     return {key: value for key, value in pairs if isinstance(key, str)}
 
 
-_REBUILD = {
+_REBUILD: dict[Global, Callable[..., Any]] = {
     Global("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
     Global("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
     Global("torch._utils", "_rebuild_tensor_v3"): _rebuild_typed_tensor,
@@ -372,7 +343,7 @@ _REBUILD = {
     Global("torch._utils", "_rebuild_parameter_with_state"): _first,
 }
 
-_CALLS = {
+_CALLS: dict[Global, Callable[..., Any]] = {
     **_REBUILD,
     Global("torch._tensor", "_rebuild_from_type_v2"): _rebuild_from_type,
     Global("torch", "Size"): _first,

@@ -4,24 +4,22 @@ import torch
 from torch import Tensor
 
 
+class DtypeOverflow(ValueError):  # noqa: N818 - names what is not possible
+    """A weight is too large for the type that it is to have."""
+
+
 def rounded(tensor: Tensor, dtype: torch.dtype, name: str) -> Tensor:
-    """A tensor in another floating-point type.
-
-    Args:
-        name: the tensor's, for the message.
-
-    Raises ValueError when a finite value is beyond the type's range.
-    """
+    """A tensor in another floating-point type. Raises DtypeOverflow, which names the tensor."""
     if tensor.dtype == dtype:
         return tensor
     converted = tensor.to(dtype)
     if not _finite(converted).all():
         lost = tensor[_finite(tensor) & ~_finite(converted)]
         if lost.numel():
-            raise ValueError(
+            raise DtypeOverflow(
                 f"{name} has values up to {lost.double().abs().max():g}, and "
                 f"{str(dtype).removeprefix('torch.')} ends at {torch.finfo(dtype).max:g}; a wider "
-                "type holds them (--dtype bf16 or fp32)"
+                "type holds them"
             )
     return converted
 

@@ -15,8 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..architecture import Shape
-from .weights import DTYPES
+from .weights import DTYPES, Shape
 
 # The order in which the library lays tensors out, from the end.
 _ORDER = (
@@ -28,18 +27,12 @@ _NAMES = {DTYPES[name]: name for name in _ORDER}
 
 @dataclass(frozen=True)
 class PlannedTensor:
-    """A tensor that will be written: what the header says of it, and how to get it.
-
-    Attributes:
-        name: in the file that is written.
-        dtype, shape: of what `read` gives.
-        read: reads the tensor; called once, when its turn comes.
-    """
+    """A tensor that will be written: what the header says of it, and how to get it."""
 
     name: str
     dtype: torch.dtype
     shape: Shape
-    read: Callable[[], Tensor]
+    read: Callable[[], Tensor]  # called once, when the tensor's turn comes
 
     @property
     def size(self) -> int:
@@ -51,15 +44,12 @@ def write_safetensors(
     path: Path,
     tensors: Sequence[PlannedTensor],
     metadata: Mapping[str, str],
-    written: Callable[[int], None] = lambda size: None,
+    written: Callable[[int], object] = lambda size: None,
 ) -> None:
     """Write a safetensors file, byte for byte what the library would write, and flush it to disk.
 
-    Args:
-        path: the file; a former one is replaced, so give a temporary name.
-        tensors: in any order.
-        metadata: the file's text entries.
-        written: called after each tensor with its size in bytes.
+    An existing file is replaced, so give a temporary name. `written` is called after each tensor
+    with its size in bytes.
 
     Raises ValueError when a tensor has another dtype or shape than was planned, or a dtype that
     the format does not know.
@@ -74,7 +64,7 @@ def write_safetensors(
                     f"{planned.name} is {tensor.dtype} {list(tensor.shape)}, but its header "
                     f"promised {planned.dtype} {list(planned.shape)}; the file changed meanwhile"
                 )
-            file.write(tensor.contiguous().reshape(-1).view(torch.uint8).numpy())
+            file.write(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
             written(planned.size)
         file.flush()
         os.fsync(file.fileno())

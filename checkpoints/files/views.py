@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..keymaps import KeyMap
 from .weights import TensorInfo, WeightFile
 
 
@@ -29,7 +28,7 @@ class Origin:
     join: Callable[[Sequence[Tensor]], Tensor] = _the_one
 
     def read(self) -> Tensor:
-        """The tensor, on the CPU in its stored dtype."""
+        """The tensor on the CPU."""
         return self.join([self.file.read(name) for name in self.names])
 
     def info(self) -> TensorInfo:
@@ -40,11 +39,9 @@ class Origin:
 
 
 class View(WeightFile):
-    """A weight file whose tensors come from others; see `WeightFile` for its attributes.
+    """A weight file whose tensors come from others, named by their names here.
 
-    Args:
-        path: the file or folder that messages name.
-        origins: where each tensor comes from, by its name here.
+    `path` is the file or folder that messages name.
     """
 
     def __init__(
@@ -53,10 +50,12 @@ class View(WeightFile):
         self.path = path
         self.metadata = dict(metadata or {})
         self.tensors = {name: origin.info() for name, origin in origins.items()}
+        files = {id(origin.file): origin.file for origin in origins.values()}.values()
+        self.foreign = list(dict.fromkeys(name for file in files for name in file.foreign))
         self._origins = dict(origins)
 
     def read(self, name: str) -> Tensor:
-        """One tensor on the CPU in its stored dtype; KeyError for an unknown name."""
+        """One tensor on the CPU."""
         return self._origins[name].read()
 
 
@@ -73,17 +72,3 @@ def with_prefix(file: WeightFile, before: str, after: str) -> View:
         return after + name.removeprefix(before) if name.startswith(before) else name
 
     return renamed(file, rename)
-
-
-def in_original_names(file: WeightFile, keys: KeyMap, prefix: str) -> dict[str, Origin]:
-    """A part in the layout of diffusers under its original names, which begin with `prefix`.
-
-    What the table does not know keeps its name behind the prefix, and an entry whose tensors are
-    not all there is left out, so that whoever checks the part against its widths finds both.
-    """
-    entries = [e for e in keys.entries if all(name in file.tensors for name in e.diffusers)]
-    known = {name for entry in entries for name in entry.diffusers}
-    return {
-        **{prefix + entry.ldm: Origin(file, entry.diffusers, entry.join) for entry in entries},
-        **{prefix + name: Origin(file, (name,)) for name in file.tensors if name not in known},
-    }

@@ -8,16 +8,20 @@ import json
 import reprlib
 import struct
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from .pickle_machine import DamagedFile, HostileFile, UnreadableFile, shown
+from .errors import DamagedFile, GGUFFile, UnreadableFile, damaged
+from .pickle_machine import shown
 from .pickles import Archive, check_name
+
+Shape = tuple[int, ...]
 
 _MAX_HEADER = 100_000_000  # bytes; the limit the safetensors format sets itself
 
@@ -26,21 +30,20 @@ class TensorInfo(NamedTuple):
     """What a header tells about one tensor."""
 
     dtype: torch.dtype
-    shape: tuple[int, ...]
+    shape: Shape
 
 
 class WeightFile(ABC):
     """A file of named tensors. Opening it reads the header only.
 
     Attributes:
-        path: where it lies.
-        tensors: dtype and shape of every tensor, by name.
-        metadata: the file's own text entries (empty for pickles).
+        foreign: the names that a pickle asks for beside those that tensors need; it is given none.
     """
 
     path: Path
     tensors: dict[str, TensorInfo]
-    metadata: dict[str, str]
+    metadata: dict[str, str]  # the file's own text entries; pickles have none
+    foreign: Sequence[str] = ()
 
     @abstractmethod
     def read(self, name: str) -> Tensor:
@@ -48,11 +51,7 @@ class WeightFile(ABC):
 
 
 class CutOffFile(DamagedFile):
-    """The header is whole and what it promises is not there.
-
-    Attributes:
-        file: what the header tells; its tensors must not be read.
-    """
+    """The header is whole (`file` tells what it says), and what it promises is not there."""
 
     def __init__(self, message: str, file: WeightFile) -> None:
         super().__init__(message)
@@ -80,10 +79,10 @@ class SafetensorsFile(WeightFile):
             ) from error
 
     def read(self, name: str) -> Tensor:
-        """One tensor on the CPU in its stored dtype; KeyError for an unknown name.
+        """One tensor on the CPU, in a mapping of its own.
 
-        Each has a mapping of its own. The library's covers the file for as long as it is open, so
-        that what was read stays in memory beside what it was converted to.
+        The library's covers the file for as long as it is open, so that what was read would stay
+        in memory beside what it was converted to.
         """
         info = self.tensors[name]
         begin, end = self._offsets[name]
@@ -91,11 +90,7 @@ class SafetensorsFile(WeightFile):
 
 
 class PickleFile(WeightFile):
-    """A PyTorch pickle; nothing in it is run, and tensors are memory-mapped.
-
-    Attributes:
-        foreign: the names that the pickle asks for beside those that tensors need.
-    """
+    """A PyTorch pickle; nothing in it is run, and tensors are memory-mapped."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -108,7 +103,7 @@ class PickleFile(WeightFile):
         }
 
     def read(self, name: str) -> Tensor:
-        """One tensor on the CPU in its stored dtype; KeyError for an unknown name."""
+        """One tensor on the CPU."""
         stored = self._archive.tensors[name]
         if 0 in stored.shape:
             return torch.empty(stored.shape, dtype=stored.storage.dtype)
@@ -127,16 +122,11 @@ def _map(path: Path, dtype: torch.dtype, offset: int, length: int) -> Tensor:
     return torch.frombuffer(data, dtype=dtype)
 
 
-class GGUFFile(UnreadableFile):
-    """A GGUF file: quantised tensors for other loaders."""
-
-
 def open_weights(path: Path | str) -> WeightFile:
     """Open a weight file by its content, whatever its name ends in.
 
     Raises FileNotFoundError, or UnreadableFile when it is neither safetensors nor a PyTorch
-    pickle: DamagedFile when it is cut off, HostileFile when it tries to run code, TorchScriptFile
-    and GGUFFile when it is one.
+    pickle; its subclasses say what else it is.
     """
     path = Path(path)
     if not path.is_file():
@@ -149,8 +139,6 @@ def open_weights(path: Path | str) -> WeightFile:
         return SafetensorsFile(path)
     try:
         return PickleFile(path)
-    except HostileFile:
-        raise
     except UnreadableFile as error:
         if start[:4] == _ZIP or start[:1] == _PICKLE:
             raise
@@ -166,37 +154,35 @@ _PICKLE = b"\x80"
 
 
 def _hint(start: bytes) -> str:
+    """What a file that is no weight file may be."""
+    first = start.lstrip()[:1]
     if not start:
         return " (it is empty: the download failed)"
     if not start.strip(b"\0"):
         return " (it begins with zeros: the download reserved its room and failed)"
-    if start.lstrip()[:1] == b"<":
+    if first == b"<":
         return " (it is a web page: the download gave a login or error page, not the file)"
     if start.startswith(b"version https://"):
         return " (it is a Git LFS pointer: fetch the real file with `git lfs pull`)"
-    if start.lstrip()[:1] in b"{[":
+    if first in (b"{", b"["):
         return " (it is JSON: perhaps a configuration, or an error message in place of the file)"
-    if start.isascii():
-        return " (it is text)"
-    return ""
+    return " (it is text)" if start.isascii() else ""
 
 
-def _header(path: Path) -> tuple[dict[str, dict], int]:
+def _header(path: Path) -> tuple[dict[str, Any], int]:
     """The safetensors header and where it ends: an 8-byte little-endian length, then JSON."""
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         if length > min(_MAX_HEADER, path.stat().st_size - 8):
-            raise DamagedFile(
-                f"{path.name} is damaged: its header should take {length:,} bytes, the file has "
-                f"{path.stat().st_size:,}. Copy or download it again."
-            )
+            size = path.stat().st_size
+            raise damaged(path, f"its header should take {length:,} bytes, the file has {size:,}")
         raw = file.read(length)
     try:
         header = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise DamagedFile(f"{path.name} is damaged: its header is not JSON ({error})") from error
+        raise damaged(path, f"its header is not JSON ({error})") from error
     if not isinstance(header, dict):
-        raise DamagedFile(f"{path.name} is damaged: its header is not a JSON object")
+        raise damaged(path, "its header is not a JSON object")
     return header, 8 + length
 
 
@@ -223,10 +209,8 @@ DTYPES = {
 
 def _metadata(path: Path, entries: object) -> dict[str, str]:
     if not isinstance(entries, dict) or not all(isinstance(v, str) for v in entries.values()):
-        raise DamagedFile(
-            f"{path.name} is damaged: its metadata is {reprlib.repr(entries)}, expected texts by "
-            "name. Copy or download it again."
-        )
+        found = reprlib.repr(entries)
+        raise damaged(path, f"its metadata is {found}, expected texts by name")
     return entries
 
 
@@ -244,7 +228,4 @@ def _info(path: Path, name: str, entry: object) -> TensorInfo:
                 f"{path.name}: the element type of {name} is {shown(dtype, 20)!r}, which is not "
                 f"known here; known ones are {', '.join(DTYPES)}"
             )
-    raise DamagedFile(
-        f"{path.name} is damaged: the header's entry for {name} is {reprlib.repr(entry)}. Copy or "
-        "download it again."
-    )
+    raise damaged(path, f"the header's entry for {name} is {reprlib.repr(entry)}")

@@ -1,29 +1,78 @@
-"""What a weight file or a folder is, told from tensor names and shapes; its name means nothing."""
+"""What is said of a weight file or a folder: its kind, its family, its parts."""
 
-import math
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 
 from ..files.weights import TensorInfo
-from .kinds import DEPTH_FOLDER, VELOCITY, Family, Kind, Part, advice
-from .recognition import recognise
 
-__all__ = ["Diagnosis", "Family", "Kind", "Part", "identify", "part_of"]
+FOLDER = "diffusers folder"  # a layout
 
 
-FOLDER = "diffusers folder"
+class Part(str, Enum):
+    """The prefix under which each part of the checkpoint lies."""
+
+    UNET = "model.diffusion_model."
+    VAE = "first_stage_model."
+    TEXT = "cond_stage_model.model."
+    MIDAS = "depth_model.model."
+
+
+EMA = "model_ema."  # before the averaged copy of the UNet
+
+
+def part_of(tensors: Mapping[str, TensorInfo], prefix: str) -> dict[str, TensorInfo]:
+    """The tensors under a prefix, which is stripped."""
+    return {n[len(prefix) :]: info for n, info in tensors.items() if n.startswith(prefix)}
+
+
+class Kind(str, Enum):
+    """What a file is, as people call it."""
+
+    SD2_DEPTH = "Stable Diffusion 2 depth checkpoint"
+    SD2_DEPTH_UNET = "UNet of a Stable Diffusion 2 depth model, without VAE and text encoder"
+    SD2 = "Stable Diffusion 2 checkpoint"
+    SD2_INPAINTING = "Stable Diffusion 2 inpainting checkpoint"
+    SD2_UNCLIP = "Stable Diffusion 2 unCLIP checkpoint"
+    SD2_UPSCALER = "Stable Diffusion 2 x4 upscaler"
+    SD1 = "Stable Diffusion 1.5 checkpoint"
+    SDXL = "Stable Diffusion XL checkpoint"
+    UNKNOWN_UNET = "diffusion UNet of an unknown kind"
+    OTHER_DIFFUSION = "diffusion model of another family"
+    LORA = "LoRA"
+    CONTROLNET = "ControlNet or T2I adapter"
+    EMBEDDING = "textual inversion embedding"
+    VAE = "VAE"
+    TEXT_ENCODER = "text encoder"
+    IMAGE_ENCODER = "image encoder"
+    MIDAS = "MiDaS depth network"
+    DEPTH_NETWORK = "depth network"
+    UNKNOWN = "file of tensors that form no known model"
+    # What has no tensors that can be read.
+    GGUF = "GGUF file"
+    TORCHSCRIPT = "TorchScript archive"
+    HOSTILE = "archive with a program in it"
+    DAMAGED = "damaged or cut-off file"
+    NOT_A_MODEL = "file without a model in it"
+
+
+class Family(str, Enum):
+    """Which of the diffusion models something belongs to."""
+
+    SD1 = "Stable Diffusion 1.5"
+    SD2 = "Stable Diffusion 2"
+    SDXL = "Stable Diffusion XL"
+    OTHER = "another family"
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What a file is and what is in it, told from its header.
+    """What a file is and what is in it, as its header shows.
 
     Attributes:
-        kind: the kind of file.
-        family: of a diffusion model or an add-on; None where the shapes do not tell.
+        family: None where the shapes do not tell.
         variant: which one of its kind, in words.
-        layout: whose names its tensors have: "original", "diffusers", "transformers", "kohya", ...
+        layout: whose names its tensors have: "original", "diffusers", "transformers", ...
         in_channels, context_dim: of the UNet, None without one.
         alone: whether it is the UNet and nothing else.
         parts: tensors and parameters of each part that is present, by name.
@@ -43,7 +92,7 @@ class Diagnosis:
     parts: dict[str, tuple[int, int]] = field(default_factory=dict)
     dtypes: dict[str, int] = field(default_factory=dict)
     unused: dict[str, list[str]] = field(default_factory=dict)
-    foreign: list[str] = field(default_factory=list)
+    foreign: Sequence[str] = ()
     problem: str = ""
 
     def sentence(self) -> str:
@@ -55,102 +104,9 @@ class Diagnosis:
         if self.context_dim is not None:
             facts.append(f"context {self.context_dim}")
         article = "an" if self.kind.value[0] in "aeioAEIO" else "a"  # a UNet
-        whose = f" for {self.family.value}" if self.kind in _ADD_ONS and self.family else ""
-        return f"This is {article} {self.kind.value}{whose}" + (
-            f" ({', '.join(facts)})." if facts else "."
-        )
-
-    @property
-    def advice(self) -> str:
-        """What to do with it, in a sentence or two."""
-        if self.kind is Kind.SD2 and self.variant.startswith("768-v"):
-            return VELOCITY
-        if self.kind is Kind.SD2_DEPTH and self.layout == FOLDER:
-            return DEPTH_FOLDER
-        return advice(self.kind, self.family)
+        whose = f" for {self.family.value}" if self.kind in _FITS_ONE_FAMILY and self.family else ""
+        listed = f" ({', '.join(facts)})" if facts else ""
+        return f"This is {article} {self.kind.value}{whose}{listed}."
 
 
-_ADD_ONS = (Kind.LORA, Kind.CONTROLNET, Kind.T2I_ADAPTER, Kind.EMBEDDING)
-
-
-def identify(
-    tensors: Mapping[str, TensorInfo], metadata: Mapping[str, str] | None = None
-) -> Diagnosis:
-    """Tell what a file is from its tensors' names and shapes.
-
-    Metadata serves only to tell Stable Diffusion 2 base from 768-v, whose shapes are the same.
-    """
-    found = recognise(tensors, metadata)
-    parts = {
-        name: count(part)
-        for name, prefixes in _PARTS.items()
-        if (part := {n: i for n, i in tensors.items() if n.startswith(prefixes)})
-    }
-    if not parts and found.kind is not Kind.UNKNOWN:
-        parts = {_WHOLE.get(found.kind, found.kind.value): count(tensors)}
-    return Diagnosis(
-        **found._asdict(),
-        parts=parts,
-        dtypes=dict(Counter(str(i.dtype).removeprefix("torch.") for i in tensors.values())),
-        unused=_unused(tensors) if found.kind is Kind.SD2_DEPTH else {},
-    )
-
-
-_PARTS = {
-    "UNet": (Part.UNET.value,),
-    "VAE": (Part.VAE.value,),
-    "text encoder": ("cond_stage_model.", "conditioner.embedders.0.transformer.", "text_encoders."),
-    "second text encoder": ("conditioner.embedders.1.", "conditioner.embedders.0.model."),
-    "image encoder": ("embedder.model.visual.",),
-    "MiDaS depth network": (Part.MIDAS.value,),
-    "ControlNet": ("control_model.",),
-    "EMA copy of the UNet": ("model_ema.",),
-}
-# What a file without a checkpoint's prefixes is as a whole.
-_UNETS = (
-    *(kind for kind in Kind if kind.name.startswith(("SD1", "SD2", "SDXL"))),
-    Kind.UNKNOWN_UNET,
-)
-_WHOLE = {**dict.fromkeys(_UNETS, "UNet"), Kind.OTHER_DIFFUSION: "diffusion model"}
-
-
-def count(tensors: Mapping[str, TensorInfo]) -> tuple[int, int]:
-    """How many tensors there are, and parameters in them."""
-    return len(tensors), sum(math.prod(info.shape) for info in tensors.values())
-
-
-# The schedule's buffers: both engines compute the schedule themselves.
-_SCHEDULE = frozenset(
-    (
-        "betas",
-        "alphas_cumprod",
-        "alphas_cumprod_prev",
-        "sqrt_alphas_cumprod",
-        "sqrt_one_minus_alphas_cumprod",
-        "log_one_minus_alphas_cumprod",
-        "sqrt_recip_alphas_cumprod",
-        "sqrt_recipm1_alphas_cumprod",
-        "posterior_variance",
-        "posterior_log_variance_clipped",
-        "posterior_mean_coef1",
-        "posterior_mean_coef2",
-    )
-)
-
-
-def part_of(tensors: Mapping[str, TensorInfo], prefix: str) -> dict[str, TensorInfo]:
-    """The tensors under a prefix, which is stripped."""
-    return {n[len(prefix) :]: info for n, info in tensors.items() if n.startswith(prefix)}
-
-
-def _unused(tensors: Mapping[str, TensorInfo]) -> dict[str, list[str]]:
-    """The tensors of a depth checkpoint that are left alone, by reason."""
-    reasons: dict[str, list[str]] = {}
-    for name in tensors:
-        if name.startswith("model_ema."):
-            reasons.setdefault("EMA copy of the UNet", []).append(name)
-        elif name in _SCHEDULE:
-            reasons.setdefault("noise schedule, computed anew", []).append(name)
-        elif not name.startswith(tuple(part.value for part in Part)):
-            reasons.setdefault("not known to belong to the model", []).append(name)
-    return reasons
+_FITS_ONE_FAMILY = (Kind.LORA, Kind.CONTROLNET, Kind.EMBEDDING, Kind.TEXT_ENCODER)

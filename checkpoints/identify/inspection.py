@@ -1,15 +1,16 @@
 """What a file or a folder on disk is, whatever it is: headers are read, and nothing is run."""
 
-import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from ..errors import IncompleteCheckpoint
-from ..files.pickle_machine import DamagedFile, HostileFile, UnreadableFile
-from ..files.pickles import TorchScriptFile
-from ..files.weights import CutOffFile, GGUFFile, PickleFile, WeightFile, open_weights
-from ..source import INDEX, open_shards, weight_files
-from .diagnosis import FOLDER, Diagnosis, Kind, count, identify
+from ...disk import DamagedSettings, read_settings
+from ..files.errors import DamagedFile, GGUFFile, HostileFile, TorchScriptFile, UnreadableFile
+from ..files.shards import INDEX, open_shards, weight_files
+from ..files.weights import CutOffFile, WeightFile, open_weights
+from .diagnosis import FOLDER, Diagnosis, Kind
+from .recognition import count, identify
 
 _SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
 
@@ -25,14 +26,16 @@ def diagnose(path: Path | str) -> Diagnosis:
     path = Path(path).absolute()
     try:
         if path.is_dir():
-            return _pipeline(path) if _is_pipeline(path) else _told(_only_weights(path))
-        return _told(open_shards(path) if path.name.endswith(".index.json") else open_weights(path))
+            return _pipeline(path) if _is_pipeline(path) else _opened(_only_weights(path))
+        return _opened(
+            open_shards(path) if path.name.endswith(".index.json") else open_weights(path)
+        )
     except CutOffFile as error:
         promised = identify(error.file.tensors, error.file.metadata)
         variant = f"by its header: {promised.kind.value}"
         return replace(promised, kind=Kind.DAMAGED, variant=variant, problem=str(error))
-    except (UnreadableFile, IncompleteCheckpoint) as error:
-        kind = next(kind for types, kind in _UNREADABLE if isinstance(error, types))
+    except (UnreadableFile, DamagedSettings) as error:
+        kind = next(kind for types, kind in _UNREADABLE.items() if isinstance(error, types))
         return Diagnosis(kind, problem=str(error))
 
 
@@ -45,18 +48,18 @@ def loaded_from(path: Path | str) -> Path:
     return _only_weights(path).path if path.is_dir() and not _is_pipeline(path) else path
 
 
-_UNREADABLE = (
-    (HostileFile, Kind.HOSTILE),
-    (TorchScriptFile, Kind.TORCHSCRIPT),
-    (GGUFFile, Kind.GGUF),
-    ((DamagedFile, IncompleteCheckpoint), Kind.DAMAGED),
-    (UnreadableFile, Kind.NOT_A_MODEL),
-)
+_UNREADABLE = {
+    HostileFile: Kind.HOSTILE,
+    TorchScriptFile: Kind.TORCHSCRIPT,
+    GGUFFile: Kind.GGUF,
+    DamagedFile: Kind.DAMAGED,
+    DamagedSettings: Kind.DAMAGED,
+    UnreadableFile: Kind.NOT_A_MODEL,
+}
 
 
-def _told(file: WeightFile) -> Diagnosis:
-    told = identify(file.tensors, file.metadata)
-    return replace(told, foreign=file.foreign) if isinstance(file, PickleFile) else told
+def _opened(file: WeightFile) -> Diagnosis:
+    return replace(identify(file.tensors, file.metadata), foreign=file.foreign)
 
 
 def _only_weights(folder: Path) -> WeightFile:
@@ -69,10 +72,11 @@ def _only_weights(folder: Path) -> WeightFile:
         return open_shards(indexes[0])
     if len(files) == 1:
         return open_weights(files[0])
-    found = ", ".join(file.name for file in files[:5]) + ", ..." * (len(files) > 5)
+    if files:
+        found = ", ".join(file.name for file in files[:5]) + ", ..." * (len(files) > 5)
+        raise UnreadableFile(f"{folder.name} holds {len(files)} weight files ({found}); name one")
     raise UnreadableFile(
-        f"{folder.name} holds {f'{len(files)} weight files ({found}); name one' if files else 'no'}"
-        f"{'' if files else ' weights; expected a model of diffusers or transformers'}"
+        f"{folder.name} holds no weights; expected a model of diffusers or transformers"
     )
 
 
@@ -81,14 +85,11 @@ def _only_weights(folder: Path) -> WeightFile:
 _DENOISERS = ("unet", "transformer", "prior", "decoder")
 _NAMES = {"unet": "UNet", "vae": "VAE", "depth_estimator": "MiDaS depth network"}
 _NETWORKS = ("unet", "transformer", "vae", "text_encoder", "text_encoder_2", "depth_estimator")
-_OBJECTIVES = {
-    "epsilon": "base, as its scheduler says",
-    "v_prediction": "768-v, as its scheduler says",
-}
+_OBJECTIVES = {"epsilon": "base", "v_prediction": "768-v"}
 
 
 def _place(part: Path) -> tuple[int, str]:
-    """Where a part stands in a list of them: networks as one speaks of them, then the others."""
+    """Where a part stands in a list: the networks in their usual order, then the others."""
     known = _NETWORKS.index(part.name) if part.name in _NETWORKS else len(_NETWORKS)
     return known, part.name
 
@@ -105,27 +106,28 @@ def _pipeline(folder: Path) -> Diagnosis:
         for part in sorted(folder.iterdir(), key=_place)
         if part.is_dir() and (ways := weight_files(part))
     }
-    listed = _json(folder / INDEX)
+    listed = _settings(folder / INDEX)
     missing = [n for n in _NETWORKS if any(listed.get(n) or ()) and n not in files]
     denoiser = next((files[name] for name in _DENOISERS if name in files), None)
     if denoiser is None:
-        raise IncompleteCheckpoint(
+        raise DamagedFile(
             f"{folder.name} is a diffusers folder without the weights of a diffusion model"
             + (f"; {INDEX} lists {', '.join(missing)}" if missing else "")
         )
-    told = _told(denoiser)
-    variant = told.variant
-    if told.kind is Kind.SD2:
-        said = _json(folder / "scheduler" / "scheduler_config.json").get("prediction_type")
-        variant = _OBJECTIVES.get(said, variant)
+    found = _opened(denoiser)
+    said = _settings(folder / "scheduler" / "scheduler_config.json").get("prediction_type")
+    variant = found.variant
+    if found.kind is Kind.SD2 and said in _OBJECTIVES:
+        variant = f"{_OBJECTIVES[said]}, as its scheduler says"
     return replace(
-        told,
-        kind=Kind.SD2_DEPTH if told.kind is Kind.SD2_DEPTH_UNET else told.kind,
+        found,
+        kind=Kind.SD2_DEPTH if found.kind is Kind.SD2_DEPTH_UNET else found.kind,
         variant=variant,
         layout=FOLDER,
         alone=False,
         parts={_NAMES.get(n, n.replace("_", " ")): count(f.tensors) for n, f in files.items()},
-        dtypes=_total([_told(file).dtypes for file in files.values()]),
+        dtypes=dict(sum((Counter(_opened(f).dtypes) for f in files.values()), Counter())),
+        foreign=[name for file in files.values() for name in file.foreign],
         problem=f"{INDEX} lists {', '.join(missing)}, of which there are no weights. Copy or "
         "download the folder again."
         if missing
@@ -133,17 +135,5 @@ def _pipeline(folder: Path) -> Diagnosis:
     )
 
 
-def _json(path: Path) -> dict:
-    """A settings file; empty when it is missing. Raises DamagedFile."""
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise DamagedFile(f"{path.parent.name}/{path.name} is damaged: it is not JSON") from error
-    return content if isinstance(content, dict) else {}
-
-
-def _total(counts: list[dict[str, int]]) -> dict[str, int]:
-    names = dict.fromkeys(name for each in counts for name in each)
-    return {name: sum(each.get(name, 0) for each in counts) for name in names}
+def _settings(path: Path) -> dict[str, Any]:
+    return read_settings(path) if path.is_file() else {}

@@ -17,7 +17,8 @@ from sd2_depth2img.checkpoints.architecture import (
     VAEArchitecture,
 )
 from sd2_depth2img.checkpoints.files.weights import TensorInfo
-from sd2_depth2img.checkpoints.identify.diagnosis import Part, identify
+from sd2_depth2img.checkpoints.identify.diagnosis import Part
+from sd2_depth2img.checkpoints.identify.recognition import identify
 from sd2_depth2img.tools.make_checkpoint import FULL
 
 TABLE = Path(__file__).parents[1] / "data" / "512-depth-ema.keys.tsv"

@@ -14,9 +14,12 @@ from sd2_depth2img.checkpoints.checkpoint import (
     NotADepthCheckpoint,
 )
 from sd2_depth2img.checkpoints.files.weights import TensorInfo
-from sd2_depth2img.checkpoints.identify.diagnosis import Kind, Part, identify
+from sd2_depth2img.checkpoints.identify.diagnosis import Kind, Part
+from sd2_depth2img.checkpoints.identify.recognition import identify
 from sd2_depth2img.depth.networks.dpt import UNUSED
 from sd2_depth2img.depth.networks.midas_hybrid import DPTHybrid
+from sd2_depth2img.nodes.advice import ABSENT_PARTS
+from sd2_depth2img.nodes.remedies import explanation
 from sd2_depth2img.tools.make_checkpoint import FULL, MINIATURE, make_checkpoint
 
 HALF = torch.float16
@@ -40,7 +43,7 @@ def unet(in_channels, context, prefix="model.diffusion_model.", linear=True):
 
 SAMPLES = {
     "sd15": (unet(4, 768, linear=False), Kind.SD1),
-    "sd15-inpainting": (unet(9, 768, linear=False), Kind.SD1_INPAINTING),
+    "sd15-inpainting": (unet(9, 768, linear=False), Kind.SD1),
     "sd2": (unet(4, 1024), Kind.SD2),
     "sd2-inpainting": (unet(9, 1024), Kind.SD2_INPAINTING),
     "sd2-upscaler": (unet(7, 1024), Kind.SD2_UPSCALER),
@@ -148,7 +151,7 @@ def without(mini_checkpoint, tmp_path, predicate):
 
 def test_without_midas_it_opens_and_complains_only_when_midas_is_wanted(mini_checkpoint, tmp_path):
     path = without(mini_checkpoint, tmp_path, lambda n: n.startswith(Part.MIDAS.value))
-    checkpoint = Checkpoint.open(path)
+    checkpoint = Checkpoint.open(path, remedies=ABSENT_PARTS)
     assert not checkpoint.has_midas
     with pytest.raises(IncompleteCheckpoint, match=r"no MiDaS.*Load Depth Map"):
         checkpoint.read(Part.MIDAS)
@@ -161,8 +164,9 @@ def test_an_incomplete_midas_is_refused_like_any_other_part(mini_checkpoint, tmp
     weights = load_file(mini_checkpoint)
     rest = {n: t for n, t in weights.items() if not n.startswith(midas + lost)}
     save_file(rest | {midas + "foreign": torch.ones(1)}, tmp_path / "part.safetensors")
-    with pytest.raises(IncompleteCheckpoint, match=r"part\..* MiDaS .* missing .*without-midas"):
+    with pytest.raises(IncompleteCheckpoint, match=r"part\..* MiDaS .* missing ") as refusal:
         Checkpoint.open(tmp_path / "part.safetensors")
+    assert "depth2img convert --without-midas" in explanation(refusal.value)
 
 
 def test_what_midas_does_not_use_may_be_missing(mini_checkpoint, tmp_path):
@@ -201,15 +205,15 @@ def test_a_missing_tensor_is_named(mini_checkpoint, tmp_path, missing):
 
 
 @pytest.mark.parametrize(
-    ("part", "what", "remedy"),
+    ("part", "what", "node"),
     [(Part.VAE, "VAE", "Load VAE"), (Part.TEXT, "text encoder", "Load CLIP")],
 )
 def test_without_a_part_it_opens_warns_and_complains_when_the_part_is_used(
-    mini_checkpoint, tmp_path, caplog, part, what, remedy
+    mini_checkpoint, tmp_path, caplog, part, what, node
 ):
     path = without(mini_checkpoint, tmp_path, lambda n: n.startswith(part.value))
-    checkpoint = Checkpoint.open(path)
-    message = f"part.safetensors has no {what} inside. Connect the .* {remedy}"
+    checkpoint = Checkpoint.open(path, remedies=ABSENT_PARTS)
+    message = f"part.safetensors has no {what} inside. Connect the .* {node}"
     assert [r.levelname for r in caplog.records if re.search(message, r.message)] == ["WARNING"]
     with pytest.raises(IncompleteCheckpoint, match=message):
         checkpoint.read(part)

@@ -14,7 +14,8 @@ from sd2_depth2img.checkpoints.diffusers_layout import (
 )
 from sd2_depth2img.checkpoints.files.views import View
 from sd2_depth2img.checkpoints.files.weights import TensorInfo, WeightFile
-from sd2_depth2img.checkpoints.identify.diagnosis import Kind, Part, identify
+from sd2_depth2img.checkpoints.identify.diagnosis import Kind, Part
+from sd2_depth2img.checkpoints.identify.recognition import identify
 
 CROSS, PLAIN = ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",), ("DownBlock2D",)
 SD = {"down_block_types": CROSS, "sample_size": 64}
@@ -109,7 +110,7 @@ def test_the_text_encoder_of_sd2_has_every_tensor_that_is_used(tmp_path):
     ("settings", "channels", "kind"),
     [
         (SD1, 4, Kind.SD1),
-        (SD1, 9, Kind.SD1_INPAINTING),
+        (SD1, 9, Kind.SD1),
         (SD2, 4, Kind.SD2),
         (SD2, 5, Kind.SD2_DEPTH),
         (SD2, 9, Kind.SD2_INPAINTING),

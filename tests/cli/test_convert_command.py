@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -231,6 +232,7 @@ def test_what_is_left_out_is_said_and_written_down(wide, tmp_path, capsys):
     convert(tmp_path / "source.safetensors", target, "--dtype", "fp16", "--without-midas")
     said = capsys.readouterr().out
     assert "left out: 1 tensors (EMA copy" in said
+    assert "--ema takes it)" in said
     assert "left out: 368 tensors (MiDaS depth network)" in said
     assert f"14 tensors, in {EXTRAS} (text encoder's last layer" in said
     assert "depth_estimator=None, feature_extractor=None" in said
@@ -288,6 +290,32 @@ def test_a_folder_from_a_file_without_midas_has_to_be_asked_for(wide, tmp_path, 
     assert "With --without-midas" in message
     assert not (tmp_path / "folder").exists()
     convert(pruned, tmp_path / "folder", "--without-midas")
+
+
+def test_what_is_refused_says_which_option_helps(wide, mini_checkpoint, tmp_path, fails):
+    target = tmp_path / "out.safetensors"
+    large = tmp_path / "large.safetensors"
+    save_file({**load_file(wide), "x": torch.tensor([7e4])}, large)
+    assert "ends at 65504; a wider type holds them (--dtype bf16 or fp32)" in fails(
+        large, target, "--dtype", "fp16"
+    )
+    assert "of the UNet's" in (message := fails(mini_checkpoint, target, "--ema"))
+    assert message.endswith("Convert it without --ema.\n")
+    part = tmp_path / "part.safetensors"
+    lost = "depth_model.model.scratch.layer1_rn.weight"
+    save_file({n: t for n, t in load_file(wide).items() if n != lost}, part)
+    assert "layer1_rn.weight" in (message := fails(part, target))
+    assert message.endswith("Or convert it --without-midas.\n")
+    save_file({"a.lora_up.weight": torch.zeros(2, 2)}, tmp_path / "lora.safetensors")
+    assert "This is a LoRA" in (message := fails(tmp_path / "lora.safetensors", target))
+    assert "Load LoRA behind Load SD2 Depth Checkpoint" in message
+    assert not target.exists()
+
+
+def test_a_full_disk_says_what_takes_less(wide, tmp_path, fails, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    assert "make room, write elsewhere, or use --dtype fp16" in fails(wide, tmp_path / "folder")
 
 
 def test_a_midas_that_transformers_cannot_have_is_refused(tmp_path, fails):

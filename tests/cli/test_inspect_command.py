@@ -1,6 +1,7 @@
 """`depth2img inspect`: what it says, for people and for programs, and its exit codes."""
 
 import json
+import os
 import shutil
 import zipfile
 
@@ -9,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sd2_depth2img.checkpoints.ema import ema_name
-from sd2_depth2img.checkpoints.files.pickles import UnreadableFile
+from sd2_depth2img.checkpoints.files.errors import UnreadableFile
 from sd2_depth2img.checkpoints.files.weights import open_weights
 from sd2_depth2img.cli import main
 
@@ -164,15 +165,41 @@ def test_what_is_no_model(tmp_path, capsys):
     assert facts["kind"] == "NOT_A_MODEL"
 
 
-def test_a_hostile_file_is_named_and_not_run(tmp_path, capsys):
+class RunsCode:
+    def __init__(self, command):
+        self.command = command
+
+    def __reduce__(self):
+        return os.system, (self.command,)
+
+
+def test_a_hostile_file_is_not_run_and_what_it_asks_for_is_listed(
+    mini_checkpoint, tmp_path, capsys
+):
+    content = {**load_file(mini_checkpoint), "evil": RunsCode(f"touch {tmp_path}/canary")}
+    torch.save(content, tmp_path / "a.ckpt")
+    lines, facts = inspect(capsys, tmp_path / "a.ckpt")
+    assert f"  asks for and is not given: {os.system.__module__}.system" in lines
+    assert facts["foreign"] == [f"{os.system.__module__}.system"]
+    assert (facts["kind"], facts["state"]) == ("SD2_DEPTH", "complete")
+    assert not (tmp_path / "canary").exists()
+
+
+def test_a_hostile_file_without_weights_is_refused_and_not_run(tmp_path, capsys):
     path = tmp_path / "a.ckpt"
-    path.write_bytes(f"cos\nsystem\n(S'touch {tmp_path}/canary'\ntR.".encode())
+    torch.save(RunsCode(f"touch {tmp_path}/canary"), path)
     lines, facts = inspect(capsys, path, main.FAILED)
-    assert "would call os.system" in lines[1]
-    assert facts["kind"] == "HOSTILE"
+    assert f"holds a {os.system.__module__}.system; expected a dictionary" in lines[1]
+    assert facts["kind"] == "NOT_A_MODEL"
     assert not (tmp_path / "canary").exists()
     with pytest.raises(UnreadableFile):
         open_weights(path)
+
+
+def test_an_incomplete_midas_says_what_helps(mini_checkpoint, tmp_path, capsys):
+    path = without(mini_checkpoint, tmp_path, "depth_model.model.scratch.layer1_rn.")
+    lines, _ = inspect(capsys, path, main.FAILED)
+    assert "depth2img convert --without-midas" in lines[-1]
 
 
 def test_nothing_there(tmp_path, capsys):

@@ -61,7 +61,7 @@ def test_a_checkpoint_without_midas_says_so_only_when_it_is_asked_for_depth(
     estimate = graph.add("SD2DepthEstimate", image=graph.depth, depth_model=graph.depth_model)
     graph.add("PreviewImage", images=estimate())
     failure = comfyui.failure(graph)
-    assert failure.kind.endswith("IncompleteCheckpoint")
+    assert failure.kind.endswith("AbsentPart")
     assert "no MiDaS" in failure.message
 
 
@@ -134,7 +134,7 @@ class _RunsCode:
         return os.system, (self.command,)
 
 
-def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(comfyui, depth_graph, tmp_path):
+def test_a_pickle_that_would_run_code_loads_and_does_not_run(comfyui, depth_graph, tmp_path):
     canary = tmp_path / "canary"
     content = {
         "state_dict": _weights(comfyui, depth_graph),
@@ -143,11 +143,8 @@ def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(comfyui, depth
     torch.save(content, comfyui.folder("models/checkpoints") / "hostile.ckpt")
     graph = depth_graph(checkpoint="hostile.ckpt")
     graph.save(graph.sample())
-    failure = comfyui.failure(graph)
+    comfyui.run(graph)
     assert not canary.exists()
-    assert failure.node == "SD2DepthCheckpointLoader"
-    assert failure.kind.endswith("HostileFile")
-    assert "refused" in failure.message
 
 
 # --- other files ---------------------------------------------------------------------------------
@@ -175,6 +172,6 @@ def test_a_file_of_another_kind_is_named(comfyui, depth_graph, tensors, kind):
     graph = depth_graph(checkpoint=name)
     graph.save(graph.sample())
     failure = comfyui.failure(graph)
-    assert failure.kind.endswith("NotADepthCheckpoint")
+    assert failure.kind.endswith("OtherModel")
     assert kind in failure.message
     assert name in failure.message

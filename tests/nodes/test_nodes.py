@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sd2_depth2img.checkpoints.checkpoint import IncompleteCheckpoint, NotADepthCheckpoint
-from sd2_depth2img.checkpoints.files.pickles import UnreadableFile
+from sd2_depth2img.checkpoints.files.errors import UnreadableFile
 from sd2_depth2img.engine import folders
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
 from sd2_depth2img.nodes.conditioning import SD2DepthEncode
@@ -166,7 +166,7 @@ def test_another_kind_of_file_is_named(base):
     from safetensors.torch import save_file
 
     save_file({"a.lora_up.weight": torch.zeros(2, 2)}, base / "style.safetensors")
-    with pytest.raises(NotADepthCheckpoint, match="This is a LoRA"):
+    with pytest.raises(NotADepthCheckpoint, match=r"This is a LoRA.* Load LoRA behind"):
         SD2DepthCheckpointLoader().execute(str(base / "style.safetensors"))
 
 
@@ -176,8 +176,34 @@ def test_a_checkpoint_without_midas_loads_and_complains_when_midas_is_used(base,
     weights = {n: t for n, t in load_file(mini_checkpoint).items() if not n.startswith("depth_")}
     save_file(weights, base / "pruned.safetensors")
     depth_model = SD2DepthCheckpointLoader().execute(str(base / "pruned.safetensors"))[3]
-    with pytest.raises(IncompleteCheckpoint, match="no MiDaS"):
+    with pytest.raises(IncompleteCheckpoint, match=r"no MiDaS.* \(Load Depth Map\)"):
         SD2DepthEstimate().execute(torch.rand(1, 64, 64, 3), depth_model)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "place", "says"),
+    [
+        ("first_stage_model.", 2, r"no VAE inside\. Connect the VAE .* Load VAE"),
+        ("cond_stage_model.", 1, r"no text encoder inside\. Connect the CLIP .* Load CLIP"),
+    ],
+)
+def test_a_part_that_is_missing_says_what_to_connect(base, mini_checkpoint, prefix, place, says):
+    from safetensors.torch import load_file, save_file
+
+    weights = {n: t for n, t in load_file(mini_checkpoint).items() if not n.startswith(prefix)}
+    save_file(weights, base / "pruned.safetensors")
+    part = SD2DepthCheckpointLoader().execute(str(base / "pruned.safetensors"))[place]
+    with pytest.raises(IncompleteCheckpoint, match=says):
+        part.encode("anything")
+
+
+def test_an_incomplete_midas_says_how_to_write_the_file_without_it(base, mini_checkpoint):
+    from safetensors.torch import load_file, save_file
+
+    lost = "depth_model.model.scratch.layer1_rn.weight"
+    save_file({n: t for n, t in load_file(mini_checkpoint).items() if n != lost}, base / "cut.ckpt")
+    with pytest.raises(IncompleteCheckpoint, match=r"1 are missing .*convert --without-midas`"):
+        SD2DepthCheckpointLoader().execute(str(base / "cut.ckpt"))
 
 
 # --- depth maps ----------------------------------------------------------------------------------

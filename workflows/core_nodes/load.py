@@ -21,6 +21,8 @@ from torch import Tensor
 
 from ...checkpoints.checkpoint import Checkpoint
 from ...engine import folders, host
+from ...nodes.advice import ABSENT_PARTS
+from ...nodes.remedies import with_remedies
 from ...sampling.latents import SCALE_FACTOR
 from .node_class import Nodes
 
@@ -30,6 +32,7 @@ LATENT_MARK = "latent_format_version_0"
 log = logging.getLogger(__name__)
 
 
+@with_remedies
 class CheckpointLoaderSimple:
     """Load Checkpoint: MODEL, CLIP and VAE of SD2, with or without the depth channel."""
 
@@ -43,7 +46,7 @@ class CheckpointLoaderSimple:
 
     def load(self, ckpt_name: str) -> tuple[Any, Any, Any]:
         path = host.checkpoint_path(ckpt_name)
-        return host.load_checkpoint(Checkpoint.open(path, depth_only=False))
+        return host.load_checkpoint(Checkpoint.open(path, depth_only=False, remedies=ABSENT_PARTS))
 
     @classmethod
     def VALIDATE_INPUTS(cls, ckpt_name: str) -> bool | str:

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 import torch
 
-from sd2_depth2img.checkpoints.files.pickle_machine import DamagedFile, UnreadableFile
+from sd2_depth2img.checkpoints.files.errors import DamagedFile, UnreadableFile
 from sd2_depth2img.checkpoints.files.weights import open_weights
 
 

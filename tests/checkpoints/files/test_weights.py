@@ -7,12 +7,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from sd2_depth2img.checkpoints.files.errors import DamagedFile, UnreadableFile
 from sd2_depth2img.checkpoints.files.weights import (
-    DamagedFile,
     PickleFile,
     SafetensorsFile,
     TensorInfo,
-    UnreadableFile,
     open_weights,
 )
 

@@ -69,11 +69,6 @@ CONFIGS = {
         "class_embed_type": "projection",
         "projection_class_embeddings_input_dim": 2048,
     },
-    "sd2-unclip-l": {
-        **SD2,
-        "class_embed_type": "projection",
-        "projection_class_embeddings_input_dim": 1536,
-    },
     "sd2-upscaler": {
         **SD2,
         "in_channels": 7,
@@ -262,14 +257,13 @@ def old_diffusers(shapes, rank=4):
     }
 
 
-def kohya(shapes, prefix, rank=4, extra=()):
+def kohya(shapes, prefix, rank=4):
     tensors = {}
     for name, (out, width) in _adapted(shapes).items():
         module = f"{prefix}{name.replace('.', '_')}"
         tensors[f"{module}.lora_down.weight"] = (rank, width)
         tensors[f"{module}.lora_up.weight"] = (out, rank)
         tensors[f"{module}.alpha"] = ()
-        tensors.update({f"{module}.{key}": (1, width) for key in extra})
     return tensors
 
 
@@ -286,17 +280,12 @@ def loha(shapes, rank=4):
     }
 
 
-def lokr(shapes, factor=8, rank=None):
-    tensors = {}
-    for name, (out, width) in _adapted(shapes).items():
-        module = f"lora_unet_{name.replace('.', '_')}"
-        tensors[f"{module}.lokr_w1"] = (factor, factor)
-        if rank is None:
-            tensors[f"{module}.lokr_w2"] = (out // factor, width // factor)
-        else:
-            tensors[f"{module}.lokr_w2_a"] = (out // factor, rank)
-            tensors[f"{module}.lokr_w2_b"] = (rank, width // factor)
-    return tensors
+def lokr(shapes, factor=8):
+    return {
+        f"lora_unet_{name.replace('.', '_')}.lokr_{key}": shape
+        for name, (out, width) in _adapted(shapes).items()
+        for key, shape in (("w1", (factor, factor)), ("w2", (out // factor, width // factor)))
+    }
 
 
 def ema(shapes):

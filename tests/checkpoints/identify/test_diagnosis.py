@@ -13,19 +13,14 @@ from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
 from safetensors.torch import save_file
 
 from sd2_depth2img.checkpoints.files.weights import TensorInfo, open_weights
-from sd2_depth2img.checkpoints.identify.diagnosis import Family, Kind, Part, identify
+from sd2_depth2img.checkpoints.identify.diagnosis import Diagnosis, Family, Kind, Part
 from sd2_depth2img.checkpoints.identify.inspection import diagnose
-from sd2_depth2img.checkpoints.identify.kinds import advice
-from sd2_depth2img.depth.networks.estimators import recognise
+from sd2_depth2img.checkpoints.identify.recognition import identify
 from sd2_depth2img.depth.networks.kinds import NETWORK_KINDS
+from sd2_depth2img.nodes.advice import advice
 from sd2_depth2img.tests.checkpoints.identify import real_layouts as real
 
 SD1, SD2, SDXL, OTHER = Family.SD1, Family.SD2, Family.SDXL, Family.OTHER
-
-
-def midas(mark):
-    """A MiDaS network that is not at hand: the tensors that it is known by."""
-    return {mark: (1,), "scratch.output_conv.0.weight": (128, 256, 3, 3)}
 
 
 def five_channels(name):
@@ -45,328 +40,197 @@ def with_both_texts():
     }
 
 
-FLUX = ("FluxTransformer2DModel", {"num_layers": 1, "num_single_layers": 1})
+DIFFUSION = (  # of other families
+    ("FluxTransformer2DModel", {"num_layers": 1, "num_single_layers": 1}),
+    ("SD3Transformer2DModel", {"num_layers": 2}),
+    ("PixArtTransformer2DModel", {"num_layers": 1}),
+    ("AuraFlowTransformer2DModel", {"num_mmdit_layers": 1, "num_single_dit_layers": 1}),
+    ("WanTransformer3DModel", {"num_layers": 1}),
+    ("Lumina2Transformer2DModel", {"num_layers": 1}),
+    ("QwenImageTransformer2DModel", {"num_layers": 1}),
+    ("HunyuanVideoTransformer3DModel", {"num_layers": 1, "num_single_layers": 1}),
+    ("StableCascadeUNet", {}),
+)
+VIDEO = ("UNetSpatioTemporalConditionModel", "UNet3DConditionModel")
+NETWORKS = (
+    ("DPTForDepthEstimation", {"is_hybrid": True}, "DPT"),
+    ("DepthAnythingForDepthEstimation", {}, "Depth Anything"),
+    ("ZoeDepthForDepthEstimation", {}, "ZoeDepth"),
+    ("GLPNForDepthEstimation", {}, "GLPN"),
+    ("DepthProForDepthEstimation", {}, "Depth Pro"),
+)
+ORIGINAL, DIFFUSERS, TRANSFORMERS = "original", "diffusers", "transformers"
+
+
+def depth(part):
+    return real.part_of_depth(part.value)
+
+
+def of_diffusers(name, **settings):
+    return lambda: real.of_diffusers(name, **settings)
+
+
+def of_transformers(name, **settings):
+    return lambda: real.of_transformers(name, **settings)
+
+
+def controlnet(family):
+    return real.prefixed("control_model.", real.original(real.controlnet(family)))
+
 
 # name -> (names and shapes, kind, family, a piece of the variant, layout)
 LAYOUTS = {
-    "sd2-depth": (real.sd2_depth, Kind.SD2_DEPTH, SD2, "", "original"),
+    "sd2-depth": (real.sd2_depth, Kind.SD2_DEPTH, SD2, "", ORIGINAL),
     "sd2-depth with EMA": (
-        lambda: real.ema(real.sd2_depth()),
-        Kind.SD2_DEPTH,
-        SD2,
-        "",
-        "original",
+        *(lambda: real.ema(real.sd2_depth()), Kind.SD2_DEPTH),
+        *(SD2, "", ORIGINAL),
     ),
-    "sd2-depth UNet": (
-        lambda: real.part_of_depth(Part.UNET.value),
-        Kind.SD2_DEPTH_UNET,
-        SD2,
-        "",
-        "original",
-    ),
+    "sd2-depth UNet": (lambda: depth(Part.UNET), Kind.SD2_DEPTH_UNET, SD2, "", ORIGINAL),
     "sd2-depth UNet, ComfyUI's": (
-        lambda: real.prefixed("diffusion_model.", real.part_of_depth(Part.UNET.value)),
-        Kind.SD2_DEPTH_UNET,
-        SD2,
-        "",
-        "original",
+        *(lambda: real.prefixed("diffusion_model.", depth(Part.UNET)), Kind.SD2_DEPTH_UNET),
+        *(SD2, "", ORIGINAL),
     ),
     "sd2-depth UNet, diffusers": (
-        lambda: real.unet("sd2-depth"),
-        Kind.SD2_DEPTH_UNET,
-        SD2,
-        "",
-        "diffusers",
+        *(lambda: real.unet("sd2-depth"), Kind.SD2_DEPTH_UNET),
+        *(SD2, "", DIFFUSERS),
     ),
     **{
         f"{name}{suffix}": (build, kind, family, variant, layout)
         for name, kind, family, variant in (
             ("sd1", Kind.SD1, SD1, ""),
-            ("sd1-inpainting", Kind.SD1_INPAINTING, SD1, ""),
+            ("sd1-inpainting", Kind.SD1, SD1, ""),
             ("sd2", Kind.SD2, SD2, "base or 768-v"),
             ("sd2-inpainting", Kind.SD2_INPAINTING, SD2, ""),
-            ("sd2-unclip-h", Kind.SD2_UNCLIP, SD2, "OpenCLIP ViT-H"),
-            ("sd2-unclip-l", Kind.SD2_UNCLIP, SD2, "CLIP ViT-L"),
+            ("sd2-unclip-h", Kind.SD2_UNCLIP, SD2, ""),
             ("sd2-upscaler", Kind.SD2_UPSCALER, SD2, ""),
             ("sdxl", Kind.SDXL, SDXL, ""),
-            ("sdxl-inpainting", Kind.SDXL_INPAINTING, SDXL, ""),
-            ("sdxl-refiner", Kind.SDXL_REFINER, SDXL, ""),
+            ("sdxl-inpainting", Kind.SDXL, SDXL, ""),
+            ("sdxl-refiner", Kind.SDXL, SDXL, ""),
         )
         for suffix, build, layout in (
-            ("", lambda name=name: real.checkpoint(name), "original"),
-            (" UNet", lambda name=name: real.original(real.unet(name)), "original"),
-            (" UNet, diffusers", lambda name=name: real.unet(name), "diffusers"),
+            ("", lambda name=name: real.checkpoint(name), ORIGINAL),
+            (" UNet", lambda name=name: real.original(real.unet(name)), ORIGINAL),
+            (" UNet, diffusers", lambda name=name: real.unet(name), DIFFUSERS),
         )
     },
     **{
-        f"{family} ControlNet{suffix}": (build, Kind.CONTROLNET, whose, "", layout)
-        for family, whose in (("sd1", SD1), ("sd2", SD2), ("sdxl", SDXL))
+        f"{name} with five channels{suffix}": (build, Kind.UNKNOWN_UNET, None, "", layout)
+        for name in ("sd1", "sdxl", "sdxl-refiner", "sd2-unclip-h", "sd2-upscaler")
         for suffix, build, layout in (
-            (
-                "",
-                lambda family=family: real.prefixed(
-                    "control_model.", real.original(real.controlnet(family))
-                ),
-                "original",
-            ),
-            (", diffusers", lambda family=family: real.controlnet(family), "diffusers"),
+            ("", lambda name=name: five_channels(name), DIFFUSERS),
+            (", original", lambda name=name: real.original(five_channels(name)), ORIGINAL),
+        )
+    },
+    "another UNet": (
+        *(of_diffusers("UNet2DConditionModel", cross_attention_dim=512), Kind.UNKNOWN_UNET),
+        *(None, "", DIFFUSERS),
+    ),
+    **{
+        name: (of_diffusers(name, **settings), Kind.OTHER_DIFFUSION, OTHER, "", "")
+        for name, settings in DIFFUSION
+    },
+    **{name: (of_diffusers(name), Kind.OTHER_DIFFUSION, OTHER, "", DIFFUSERS) for name in VIDEO},
+    **{
+        f"{family} ControlNet{suffix}": (build, Kind.CONTROLNET, whose, "", "")
+        for family, whose in (("sd1", SD1), ("sd2", SD2), ("sdxl", SDXL))
+        for suffix, build in (
+            ("", lambda family=family: controlnet(family)),
+            (", diffusers", lambda family=family: real.controlnet(family)),
         )
     },
     "sd1 ControlNet with its checkpoint": (
-        lambda: {
-            **real.checkpoint("sd1"),
-            **real.prefixed("control_model.", real.original(real.controlnet("sd1"))),
-        },
-        Kind.CONTROLNET,
-        SD1,
-        "with the checkpoint",
-        "original",
+        *(lambda: {**real.checkpoint("sd1"), **controlnet("sd1")}, Kind.CONTROLNET),
+        *(SD1, "", ""),
     ),
     "FLUX ControlNet": (
-        lambda: real.of_diffusers("FluxControlNetModel", num_layers=1, num_single_layers=1),
-        Kind.CONTROLNET,
-        OTHER,
-        "",
-        "diffusers",
+        *(of_diffusers("FluxControlNetModel", num_layers=1, num_single_layers=1), Kind.CONTROLNET),
+        *(OTHER, "", ""),
     ),
-    "T2I adapter": (
-        lambda: real.of_diffusers("T2IAdapter"),
-        Kind.T2I_ADAPTER,
-        SD1,
-        "",
-        "diffusers",
-    ),
+    "T2I adapter": (of_diffusers("T2IAdapter"), Kind.CONTROLNET, OTHER, "", ""),
     "T2I adapter, light": (
-        lambda: real.of_diffusers("T2IAdapter", adapter_type="light_adapter"),
-        Kind.T2I_ADAPTER,
-        SD1,
-        "",
-        "diffusers",
-    ),
-    "T2I adapter, XL": (
-        lambda: real.of_diffusers(
-            "T2IAdapter", adapter_type="full_adapter_xl", downscale_factor=16
-        ),
-        Kind.T2I_ADAPTER,
-        SDXL,
-        "",
-        "diffusers",
+        *(of_diffusers("T2IAdapter", adapter_type="light_adapter"), Kind.CONTROLNET),
+        *(OTHER, "", ""),
     ),
     **{
-        f"{family} LoRA, {how}": (build, Kind.LORA, whose, variant, layout)
+        f"{family} LoRA, {how}": (build, Kind.LORA, whose, "", "")
         for family, whose in (("sd1", SD1), ("sd2", SD2), ("sdxl", SDXL))
-        for how, variant, layout, build in (
-            ("kohya", "", "kohya", lambda f=family: real.kohya(real.unet(f), "lora_unet_")),
-            ("PEFT", "", "PEFT", lambda f=family: real.peft(real.unet(f), "unet.")),
-            ("diffusers", "", "diffusers", lambda f=family: real.old_diffusers(real.unet(f))),
-            ("LoHa", "LoHa", "kohya", lambda f=family: real.loha(real.unet(f))),
-            ("LoKr", "LoKr", "kohya", lambda f=family: real.lokr(real.unet(f))),
-            (
-                "LoKr, factored",
-                "LoKr",
-                "kohya",
-                lambda f=family: real.lokr(real.unet(f), rank=2),
-            ),
-            (
-                "OneTrainer, DoRA",
-                "DoRA",
-                "kohya",
-                lambda f=family: real.kohya(real.unet(f), "lora_unet_", extra=["dora_scale"]),
-            ),
+        for how, build in (
+            ("kohya", lambda f=family: real.kohya(real.unet(f), "lora_unet_")),
+            ("PEFT", lambda f=family: real.peft(real.unet(f), "unet.")),
+            ("diffusers", lambda f=family: real.old_diffusers(real.unet(f))),
+            ("LoHa", lambda f=family: real.loha(real.unet(f))),
         )
     },
+    # The shapes of a Kronecker product do not tell what it is for.
+    "sd2 LoKr": (lambda: real.lokr(real.unet("sd2")), Kind.LORA, None, "", ""),
     "sdxl LoRA, kohya with texts": (
-        lambda: {
-            **real.kohya(real.original(real.unet("sdxl")), "lora_unet_"),
-            **with_both_texts(),
-        },
-        Kind.LORA,
-        SDXL,
-        "",
-        "kohya",
+        *(
+            lambda: {
+                **real.kohya(real.original(real.unet("sdxl")), "lora_unet_"),
+                **with_both_texts(),
+            },
+            Kind.LORA,
+        ),
+        *(SDXL, "", ""),
     ),
-    "sd1 LoRA, text only": (lambda: text_lora(768), Kind.LORA, SD1, "text encoder only", "kohya"),
-    "sd2 LoRA, text only": (lambda: text_lora(1024), Kind.LORA, SD2, "text encoder only", "kohya"),
-    "sdxl LoRA, text only": (with_both_texts, Kind.LORA, SDXL, "text encoder only", "kohya"),
+    "sd1 LoRA, text only": (lambda: text_lora(768), Kind.LORA, SD1, "", ""),
+    "sd2 LoRA, text only": (lambda: text_lora(1024), Kind.LORA, SD2, "", ""),
+    "sdxl LoRA, text only": (with_both_texts, Kind.LORA, SDXL, "", ""),
     "sd2 LoRA, text only, PEFT": (
-        lambda: real.peft(real.clip(1024, 23), "text_encoder."),
-        Kind.LORA,
-        SD2,
-        "text encoder only",
-        "PEFT",
+        *(lambda: real.peft(real.clip(1024, 23), "text_encoder."), Kind.LORA),
+        *(SD2, "", ""),
     ),
     "FLUX LoRA": (
-        lambda: real.peft(real.of_diffusers(FLUX[0], **FLUX[1]), "transformer."),
-        Kind.LORA,
-        OTHER,
-        "",
-        "PEFT",
+        lambda: real.peft(real.of_diffusers(DIFFUSION[0][0], **DIFFUSION[0][1]), "transformer."),
+        *(Kind.LORA, OTHER, "", ""),
     ),
-    "VAE": (real.vae, Kind.VAE, None, "whose shapes are the same", "diffusers"),
-    "VAE, original": (
-        lambda: real.part_of_depth(Part.VAE.value),
-        Kind.VAE,
-        None,
-        "whose shapes are the same",
-        "original",
+    "embedding": (lambda: {"emb_params": (4, 1024)}, Kind.EMBEDDING, SD2, "", ""),
+    "embedding as .pt": (lambda: {"*": (2, 1024)}, Kind.EMBEDDING, SD2, "", ""),
+    "embedding of sdxl": (
+        *(lambda: {"clip_g": (4, 1280), "clip_l": (4, 768)}, Kind.EMBEDDING),
+        *(SDXL, "", ""),
     ),
+    "VAE": (real.vae, Kind.VAE, None, "4 latent channels", DIFFUSERS),
+    "VAE, original": (lambda: depth(Part.VAE), Kind.VAE, None, "4 latent channels", ORIGINAL),
     "VAE, with its prefix": (
-        lambda: real.prefixed(Part.VAE.value, real.part_of_depth(Part.VAE.value)),
-        Kind.VAE,
-        None,
-        "whose shapes are the same",
-        "original",
+        *(lambda: real.prefixed(Part.VAE.value, depth(Part.VAE)), Kind.VAE),
+        *(None, "4 latent channels", ORIGINAL),
     ),
-    "VAE of FLUX": (lambda: real.vae(16), Kind.VAE, OTHER, "16 latent channels", "diffusers"),
-    "VAE of the upscaler": (
-        lambda: real.vae(4, 3),
-        Kind.VAE,
-        SD2,
-        "of the x4 upscaler",
-        "diffusers",
-    ),
-    "VAE, tiny": (
-        lambda: real.of_diffusers("AutoencoderTiny"),
-        Kind.VAE,
-        None,
-        "TAESD",
-        "diffusers",
-    ),
-    "CLIP-L": (lambda: real.clip(768, 12), Kind.TEXT_ENCODER, SD1, "ViT-L", "transformers"),
+    "VAE of FLUX": (lambda: real.vae(16), Kind.VAE, OTHER, "16 latent channels", DIFFUSERS),
+    "CLIP-L": (lambda: real.clip(768, 12), Kind.TEXT_ENCODER, SD1, "", TRANSFORMERS),
     "CLIP-L, transformers 5": (
-        lambda: real.of_transformers("CLIPTextModel", hidden_size=768, num_attention_heads=12),
-        Kind.TEXT_ENCODER,
-        SD1,
-        "ViT-L",
-        "transformers",
+        of_transformers("CLIPTextModel", hidden_size=768, num_attention_heads=12),
+        *(Kind.TEXT_ENCODER, SD1, "", TRANSFORMERS),
     ),
-    "CLIP-H": (lambda: real.clip(1024, 23), Kind.TEXT_ENCODER, SD2, "ViT-H", "transformers"),
-    "CLIP-H, OpenCLIP": (
-        lambda: real.part_of_depth(Part.TEXT.value),
-        Kind.TEXT_ENCODER,
-        SD2,
-        "ViT-H",
-        "OpenCLIP",
-    ),
-    "CLIP-H, OpenCLIP, whole": (
-        real.whole_open_clip,
-        Kind.TEXT_ENCODER,
-        SD2,
-        "with its image encoder",
-        "OpenCLIP",
-    ),
+    "CLIP-H": (lambda: real.clip(1024, 23), Kind.TEXT_ENCODER, SD2, "", TRANSFORMERS),
+    "CLIP-H, OpenCLIP": (lambda: depth(Part.TEXT), Kind.TEXT_ENCODER, SD2, "", "OpenCLIP"),
+    "CLIP-H, OpenCLIP, whole": (real.whole_open_clip, Kind.TEXT_ENCODER, SD2, "", "OpenCLIP"),
     "CLIP-G": (
-        lambda: real.clip(1280, 32, projected=True),
-        Kind.TEXT_ENCODER,
-        SDXL,
-        "bigG",
-        "transformers",
+        *(lambda: real.clip(1280, 32, projected=True), Kind.TEXT_ENCODER),
+        *(SDXL, "", TRANSFORMERS),
     ),
     "T5": (
-        lambda: real.of_transformers(
-            "T5EncoderModel", num_layers=2, d_model=4096, d_ff=10240, num_heads=64
-        ),
-        Kind.TEXT_ENCODER,
-        OTHER,
-        "T5",
-        "transformers",
+        of_transformers("T5EncoderModel", num_layers=2, d_model=4096, d_ff=10240, num_heads=64),
+        *(Kind.TEXT_ENCODER, OTHER, "", TRANSFORMERS),
     ),
     "CLIP vision": (
-        lambda: real.of_transformers("CLIPVisionModelWithProjection"),
-        Kind.IMAGE_ENCODER,
-        None,
-        "CLIP",
-        "",
+        *(of_transformers("CLIPVisionModelWithProjection"), Kind.IMAGE_ENCODER),
+        *(None, "", ""),
     ),
     "MiDaS DPT-Hybrid": (
-        lambda: real.part_of_depth(Part.MIDAS.value),
-        Kind.MIDAS,
-        None,
-        "MiDaS DPT-Hybrid",
-        "original",
+        lambda: depth(Part.MIDAS),
+        *(Kind.MIDAS, None, "MiDaS DPT-Hybrid", ORIGINAL),
     ),
     "MiDaS DPT-Hybrid, with its prefix": (
-        lambda: real.prefixed(Part.MIDAS.value, real.part_of_depth(Part.MIDAS.value)),
-        Kind.MIDAS,
-        None,
-        "MiDaS DPT-Hybrid",
-        "original",
+        lambda: real.prefixed(Part.MIDAS.value, depth(Part.MIDAS)),
+        *(Kind.MIDAS, None, "MiDaS DPT-Hybrid", ORIGINAL),
     ),
     **{
         name: (
-            lambda name=name, settings=settings: real.of_transformers(name, **settings),
-            Kind.DEPTH_NETWORK,
-            None,
-            variant,
-            "transformers",
+            *(of_transformers(name, **settings), Kind.DEPTH_NETWORK),
+            *(None, variant, TRANSFORMERS),
         )
-        for name, settings, variant in (
-            ("DPTForDepthEstimation", {"is_hybrid": True}, "DPT"),
-            ("DepthAnythingForDepthEstimation", {}, "Depth Anything"),
-            ("ZoeDepthForDepthEstimation", {}, "ZoeDepth"),
-            ("GLPNForDepthEstimation", {}, "GLPN"),
-            ("DepthProForDepthEstimation", {}, "Depth Pro"),
-        )
-    },
-    **{
-        name: (
-            lambda name=name, settings=settings: real.of_diffusers(name, **settings),
-            Kind.OTHER_DIFFUSION,
-            OTHER if variant != "a video model" else None,
-            variant,
-            "diffusers" if variant == "a video model" else "",
-        )
-        for name, settings, variant in (
-            (*FLUX, "FLUX"),
-            ("SD3Transformer2DModel", {"num_layers": 2}, "Stable Diffusion 3"),
-            ("PixArtTransformer2DModel", {"num_layers": 1}, "PixArt"),
-            (
-                "AuraFlowTransformer2DModel",
-                {"num_mmdit_layers": 1, "num_single_dit_layers": 1},
-                "AuraFlow",
-            ),
-            ("WanTransformer3DModel", {"num_layers": 1}, "Wan"),
-            ("Lumina2Transformer2DModel", {"num_layers": 1}, "Lumina"),
-            ("QwenImageTransformer2DModel", {"num_layers": 1}, "Qwen-Image"),
-            (
-                "HunyuanVideoTransformer3DModel",
-                {"num_layers": 1, "num_single_layers": 1},
-                "HunyuanVideo",
-            ),
-            ("StableCascadeUNet", {}, "Stable Cascade"),
-            ("UNetSpatioTemporalConditionModel", {}, "a video model"),
-            ("UNet3DConditionModel", {}, "a video model"),
-        )
-    },
-    "embedding": (lambda: {"emb_params": (4, 1024)}, Kind.EMBEDDING, SD2, "", ""),
-    "embedding of sdxl": (
-        lambda: {"clip_g": (4, 1280), "clip_l": (4, 768)},
-        Kind.EMBEDDING,
-        SDXL,
-        "",
-        "",
-    ),
-    "another UNet": (
-        lambda: real.of_diffusers("UNet2DConditionModel", cross_attention_dim=512),
-        Kind.UNKNOWN_UNET,
-        None,
-        "",
-        "diffusers",
-    ),
-    "embedding as .pt": (lambda: {"*": (2, 1024)}, Kind.EMBEDDING, SD2, "", ""),
-    **{
-        f"{name} with five channels{suffix}": (
-            build,
-            Kind.UNKNOWN_UNET,
-            None,
-            "",
-            "original" if suffix else "diffusers",
-        )
-        for name in ("sd1", "sdxl", "sdxl-refiner", "sd2-unclip-h", "sd2-upscaler")
-        for suffix, build in (
-            ("", lambda name=name: five_channels(name)),
-            (", original", lambda name=name: real.original(five_channels(name))),
-        )
+        for name, settings, variant in NETWORKS
     },
     "some tensors": (lambda: {"layer.weight": (3, 3)}, Kind.UNKNOWN, None, "", ""),
 }
@@ -479,6 +343,7 @@ def test_the_facts_of_the_real_checkpoint():
     ("name", "sentence"),
     [
         ("sd2 LoRA, kohya", "This is a LoRA for Stable Diffusion 2 (context 1024)."),
+        ("CLIP-H", "This is a text encoder for Stable Diffusion 2 (context 1024)."),
         (
             "sd1 UNet",
             "This is a Stable Diffusion 1.5 checkpoint (the UNet alone, 4 input channels, "
@@ -515,34 +380,26 @@ def test_stable_diffusion_2_says_base_or_768_v_only_if_the_file_does(tensors, me
 def test_every_kind_has_advice():
     for kind in Kind:
         for family in (None, *Family):
-            assert advice(kind, family).endswith(".")
-    assert "Load LoRA" in advice(Kind.LORA, SD2)
-    assert "does not fit" in advice(Kind.LORA, SDXL)
-    assert "Give Depth to SD2 Model" in advice(Kind.SD2)
-    assert "Load VAE" in advice(Kind.VAE)
-    assert "models/depth" in advice(Kind.MIDAS)
+            assert advice(Diagnosis(kind, family)).endswith(".")
+    assert "Load LoRA" in advice(Diagnosis(Kind.LORA, SD2))
+    assert "If it is for Stable Diffusion 2" in advice(Diagnosis(Kind.LORA))
+    assert "does not fit" in advice(Diagnosis(Kind.LORA, SDXL))
+    assert "Give Depth to SD2 Model" in advice(Diagnosis(Kind.SD2))
+    assert "Load VAE" in advice(Diagnosis(Kind.VAE))
+    assert "models/depth" in advice(Diagnosis(Kind.MIDAS))
 
 
-MIDAS = [kind for kind in NETWORK_KINDS if kind.is_midas]
-OTHERS = [kind for kind in NETWORK_KINDS if kind.name.startswith("ZoeDepth network")]
-
-
-@pytest.mark.parametrize("kind", [*MIDAS, *OTHERS], ids=lambda kind: kind.name)
-def test_depth_networks_have_the_names_that_their_loader_gives_them(kind):
-    told = identify(infos(dict.fromkeys(kind.has, (1, 1, 1, 1))))
-    assert told.variant == kind.name
-    assert told.kind is (Kind.MIDAS if kind in MIDAS else Kind.DEPTH_NETWORK)
-
-
-def test_real_files_of_midas_are_told_alike():
-    names = layout("MiDaS DPT-Hybrid").keys()
-    assert recognise(names).name == identify(infos(layout("MiDaS DPT-Hybrid"))).variant
+@pytest.mark.parametrize("network", NETWORK_KINDS, ids=lambda network: network.name)
+def test_depth_networks_have_the_names_that_their_loader_gives_them(network):
+    told = identify(infos(dict.fromkeys(network.has, (1, 1, 1, 1))))
+    assert told.variant == network.name
+    assert told.kind is (Kind.MIDAS if network.is_midas else Kind.DEPTH_NETWORK)
 
 
 # --- files ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["sd2-depth", "sdxl", "sd2 LoRA, LoKr", "MiDaS DPT-Hybrid"])
+@pytest.mark.parametrize("name", ["sd2-depth", "sdxl", "sd2 LoRA, LoHa", "MiDaS DPT-Hybrid"])
 @pytest.mark.parametrize("dtype", ["F32", "F16"])
 def test_files_at_full_size_whatever_they_are_called(tmp_path, name, dtype):
     path = write(tmp_path / "photo.jpg", layout(name), dtype)
@@ -589,7 +446,7 @@ def test_a_pickle_of_any_size_takes_no_longer_than_its_header(tmp_path):
         (b"\x89PNG\r\n\x1a\n" + bytes(100), Kind.NOT_A_MODEL, "neither safetensors nor"),
         (bytes(10_000), Kind.NOT_A_MODEL, "zeros"),
         (b"GGUF\x03\x00\x00\x00" + bytes(100), Kind.GGUF, "GGUF"),
-        (b"cos\nsystem\n(S'true'\ntR.", Kind.HOSTILE, "os.system"),
+        (b"cos\nsystem\n(S'true'\ntR.", Kind.NOT_A_MODEL, "neither safetensors nor"),
         (b"\x00\x00\x01\x00\x00\x00\x00\x00{", Kind.DAMAGED, "header should take 65,536 bytes"),
     ],
 )
@@ -654,8 +511,8 @@ def test_a_diffusers_folder(tmp_path):
     assert told.parts.keys() == {"UNet", "VAE", "text encoder", "MiDaS depth network"}
     assert told.parts["UNet"] == (686, 865_913_604)
     assert (told.in_channels, told.context_dim, told.problem) == (5, 1024, "")
-    assert "models/diffusers" in told.advice
-    assert "models/checkpoints" not in told.advice
+    assert "models/diffusers" in advice(told)
+    assert "models/checkpoints" not in advice(told)
 
 
 @pytest.mark.parametrize(
@@ -677,11 +534,12 @@ def test_a_folder_with_a_part_missing(tmp_path):
     assert diagnose(folder).kind is Kind.DAMAGED
 
 
-def test_a_hostile_part_of_a_folder(tmp_path):
+def test_a_part_of_a_folder_that_asks_for_names(tmp_path):
     folder = pipeline(tmp_path / "depth", "sd2-depth")
     (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink()
-    (folder / "vae" / "diffusion_pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
-    assert diagnose(folder).kind is Kind.HOSTILE
+    weights = {"w": torch.ones(1), "evil": torch.nn.functional.relu}
+    torch.save(weights, folder / "vae" / "diffusion_pytorch_model.bin")
+    assert diagnose(folder).foreign == ["torch.nn.functional.relu"]
 
 
 @pytest.mark.parametrize(

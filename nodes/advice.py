@@ -1,0 +1,81 @@
+"""What to do with a model file, in the words of the canvas; `depth2img inspect` prints it too."""
+
+from ..checkpoints.identify.diagnosis import FOLDER, Diagnosis, Family, Kind, Part
+
+
+def advice(found: Diagnosis) -> str:
+    """What to do with a file, in a sentence or two; for an add-on it depends on the family."""
+    if found.kind is Kind.SD2 and found.variant.startswith("768-v"):
+        return _VELOCITY
+    if found.kind is Kind.SD2_DEPTH and found.layout == FOLDER:
+        return "Put it into models/diffusers and choose it in Load SD2 Depth Checkpoint."
+    use = _ADVICE[found.kind]
+    if found.kind not in _ADD_ONS or found.family is Family.SD2:
+        return use
+    if found.family is None:
+        return f"If it is for Stable Diffusion 2, which does not show: {use[0].lower()}{use[1:]}"
+    return f"It is for {found.family.value} and does not fit Stable Diffusion 2's depth model."
+
+
+_ADD_ONS = (Kind.LORA, Kind.CONTROLNET, Kind.EMBEDDING)
+
+_VELOCITY = (
+    "It has no depth channel, and predicts velocity where the depth model predicts noise, so that "
+    "its style cannot be given to that either: depth-to-image needs a copy of 512-depth-ema."
+)
+_NEEDS_COPY = "Depth-to-image needs a copy of 512-depth-ema."
+_NO_DEPTH = "It has no depth channel: depth-to-image needs a copy of 512-depth-ema."
+_OTHER_FAMILY = (
+    "It has no depth channel and cannot be given one: depth-to-image needs a copy of "
+    "512-depth-ema. For this family there are depth ControlNets."
+)
+
+_ADVICE = {
+    Kind.SD2_DEPTH: "Put it into models/checkpoints and choose it in Load SD2 Depth Checkpoint.",
+    Kind.SD2_DEPTH_UNET: "Put it into models/checkpoints and choose it in Load SD2 Depth "
+    "Checkpoint; VAE and text encoder come from Load VAE and Load CLIP, or from another SD2 "
+    "checkpoint.",
+    Kind.SD2: "It has no depth channel, but a depth model can take over what it was fine-tuned to, "
+    "if it was made of 512-base and predicts noise: node Give Depth to SD2 Model, or depth2img "
+    "convert --fine-tune and --base.",
+    Kind.SD2_INPAINTING: f"{_NO_DEPTH} To inpaint with depth, use that with Encode for "
+    "Inpainting; this file is for ComfyUI's Load Checkpoint.",
+    Kind.SD2_UNCLIP: f"{_NO_DEPTH} This file is for ComfyUI's unCLIP Checkpoint Loader.",
+    Kind.SD2_UPSCALER: f"{_NO_DEPTH} This file enlarges images, in ComfyUI by SD_4XUpscale "
+    "Conditioning.",
+    Kind.SD1: _OTHER_FAMILY,
+    Kind.SDXL: _OTHER_FAMILY,
+    Kind.UNKNOWN_UNET: _NEEDS_COPY,
+    Kind.OTHER_DIFFUSION: _NEEDS_COPY,
+    Kind.LORA: "Put it into models/loras and load it with Load LoRA behind Load SD2 Depth "
+    "Checkpoint.",
+    Kind.CONTROLNET: "Put it into models/controlnet and load it with Load ControlNet Model; the "
+    "depth model can be used with it.",
+    Kind.EMBEDDING: "Put it into models/embeddings and write embedding:NAME in a prompt.",
+    Kind.VAE: "Put it into models/vae and load it with Load VAE; one for Stable Diffusion 1 or 2 "
+    "can be used in place of the checkpoint's.",
+    Kind.TEXT_ENCODER: "Put it into models/text_encoders. Stable Diffusion 2 needs OpenCLIP "
+    "ViT-H; load it with Load CLIP, type stable_diffusion, if the checkpoint has none inside.",
+    Kind.IMAGE_ENCODER: "Put it into models/clip_vision and load it with Load CLIP Vision. "
+    "Depth-to-image has no use for it.",
+    Kind.MIDAS: "Put it into models/depth and choose it in Load Depth Model.",
+    Kind.DEPTH_NETWORK: "Load Depth Model takes it as a folder in models/depth, with its "
+    "config.json and preprocessor_config.json.",
+    Kind.UNKNOWN: "Depth-to-image has no use for it.",
+    Kind.GGUF: f"It is for loaders of its own. {_NEEDS_COPY}",
+    Kind.TORCHSCRIPT: "Get the model's plain weights, best as safetensors.",
+    Kind.HOSTILE: "Do not give it to any other program.",
+    Kind.DAMAGED: "Copy or download it again.",
+    Kind.NOT_A_MODEL: "If it should be a model, get another copy, best as safetensors.",
+}
+
+# What to connect or to use where a checkpoint lacks a part.
+ABSENT_PARTS = {
+    Part.VAE: "Connect the VAE of another Load SD2 Depth Checkpoint, or of ComfyUI's Load VAE: any "
+    "VAE for Stable Diffusion 1 or 2.",
+    Part.TEXT: "Connect the CLIP of another Load SD2 Depth Checkpoint, or of ComfyUI's Load CLIP "
+    "with the type stable_diffusion: OpenCLIP ViT-H, the text encoder of every Stable Diffusion 2.",
+    Part.MIDAS: "Copies are often made without it, and ComfyUI's Save Checkpoint leaves it out. "
+    "Use a depth map from a file (Load Depth Map) or another depth network (Load Depth Model, or "
+    "the DEPTH_MODEL of another checkpoint).",
+}
