@@ -39,7 +39,7 @@ def test_conditioning_without_depth_names_the_missing_node(comfyui, depth_graph,
     graph.save(graph.sample(sampler, **{which: graph.prompt("no depth here")}))
     failure = comfyui.failure(graph)
     assert failure.kind.endswith("MissingDepthError")
-    assert failure.message.startswith(f"The {which} conditioning has no depth map")
+    assert failure.message.startswith(f"the {which} conditioning has no depth map")
     assert "Encode Depth" in failure.message
     assert "\n" not in failure.message
 
@@ -96,7 +96,7 @@ def test_three_depth_maps_cannot_be_shared_out_to_four_latents(comfyui, depth_gr
     failure = comfyui.failure(graph)
     assert failure.kind == "ValueError"
     assert "3 depth maps" in failure.message
-    assert "batch of 4" in failure.message
+    assert "4 latents" in failure.message
 
 
 # --- regions, passes, masks, patches -------------------------------------------------------------
