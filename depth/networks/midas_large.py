@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from .dpt import DPT, PATCH, Decoder, FeatureMaps, Transformer, reassemble, reassembly
+from .dpt import DPT, PATCH, Decoder, Transformer, reassemble, reassembly
 from .kinds import DPT_LARGE, HEAD_WIDTH
 from .network import Shapes
 
@@ -73,11 +73,6 @@ class DPTLarge(DPT[Widths]):
 class Encoder(nn.Module):
     """The trained backbone (`pretrained.*`) and the way from its tokens back to maps."""
 
-    act_postprocess1: nn.ModuleDict
-    act_postprocess2: nn.ModuleDict
-    act_postprocess3: nn.ModuleDict
-    act_postprocess4: nn.ModuleDict
-
     def __init__(self, widths: Widths) -> None:
         super().__init__()
         projection = nn.Conv2d(3, widths.tokens, PATCH, stride=PATCH)
@@ -90,19 +85,18 @@ class Encoder(nn.Module):
             None,
             nn.Conv2d(fourth, fourth, 3, stride=2, padding=1),
         )
-        for index, (width, resize) in enumerate(zip(widths.neck, resizes, strict=True), 1):
-            stage = reassembly(widths.tokens, width, resize)
+        self.stages = [
+            reassembly(widths.tokens, width, resize)
+            for width, resize in zip(widths.neck, resizes, strict=True)
+        ]
+        for index, stage in enumerate(self.stages, 1):
             self.add_module(f"act_postprocess{index}", stage)
 
-    def forward(self, pixels: Tensor) -> FeatureMaps:
+    def forward(self, pixels: Tensor) -> list[Tensor]:
         """`[B, 3, H, W]` to the four maps."""
         x = self.model.patch_embed["proj"](pixels)
         each = len(self.model.blocks) // MAPS
         tokens = self.model.tokens(x, range(each - 1, MAPS * each, each))
         grid = (x.shape[-2], x.shape[-1])
-        return FeatureMaps(
-            reassemble(self.act_postprocess1, tokens[0], grid),
-            reassemble(self.act_postprocess2, tokens[1], grid),
-            reassemble(self.act_postprocess3, tokens[2], grid),
-            reassemble(self.act_postprocess4, tokens[3], grid),
-        )
+        pairs = zip(self.stages, tokens, strict=True)
+        return [reassemble(stage, one, grid) for stage, one in pairs]
