@@ -28,10 +28,7 @@ class Smoothing(str, Enum):
 
 @dataclass(frozen=True)
 class Adjustment:
-    """What to change, in the order in which it is done; the defaults change nothing.
-
-    Raises ValueError: near is not above far, or a number is outside of its range.
-    """
+    """What to change, in the order in which it is done; the defaults change nothing."""
 
     invert: bool = False
     near: float = 1.0  # becomes 1; what lies beyond is clipped

@@ -56,15 +56,9 @@ def read_back(image: Tensor, colours: ColourMap, tolerance: float = TOLERANCE) -
     """Depths from an image that was painted with a map: the place of the nearest colour in it.
 
     Exact to half a step of 1/255. Viridis has two colours twice in a row in 8 bits: there, the
-    middle between both is given, and the error may be a whole step.
-
-    Args:
-        image: IMAGE `[B, H, W, 3]`, 0..1.
-        colours: the map; with `GREY` the three channels must agree to within the tolerance.
-        tolerance: how far (Euclidean, RGB 0..1) a pixel may lie from the nearest colour.
-
-    Returns: float32 `[B, H, W]`, 0..1.
-    Raises ValueError: another shape, or colours that are not of the map.
+    middle between both is given, and the error may be a whole step. From `[B, H, W, 3]`, 0..1,
+    to float32 `[B, H, W]`, 0..1; `tolerance` is how far (Euclidean, RGB 0..1) a pixel may lie from
+    the nearest colour, or with `GREY` the three channels from each other.
     """
     if image.ndim != 4 or image.shape[-1] != 3 or image.numel() == 0:
         raise ValueError(

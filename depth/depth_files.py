@@ -52,7 +52,6 @@ class Reading:
 
     Integers are 0..1 over their type's range. NaN stays NaN, and infinity stays but for `CLIP`; a
     warning says how many. With `KEEP`, far 0 and near 1 every value is the file's own.
-    Raises ValueError: the ends are not two finite numbers, or kept values are to be inverted.
     """
 
     far: float = 0.0  # becomes 0; may be larger than near
@@ -86,12 +85,7 @@ def read_depth(path: str | os.PathLike[str], reading: Reading = AS_IT_IS) -> Ten
 
     PNG, TIFF, JPEG and other images, EXR, NPY, NPZ and PFM, recognised by their content. All bits
     of 8 and 16 are kept, and all of a float. Images are grey, RGB or palette, with or without
-    alpha.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: a file of another kind or a damaged one, values beyond the range, or colours
-            that are not of the map. The message begins with the path.
+    alpha. Raises FileNotFoundError, and ValueError with a message that begins with the path.
     """
     path = Path(path)
     if not path.is_file():
@@ -191,7 +185,6 @@ def write_depth(
     such a file is the same bit for bit. Those of floats (float32) hold every finite value exactly;
     values outside 0..1 are warned about, because reading them takes a stated range. `bits` (8 or
     16) and `text` are a PNG's; the other formats have no place for text.
-    Raises ValueError for another rank, values that the format cannot hold, other bits, and OSError.
     """
     path = Path(path)
     if kind is FileFormat.PNG:

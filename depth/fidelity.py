@@ -56,10 +56,7 @@ class Score:
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """What estimates are scored against.
-
-    Raises ValueError: a map has no pixel that counts, or no depth where it counts.
-    """
+    """What estimates are scored against."""
 
     depth: Tensor  # float32 [B, H, W], 0..1 over every map; one for every image
     on: Tensor  # bool [B, H, W], the pixels that count

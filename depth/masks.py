@@ -62,8 +62,6 @@ def put_under_mask(
     """Another depth under a mask, both `[B, H, W]`; where that is 0 the map stays bit for bit.
 
     The mask is in 0..1, grey mixes. `other` is `[N, H, W]`, N a divisor of B, read with OTHER_MAP.
-    Raises ValueError: the other map is missing, has another size or cannot be shared out, or there
-    is no border to fill from because the mask covers a whole map.
     """
     if kind is UnderMask.KEEP:
         return depth
@@ -155,7 +153,6 @@ def split_threshold(depth: Tensor, mask: Tensor | None = None) -> Tensor:
     the two parts. The histogram has 65,536 steps over the range of what counts, so that the
     threshold follows any scale and shift of the map. Of a mask only pixels that are not 0 count.
     Infinite for a flat map, of which nothing is foreground; a warning says so.
-    Raises ValueError: a mask is empty.
     """
     counted = [  # as images of any shape, which OpenCV wants
         one if mask is None else one[mask[index] > 0][None] for index, one in enumerate(depth)

@@ -42,10 +42,7 @@ class Match(str, Enum):
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a patch goes, and how it is brought into the map's depth.
-
-    Raises ValueError: a number is not finite, or the scale not above 0.
-    """
+    """Where a patch goes, and how it is brought into the map's depth."""
 
     x: int = 0  # of its left upper corner in pixels of the map; it may hang over the edges
     y: int = 0

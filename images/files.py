@@ -12,10 +12,7 @@ from ..disk import written_whole
 
 
 def write_image(path: Path, image: Tensor) -> None:
-    """Write `[H, W, 3]`, 0..1, to an RGB PNG of 8 bits.
-
-    Raises ValueError for another shape or values, and OSError.
-    """
+    """Write `[H, W, 3]`, 0..1, to an RGB PNG of 8 bits."""
     if image.ndim != 3 or image.shape[-1] != 3 or image.numel() == 0:
         raise ValueError(f"the image has shape {list(image.shape)}; expected [height, width, 3]")
     low, high = (end.item() for end in image.aminmax())

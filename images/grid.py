@@ -28,9 +28,6 @@ def comparison_grid(
         column_labels: one for each column, or none; wrapped to the cells' width.
         row_labels: one for each row, or none; wrapped to `ROW_LABEL_WIDTH`.
         font_size: of the labels, in pixels.
-
-    Raises ValueError for cells that are not RGB, of one size or for whole rows, for a wrong number
-    of labels and a font size below 1.
     """
     height, width = _common_size(cells)
     columns = columns or len(column_labels) or len(cells)

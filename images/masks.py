@@ -37,7 +37,6 @@ def fit_size(mask: Tensor, batch: int, height: int, width: int) -> Tensor:
     M must divide the batch. A mask of another size but the same shape is resized (`resize_mask`);
     values below 0.01 become 0; and an empty mask of 64 x 64 is empty at every size. A warning says
     each.
-    Raises ValueError: another shape or batch than the images', or values outside 0..1.
     """
     if mask.ndim not in (2, 3, 4) or (mask.ndim == 4 and mask.shape[1] != 1) or not mask.numel():
         raise ValueError(f"the mask has shape {list(mask.shape)}; expected [batch, height, width]")

@@ -12,8 +12,7 @@ def contact_sheet(
 ) -> Image.Image:
     """Lay images out in rows of up to `columns`, from left to right, on a sheet in RGB.
 
-    The images are RGB or 8-bit grey; each has a caption, wrapped to its width. Raises ValueError
-    for images of several sizes or none, another number of captions, and columns or fonts below 1.
+    The images are RGB or 8-bit grey; each has a caption, wrapped to its width.
     """
     width, height = _common_size(images)
     if len(captions) != len(images):

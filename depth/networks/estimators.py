@@ -46,12 +46,7 @@ class DepthModel:
 
 
 def build_network(weights: Mapping[str, Tensor]) -> DepthNetwork:
-    """The network that the tensors make, in float32, ready for inference.
-
-    Raises:
-        UnknownDepthModel: they make none that can be loaded.
-        ValueError: tensors are missing, unknown, or of a shape that does not fit the others.
-    """
+    """The network that the tensors make, in float32, ready for inference; see `recognise`."""
     # Here, because timm takes seconds to import and a name is recognised without it.
     from .midas_hybrid import DPTHybrid
     from .midas_large import DPTLarge

@@ -26,10 +26,7 @@ GROUPS = 32  # of the ResNet's group norms; inside a block they have a quarter o
 
 @dataclass(frozen=True)
 class Widths:
-    """All in which the full-size DPT-Hybrid and a miniature differ.
-
-    Raises ValueError for a width that the attention heads or the group norms cannot divide.
-    """
+    """All in which the full-size DPT-Hybrid and a miniature differ."""
 
     stem: int
     stages: tuple[int, ...]  # of the ResNet, at 1/4, 1/8 and 1/16
@@ -53,7 +50,7 @@ class Widths:
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> "Widths":
-        """Read the widths from the tensors' shapes; ValueError for impossible ones."""
+        """Read the widths from the tensors' shapes."""
         size, transformer = shapes.size, "pretrained.model"
         backbone = f"{transformer}.patch_embed.backbone"
         return cls(

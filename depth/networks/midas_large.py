@@ -20,10 +20,7 @@ MAPS = 4  # of equally many blocks each: the decoder reads after 6, 12, 18 and 2
 
 @dataclass(frozen=True)
 class Widths:
-    """All in which the full-size DPT-Large and a miniature differ.
-
-    Raises ValueError for channels or blocks that are not multiples of what they must be.
-    """
+    """All in which the full-size DPT-Large and a miniature differ."""
 
     tokens: int
     mlp: int
@@ -45,7 +42,7 @@ class Widths:
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> "Widths":
-        """Read the widths from the tensors' shapes; ValueError for impossible ones."""
+        """Read the widths from the tensors' shapes."""
         size, transformer = shapes.size, "pretrained.model"
         return cls(
             tokens=size(f"{transformer}.pos_embed", axis=-1),

@@ -56,7 +56,7 @@ class Widths:
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> "Widths":
-        """Read the widths from the tensors' shapes; ValueError when one is missing."""
+        """Read the widths from the tensors' shapes."""
         size = shapes.size
         return cls(
             stem=size("pretrained.layer1.0.weight"),

@@ -26,10 +26,7 @@ BUFFERS = (".relative_coords_table", ".relative_position_index", ".attn_mask", "
 
 @dataclass(frozen=True)
 class Widths:
-    """All in which the full-size network and a miniature differ.
-
-    Raises ValueError for the blocks of a larger relative.
-    """
+    """All in which the full-size network and a miniature differ."""
 
     first: int  # channels of the first stage; each further one has twice as many
     mlp: int  # in the first stage
@@ -47,7 +44,7 @@ class Widths:
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> "Widths":
-        """Read the widths from the tensors' shapes; ValueError for impossible ones."""
+        """Read the widths from the tensors' shapes."""
         size, layers = shapes.size, "pretrained.model.layers"
         return cls(
             first=size("pretrained.model.patch_embed.proj.weight"),

@@ -82,7 +82,6 @@ class TransformersNetwork(DepthNetwork):
 
         A resolution replaces both sides of the processor's `size`; what that means for the
         aspect, and which multiples the sides are rounded to, is the processor's own rule.
-        Raises ValueError for a negative resolution, or any for a model of one size.
         """
         if resolution < 0:
             raise ValueError(f"the resolution is {resolution}; expected a number of pixels, or 0")
