@@ -24,20 +24,13 @@ class ColourMap(str, Enum):
     VIRIDIS = "viridis"  # dark violet, green, yellow; Smith and van der Walt 2015
 
 
-_OPENCV = {
-    ColourMap.TURBO: cv2.COLORMAP_TURBO,
-    ColourMap.INFERNO: cv2.COLORMAP_INFERNO,
-    ColourMap.VIRIDIS: cv2.COLORMAP_VIRIDIS,
-}
-
-
 @cache
 def palette(colours: ColourMap) -> Tensor:
     """The map's 256 colours, float32 `[256, 3]`, RGB, 0..1. Not to be written into."""
     steps = np.arange(256, dtype=np.uint8)[:, np.newaxis]
     if colours is ColourMap.GREY:
         return torch.from_numpy(steps.astype(np.float32) / 255).repeat(1, 3)
-    bgr = cv2.applyColorMap(steps, _OPENCV[colours])[:, 0]
+    bgr = cv2.applyColorMap(steps, getattr(cv2, f"COLORMAP_{colours.name}"))[:, 0]
     return torch.from_numpy(bgr[:, ::-1].astype(np.float32) / 255)
 
 

@@ -12,7 +12,7 @@ from ..images.batch import check_shares
 from ..images.fill import fill_holes
 from ..images.masks import fade_inward
 from ..images.numbers import check_numbers
-from .convention import normalize
+from .convention import extent, normalize
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,8 @@ def strength_map(
         softness: the ramp's length in depth, 0..1.
     """
     check_numbers(low=0, high=1, near=near, far=far, threshold=threshold, softness=softness)
-    flat = int((depth.amin(dim=(1, 2)) == depth.amax(dim=(1, 2))).sum())
+    farthest, nearest = extent(depth)
+    flat = int((farthest == nearest).sum())
     if flat:
         log.warning(
             "%d of %d depth maps are flat: all of them is far and gets %.2f", flat, len(depth), far

@@ -51,9 +51,8 @@ class Placement:
     match: Match = Match.NONE
 
     def __post_init__(self) -> None:
-        check_numbers(scale=self.scale, offset=self.offset)
-        if self.scale <= 0:
-            raise ValueError(f"the patch's scale is {self.scale:.4g}; expected more than 0")
+        check_numbers(offset=self.offset)
+        check_numbers(above=0, scale=self.scale)
 
 
 def merge(

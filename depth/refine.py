@@ -60,10 +60,8 @@ def refine(
 
     Returns: `[B, H, W]` in 0..1.
     """
-    check_numbers(tolerance=tolerance)
+    check_numbers(above=0, tolerance=tolerance)
     check_numbers(low=0, radius=radius)
-    if tolerance <= 0:
-        raise ValueError(f"the tolerance is {tolerance:.4g}; expected more than 0")
     whole = fit_map(depth, image)
     if not radius:
         return whole
