@@ -2,8 +2,7 @@
 
 Float32 on one thread of the CPU, in the processor's time. Each operation runs as in `depth/`, from
 `[1, H, W]` to the same; the other side makes only the calls that most of its time goes to, as often
-as the operation needs them. Both take turns. The conversion from three channels and back, which
-every node pays besides, is printed at the end.
+as the operation needs them. Both take turns.
 """
 
 import argparse
@@ -19,7 +18,7 @@ import torch.nn.functional as F
 
 from sd2_depth2img.depth.adjust import Adjustment, ClipBy, Smoothing, adjust
 from sd2_depth2img.depth.colormaps import ColourMap
-from sd2_depth2img.depth.convention import LUMA, from_image, repair, to_image, unit_range
+from sd2_depth2img.depth.convention import LUMA
 from sd2_depth2img.depth.convert import Range, to_disparity
 from sd2_depth2img.depth.fill import Shape, fill
 from sd2_depth2img.depth.filters import gaussian
@@ -47,7 +46,6 @@ across = torch.linspace(0.1, 0.9, SIDE).expand(SIDE, SIDE)
 DEPTH = (across + across.T)[None] / 2 + (torch.rand(1, SIDE, SIDE) - 0.5) / 50  # BHW
 OTHER = 1 - DEPTH
 PHOTO = torch.rand(1, SIDE, SIDE, 3)
-IMAGE = to_image(DEPTH)
 PATCH = DEPTH * 0.5 + 0.2
 DISTANCE = 1 + 9 * DEPTH
 ENDS = Range(near=1.0, far=20.0)
@@ -79,13 +77,6 @@ def main() -> None:
             side()  # the first call of each side also fills caches
         ratio = material.take_turns(name, ours, theirs, rounds, time.process_time)
         material.verdict(name, ratio, GOAL)
-    material.take_turns(
-        "image to map, map to image",
-        lambda: unit_range(repair(from_image(IMAGE))),
-        lambda: to_image(DEPTH),
-        rounds,
-        time.process_time,
-    )
 
 
 # --- The calls that dominate ----------------------------------------------------------------------

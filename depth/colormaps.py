@@ -67,7 +67,7 @@ def read_back(image: Tensor, colours: ColourMap, tolerance: float = TOLERANCE) -
 def _nearest(pixels: Tensor, colours: ColourMap) -> tuple[Tensor, Tensor]:
     """Of `[N, 3]` the depths and the distances to the nearest colours, both `[N]`."""
     known = palette(colours).to(pixels.device)
-    # Not by way of a matrix product, whose rounding keeps equal colours from being 0 apart.
+    # Not through a matrix product, whose rounding keeps equal colours from being 0 apart.
     distances = torch.cdist(pixels.float(), known, compute_mode="donot_use_mm_for_euclid_dist")
     distance, first = distances.min(dim=1)
     return _places(colours).to(pixels.device)[first], distance

@@ -1,4 +1,4 @@
-"""Depth of a batch of images with whichever network: in tiles, mirrored, smoothed over time."""
+"""Depth of a batch of images with any network: in tiles, mirrored, smoothed over time."""
 
 import logging
 from collections.abc import Iterator

@@ -186,4 +186,4 @@ def _step(depth: Tensor, softness: float, at: float | Tensor = 0.0) -> Tensor:
     """0 below, 1 above, and a ramp of this length with its middle there."""
     if softness > 0:
         return (depth - at).div_(softness).add_(0.5).clamp_(0, 1)
-    return torch.ge(depth, at, out=torch.empty_like(depth))  # quicker than by way of bool
+    return torch.ge(depth, at, out=torch.empty_like(depth))  # quicker than through bool

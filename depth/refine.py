@@ -55,7 +55,7 @@ def refine(
         depth: `[N, h, w]` in 0..1, finite, of any size with the image's shape; N divides B.
         image: `[B, H, W, 3]` in 0..1.
         radius: how far edges may move, in pixels of the image, but at least one pixel of the
-            map as it comes; 0: they do not move.
+            given map; 0: they do not move.
         tolerance: difference of brightness, 0..1, that counts as an edge of the photograph; > 0.
 
     Returns: `[B, H, W]` in 0..1.
