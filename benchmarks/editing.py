@@ -173,18 +173,6 @@ def pulled_and_pushed(hole: slice) -> Call:
     return calls(*levels)
 
 
-def outline() -> Call:
-    """Distances from the mask's border, its patches, and the widest place of each."""
-    distance = cv2.distanceTransform(INSIDE, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) / SIDE
-    return calls(
-        lambda: cv2.distanceTransform(INSIDE, cv2.DIST_L2, cv2.DIST_MASK_PRECISE),
-        lambda: cv2.connectedComponents(INSIDE, connectivity=8),
-        lambda: cv2.minMaxLoc(distance, INSIDE),
-        lambda: np.sqrt(1 - (1 - distance) ** 2),
-        lambda: torch.where(MASK > 0, OTHER, DEPTH),
-    )
-
-
 def searched() -> Call:
     """Looking up the line on which a point must lie, the image there, and holes filled."""
     steps = math.ceil(STRENGTH * STEPS_A_PIXEL) + 1
@@ -289,12 +277,12 @@ OPERATIONS: dict[str, tuple[Call, Call]] = {
             lambda: torch.add(across, across.T).sqrt(), lambda: torch.where(DEPTH > 0, OTHER, DEPTH)
         ),
     ),
-    "fill: relief": (lambda: fill(DEPTH, Shape.RELIEF, mask=MASK), outline()),
     "fill: smooth": (lambda: fill(DEPTH, Shape.SMOOTH, mask=MASK), pulled_and_pushed(SPAN)),
     "limit, feathered": (
         lambda: limit(DEPTH, OTHER, MASK, 16),
         calls(
             lambda: cv2.distanceTransform(INSIDE, cv2.DIST_L2, cv2.DIST_MASK_5),
+            lambda: cv2.connectedComponents(INSIDE, connectivity=8),
             lambda: np.clip(MAP / 16, 0, 1),
             lambda: MASK * DEPTH,
             mixture(MASK, DEPTH, OTHER),

@@ -71,11 +71,6 @@ def put_under_mask(
 
 def smooth_fill(depth: Tensor, mask: Tensor) -> Tensor:
     """The depth of a mask's border, continued wherever the mask is not 0: `[B, H, W]`, both."""
-    if (mask > 0).flatten(1).all(dim=1).any():
-        raise ValueError(
-            "the mask covers the whole depth map, so there is no border to fill it from; choose "
-            "another kind of depth than the smooth fill, or a smaller mask"
-        )
     return fill_holes(depth.unsqueeze(1), (mask == 0).unsqueeze(1)).squeeze(1)  # BHW -> B1HW
 
 
@@ -101,12 +96,8 @@ def strength_map(
     """A value for what is near and one for what is far, with a ramp between them: `[B, H, W]`.
 
     Every map counts over its whole range, farthest 0, nearest 1. A flat map is far everywhere; a
-    warning says so.
-
-    Args:
-        near, far: the two values, 0..1.
-        threshold: depth at the middle of the ramp, 0..1.
-        softness: the ramp's length in depth, 0..1.
+    warning says so. The ramp has its middle at the threshold and is `softness` long, in depth; all
+    numbers are 0..1.
     """
     check_numbers(low=0, high=1, near=near, far=far, threshold=threshold, softness=softness)
     farthest, nearest = extent(depth)
