@@ -41,7 +41,6 @@ behaviour: $(VENV)/tests
 
 bench: $(VENV)/tests
 	$(BIN)/python benchmarks/speed.py
-	$(BIN)/python benchmarks/inpainting.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/editing.py
 

@@ -2,8 +2,7 @@
 
 Float32 on one thread of the CPU, in the processor's time. Each operation runs as in `depth/`, from
 `[1, H, W]` to the same; the other side makes only the calls that most of its time goes to, as often
-as the operation needs them. Both take turns. The conversion from three channels and back, which
-every node pays besides, is printed at the end.
+as the operation needs them. Both take turns.
 """
 
 import argparse
@@ -19,11 +18,11 @@ import torch.nn.functional as F
 
 from sd2_depth2img.depth.adjust import Adjustment, ClipBy, Smoothing, adjust
 from sd2_depth2img.depth.colormaps import ColourMap
-from sd2_depth2img.depth.convention import LUMA, from_image, repair, to_image, unit_range
-from sd2_depth2img.depth.convert import Range, to_disparity, to_distance
+from sd2_depth2img.depth.convention import LUMA
+from sd2_depth2img.depth.convert import Range, to_disparity
 from sd2_depth2img.depth.fill import Shape, fill
 from sd2_depth2img.depth.filters import gaussian
-from sd2_depth2img.depth.masks import Split, limit, range_mask, split_mask
+from sd2_depth2img.depth.masks import Split, limit, split_mask
 from sd2_depth2img.depth.merge import BORDER, Match, Mode, Placement, merge
 from sd2_depth2img.depth.parallax import BISECTIONS, STEPS_A_PIXEL, Camera, view, widen
 from sd2_depth2img.depth.preview import examine, sheet
@@ -47,8 +46,6 @@ across = torch.linspace(0.1, 0.9, SIDE).expand(SIDE, SIDE)
 DEPTH = (across + across.T)[None] / 2 + (torch.rand(1, SIDE, SIDE) - 0.5) / 50  # BHW
 OTHER = 1 - DEPTH
 PHOTO = torch.rand(1, SIDE, SIDE, 3)
-IMAGE = to_image(DEPTH)
-SMALL = DEPTH[:, ::4, ::4].contiguous()
 PATCH = DEPTH * 0.5 + 0.2
 DISTANCE = 1 + 9 * DEPTH
 ENDS = Range(near=1.0, far=20.0)
@@ -56,26 +53,15 @@ MAP = DEPTH[0].numpy()
 STEPS = (MAP * 65535).astype(np.uint16)
 
 
-class Area:
-    """A mask, and the part of the maps in which an operation limited by it has to work."""
-
-    def __init__(self, rim: int) -> None:
-        self.mask = torch.zeros(1, SIDE, SIDE)
-        self.mask[:, rim:-rim, rim:-rim] = 1  # 0 on a rim of so many pixels
-        outer = slice(max(rim - BORDER, 0), SIDE - max(rim - BORDER, 0))
-        self.box = (slice(None), outer, outer)  # with the pixels beside it, for matching
-        self.inside = np.ascontiguousarray(self.cut(self.mask)[0].numpy().astype(np.uint8))
-
-    def cut(self, t: torch.Tensor) -> torch.Tensor:
-        """What of `[1, H, W]` lies in the box."""
-        return t[self.box]
-
-
-# A quarter of the maps, and all of them but a rim of 4 pixels: work that stays in a mask's box is
-# the cheaper the smaller it is, and its reference must be so too.
-AREAS = {"quarter mask": Area(512), "full mask": Area(4)}
-QUARTER, FULL = AREAS.values()
-OUTSIDE = 1 - QUARTER.mask[0].numpy().astype(np.uint8)
+# A mask of a quarter of the maps, and the box in which an operation that it limits has to work,
+# with the pixels beside the mask, for matching.
+RIM = 512
+MASK = torch.zeros(1, SIDE, SIDE)
+MASK[:, RIM:-RIM, RIM:-RIM] = 1
+SPAN = slice(RIM - BORDER, SIDE - RIM + BORDER)
+BOX = (slice(None), SPAN, SPAN)
+INSIDE = np.ascontiguousarray(MASK[BOX][0].numpy().astype(np.uint8))
+OUTSIDE = 1 - MASK[0].numpy().astype(np.uint8)
 
 
 def main() -> None:
@@ -86,23 +72,11 @@ def main() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     material.say(f"{SIDE}×{SIDE} pixels, radius {RADIUS}, one thread")
-    operations = WHOLE | {
-        f"{name}, {where}": sides
-        for where, area in AREAS.items()
-        for name, sides in limited(area).items()
-    }
-    for name, (ours, theirs) in operations.items():
+    for name, (ours, theirs) in OPERATIONS.items():
         for side in (ours, theirs):
             side()  # the first call of each side also fills caches
         ratio = material.take_turns(name, ours, theirs, rounds, time.process_time)
         material.verdict(name, ratio, GOAL)
-    material.take_turns(
-        "image to map, map to image",
-        lambda: unit_range(repair(from_image(IMAGE))),
-        lambda: to_image(DEPTH),
-        rounds,
-        time.process_time,
-    )
 
 
 # --- The calls that dominate ----------------------------------------------------------------------
@@ -123,7 +97,7 @@ def _window(radius: int) -> np.ndarray:
     return np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
 
 
-def box(count: int, radius: int) -> Call:
+def _boxes(count: int, radius: int) -> Call:
     """Box filters: 4 in a guided filter of a map by itself, 6 of two maps, 1 more with weights."""
     return calls(lambda: cv2.blur(MAP, (2 * radius + 1, 2 * radius + 1)), count=count)
 
@@ -151,68 +125,52 @@ def mixture(mask: torch.Tensor, before: torch.Tensor, after: torch.Tensor) -> Ca
     return lambda: torch.where(mask > 0, torch.lerp(before, after, mask), before)
 
 
-def in_its_box(area: Area, *each: Call) -> Call:
-    """Calls that work in a mask's box: which must be found, and put into a copy of the map."""
-    mask, depth, part = area.mask, DEPTH, area.cut(OTHER)
+def in_the_box(*each: Call) -> Call:
+    """Calls that work in the mask's box: which must be found, and put into a copy of the map."""
+    part = OTHER[BOX]
     return calls(
-        lambda: (mask.amax(dim=2), mask.amax(dim=1)),
+        lambda: (MASK.amax(dim=2), MASK.amax(dim=1)),
         *each,
-        mixture(area.cut(mask), area.cut(depth), part),
-        lambda: area.cut(depth.clone()).copy_(part),
+        mixture(MASK[BOX], DEPTH[BOX], part),
+        lambda: DEPTH.clone()[BOX].copy_(part),
     )
 
 
-def matching(area: Area) -> Call:
-    """The pixels around a mask, their averages in both maps, and the patch fitted by them."""
-    inside = area.inside
-    height, width = (side // BORDER for side in inside.shape)
-    patch = area.cut(OTHER)
-    maps = [np.ascontiguousarray(t[0].numpy()) for t in (patch, area.cut(DEPTH))]
-    rim = (cv2.dilate(inside, _window(BORDER)) > inside).astype(np.float32)
-    return in_its_box(
-        area,
-        lambda: cv2.dilate(inside, _window(BORDER)),
+def matching() -> Call:
+    """The pixels around the mask, their averages in both maps, and the patch fitted by them."""
+    height, width = (side // BORDER for side in INSIDE.shape)
+    patch = OTHER[BOX]
+    maps = [np.ascontiguousarray(t[0].numpy()) for t in (patch, DEPTH[BOX])]
+    rim = (cv2.dilate(INSIDE, _window(BORDER)) > INSIDE).astype(np.float32)
+    return in_the_box(
+        lambda: cv2.dilate(INSIDE, _window(BORDER)),
         lambda: [t * rim for t in maps],
         lambda: [
             cv2.resize(t, (width, height), interpolation=cv2.INTER_AREA) for t in (rim, *maps)
         ],
         lambda: cv2.addWeighted(maps[0], -0.9, maps[1], 1, 0),
-        lambda: cv2.meanStdDev(maps[0], mask=inside),
+        lambda: cv2.meanStdDev(maps[0], mask=INSIDE),
         lambda: (patch * 0.9).add_(0.05).clamp_(0, 1),
     )
 
 
-def pulled_and_pushed(area: Area) -> Call:
-    """A hole at every size of the pyramid: averaged, enlarged, and smoothed where it is."""
+def pulled_and_pushed(hole: slice) -> Call:
+    """A square hole at every size of the pyramid: averaged, enlarged, and smoothed where it is."""
 
-    def level(one: torch.Tensor, half: torch.Tensor, hole: torch.Tensor) -> Call:
+    def level(one: torch.Tensor, half: torch.Tensor, part: torch.Tensor) -> Call:
         return calls(
             *2 * [lambda: F.avg_pool2d(one, 2)],
             lambda: F.interpolate(half, one.shape[-2:], mode="bilinear"),
-            *SMOOTHING * [lambda: neighbourhood(hole)],
+            *SMOOTHING * [lambda: neighbourhood(part)],
         )
 
     levels = []
     for index in range(SIDE.bit_length() - 1):
         one = DEPTH[None, :, :: 2**index, :: 2**index].contiguous()
-        step = slice(area.box[1].start >> index, area.box[1].stop >> index)
-        levels.append(
-            level(one, one[..., ::2, ::2].contiguous(), one[..., step, step].contiguous())
-        )
+        span = slice(hole.start >> index, hole.stop >> index)
+        half, part = (one[..., cut, cut].contiguous() for cut in (slice(None, None, 2), span))
+        levels.append(level(one, half, part))
     return calls(*levels)
-
-
-def outline(area: Area) -> Call:
-    """Distances from a mask's border, its patches, and the widest place of each."""
-    inside = area.inside
-    distance = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) / SIDE
-    return calls(
-        lambda: cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE),
-        lambda: cv2.connectedComponents(inside, connectivity=8),
-        lambda: cv2.minMaxLoc(distance, inside),
-        lambda: np.sqrt(1 - (1 - distance) ** 2),
-        lambda: torch.where(area.mask > 0, OTHER, DEPTH),
-    )
 
 
 def searched() -> Call:
@@ -229,7 +187,7 @@ def searched() -> Call:
         *(steps + BISECTIONS) * [lambda: sampled(DEPTH[None], places * 0.99 + 0.01) < DEPTH[None]],
         lambda: sampled(PHOTO.movedim(-1, 1), places),
         lambda: sampled(DEPTH[None], places),
-        *3 * [pulled_and_pushed(FULL)],
+        *3 * [pulled_and_pushed(slice(0, SIDE))],
     )
 
 
@@ -259,13 +217,9 @@ def put_together() -> Call:
 # --- The operations -------------------------------------------------------------------------------
 
 
-def _merged(mode: Mode, match: Match = Match.NONE, mask: torch.Tensor | None = None) -> Call:
-    return lambda: merge(DEPTH, PATCH, mode, Placement(match=match), mask=mask)
-
-
 def parallax() -> Call:
     """A frame of a moving camera: a near square before a slope."""
-    depth = widen(torch.where(QUARTER.mask > 0, 1.0, DEPTH * 0.5)[0], 4)
+    depth = widen(torch.where(MASK > 0, 1.0, DEPTH * 0.5)[0], 4)
     return lambda: view(PHOTO[0], depth, Camera(1.0, 0.0, 0.0), STRENGTH)
 
 
@@ -277,77 +231,45 @@ def mosaic() -> None:
     whole.result()
 
 
-def limited(area: Area) -> dict[str, tuple[Call, Call]]:
-    """The operations that a mask limits."""
-    mask, part, patch = area.mask, area.cut(DEPTH), area.cut(PATCH)
-    mixed = mixture(mask, DEPTH, OTHER)
-    return {
-        "merge: nearest wins": (
-            _merged(Mode.NEAREST, mask=mask),
-            in_its_box(area, lambda: torch.maximum(part, patch)),
-        ),
-        "merge: over, matched": (_merged(Mode.OVER, Match.SCALE, mask), matching(area)),
-        "fill: relief": (lambda: fill(DEPTH, Shape.RELIEF, mask=mask), outline(area)),
-        "fill: smooth": (lambda: fill(DEPTH, Shape.SMOOTH, mask=mask), pulled_and_pushed(area)),
-        "limit": (lambda: limit(DEPTH, OTHER, mask), mixed),
-        "limit, feathered": (
-            lambda: limit(DEPTH, OTHER, mask, 16),
-            calls(
-                lambda: cv2.distanceTransform(area.inside, cv2.DIST_L2, cv2.DIST_MASK_5),
-                lambda: np.clip(MAP / 16, 0, 1),
-                lambda: mask * DEPTH,
-                mixed,
-            ),
-        ),
-    }
-
-
-def _adjusted(how: Adjustment) -> Call:
-    return lambda: adjust(DEPTH, how)
-
-
 # What is done, and the calls it is measured by.
-WHOLE: dict[str, tuple[Call, Call]] = {
+OPERATIONS: dict[str, tuple[Call, Call]] = {
     "adjust: levels": (
-        _adjusted(Adjustment(near=0.8, far=0.2)),
+        lambda: adjust(DEPTH, Adjustment(near=0.8, far=0.2)),
         lambda: (DEPTH - 0.2).div_(0.6).clamp_(0, 1),
     ),
     "adjust: percentiles": (
-        _adjusted(Adjustment(near=0.98, far=0.02, clip_by=ClipBy.PERCENTILE)),
+        lambda: adjust(DEPTH, Adjustment(near=0.98, far=0.02, clip_by=ClipBy.PERCENTILE)),
         calls(lambda: np.quantile(MAP, (0.02, 0.98)), lambda: (DEPTH - 0.2).div_(0.6).clamp_(0, 1)),
     ),
-    "adjust: gamma 1.8": (_adjusted(Adjustment(gamma=1.8)), lambda: DEPTH ** (1 / 1.8)),
-    "adjust: contrast": (_adjusted(Adjustment(contrast=0.9)), lambda: 0.5 + (DEPTH - 0.5) * 0.9),
-    "adjust: invert": (_adjusted(Adjustment(invert=True)), lambda: 1 - DEPTH),
-    "adjust: gaussian": (_adjusted(Adjustment(smooth=RADIUS)), _blurs(1, RADIUS)),
+    "adjust: gaussian": (lambda: adjust(DEPTH, Adjustment(smooth=RADIUS)), _blurs(1, RADIUS)),
     "adjust: gaussian, 32 times the radius": (
-        _adjusted(Adjustment(smooth=32 * RADIUS)),
+        lambda: adjust(DEPTH, Adjustment(smooth=32 * RADIUS)),
         _blurs(1, RADIUS),
     ),
     "adjust: edge-preserving": (
-        _adjusted(Adjustment(smooth=RADIUS, smoothing=Smoothing.EDGES)),
-        box(4, RADIUS),
+        lambda: adjust(DEPTH, Adjustment(smooth=RADIUS, smoothing=Smoothing.EDGES)),
+        _boxes(4, RADIUS),
     ),
     "refine: joint bilateral": (lambda: refine(DEPTH, PHOTO, radius=RADIUS), bilateral()),
     "refine: joint bilateral, 8 times the radius": (
         lambda: refine(DEPTH, PHOTO, radius=8 * RADIUS),
         bilateral(),
     ),
-    "refine: joint bilateral, 512 to 2048": (
-        lambda: refine(SMALL, PHOTO, radius=RADIUS),
-        bilateral(),
-    ),
     "refine: guided": (
         lambda: refine(DEPTH, PHOTO, Method.GUIDED, RADIUS),
-        calls(slopes(), box(7, RADIUS // 2)),
+        calls(slopes(), _boxes(7, RADIUS // 2)),
     ),
-    "merge: nearest wins": (_merged(Mode.NEAREST), lambda: torch.maximum(DEPTH, PATCH)),
-    "merge: farthest wins": (_merged(Mode.FARTHEST), lambda: torch.minimum(DEPTH, PATCH)),
-    "merge: under": (_merged(Mode.UNDER), lambda: torch.where(DEPTH > 0, DEPTH, PATCH)),
-    "merge: blend": (_merged(Mode.BLEND), lambda: torch.lerp(DEPTH, PATCH, 0.5)),
-    "fill: ramp": (
-        lambda: fill(DEPTH, Shape.RAMP),
-        lambda: torch.lerp(across, across.T, 0.5).clamp(0, 1),
+    "merge: nearest wins": (
+        lambda: merge(DEPTH, PATCH),
+        lambda: torch.maximum(DEPTH, PATCH),
+    ),
+    "merge: nearest wins, under a mask": (
+        lambda: merge(DEPTH, PATCH, mask=MASK),
+        in_the_box(lambda: torch.maximum(DEPTH[BOX], PATCH[BOX])),
+    ),
+    "merge: over, matched": (
+        lambda: merge(DEPTH, PATCH, Mode.OVER, Placement(match=Match.SCALE), mask=MASK),
+        matching(),
     ),
     "fill: dome": (
         lambda: fill(DEPTH, Shape.DOME),
@@ -355,8 +277,19 @@ WHOLE: dict[str, tuple[Call, Call]] = {
             lambda: torch.add(across, across.T).sqrt(), lambda: torch.where(DEPTH > 0, OTHER, DEPTH)
         ),
     ),
+    "fill: smooth": (lambda: fill(DEPTH, Shape.SMOOTH, mask=MASK), pulled_and_pushed(SPAN)),
+    "limit, feathered": (
+        lambda: limit(DEPTH, OTHER, MASK, 16),
+        calls(
+            lambda: cv2.distanceTransform(INSIDE, cv2.DIST_L2, cv2.DIST_MASK_5),
+            lambda: cv2.connectedComponents(INSIDE, connectivity=8),
+            lambda: np.clip(MAP / 16, 0, 1),
+            lambda: MASK * DEPTH,
+            mixture(MASK, DEPTH, OTHER),
+        ),
+    ),
     "spread a mask": (
-        lambda: spread(QUARTER.mask, 0, 16),
+        lambda: spread(MASK, 0, 16),
         calls(
             lambda: cv2.distanceTransform(OUTSIDE, cv2.DIST_L2, cv2.DIST_MASK_5),
             lambda: np.clip(1 - MAP / 16, 0, 1),
@@ -376,10 +309,6 @@ WHOLE: dict[str, tuple[Call, Call]] = {
         ),
     ),
     "tiles: mosaic": (mosaic, put_together()),
-    "range mask: interval": (
-        lambda: range_mask(DEPTH, 0.8, 0.3, 0.1),
-        lambda: (torch.minimum(DEPTH - 0.3, 0.8 - DEPTH) / 0.1).clamp(0, 1),
-    ),
     "range mask: split": (
         lambda: split_mask(DEPTH, Split.FOREGROUND),
         calls(
@@ -392,7 +321,6 @@ WHOLE: dict[str, tuple[Call, Call]] = {
         lambda: to_disparity(DISTANCE, ENDS),
         lambda: ((20 - DISTANCE) / DISTANCE).clamp(0, 1),
     ),
-    "convert: to distance": (lambda: to_distance(DEPTH, ENDS), lambda: 20 / (DEPTH * 19 + 1)),
 }
 
 

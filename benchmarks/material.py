@@ -104,10 +104,7 @@ def take_turns(
         order = (ours, theirs) if turn % 2 == 0 else (theirs, ours)
         seconds = {side: _seconds(side, clock) for side in order}
         ratios.append(seconds[ours] / seconds[theirs])
-        say(
-            f"  {name}: {_duration(seconds[ours])} against {_duration(seconds[theirs])}, "
-            f"ratio {ratios[-1]:.3f}"
-        )
+        say(f"  {name}: {seconds[ours]:.4f} s against {seconds[theirs]:.4f} s")
     return statistics.median(ratios)
 
 
@@ -123,7 +120,3 @@ def _seconds(side: Side, clock: Callable[[], float]) -> float:
     start = clock()
     side()
     return clock() - start
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.2f} s" if seconds >= 10 else f"{1000 * seconds:.1f} ms"

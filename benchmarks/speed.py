@@ -1,8 +1,8 @@
-"""How much time the engine takes beyond the UNet itself, and beside diffusers' own pipeline.
+"""What the engine takes beyond the UNet itself, beside diffusers' own pipeline, and for inpainting.
 
-Float32 on the CPU, 256×256 pixels, random weights: the time does not depend on their values. The
-two sides of a comparison take turns, so that whatever else the machine does falls on both, and the
-median of the turns' ratios is judged.
+Float32 on the CPU, random weights: the time does not depend on their values. The two sides of a
+comparison take turns, so that whatever else the machine does falls on both, and the median of the
+turns' ratios is judged.
 """
 
 import copy
@@ -15,31 +15,37 @@ from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteSchedule
 from torch import Tensor
 from transformers import CLIPTokenizer
 
-from sd2_depth2img.engine import guidance, prompt
+from sd2_depth2img.depth.convention import to_image
+from sd2_depth2img.engine import prompt
 from sd2_depth2img.engine.networks import EngineCLIP, EngineModel
+from sd2_depth2img.nodes.crop import SD2DepthCrop, SD2DepthStitch
+from sd2_depth2img.nodes.inpaint import SD2DepthInpaintEncode
+from sd2_depth2img.nodes.sample import SD2DepthSampler
 from sd2_depth2img.sampling.depth_channel import DepthCondition, attach_depth
+from sd2_depth2img.sampling.latents import Latent
 
 PIXELS = 256
 LATENT = PIXELS // 8
+REGION, WHOLE = 512, 2048  # pixels, when inpainting
 STEPS = 4
 CFG = 7.5
 TEXT = "a watercolour painting of a motorcycle in a garage"
 NEGATIVE = "blurry, deformed, ugly, bad anatomy"
 
-DEPTH = torch.linspace(0, 1, PIXELS).expand(1, PIXELS, PIXELS)  # BHW, nearer to the right
-
 GOAL_SAMPLING = 1.02
 GOAL_END_TO_END = 0.92
+GOAL_INPAINTING = 1.15
 
 
 def main() -> None:
-    """Run both comparisons and print their ratios."""
+    """Run the comparisons and print their ratios."""
     material.compare(
         "speed of the embedded engine",
-        f"{PIXELS}×{PIXELS} pixels, {STEPS} steps of Euler, guidance {CFG}, "
-        f"{torch.get_num_threads()} threads",
+        f"{PIXELS}×{PIXELS} pixels, {REGION}×{REGION} of {WHOLE}×{WHOLE} when inpainting, {STEPS} "
+        f"steps of Euler, guidance {CFG}, {torch.get_num_threads()} threads",
         ("sampling / bare UNet forwards", sampling_sides, GOAL_SAMPLING),
         ("prompt to image / diffusers", image_sides, GOAL_END_TO_END),
+        ("inpainting / plain image", inpainting_sides, GOAL_INPAINTING),
     )
 
 
@@ -49,7 +55,8 @@ def main() -> None:
 def sampling_sides(parts: material.Parts) -> tuple[material.Side, material.Side]:
     """The sampler with guidance, and as many bare forwards of the same batch."""
     model, clip, _ = parts
-    positive, negative = conditionings(clip)
+    positive, negative = conditionings(clip, slope(PIXELS))
+    latent = {"samples": torch.zeros(1, 4, LATENT, LATENT)}
     x = torch.randn(2, 5, LATENT, LATENT)
     context = torch.cat([positive[0][0], negative[0][0]])
     timesteps = torch.tensor([999, 999])
@@ -59,7 +66,7 @@ def sampling_sides(parts: material.Parts) -> tuple[material.Side, material.Side]
         for _ in range(STEPS):
             model.network(x, timesteps, context, return_dict=False)
 
-    return (lambda: sample(model, positive, negative)), bare
+    return (lambda: sample(model, positive, negative, latent)), bare
 
 
 def image_sides(parts: material.Parts) -> tuple[material.Side, material.Side]:
@@ -79,15 +86,16 @@ def image_sides(parts: material.Parts) -> tuple[material.Side, material.Side]:
     )
     pipeline.set_progress_bar_config(disable=True)
     source = torch.zeros(1, 3, PIXELS, PIXELS)  # diffusers encodes it even where nothing is kept
+    latent, depth = {"samples": torch.zeros(1, 4, LATENT, LATENT)}, slope(PIXELS)
 
     def ours() -> None:
-        vae.decode(sample(model, *conditionings(clip)))
+        vae.decode(sample(model, *conditionings(clip, depth), latent))
 
     def theirs() -> None:
         pipeline(
             TEXT,
             source,
-            DEPTH,
+            depth,
             strength=1.0,
             num_inference_steps=STEPS,
             guidance_scale=CFG,
@@ -99,21 +107,50 @@ def image_sides(parts: material.Parts) -> tuple[material.Side, material.Side]:
     return ours, theirs
 
 
-def conditionings(clip: EngineCLIP) -> tuple[list, list]:
+def inpainting_sides(parts: material.Parts) -> tuple[material.Side, material.Side]:
+    """A region of a large image through the nodes, and a plain image of its size."""
+    model, clip, vae = parts
+    corner = (WHOLE - REGION) // 2
+    image, depth = torch.rand(1, WHOLE, WHOLE, 3), to_image(slope(WHOLE))
+    mask = torch.zeros(1, WHOLE, WHOLE)
+    mask[:, corner : corner + REGION, corner : corner + REGION] = 1
+    plain, plain_depth = image[:, :REGION, :REGION], slope(WHOLE)[:, :REGION, :REGION]
+
+    @torch.inference_mode()
+    def inpaint() -> None:
+        cut = SD2DepthCrop().execute(image, mask, depth, REGION, padding=0)
+        part, part_mask, part_depth, stitch = cut
+        (latent,) = SD2DepthInpaintEncode().execute(part, part_mask, vae)
+        result = sample(model, *conditionings(clip, part_depth[..., 0]), latent)
+        SD2DepthStitch().execute(stitch, vae.decode(result))
+
+    @torch.inference_mode()
+    def paint() -> None:
+        latent = {"samples": vae.encode(plain)}
+        vae.decode(sample(model, *conditionings(clip, plain_depth), latent))
+
+    return inpaint, paint
+
+
+def slope(side: int) -> Tensor:
+    """A depth map `[1, H, W]`, nearer to the right."""
+    return torch.linspace(0, 1, side).expand(1, side, side)
+
+
+def conditionings(clip: EngineCLIP, depth: Tensor) -> tuple[list, list]:
     """Positive and negative prompt with the depth map."""
     positive, negative = (
-        attach_depth([[clip.encode(clip.tokenize(text)), {}]], DepthCondition(DEPTH))
+        attach_depth([[clip.encode(clip.tokenize(text)), {}]], DepthCondition(depth))
         for text in (TEXT, NEGATIVE)
     )
     return positive, negative
 
 
-def sample(model: EngineModel, positive: list, negative: list) -> Tensor:
-    """The latent after all steps; there is no source image."""
-    empty = {"samples": torch.zeros(1, 4, LATENT, LATENT)}
-    return guidance.sample(
-        model, 0, STEPS, CFG, "euler", "normal", positive, negative, empty, denoise=1.0
-    )["samples"]
+def sample(model: EngineModel, positive: list, negative: list, latent: Latent) -> Tensor:
+    """The latent after all steps, at strength 1.0, through the node."""
+    settings = (0, STEPS, CFG, "euler", "normal", positive, negative)
+    (sampled,) = SD2DepthSampler().execute(model, *settings, latent)
+    return sampled["samples"]
 
 
 def diffusers_tokenizer() -> CLIPTokenizer:

@@ -28,10 +28,7 @@ class Smoothing(str, Enum):
 
 @dataclass(frozen=True)
 class Adjustment:
-    """What to change, in the order in which it is done; the defaults change nothing.
-
-    Raises ValueError: near is not above far, or a number is outside of its range.
-    """
+    """What to change, in the order in which it is done; the defaults change nothing."""
 
     invert: bool = False
     near: float = 1.0  # becomes 1; what lies beyond is clipped
@@ -47,7 +44,7 @@ class Adjustment:
 
     def __post_init__(self) -> None:
         check_numbers(near=self.near, far=self.far, plane=self.plane, offset=self.offset)
-        check_numbers(gamma=self.gamma, edge=self.edge)
+        check_numbers(above=0, gamma=self.gamma, edge=self.edge)
         check_numbers(low=0, contrast=self.contrast, smooth=self.smooth)
         if self.near <= self.far:
             raise ValueError(
@@ -59,9 +56,6 @@ class Adjustment:
                 f"near is {self.near:.4g} and far {self.far:.4g}; as percentiles they are shares "
                 "of the pixels, 0 to 1"
             )
-        for name in ("gamma", "edge"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} is {getattr(self, name):.4g}; expected more than 0")
 
 
 def adjust(depth: Tensor, how: Adjustment) -> Tensor:

@@ -24,20 +24,13 @@ class ColourMap(str, Enum):
     VIRIDIS = "viridis"  # dark violet, green, yellow; Smith and van der Walt 2015
 
 
-_OPENCV = {
-    ColourMap.TURBO: cv2.COLORMAP_TURBO,
-    ColourMap.INFERNO: cv2.COLORMAP_INFERNO,
-    ColourMap.VIRIDIS: cv2.COLORMAP_VIRIDIS,
-}
-
-
 @cache
 def palette(colours: ColourMap) -> Tensor:
     """The map's 256 colours, float32 `[256, 3]`, RGB, 0..1. Not to be written into."""
     steps = np.arange(256, dtype=np.uint8)[:, np.newaxis]
     if colours is ColourMap.GREY:
         return torch.from_numpy(steps.astype(np.float32) / 255).repeat(1, 3)
-    bgr = cv2.applyColorMap(steps, _OPENCV[colours])[:, 0]
+    bgr = cv2.applyColorMap(steps, getattr(cv2, f"COLORMAP_{colours.name}"))[:, 0]
     return torch.from_numpy(bgr[:, ::-1].astype(np.float32) / 255)
 
 
@@ -56,15 +49,9 @@ def read_back(image: Tensor, colours: ColourMap, tolerance: float = TOLERANCE) -
     """Depths from an image that was painted with a map: the place of the nearest colour in it.
 
     Exact to half a step of 1/255. Viridis has two colours twice in a row in 8 bits: there, the
-    middle between both is given, and the error may be a whole step.
-
-    Args:
-        image: IMAGE `[B, H, W, 3]`, 0..1.
-        colours: the map; with `GREY` the three channels must agree to within the tolerance.
-        tolerance: how far (Euclidean, RGB 0..1) a pixel may lie from the nearest colour.
-
-    Returns: float32 `[B, H, W]`, 0..1.
-    Raises ValueError: another shape, or colours that are not of the map.
+    middle between both is given, and the error may be a whole step. From `[B, H, W, 3]`, 0..1,
+    to float32 `[B, H, W]`, 0..1; `tolerance` is how far (Euclidean, RGB 0..1) a pixel may lie from
+    the nearest colour, or with `GREY` the three channels from each other.
     """
     if image.ndim != 4 or image.shape[-1] != 3 or image.numel() == 0:
         raise ValueError(
@@ -80,7 +67,7 @@ def read_back(image: Tensor, colours: ColourMap, tolerance: float = TOLERANCE) -
 def _nearest(pixels: Tensor, colours: ColourMap) -> tuple[Tensor, Tensor]:
     """Of `[N, 3]` the depths and the distances to the nearest colours, both `[N]`."""
     known = palette(colours).to(pixels.device)
-    # Not by way of a matrix product, whose rounding keeps equal colours from being 0 apart.
+    # Not through a matrix product, whose rounding keeps equal colours from being 0 apart.
     distances = torch.cdist(pixels.float(), known, compute_mode="donot_use_mm_for_euclid_dist")
     distance, first = distances.min(dim=1)
     return _places(colours).to(pixels.device)[first], distance

@@ -36,7 +36,6 @@ def from_image(image: Tensor | None) -> Tensor:
     A grey image gives its value unchanged, bit for bit. A coloured one gives its Rec. 709 luma,
     and transparency shows black (= far) behind it; both are warned about. Values are not clipped,
     and non-finite ones stay as they are (see `repair`).
-    Raises ValueError: None, another rank or number of channels, an empty image, or integers.
     """
     image = _checked_image(image).float()
     if image.shape[-1] == 4:
@@ -92,7 +91,6 @@ def repair(depth: Tensor, inside: Tensor | None = None) -> Tensor:
     Finite pixels are untouched, the others stay within the finite minimum and maximum of their map.
     With `inside`, bool `[B, H, W]`, pixels are filled, and filled from, there only. A warning says
     how many were filled. See `images.fill.fill_holes`.
-    Raises ValueError: another rank, an empty map, or a map with no finite pixel at all.
     """
     check_depth(depth)
     finite = depth.isfinite()

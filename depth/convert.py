@@ -41,8 +41,6 @@ class Range:
 
     An end of 0 takes what the maps themselves have: the nearest pixel and the farthest that is no
     sky, over the whole batch, so that the frames of a video agree.
-    Raises ValueError: a number is negative or NaN, an end infinite, near and far are the same or
-    the wrong way round, linear distances without both ends, or disparity with a sky.
     """
 
     near: float = 0.0  # in the scene's unit of length; with DISPARITY the larger disparity
@@ -82,7 +80,6 @@ def to_disparity(maps: Tensor, ends: Range) -> Tensor:
     than far is 0; a warning says how many pixels. NaN and metric distances of 0 or less, which
     sensors write where they measured nothing, become NaN; see `convention.repair`.
     Disparity of any range is stretched: (d − far) / (near − far).
-    Raises ValueError: no pixel has a distance, or near is beyond far.
     """
     if ends.unit is Unit.DISPARITY:
         return _stretched(maps, ends)

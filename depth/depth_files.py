@@ -52,7 +52,6 @@ class Reading:
 
     Integers are 0..1 over their type's range. NaN stays NaN, and infinity stays but for `CLIP`; a
     warning says how many. With `KEEP`, far 0 and near 1 every value is the file's own.
-    Raises ValueError: the ends are not two finite numbers, or kept values are to be inverted.
     """
 
     far: float = 0.0  # becomes 0; may be larger than near
@@ -86,12 +85,7 @@ def read_depth(path: str | os.PathLike[str], reading: Reading = AS_IT_IS) -> Ten
 
     PNG, TIFF, JPEG and other images, EXR, NPY, NPZ and PFM, recognised by their content. All bits
     of 8 and 16 are kept, and all of a float. Images are grey, RGB or palette, with or without
-    alpha.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: a file of another kind or a damaged one, values beyond the range, or colours
-            that are not of the map. The message begins with the path.
+    alpha. Raises FileNotFoundError, and ValueError with a message that begins with the path.
     """
     path = Path(path)
     if not path.is_file():
@@ -175,9 +169,6 @@ class FileFormat(str, Enum):
         return ".tiff" if self in (FileFormat.TIFF_16, FileFormat.TIFF_FLOAT) else f".{self.value}"
 
 
-PIXEL_TYPES: dict[int, type[np.unsignedinteger]] = {8: np.uint8, 16: np.uint16}  # by bits
-
-
 def write_depth(
     path: str | os.PathLike[str],
     depth: Tensor,
@@ -191,28 +182,22 @@ def write_depth(
     such a file is the same bit for bit. Those of floats (float32) hold every finite value exactly;
     values outside 0..1 are warned about, because reading them takes a stated range. `bits` (8 or
     16) and `text` are a PNG's; the other formats have no place for text.
-    Raises ValueError for another rank, values that the format cannot hold, other bits, and OSError.
     """
     path = Path(path)
-    if kind is FileFormat.PNG:
-        values = _steps(depth, bits)
+    if kind in (FileFormat.PNG, FileFormat.TIFF_16):
+        values = _steps(depth, bits if kind is FileFormat.PNG else 16)
     else:
-        values = _steps(depth, 16) if kind is FileFormat.TIFF_16 else _floats(depth, path)
+        values = _floats(depth, path)
     with written_whole(path) as unfinished:
-        if kind is FileFormat.PNG:
-            Image.fromarray(values).save(unfinished, format="PNG", pnginfo=png_info(text))
-        else:
+        if kind in WRITERS:
             WRITERS[kind](unfinished, values)
+        else:
+            info = png_info(text)
+            Image.fromarray(values).save(unfinished, format=kind.suffix[1:], pnginfo=info)
 
 
-def _write_tiff(path: Path, values: np.ndarray) -> None:
-    Image.fromarray(values).save(path, format="TIFF")
-
-
-# What each format does with a name and values [H, W]: uint16 for 16-bit TIFF, else float32.
+# How float32 values [H, W] are written to a file of that name. Pillow writes the other formats.
 WRITERS: Mapping[FileFormat, Callable[[Path, np.ndarray], None]] = {
-    FileFormat.TIFF_16: _write_tiff,
-    FileFormat.TIFF_FLOAT: _write_tiff,
     FileFormat.EXR: write_exr,
     FileFormat.NPY: write_npy,
     FileFormat.NPZ: write_npz,
@@ -222,7 +207,7 @@ WRITERS: Mapping[FileFormat, Callable[[Path, np.ndarray], None]] = {
 
 def _steps(depth: Tensor, bits: int) -> np.ndarray:
     """0..1 to unsigned integers."""
-    if bits not in PIXEL_TYPES:
+    if bits not in (8, 16):
         raise ValueError(f"a depth map cannot be saved with {bits} bits; choose 8 or 16")
     low, high = _ends(depth)
     if low < 0 or high > 1:
@@ -232,7 +217,7 @@ def _steps(depth: Tensor, bits: int) -> np.ndarray:
         )
     # In float64, so that multiplying does not move a value across the middle between two steps.
     steps = np.rint(depth.detach().cpu().double().numpy() * (2**bits - 1))
-    return steps.astype(PIXEL_TYPES[bits])
+    return steps.astype(np.uint8 if bits == 8 else np.uint16)
 
 
 def _floats(depth: Tensor, path: Path) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Depth of a batch of images with whichever network: in tiles, mirrored, smoothed over time."""
+"""Depth of a batch of images with any network: in tiles, mirrored, smoothed over time."""
 
 import logging
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..images.batch import gather
 from ..images.crop import Box, check_image
-from .convention import normalize, resize
+from .convention import extent, normalize, resize
 from .networks.network import OWN, DepthNetwork
 from .tiles import Mosaic, tiles_of
 from .video import Each, on_one_scale, smooth_over_time
@@ -76,9 +76,7 @@ def estimate(
         each: wraps the list of passes, then the frames to smooth and the maps to bring to 0..1;
             for progress and cancelling.
 
-    Raises:
-        ValueError: images of another shape, type or range, or impossible settings.
-        FloatingPointError: the network's numbers overflowed, as they may at float16.
+    Raises FloatingPointError when the network's numbers overflow, as they may at float16.
     """
     for one in images.split(1) if images.ndim == 4 else (images,):
         _to_pixels(one)  # refuses what is no image before the first pass
@@ -165,7 +163,8 @@ def _check_result(disparity: Tensor, precision: Precision) -> None:
             f"the depth network gave {bad} of {disparity.numel()} values that are NaN or infinite "
             f"at precision {precision.value}; choose float32, and if it is, the weights are damaged"
         )
-    flat = int((disparity.amax(dim=(1, 2)) == disparity.amin(dim=(1, 2))).sum())
+    far, near = extent(disparity)
+    flat = int((far == near).sum())
     if flat:
         log.warning(
             "the network found no depth at all in %d of %d images; their maps are black",
@@ -183,9 +182,8 @@ def _stretched(disparity: Tensor, height: int, width: int) -> Tensor:
 
 def _enlarged(disparity: Tensor, height: int, width: int) -> Tensor:
     """Disparity at another size, bicubic; a flat map stays exactly flat."""
-    low = disparity.amin(dim=(1, 2), keepdim=True)
-    span = disparity.amax(dim=(1, 2), keepdim=True) - low
-    return low + span * resize(normalize(disparity), height, width)
+    far, near = extent(disparity)
+    return far + (near - far) * resize(normalize(disparity), height, width)
 
 
 def _log_skipped(mosaic: Mosaic, number: int) -> None:

@@ -56,10 +56,7 @@ class Score:
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """What estimates are scored against.
-
-    Raises ValueError: a map has no pixel that counts, or no depth where it counts.
-    """
+    """What estimates are scored against."""
 
     depth: Tensor  # float32 [B, H, W], 0..1 over every map; one for every image
     on: Tensor  # bool [B, H, W], the pixels that count
@@ -123,22 +120,18 @@ def align(estimate: Tensor, asked: Tensor) -> tuple[float, float]:
 
 
 def ordinal_accuracy(
-    estimate: Tensor,
-    asked: Tensor,
-    threshold: float = THRESHOLD,
-    pairs: int = PAIRS,
-    seed: int = SEED,
+    estimate: Tensor, asked: Tensor, threshold: float = THRESHOLD, seed: int = SEED
 ) -> float:
     """Share of pixel pairs, 0..1, in which the estimate has the nearer pixel nearer too.
 
     In the manner of Chen et al. 2016, "Single-Image Depth Perception in the Wild"
     (arXiv:1604.03901), whose pairs people had put in order. Pairs are drawn at random, and those
     count whose asked-for depths differ by more than `threshold`. A tie in the estimate counts half,
-    so that guessing and a flat estimate both come to 0.5. The same `pairs` are drawn for every
+    so that guessing and a flat estimate both come to 0.5. The same pairs are drawn for every
     estimate of as many pixels; NaN when none of them differs enough.
     """
     generator = torch.Generator().manual_seed(seed)
-    first, second = torch.randint(asked.numel(), (2, pairs), generator=generator)
+    first, second = torch.randint(asked.numel(), (2, PAIRS), generator=generator)
     asked, estimate = asked.flatten(), estimate.flatten()
     wanted = asked[first] - asked[second]
     found = estimate[first] - estimate[second]

@@ -32,7 +32,6 @@ class Geometry:
 
     Depths are 0..1. Points are x, y in shares of the map's width and height: 0 is the first pixel,
     1 the last; they may lie outside of the map.
-    Raises ValueError: a depth beyond 0..1, or a point that is not finite.
     """
 
     near: float = 0.8  # of the plane, a ramp's second point, the top of a dome or relief
@@ -54,8 +53,6 @@ def fill(
     A dome covers its circle, a relief the mask, the others all. The mask `[B, H, W]`, whose outline
     is where it is not 0, is read by the relief and the smooth fill only; limit the others with
     `masks.limit`.
-    Raises ValueError: two points are the same, or there is no mask to take an outline from, or it
-    covers a whole map.
     """
     rows, columns = depth.shape[1:]
     if shape is Shape.PLANE:

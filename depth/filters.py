@@ -22,8 +22,8 @@ def per_map(filtered: Callable[..., Map], *batches: Tensor, halo: int | None = N
     """A filter of NumPy maps, applied to tensors `[B, H, W, ...]` one map after the other.
 
     It takes one map of every batch and gives one of the first one's size. With a `halo`, the
-    distance in pixels beyond which its values depend on nothing, it is applied to bands of rows,
-    quicker and in less memory.
+    farthest distance in pixels that a value depends on, it is applied to bands of rows, quicker and
+    in less memory.
     """
     result = torch.empty_like(batches[0], device="cpu")
     for one, *maps in zip(result.numpy(), *(t.cpu().numpy() for t in batches), strict=True):
@@ -114,8 +114,8 @@ def joint_bilateral(guide: Map, values: Map, sigma: float, tolerance: float, wei
     Image Pairs", section 4.1), as Yang, Tan and Ahuja 2009, "Real-Time O(1) Bilateral Filtering",
     compute it: a Gaussian blur for every level of the guide, and every pixel between two levels.
     Wide blurs are made of averages over cells, as there, and interpolated between them: a result
-    moves by 0.02 of the values' range at the most, or 0.08 within four cells of the frame, beyond
-    which the map is mirrored about its edge instead of its last pixel.
+    moves by 0.02 of the values' range at the most, or 0.08 within four cells of the frame, where
+    the map is mirrored about its edge instead of its last pixel.
 
     Args:
         guide: in 0..1; read in 256 steps.

@@ -12,7 +12,7 @@ from ..images.batch import check_shares
 from ..images.fill import fill_holes
 from ..images.masks import fade_inward
 from ..images.numbers import check_numbers
-from .convention import normalize
+from .convention import extent, normalize
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +62,6 @@ def put_under_mask(
     """Another depth under a mask, both `[B, H, W]`; where that is 0 the map stays bit for bit.
 
     The mask is in 0..1, grey mixes. `other` is `[N, H, W]`, N a divisor of B, read with OTHER_MAP.
-    Raises ValueError: the other map is missing, has another size or cannot be shared out, or there
-    is no border to fill from because the mask covers a whole map.
     """
     if kind is UnderMask.KEEP:
         return depth
@@ -73,11 +71,6 @@ def put_under_mask(
 
 def smooth_fill(depth: Tensor, mask: Tensor) -> Tensor:
     """The depth of a mask's border, continued wherever the mask is not 0: `[B, H, W]`, both."""
-    if (mask > 0).flatten(1).all(dim=1).any():
-        raise ValueError(
-            "the mask covers the whole depth map, so there is no border to fill it from; choose "
-            "another kind of depth than the smooth fill, or a smaller mask"
-        )
     return fill_holes(depth.unsqueeze(1), (mask == 0).unsqueeze(1)).squeeze(1)  # BHW -> B1HW
 
 
@@ -103,15 +96,12 @@ def strength_map(
     """A value for what is near and one for what is far, with a ramp between them: `[B, H, W]`.
 
     Every map counts over its whole range, farthest 0, nearest 1. A flat map is far everywhere; a
-    warning says so.
-
-    Args:
-        near, far: the two values, 0..1.
-        threshold: depth at the middle of the ramp, 0..1.
-        softness: the ramp's length in depth, 0..1.
+    warning says so. The ramp has its middle at the threshold and is `softness` long, in depth; all
+    numbers are 0..1.
     """
     check_numbers(low=0, high=1, near=near, far=far, threshold=threshold, softness=softness)
-    flat = int((depth.amin(dim=(1, 2)) == depth.amax(dim=(1, 2))).sum())
+    farthest, nearest = extent(depth)
+    flat = int((farthest == nearest).sum())
     if flat:
         log.warning(
             "%d of %d depth maps are flat: all of them is far and gets %.2f", flat, len(depth), far
@@ -155,7 +145,6 @@ def split_threshold(depth: Tensor, mask: Tensor | None = None) -> Tensor:
     the two parts. The histogram has 65,536 steps over the range of what counts, so that the
     threshold follows any scale and shift of the map. Of a mask only pixels that are not 0 count.
     Infinite for a flat map, of which nothing is foreground; a warning says so.
-    Raises ValueError: a mask is empty.
     """
     counted = [  # as images of any shape, which OpenCV wants
         one if mask is None else one[mask[index] > 0][None] for index, one in enumerate(depth)
@@ -188,4 +177,4 @@ def _step(depth: Tensor, softness: float, at: float | Tensor = 0.0) -> Tensor:
     """0 below, 1 above, and a ramp of this length with its middle there."""
     if softness > 0:
         return (depth - at).div_(softness).add_(0.5).clamp_(0, 1)
-    return torch.ge(depth, at, out=torch.empty_like(depth))  # quicker than by way of bool
+    return torch.ge(depth, at, out=torch.empty_like(depth))  # quicker than through bool

@@ -42,10 +42,7 @@ class Match(str, Enum):
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a patch goes, and how it is brought into the map's depth.
-
-    Raises ValueError: a number is not finite, or the scale not above 0.
-    """
+    """Where a patch goes, and how it is brought into the map's depth."""
 
     x: int = 0  # of its left upper corner in pixels of the map; it may hang over the edges
     y: int = 0
@@ -54,9 +51,8 @@ class Placement:
     match: Match = Match.NONE
 
     def __post_init__(self) -> None:
-        check_numbers(scale=self.scale, offset=self.offset)
-        if self.scale <= 0:
-            raise ValueError(f"the patch's scale is {self.scale:.4g}; expected more than 0")
+        check_numbers(offset=self.offset)
+        check_numbers(above=0, scale=self.scale)
 
 
 def merge(

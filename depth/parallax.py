@@ -46,10 +46,7 @@ class Camera(NamedTuple):
 
 
 def camera_path(move: Move, frames: int) -> list[Camera]:
-    """One camera a frame. Sway and circle can be repeated without a jump; push in ends at 1.
-
-    Raises ValueError for less than one frame.
-    """
+    """One camera a frame. Sway and circle can be repeated without a jump; push in ends at 1."""
     if frames < 1:
         raise ValueError(f"a move of {frames} frames cannot be shown; expected 1 or more")
     if move is Move.PUSH_IN:

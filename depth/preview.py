@@ -35,7 +35,6 @@ def examine(depth: Tensor) -> list[str]:
 
     Pixels without a value and values outside 0..1; flatness; ends that many pixels share, as
     clipping leaves them; a bottom that is farther than the top, as in an inverted map.
-    Raises ValueError: another rank, an empty map, or one without any finite pixel.
     """
     if depth.ndim != 2 or not depth.numel() or not depth.isfinite().any():
         raise ValueError(

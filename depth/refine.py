@@ -55,15 +55,13 @@ def refine(
         depth: `[N, h, w]` in 0..1, finite, of any size with the image's shape; N divides B.
         image: `[B, H, W, 3]` in 0..1.
         radius: how far edges may move, in pixels of the image, but at least one pixel of the
-            map as it comes; 0: they do not move.
+            given map; 0: they do not move.
         tolerance: difference of brightness, 0..1, that counts as an edge of the photograph; > 0.
 
     Returns: `[B, H, W]` in 0..1.
     """
-    check_numbers(tolerance=tolerance)
+    check_numbers(above=0, tolerance=tolerance)
     check_numbers(low=0, radius=radius)
-    if tolerance <= 0:
-        raise ValueError(f"the tolerance is {tolerance:.4g}; expected more than 0")
     whole = fit_map(depth, image)
     if not radius:
         return whole

@@ -28,7 +28,6 @@ def tiles_of(height: int, width: int, number: int) -> list[Box]:
     """Overlapping squares that cover an image, `number` of them along its shorter side.
 
     The longer side gets as many as it takes for them to overlap as much.
-    Raises ValueError for a number below 1, or one that makes tiles of less than 16 pixels.
     """
     shorter = min(height, width)
     if number < 1:

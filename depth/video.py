@@ -27,11 +27,8 @@ def smooth_over_time(disparity: Tensor, frames: Tensor, sigma: float, each: Each
     that flicker goes and things that move leave no trail. Memory: the maps, and the images at
     their size, of three sigma before and after.
 
-    Args:
-        disparity: `[B, h, w]`, in the frames' order; changed in place.
-        frames: the images, `[B, 3, H, W]` in 0..1, of any size.
-        sigma: in frames, ≥ 0; 0 changes nothing.
-        each: wraps the frames' indices.
+    The disparity `[B, h, w]`, in the frames' order, is changed in place; the frames `[B, 3, H, W]`
+    in 0..1 may have any size; sigma ≥ 0 is in frames; `each` wraps their indices.
     """
     check_numbers(low=0, smooth=sigma)
     if len(frames) != len(disparity):

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def check_shares(number: int, what: str, total: int, wholes: str) -> None:
-    """Raise ValueError unless so many of something divide a batch, as which they repeat."""
+    """Raise ValueError unless a smaller batch divides the one that it serves by repeating."""
     if total % number:
         raise ValueError(
             f"{number} {what} cannot be shared out to {total} {wholes}; give one for all, one for "

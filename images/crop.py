@@ -77,7 +77,7 @@ class Box(NamedTuple):
         return self._replace(top=self.top - box.top, left=self.left - box.left)
 
     def grown(self, pixels: int) -> "Box":
-        """A box that reaches so many pixels farther on every side."""
+        """A box that reaches that many pixels farther on every side."""
         around = 2 * pixels
         return Box(self.top - pixels, self.left - pixels, self.height + around, self.width + around)
 

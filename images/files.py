@@ -11,11 +11,8 @@ from torch import Tensor
 from ..disk import written_whole
 
 
-def write_image(path: Path, image: Tensor, text: Mapping[str, str] | None = None) -> None:
-    """Write `[H, W, 3]`, 0..1, to an RGB PNG of 8 bits, with `text` entries inside.
-
-    Raises ValueError for another shape or values, and OSError.
-    """
+def write_image(path: Path, image: Tensor) -> None:
+    """Write `[H, W, 3]`, 0..1, to an RGB PNG of 8 bits."""
     if image.ndim != 3 or image.shape[-1] != 3 or image.numel() == 0:
         raise ValueError(f"the image has shape {list(image.shape)}; expected [height, width, 3]")
     low, high = (end.item() for end in image.aminmax())
@@ -23,7 +20,7 @@ def write_image(path: Path, image: Tensor, text: Mapping[str, str] | None = None
         raise ValueError(f"the image's values run from {low:g} to {high:g}; expected 0 to 1")
     pixels = (image.detach().cpu().double() * 255).round().to(torch.uint8).numpy()
     with written_whole(path) as unfinished:
-        Image.fromarray(pixels).save(unfinished, format="PNG", pnginfo=png_info(text))
+        Image.fromarray(pixels).save(unfinished, format="PNG")
 
 
 def png_info(text: Mapping[str, str] | None) -> PngInfo:

@@ -9,6 +9,10 @@ from .crop import bounds
 SMOOTHING = 4
 
 
+class OneHole(ValueError):  # noqa: N818 - names what the image is
+    """An image that is a hole and nothing else."""
+
+
 def fill_holes(values: Tensor, known: Tensor) -> Tensor:
     """Fill `values` where they are not known; what is known stays bit for bit.
 
@@ -17,13 +21,13 @@ def fill_holes(values: Tensor, known: Tensor) -> Tensor:
 
     Args:
         values: float `[B, C, H, W]`; finite, also in the holes.
-        known: bool `[B, 1, H, W]`, with a known pixel in every image; ValueError without one.
+        known: bool `[B, 1, H, W]`, with a known pixel in every image; OneHole without one.
     """
     empty = (~known.flatten(1).any(dim=1)).nonzero().flatten().tolist()
     if empty:
-        raise ValueError(
-            f"image {empty[0]} of {len(known)} (counted from 0) is one hole: there is nothing "
-            "to fill it from"
+        raise OneHole(
+            f"the hole covers all of image {empty[0]} of {len(known)} (counted from 0), so there "
+            "is no border to fill it from"
         )
     return _push_pull(values, known.to(values.dtype))
 

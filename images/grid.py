@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from .lettering import MARGIN, PAPER, Label, Lettering
+from .sizes import common_size
 
 # Width of the row labels before they are wrapped, in font sizes: two or three words.
 ROW_LABEL_WIDTH = 10
@@ -28,11 +29,10 @@ def comparison_grid(
         column_labels: one for each column, or none; wrapped to the cells' width.
         row_labels: one for each row, or none; wrapped to `ROW_LABEL_WIDTH`.
         font_size: of the labels, in pixels.
-
-    Raises ValueError for cells that are not RGB, of one size or for whole rows, for a wrong number
-    of labels and a font size below 1.
     """
-    height, width = _common_size(cells)
+    for index, cell in enumerate(cells):
+        _check_rgb(cell, f"{index} of {len(cells)} (counted from 0)")
+    height, width = common_size((cell.shape[0], cell.shape[1]) for cell in cells)
     columns = columns or len(column_labels) or len(cells)
     rows = _whole_rows(len(cells), columns)
     _check_labels(column_labels, columns, "column")
@@ -59,25 +59,13 @@ def comparison_grid(
     return grid.unsqueeze(0)  # HWC -> BHWC
 
 
-def _common_size(cells: Sequence[Tensor]) -> tuple[int, int]:
-    """Height and width."""
-    if not cells:
-        raise ValueError("there are no images to compare; found none, expected one or more")
-    for index, cell in enumerate(cells):
-        if cell.ndim != 3 or cell.shape[-1] != 3:
-            alpha = " (RGBA: take its alpha channel off first)" if cell.shape[-1] == 4 else ""
-            raise ValueError(
-                f"image {index} of {len(cells)} (counted from 0) has the shape "
-                f"{list(cell.shape)}{alpha}; expected RGB, [height, width, 3]"
-            )
-    sizes = sorted({(cell.shape[0], cell.shape[1]) for cell in cells})
-    if len(sizes) > 1:
-        found = ", ".join(f"{width} x {height}" for height, width in sizes)
+def _check_rgb(cell: Tensor, which: str) -> None:
+    if cell.ndim != 3 or cell.shape[-1] != 3:
+        alpha = " (RGBA: take its alpha channel off first)" if cell.shape[-1] == 4 else ""
         raise ValueError(
-            f"images of several sizes cannot be compared: found {found} (width x height); "
-            "scale or crop them to one size"
+            f"image {which} has the shape {list(cell.shape)}{alpha}; expected RGB, "
+            "[height, width, 3]"
         )
-    return sizes[0]
 
 
 def _whole_rows(cells: int, columns: int) -> int:

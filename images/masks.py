@@ -37,48 +37,39 @@ def fit_size(mask: Tensor, batch: int, height: int, width: int) -> Tensor:
     M must divide the batch. A mask of another size but the same shape is resized (`resize_mask`);
     values below 0.01 become 0; and an empty mask of 64 x 64 is empty at every size. A warning says
     each.
-    Raises ValueError: another shape or batch than the images', or values outside 0..1.
     """
     if mask.ndim not in (2, 3, 4) or (mask.ndim == 4 and mask.shape[1] != 1) or not mask.numel():
         raise ValueError(f"the mask has shape {list(mask.shape)}; expected [batch, height, width]")
     mask = mask.float().reshape(-1, *mask.shape[-2:])
     check_shares(len(mask), "masks", batch, "images")
     if mask.shape[1:] == (height, width):
-        fitted = _checked(mask)
+        fitted = _with_black(mask)
     elif mask.shape[1:] == UNPAINTED and not mask.any():
         log.warning(
             "nothing is painted in the mask: it is black everywhere, and nothing will be changed"
         )
         fitted = mask.new_zeros(len(mask), height, width)
-    else:
-        _check_same_shape(mask, height, width)
-        log.warning(
-            "the mask has %d x %d pixels, what it belongs to %d x %d: it is resized",
-            *(mask.shape[2], mask.shape[1], width, height),
-        )
-        fitted = resize_mask(_checked(mask), height, width)
-    return fitted.repeat(batch // len(mask), 1, 1)
-
-
-def _check_same_shape(mask: Tensor, height: int, width: int) -> None:
-    if not same_aspect(mask.shape[1:], (height, width)):
+    elif not same_aspect(mask.shape[1:], (height, width)):
         raise OtherShape(
             f"the mask has {mask.shape[2]} x {mask.shape[1]} pixels, what it belongs to {width} x "
             f"{height}: they have different shapes"
         )
+    else:
+        log.warning(
+            "the mask has %d x %d pixels, what it belongs to %d x %d: it is resized",
+            *(mask.shape[2], mask.shape[1], width, height),
+        )
+        fitted = resize_mask(_with_black(mask), height, width)
+    return fitted.repeat(batch // len(mask), 1, 1)
 
 
-def _checked(mask: Tensor) -> Tensor:
+def _with_black(mask: Tensor) -> Tensor:
     """A mask in 0..1, with what is nearly black made black."""
     if not (mask.min() >= 0 and mask.max() <= 1):  # also false of NaN
         raise ValueError(
             f"the mask goes from {mask.min():.3g} to {mask.max():.3g}; expected 0 (leave alone) "
             "to 1 (repaint)"
         )
-    return _with_black(mask)
-
-
-def _with_black(mask: Tensor) -> Tensor:
     nearly = (mask > 0) & (mask < BLACK)
     if not nearly.any():
         return mask
@@ -122,13 +113,8 @@ LEVELS = 16
 
 def _spread(mask: np.ndarray, grow: float, feather: float) -> Tensor:
     result = mask.copy()
-    left, top, width, height = cv2.boundingRect((mask > 0).view(np.uint8))
-    reach = math.ceil(grow + feather) + 1
-    part = (
-        slice(max(top - reach, 0), top + height + reach),
-        slice(max(left - reach, 0), left + width + reach),
-    )
-    for level, below in _levels(mask[part] if width else mask[:0]):
+    part = _around((mask > 0).view(np.uint8), math.ceil(grow + feather) + 1)
+    for level, below in _levels(mask[part]):
         ramp: np.ndarray = cv2.distanceTransform(below, cv2.DIST_L2, 5)
         ramp -= grow
         ramp *= -1 / (feather + 1)
@@ -179,11 +165,10 @@ def way_inward(mask: Tensor, longest: float, kind: int) -> Tensor:
 
 def _way_inward(inside: np.ndarray, longest: float, kind: int) -> np.ndarray:
     way = np.zeros(inside.shape, np.float32)
-    left, top, width, height = cv2.boundingRect(inside)
-    if not width:
-        return way
     # Borders are reached from within: no pixel outside is nearer than those that touch the box.
-    part = slice(max(top - 1, 0), top + height + 1), slice(max(left - 1, 0), left + width + 1)
+    part = _around(inside, 1)
+    if not inside[part].size:
+        return way
     distance: np.ndarray = cv2.distanceTransform(inside[part], cv2.DIST_L2, kind)
     count, patch = cv2.connectedComponents(inside[part], connectivity=8)
     if count == 2:  # the outside, and one patch
@@ -193,3 +178,11 @@ def _way_inward(inside: np.ndarray, longest: float, kind: int) -> np.ndarray:
     np.maximum.at(widest, index.ravel(), distance.ravel())  # of one axis it is 4 times quicker
     np.divide(distance, np.clip(widest, 1, longest)[patch], out=way[part])
     return way
+
+
+def _around(inside: np.ndarray, margin: int) -> tuple[slice, slice]:
+    """The box of what is not 0 in uint8 `[H, W]`, with a margin in pixels; empty without any."""
+    left, top, width, height = cv2.boundingRect(inside)
+    margin = margin if width else 0
+    rows = slice(max(top - margin, 0), top + height + margin)
+    return rows, slice(max(left - margin, 0), left + width + margin)

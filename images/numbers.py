@@ -3,14 +3,18 @@
 import math
 
 
-def check_numbers(low: float = -math.inf, high: float = math.inf, **numbers: float) -> None:
-    """Raise ValueError, by name, unless numbers are finite and in a range, ends included."""
+def check_numbers(
+    low: float = -math.inf, high: float = math.inf, above: float = -math.inf, **numbers: float
+) -> None:
+    """Raise ValueError, by name, unless numbers are finite and in a range; not `above` itself."""
     for name, number in numbers.items():
-        if not (math.isfinite(number) and low <= number <= high):
-            raise ValueError(f"{name} is {number:.4g}; expected {_range(low, high)}")
+        if not (math.isfinite(number) and low <= number <= high and number > above):
+            raise ValueError(f"{name} is {number:.4g}; expected {_range(low, high, above)}")
 
 
-def _range(low: float, high: float) -> str:
+def _range(low: float, high: float, above: float) -> str:
+    if math.isfinite(above):
+        return f"a finite number, more than {above:g}"
     if math.isfinite(high):
         return f"{low:g} to {high:g}"
     return "a finite number" + (f", {low:g} or more" if math.isfinite(low) else "")

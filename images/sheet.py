@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from .lettering import MARGIN, PAPER, Lettering
+from .sizes import common_size
 
 
 def contact_sheet(
@@ -12,10 +13,9 @@ def contact_sheet(
 ) -> Image.Image:
     """Lay images out in rows of up to `columns`, from left to right, on a sheet in RGB.
 
-    The images are RGB or 8-bit grey; each has a caption, wrapped to its width. Raises ValueError
-    for images of several sizes or none, another number of captions, and columns or fonts below 1.
+    The images are RGB or 8-bit grey; each has a caption, wrapped to its width.
     """
-    width, height = _common_size(images)
+    height, width = common_size((image.height, image.width) for image in images)
     if len(captions) != len(images):
         raise ValueError(f"{len(captions)} captions for {len(images)} images; expected one each")
     if columns < 1:
@@ -34,11 +34,3 @@ def contact_sheet(
         sheet.paste(image, (left, top))
         letters.write(sheet, label, left, top + height + MARGIN // 2, "left")
     return sheet
-
-
-def _common_size(images: Sequence[Image.Image]) -> tuple[int, int]:
-    sizes = sorted({image.size for image in images})
-    if len(sizes) != 1:
-        found = ", ".join(f"{width} x {height}" for width, height in sizes) or "no images"
-        raise ValueError(f"a sheet takes images of one size; found {found}")
-    return sizes[0]

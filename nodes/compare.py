@@ -99,14 +99,18 @@ class SD2DepthPromptList(Node):
         }
 
     def execute(self, prompts: str) -> tuple[list[str]]:
-        lines = [line.strip() for line in prompts.splitlines() if line.strip()]
-        if not lines:
-            raise ValueError("the text holds no prompt, found empty lines only; write one a line")
-        return (lines,)
+        return (_prompts(prompts),)
 
     @classmethod
     def VALIDATE_INPUTS(cls, prompts: str = PROMPTS) -> bool | str:
-        return bool(prompts.strip()) or "the text holds no prompt; write one a line"
+        return answer(_prompts, prompts)
+
+
+def _prompts(text: str) -> list[str]:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise ValueError("the text holds no prompt, found empty lines only; write one a line")
+    return lines
 
 
 class SD2DepthGrid(Node):

@@ -86,7 +86,10 @@ class SD2DepthConvert(DepthMapNode):
             converted = to_disparity(maps, ends)
             check_repairable(converted, inside)
         else:
-            converted = to_distance(_inside(repair(maps, inside), inside), ends)
+            # What lies outside of the mask may have any value.
+            whole = repair(maps, inside)
+            whole = whole if inside is None else whole.where(inside, 0.0)
+            converted = to_distance(unit_range(whole), ends)
 
         def edit(depth: Tensor, converted: Tensor, mask: Tensor | None) -> Tensor:
             edited = repair(converted, mask)
@@ -94,8 +97,3 @@ class SD2DepthConvert(DepthMapNode):
 
         batches = {"depth": maps, "converted": converted, "mask": inside}
         return (one_by_one(self.DISPLAY_NAME, edit, **batches),)
-
-
-def _inside(maps: Tensor, mask: Tensor | None) -> Tensor:
-    """Maps in 0..1; what lies outside of the mask may have any value, and counts as far."""
-    return unit_range(maps if mask is None else maps.where(mask, 0.0))

@@ -25,8 +25,8 @@ class SD2DepthAdjust(DepthMapNode):
     DISPLAY_NAME = "Adjust Depth"
     DESCRIPTION = (
         "Changes the depths of a map as levels and curves change a photo: near and far end, gamma, "
-        "contrast about a plane, offset, inversion, smoothing, in the order of the inputs. As it "
-        "comes it changes nothing."
+        "contrast about a plane, offset, inversion, smoothing, in the order of the inputs. Its "
+        "defaults change nothing."
     )
     SEARCH_ALIASES = ["depth levels", "invert depth", "depth contrast", "gamma", "blur depth"]
     OUTPUT_TOOLTIPS = ("The adjusted map, 0..1: white = near, black = far.",)

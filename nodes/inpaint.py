@@ -103,11 +103,6 @@ def _check_size(image: Tensor) -> None:
 
 def _filled(image: Tensor, mask: Tensor) -> Tensor:
     """The border's colours under the mask, `[B, H, W, C]`; where it is grey, a mixture."""
-    if (mask > 0).flatten(1).all(dim=1).any():
-        raise ValueError(
-            "the mask covers the whole image, so there is no border whose colours could fill "
-            "it; choose content = original, noise or empty, or a smaller mask"
-        )
     filled = fill_holes(image.movedim(-1, 1), (mask == 0).unsqueeze(1)).movedim(1, -1)
     return torch.lerp(image, filled, mask.unsqueeze(-1))
 

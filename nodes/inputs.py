@@ -128,29 +128,28 @@ def fixed_range() -> dict[str, Input]:
 
 
 def resolution() -> Input:
-    """The size at which a depth network looks."""
+    """The size of a depth network's input."""
     return integer(OWN, 0, 2048, step=32).tooltip(
-        "Size in pixels at which the network looks at the image. 0: the one it was trained with "
-        "(384 for the MiDaS in the checkpoint). More shows finer detail but can lose the overall "
-        "depth, and takes longer. MiDaS needs multiples of 32; networks that know one size only "
-        "say so."
+        "Size in pixels of the network's input. 0: the one it was trained with (384 for the MiDaS "
+        "in the checkpoint). More shows finer detail but can lose the overall depth, and takes "
+        "longer. MiDaS needs multiples of 32; networks that know one size only say so."
     )
 
 
 def estimation() -> dict[str, Input]:
-    """How else a depth network looks at images."""
+    """How else a depth network is run."""
     return {
         "precision": choice(Precision.FLOAT32, advanced=True).tooltip(
             "Arithmetic of the network. Half precision is quicker on a GPU and moves depths by "
             "about a thousandth."
         ),
         "tiles": integer(1, 1, 8).tooltip(
-            "1: the network looks at the whole image only. More: also at overlapping parts, this "
+            "1: the network gets the whole image only. More: also overlapping parts of it, this "
             "many along the shorter side, which are fitted to the whole and blended. Finer detail "
             "in large images; 2 takes five times as long, 4 seventeen times (square images)."
         ),
         "flip": switch(advanced=True).tooltip(
-            "On: the mean of two looks, one at the mirrored image. A little more accurate, twice "
-            "as long."
+            "On: the mean of two passes, one with the mirrored image. A little more accurate, "
+            "twice as long."
         ),
     }

@@ -50,7 +50,6 @@ def one_by_one(description: str, edit: Callable[..., Tensor], **batches: Tensor 
         batches: the first sets the count; a shorter one is repeated as a whole.
 
     Returns: the results as a batch. Memory beside it is that of one edit.
-    Raises ValueError for a batch whose length does not divide the first one's.
     """
     (first, batch), *others = ((n, t) for n, t in batches.items() if t is not None)
     for name, other in others:

@@ -16,6 +16,7 @@ from ..depth.fidelity import AnotherSection
 from ..depth.masks import MissingMap, OtherSize
 from ..depth.networks.estimators import CheckpointInstead
 from ..images.crop import HasAlpha, OtherImage
+from ..images.fill import OneHole
 from ..images.masks import OtherShape
 from .advice import advice
 
@@ -35,6 +36,8 @@ REMEDIES: dict[type[Exception], str | Callable[[Any], str]] = {
     OtherSize: "Upscale Image makes them so.",
     CheckpointInstead: "Use Load SD2 Depth Checkpoint, which also gives the depth network inside "
     "it.",
+    OneHole: "Use a smaller mask, or choose something else than a fill (inputs `content`, "
+    "`under_mask` and `shape`).",
     HasAlpha: "Take its alpha channel off first (Split Image with Alpha).",
     OtherImage: "Connect what VAE Decode gives for the image of Crop for Inpainting or Prepare "
     "Image.",

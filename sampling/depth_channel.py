@@ -75,7 +75,6 @@ class DepthCondition:
         Resized bicubically, then normalised, then scaled by `strength`: that order is the
         training's (Stability-AI/stablediffusion, `ldm/models/diffusion/ddpm.py`,
         LatentDepth2ImageDiffusion). A flat map gives -1. A batch of maps repeats as a whole.
-        Raises ValueError when `batch` is not a multiple of the number of maps.
         """
         check_shares(len(self.depth), "depth maps", batch, "latents")
         self._warn_if_squeezed(height, width)
@@ -117,7 +116,7 @@ def attach_depth(
     """A copy of the conditioning that carries the depth map from `start` to `end`.
 
     Both are shares of the way from noise to image, 0..1; for the rest the copy has entries of its
-    own, without depth. Raises ValueError when that part is empty.
+    own, without depth.
     """
     if not 0.0 <= start < end <= 1.0:
         raise ValueError(

@@ -29,11 +29,7 @@ class Sweep(NamedTuple):
 
 
 def sweep(strengths: str, depth_strengths: str) -> Sweep:
-    """Pair every depth strength with every denoising strength.
-
-    Raises ValueError when a text is no series of numbers in range, when no run would paint
-    anything, and for more than `MOST_RUNS` runs.
-    """
+    """Pair every depth strength with every denoising strength."""
     columns = parse_series(strengths, *DENOISE_RANGE, "strengths")
     rows = parse_series(depth_strengths, *DEPTH_RANGE, "depth_strengths")
     if not any(columns):
@@ -59,8 +55,7 @@ def sweep(strengths: str, depth_strengths: str) -> Sweep:
 def parse_series(text: str, low: float, high: float, name: str) -> list[float]:
     """The numbers from `low` to `high` that a text in the grammar of this file names, in its order.
 
-    Raises ValueError, by the text's `name`, for an empty text or entry, what is no finite number or
-    out of range, and a count that is not a whole number from 1 (2 for two ends) to `MOST_RUNS`.
+    Errors call the text by its `name`.
     """
     if not text.strip():
         raise ValueError(f"{name} is empty; {GRAMMAR}")

@@ -24,9 +24,7 @@ def read_exr(path: Path) -> Tensor:
     """The depth in an EXR: its only channel, or the one called Z, else Y, else the colours R, G, B.
 
     Of several parts, views or layers (`ViewLayer.Depth.Z`) there may be one Z. Alpha is not read.
-
-    Returns: float32 `[1, H, W, channels]`, values as they are.
-    Raises ValueError: a damaged file, a kind that is not read, or other channels.
+    Values, float32 `[1, H, W, channels]`, are as they are.
     """
     index, names = _choice(_parts(path, header_only=True), path)
     parts = _parts(path, separate_channels=True)

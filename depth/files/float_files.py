@@ -34,7 +34,9 @@ NUMPY_REMEDY = "write it again with numpy.save or numpy.savez, as float32 [heigh
 
 # "Pf" (one channel) or "PF" (three), width, height, scale; the pixels begin after one white space.
 # Debevec's description, https://www.pauldebevec.com/Research/HDR/PFM/
-PFM_HEADER = re.compile(rb"(P[fF])\s+(\d{1,9})\s+(\d{1,9})\s+([-+.\deE]{1,32})\s")
+PFM_HEADER = re.compile(
+    rb"(P[fF])\s+(\d{1,9})\s+(\d{1,9})\s+([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s"
+)
 
 
 def read_npy(path: Path) -> Tensor:
@@ -78,7 +80,7 @@ def read_pfm(path: Path) -> Tensor:
     """
     data = path.read_bytes()
     header = PFM_HEADER.match(data)
-    scale = _number(header[4]) if header else 0.0
+    scale = float(header[4]) if header else 0.0
     if not header or not scale or not np.isfinite(scale):
         raise ValueError(f"{path} is damaged (its PFM header is incomplete); write it again")
     width, height, channels = int(header[2]), int(header[3]), 3 if header[1] == b"PF" else 1
@@ -156,10 +158,3 @@ def _damage_named(path: Path) -> Iterator[None]:
         raise ValueError(
             f"{path} is damaged, or holds Python objects ({reason}); {NUMPY_REMEDY}"
         ) from error
-
-
-def _number(text: bytes) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0

@@ -61,7 +61,6 @@ def read_image(path: Path) -> Tensor:
     Floats (TIFF) stay as they are. An image that EXIF says is lying on its side is turned, like
     the photograph it belongs to, and a warning says so. Integers of which 0 is white (TIFF) are
     inverted; floats of which 0 is white are not, for nothing says which of them is black.
-    Raises ValueError: not an image, a damaged or animated one, too large, or of other integers.
     """
     data = path.read_bytes()
     if data.startswith(tiff_files.BEGINNINGS):

@@ -1,7 +1,6 @@
 """What a TIFF says of itself before its pixels are decoded (TIFF 6.0; Adobe's technical note 3)."""
 
 import io
-import logging
 from dataclasses import dataclass
 
 from PIL.TiffImagePlugin import (
@@ -13,8 +12,6 @@ from PIL.TiffImagePlugin import (
     SAMPLESPERPIXEL,
     ImageFileDirectory_v2,
 )
-
-log = logging.getLogger(__name__)
 
 BEGINNINGS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # of either byte order; + is BigTIFF
 

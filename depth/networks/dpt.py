@@ -6,7 +6,7 @@ Modules carry the names of the original files, so that their tensors load by nam
 
 import math
 from collections.abc import Container, Mapping, Sequence
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -65,15 +65,6 @@ class DPT(MidasNetwork, Generic[W]):
         """Relative inverse depth `[B, H, W]`, ≥ 0, of RGB `[B, 3, H, W]` as `prepare` gives it."""
         check_pixels(pixels, self.PREPARATION)
         return self.scratch(self.pretrained(pixels))
-
-
-class FeatureMaps(NamedTuple):
-    """The decoder's input, `[B, C, h, w]` each, at 1/4, 1/8, 1/16 and 1/32 of the image."""
-
-    quarter: Tensor
-    eighth: Tensor
-    sixteenth: Tensor
-    thirty_second: Tensor
 
 
 class Transformer(nn.Module):
@@ -165,15 +156,6 @@ class Decoder(nn.Module):
         align_corners: how the image's size is reached between these two.
     """
 
-    layer1_rn: nn.Conv2d
-    layer2_rn: nn.Conv2d
-    layer3_rn: nn.Conv2d
-    layer4_rn: nn.Conv2d
-    refinenet1: "Fusion"
-    refinenet2: "Fusion"
-    refinenet3: "Fusion"
-    refinenet4: "Fusion"
-
     def __init__(
         self,
         inputs: Sequence[int],
@@ -198,12 +180,12 @@ class Decoder(nn.Module):
             nn.ReLU(),
         )
 
-    def forward(self, maps: FeatureMaps) -> Tensor:
-        """The four maps to `[B, H, W]`."""
-        path = self.refinenet4(self.layer4_rn(maps.thirty_second))
-        path = self.refinenet3(path, self.layer3_rn(maps.sixteenth))
-        path = self.refinenet2(path, self.layer2_rn(maps.eighth))
-        path = self.refinenet1(path, self.layer1_rn(maps.quarter))
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Maps `[B, C, h, w]` at 1/4, 1/8, 1/16 and 1/32 of the image to `[B, H, W]`."""
+        path = None
+        for level in range(len(maps), 0, -1):
+            finer = self.get_submodule(f"layer{level}_rn")(maps[level - 1])
+            path = self.get_submodule(f"refinenet{level}")(finer, path)
         return self.output_conv(path).squeeze(1)  # B1HW -> BHW
 
 
@@ -216,11 +198,11 @@ class Fusion(nn.Module):
         self.resConfUnit2 = ResidualUnit(width)
         self.out_conv = nn.Conv2d(width, out, 1)
 
-    def forward(self, path: Tensor, finer: Tensor | None = None) -> Tensor:
-        """`[B, C, h, w]`, both, to `[B, out, 2h, 2w]`."""
-        if self.resConfUnit1 is not None:
-            path = path + self.resConfUnit1(finer)
-        path = self.resConfUnit2(path)
+    def forward(self, finer: Tensor, path: Tensor | None) -> Tensor:
+        """`[B, C, h, w]`, both, to `[B, out, 2h, 2w]`; the coarsest map begins the path."""
+        if path is not None and self.resConfUnit1 is not None:
+            finer = path + self.resConfUnit1(finer)
+        path = self.resConfUnit2(finer)
         path = F.interpolate(path, scale_factor=2, mode="bilinear", align_corners=True)
         return self.out_conv(path)
 

@@ -40,18 +40,18 @@ class DepthModel:
         """Raises ValueError, with the model's name, for weights that do not fit."""
         source = self._source()
         try:
-            return _load_folder(source) if isinstance(source, Path) else build_network(source)
+            if not isinstance(source, Path):
+                return build_network(source)
+            # Here, because transformers takes seconds to import and few need it.
+            from .transformers_models import load_folder
+
+            return load_folder(source)
         except ValueError as error:
             raise type(error)(f"{self.name}: {error}") from error
 
 
 def build_network(weights: Mapping[str, Tensor]) -> DepthNetwork:
-    """The network that the tensors make, in float32, ready for inference.
-
-    Raises:
-        UnknownDepthModel: they make none that can be loaded.
-        ValueError: tensors are missing, unknown, or of a shape that does not fit the others.
-    """
+    """The network that the tensors make, in float32, ready for inference; see `recognise`."""
     # Here, because timm takes seconds to import and a name is recognised without it.
     from .midas_hybrid import DPTHybrid
     from .midas_large import DPTLarge
@@ -60,13 +60,6 @@ def build_network(weights: Mapping[str, Tensor]) -> DepthNetwork:
 
     networks = {network.KIND: network for network in (DPTHybrid, DPTLarge, MidasSmall, MidasSwin2)}
     return networks[recognise(weights.keys())].from_state_dict(weights)
-
-
-def _load_folder(folder: Path) -> DepthNetwork:
-    # Here, because transformers takes seconds to import and few need it.
-    from .transformers_models import load_folder
-
-    return load_folder(folder)
 
 
 def recognise(names: Collection[str]) -> NetworkKind:

@@ -16,7 +16,7 @@ from timm.layers import StdConv2dSame
 from timm.models.resnetv2 import Bottleneck, ResNetStage, create_resnetv2_stem
 from torch import Tensor, nn
 
-from .dpt import DPT, PATCH, Decoder, FeatureMaps, Transformer, reassemble, reassembly
+from .dpt import DPT, PATCH, Decoder, Transformer, reassemble, reassembly
 from .kinds import BLOCKS, DPT_HYBRID, HEAD_WIDTH, RESNET_BLOCKS
 from .network import Shapes
 
@@ -26,10 +26,7 @@ GROUPS = 32  # of the ResNet's group norms; inside a block they have a quarter o
 
 @dataclass(frozen=True)
 class Widths:
-    """All in which the full-size DPT-Hybrid and a miniature differ.
-
-    Raises ValueError for a width that the attention heads or the group norms cannot divide.
-    """
+    """All in which the full-size DPT-Hybrid and a miniature differ."""
 
     stem: int
     stages: tuple[int, ...]  # of the ResNet, at 1/4, 1/8 and 1/16
@@ -53,7 +50,7 @@ class Widths:
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> "Widths":
-        """Read the widths from the tensors' shapes; ValueError for impossible ones."""
+        """Read the widths from the tensors' shapes."""
         size, transformer = shapes.size, "pretrained.model"
         backbone = f"{transformer}.patch_embed.backbone"
         return cls(
@@ -98,15 +95,12 @@ class Encoder(nn.Module):
         halve = nn.Conv2d(fourth, fourth, 3, stride=2, padding=1)
         self.act_postprocess4 = reassembly(widths.tokens, fourth, halve)
 
-    def forward(self, pixels: Tensor) -> FeatureMaps:
+    def forward(self, pixels: Tensor) -> list[Tensor]:
         """`[B, 3, H, W]` to the four maps."""
         grid = (pixels.shape[-2] // PATCH, pixels.shape[-1] // PATCH)
-        quarter, eighth, *tokens = self.model(pixels)
-        sixteenth, thirty_second = (
-            reassemble(stage, x, grid)
-            for stage, x in zip((self.act_postprocess3, self.act_postprocess4), tokens, strict=True)
-        )
-        return FeatureMaps(quarter, eighth, sixteenth, thirty_second)
+        quarter, eighth, third, fourth = self.model(pixels)
+        sixteenth = reassemble(self.act_postprocess3, third, grid)
+        return [quarter, eighth, sixteenth, reassemble(self.act_postprocess4, fourth, grid)]
 
 
 class HybridTransformer(Transformer):

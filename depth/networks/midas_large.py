@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from .dpt import DPT, PATCH, Decoder, FeatureMaps, Transformer, reassemble, reassembly
+from .dpt import DPT, PATCH, Decoder, Transformer, reassemble, reassembly
 from .kinds import DPT_LARGE, HEAD_WIDTH
 from .network import Shapes
 
@@ -20,10 +20,7 @@ MAPS = 4  # of equally many blocks each: the decoder reads after 6, 12, 18 and 2
 
 @dataclass(frozen=True)
 class Widths:
-    """All in which the full-size DPT-Large and a miniature differ.
-
-    Raises ValueError for channels or blocks that are not multiples of what they must be.
-    """
+    """All in which the full-size DPT-Large and a miniature differ."""
 
     tokens: int
     mlp: int
@@ -45,7 +42,7 @@ class Widths:
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> "Widths":
-        """Read the widths from the tensors' shapes; ValueError for impossible ones."""
+        """Read the widths from the tensors' shapes."""
         size, transformer = shapes.size, "pretrained.model"
         return cls(
             tokens=size(f"{transformer}.pos_embed", axis=-1),
@@ -73,11 +70,6 @@ class DPTLarge(DPT[Widths]):
 class Encoder(nn.Module):
     """The trained backbone (`pretrained.*`) and the way from its tokens back to maps."""
 
-    act_postprocess1: nn.ModuleDict
-    act_postprocess2: nn.ModuleDict
-    act_postprocess3: nn.ModuleDict
-    act_postprocess4: nn.ModuleDict
-
     def __init__(self, widths: Widths) -> None:
         super().__init__()
         projection = nn.Conv2d(3, widths.tokens, PATCH, stride=PATCH)
@@ -90,19 +82,18 @@ class Encoder(nn.Module):
             None,
             nn.Conv2d(fourth, fourth, 3, stride=2, padding=1),
         )
-        for index, (width, resize) in enumerate(zip(widths.neck, resizes, strict=True), 1):
-            stage = reassembly(widths.tokens, width, resize)
+        self.stages = [
+            reassembly(widths.tokens, width, resize)
+            for width, resize in zip(widths.neck, resizes, strict=True)
+        ]
+        for index, stage in enumerate(self.stages, 1):
             self.add_module(f"act_postprocess{index}", stage)
 
-    def forward(self, pixels: Tensor) -> FeatureMaps:
+    def forward(self, pixels: Tensor) -> list[Tensor]:
         """`[B, 3, H, W]` to the four maps."""
         x = self.model.patch_embed["proj"](pixels)
         each = len(self.model.blocks) // MAPS
         tokens = self.model.tokens(x, range(each - 1, MAPS * each, each))
         grid = (x.shape[-2], x.shape[-1])
-        return FeatureMaps(
-            reassemble(self.act_postprocess1, tokens[0], grid),
-            reassemble(self.act_postprocess2, tokens[1], grid),
-            reassemble(self.act_postprocess3, tokens[2], grid),
-            reassemble(self.act_postprocess4, tokens[3], grid),
-        )
+        pairs = zip(self.stages, tokens, strict=True)
+        return [reassemble(stage, one, grid) for stage, one in pairs]

@@ -15,7 +15,7 @@ from timm.layers import create_conv2d
 from timm.models._efficientnet_blocks import DepthwiseSeparableConv, InvertedResidual
 from torch import Tensor, nn
 
-from .dpt import DPT, Decoder, FeatureMaps
+from .dpt import DPT, Decoder
 from .kinds import MIDAS_SMALL
 from .network import Fit, Preparation, Shapes
 
@@ -56,7 +56,7 @@ class Widths:
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> "Widths":
-        """Read the widths from the tensors' shapes; ValueError when one is missing."""
+        """Read the widths from the tensors' shapes."""
         size = shapes.size
         return cls(
             stem=size("pretrained.layer1.0.weight"),
@@ -114,12 +114,12 @@ class Encoder(nn.Module):
             group, index = place.split(".")
             groups[group].add_module(index, _stage(blocks, stride))
 
-    def forward(self, pixels: Tensor) -> FeatureMaps:
+    def forward(self, pixels: Tensor) -> list[Tensor]:
         """`[B, 3, H, W]` to the four maps."""
-        quarter = self.layer1(pixels)
-        eighth = self.layer2(quarter)
-        sixteenth = self.layer3(eighth)
-        return FeatureMaps(quarter, eighth, sixteenth, self.layer4(sixteenth))
+        maps = [pixels]
+        for layer in self.children():
+            maps.append(layer(maps[-1]))
+        return maps[1:]
 
 
 def _stage(blocks: tuple[BlockWidths, ...], stride: int) -> nn.Sequential:

@@ -14,7 +14,7 @@ import torch
 from timm.models.swin_transformer_v2 import SwinTransformerV2
 from torch import Tensor, nn
 
-from .dpt import DPT, Decoder, FeatureMaps
+from .dpt import DPT, Decoder
 from .kinds import MIDAS_SWIN2
 from .network import Fit, Preparation, Shapes
 
@@ -26,10 +26,7 @@ BUFFERS = (".relative_coords_table", ".relative_position_index", ".attn_mask", "
 
 @dataclass(frozen=True)
 class Widths:
-    """All in which the full-size network and a miniature differ.
-
-    Raises ValueError for the blocks of a larger relative.
-    """
+    """All in which the full-size network and a miniature differ."""
 
     first: int  # channels of the first stage; each further one has twice as many
     mlp: int  # in the first stage
@@ -47,7 +44,7 @@ class Widths:
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> "Widths":
-        """Read the widths from the tensors' shapes; ValueError for impossible ones."""
+        """Read the widths from the tensors' shapes."""
         size, layers = shapes.size, "pretrained.model.layers"
         return cls(
             first=size("pretrained.model.patch_embed.proj.weight"),
@@ -113,11 +110,11 @@ class Encoder(nn.Module):
         )
         self.model.norm = nn.Identity()  # before the classifier; the maps are taken earlier
 
-    def forward(self, pixels: Tensor) -> FeatureMaps:
+    def forward(self, pixels: Tensor) -> list[Tensor]:
         """`[B, 3, 256, 256]` to the four maps."""
         x = self.model.patch_embed(pixels)
         maps = []
         for stage in self.model.layers:
             x = stage(x)
             maps.append(x.movedim(-1, 1))  # BhwC -> BChw
-        return FeatureMaps(*maps)
+        return maps

@@ -41,10 +41,7 @@ class DepthNetwork(nn.Module):
     """
 
     def prepare(self, pixels: Tensor, resolution: int = OWN) -> Tensor:
-        """The network's input from RGB `[B, 3, H, W]` in 0..1, at a resolution or its OWN.
-
-        Raises ValueError for a resolution at which it cannot work.
-        """
+        """The network's input from RGB `[B, 3, H, W]` in 0..1, at a resolution or its OWN."""
         raise NotImplementedError
 
     def trim(self, disparity: Tensor, height: int, width: int) -> Tensor:
@@ -59,10 +56,7 @@ class MidasNetwork(DepthNetwork):
     PREPARATION: ClassVar[Preparation] = Preparation()
 
     def prepare(self, pixels: Tensor, resolution: int = OWN) -> Tensor:
-        """Resize RGB `[B, 3, H, W]` in 0..1, bicubic; subtract the mean, divide by the std.
-
-        Raises ValueError for a resolution that is no multiple of 32, or that the network lacks.
-        """
+        """Resize RGB `[B, 3, H, W]` in 0..1, bicubic; subtract the mean, divide by the std."""
         wanted = self.PREPARATION
         if wanted.fixed and resolution not in (OWN, wanted.resolution):
             raise ValueError(
@@ -87,7 +81,6 @@ def network_size(
     MiDaS's "minimal" rule: of the two scales that bring a side to `resolution`, the one nearest 1
     is applied to both; its "upper bound": the smaller of the two. Then each side is rounded to a
     multiple of 32. Unlike there, no side gets shorter than 32.
-    Raises ValueError for a resolution that is not a positive multiple of 32.
     """
     if resolution < MULTIPLE or resolution % MULTIPLE:
         nearest = max(round(resolution / MULTIPLE), 1) * MULTIPLE
@@ -158,7 +151,6 @@ def load_strictly(network: Network, weights: Mapping[str, Tensor], what: str) ->
     """The network with the weights in it, in float32 and ready for inference.
 
     Tensors that are float32 are used as they are, without a copy.
-    Raises ValueError when tensors are missing, unknown, or of another shape.
     """
     _check_fit(network.state_dict(), weights, what)
     network.eval().requires_grad_(False)

@@ -82,7 +82,6 @@ class TransformersNetwork(DepthNetwork):
 
         A resolution replaces both sides of the processor's `size`; what that means for the
         aspect, and which multiples the sides are rounded to, is the processor's own rule.
-        Raises ValueError for a negative resolution, or any for a model of one size.
         """
         if resolution < 0:
             raise ValueError(f"the resolution is {resolution}; expected a number of pixels, or 0")
@@ -136,9 +135,9 @@ def load_folder(folder: Path) -> TransformersNetwork:
         FileNotFoundError: configuration, weights or the image processor's settings are missing.
         ValueError: it is no depth model that is known here, or its weights do not fit it.
     """
-    config = _read_config(folder)
-    family = _family(folder, config)
     _check_files(folder)
+    config = read_settings(folder / CONFIG)
+    family = _family(folder, config)
     # From transformers 5 on this is what one gets, and the option is deprecated.
     modern = int(transformers.__version__.split(".")[0]) >= 5
     options = {} if modern else {"use_fast": True}
@@ -158,13 +157,6 @@ def load_folder(folder: Path) -> TransformersNetwork:
     return network.eval().requires_grad_(False)
 
 
-def _read_config(folder: Path) -> Config:
-    path = folder / CONFIG
-    if not path.is_file():
-        raise FileNotFoundError(f"{folder.name} has no {CONFIG}: it is no folder of transformers")
-    return read_settings(path)
-
-
 def _family(folder: Path, config: Config) -> Family:
     found = config.get("model_type")
     for family in FAMILIES:
@@ -178,6 +170,8 @@ def _family(folder: Path, config: Config) -> Family:
 
 
 def _check_files(folder: Path) -> None:
+    if not (folder / CONFIG).is_file():
+        raise FileNotFoundError(f"{folder.name} has no {CONFIG}: it is no folder of transformers")
     if not (folder / PROCESSOR).is_file():
         raise FileNotFoundError(
             f"{folder.name} has no {PROCESSOR}, which says how images are prepared for this "

@@ -9,7 +9,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sd2_depth2img.disk import written_whole
 from sd2_depth2img.engine import folders, host
 
 
@@ -123,23 +122,6 @@ def test_paths_are_always_free(tmp_path_factory, taken, count):
     paths, _ = folders.output_paths(folder, "p", count, 1, 1, ".png")
     assert len(set(paths)) == count
     assert not any(path.exists() for path in paths)
-
-
-def test_a_file_is_there_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "a.txt"
-    with written_whole(path) as unfinished:
-        unfinished.write_text("new")
-        assert not path.exists()
-    assert path.read_text() == "new"
-    with pytest.raises(ZeroDivisionError):
-        fail_half_way(path)
-    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a.txt", "new")]
-
-
-def fail_half_way(path):
-    with written_whole(path) as unfinished:
-        unfinished.write_text("half")
-        raise ZeroDivisionError
 
 
 def test_png_text():

@@ -133,7 +133,7 @@ def test_half_precision_cells_become_float32_without_loss():
 @pytest.mark.parametrize(
     ("cells", "arguments", "message"),
     [
-        ([], {}, "found none"),
+        ([], {}, "found no images"),
         ([*noise(1, 8, 9), *noise(1, 9, 8)], {}, "found 9 x 8, 8 x 9 .*one size"),
         ([torch.ones(8, 8, 4)], {}, r"image 0 of 1 .*\[8, 8, 4\] \(RGBA: .*expected RGB"),
         ([torch.ones(8, 8, 1)], {}, r"\[8, 8, 1\]; expected RGB"),

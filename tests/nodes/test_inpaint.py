@@ -253,7 +253,12 @@ def test_images_with_transparency_are_refused_before_anything_runs(miniature, ma
         ((1, 100, 64, 3), (1, 100, 64), {}, "64 x 100 pixels; the latent needs multiples of 8"),
         ((1, 64, 64, 3), (1, 32, 64), {}, "64 x 32 pixels, what it belongs to 64 x 64"),
         ((1, 64, 64, 3), (2, 64, 64), {}, "2 masks cannot be shared out to 1"),
-        ((1, 64, 64, 3), (1, 64, 64), {"content": "fill"}, "covers the whole image"),
+        (
+            (1, 64, 64, 3),
+            (1, 64, 64),
+            {"content": "fill"},
+            "no border.* smaller mask.*`content`",
+        ),
     ],
 )
 def test_what_cannot_be_encoded_is_refused(miniature, image_shape, mask_shape, options, message):
@@ -294,7 +299,7 @@ def test_the_other_map_must_be_there_and_fit(depth, mask):
         ValueError, match=r"224 x 80 pixels .* same width and height\. Upscale Image"
     ):
         under(depth, mask, "other map", depth[:, :80])
-    with pytest.raises(ValueError, match="covers the whole depth map"):
+    with pytest.raises(ValueError, match=r"no border.* smaller mask.*`under_mask`"):
         under(depth, torch.ones(1, 160, 224), "smooth fill")
 
 

@@ -459,10 +459,8 @@ def test_smalls_backbone_is_timms_lite3(small):
         _, *expected = model(pixels)
         found = MidasSmall.from_state_dict(small).pretrained(pixels)
     # timm taps the stages before the last expansion of a size; the coarsest is the same.
-    assert torch.allclose(found.quarter, expected[0], rtol=1e-4, atol=1e-4)
-    assert torch.allclose(found.eighth, expected[1], rtol=1e-4, atol=1e-4)
-    assert torch.allclose(found.sixteenth, expected[2], rtol=1e-4, atol=1e-4)
-    assert torch.allclose(found.thirty_second, expected[3], rtol=1e-4, atol=1e-4)
+    for ours, reference in zip(found, expected, strict=True):
+        assert torch.allclose(ours, reference, rtol=1e-4, atol=1e-4)
 
 
 def test_small_at_the_files_own_width():

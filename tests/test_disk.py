@@ -1,4 +1,4 @@
-"""Files that appear whole: who may read them."""
+"""Files that appear whole, and who may read them."""
 
 import os
 import stat
@@ -10,6 +10,23 @@ from safetensors.torch import load_file, save_file
 from sd2_depth2img.depth.depth_files import FileFormat, write_depth
 from sd2_depth2img.disk import written_whole
 from sd2_depth2img.images.files import write_image
+
+
+def test_a_file_is_there_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "a.txt"
+    with written_whole(path) as unfinished:
+        unfinished.write_text("new")
+        assert not path.exists()
+    assert path.read_text() == "new"
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way(path)
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a.txt", "new")]
+
+
+def fail_half_way(path):
+    with written_whole(path) as unfinished:
+        unfinished.write_text("half")
+        raise ZeroDivisionError
 
 
 @pytest.fixture(params=[0o022, 0o027, 0o077])
