@@ -272,7 +272,7 @@ def _text_config(text: TextArchitecture) -> dict[str, int]:
 
 
 def _vae_config(vae: VAEArchitecture) -> dict[str, Any]:
-    """ComfyUI's description of an autoencoder; it predictions the widths of the stock one only."""
+    """ComfyUI's description of an autoencoder; it guesses the widths of the stock one only."""
     network = {
         "double_z": True,
         "z_channels": vae.latent_channels,

@@ -222,7 +222,7 @@ def test_every_example_has_its_expectation():
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_saves_a_image_of_the_right_size(name, run):
+def test_saves_an_image_of_the_right_size(name, run):
     width, height = SIZES[name]
     assert run(name).image.shape == (height, width, 3)
 

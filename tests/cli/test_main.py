@@ -142,7 +142,7 @@ def test_a_path_to_a_folder_means_that_folder_whatever_the_models_hold(
     assert f"no model_index.json in the folder {here / 'peer'}" in capsys.readouterr().err
 
 
-def test_a_image_it_saved_can_be_run_again(here, capsys):
+def test_an_image_it_saved_can_be_run_again(here, capsys):
     photo(here / "input" / "photo.png")
     assert main.main(["run", write(here / "w.json", SCALE)]) == main.OK
     assert main.main(["run", "output/small_00001_.png"]) == main.OK

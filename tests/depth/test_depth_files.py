@@ -204,7 +204,7 @@ def test_missing_file_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("data", [b"", b"not an image at all" * 50])
-def test_what_is_not_a_image_is_refused(path, data):
+def test_what_is_not_an_image_is_refused(path, data):
     path.write_bytes(data)
     with pytest.raises(ValueError, match="is not an image"):
         read_depth(path)

@@ -87,7 +87,7 @@ def test_tiles_leave_no_seams_on_a_ramp():
     assert inside.diff(dim=1).abs().max() * 255 < 0.15
 
 
-def test_tiles_on_a_image_without_depth_are_black(photos):
+def test_tiles_on_an_image_without_depth_are_black(photos):
     flat = torch.full_like(photos, 0.5)
     assert all_of(Brightness(), flat, tiles=2).abs().max() == 0
 

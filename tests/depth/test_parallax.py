@@ -211,7 +211,7 @@ def test_any_view_is_finite_of_the_same_size_and_of_the_images_values(
     assert torch.equal(depth, before[1])
 
 
-def test_a_image_and_its_mirror_image_move_alike(photo):
+def test_an_image_and_its_mirror_image_move_alike(photo):
     image = photo[0, :128, 128:320]
     depth = smooth_image(128, 192, seed=4)[..., 0]
     found = view(image, depth, RIGHT, 9.0)

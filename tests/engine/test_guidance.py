@@ -519,7 +519,7 @@ def test_every_pair_runs_with_any_strength(model, sampler, scheduler):
         assert torch.isfinite(found).all()
 
 
-def test_a_image_of_a_batch_can_be_made_alone(model):
+def test_an_image_of_a_batch_can_be_made_alone(model):
     batch = {"samples": LATENT["samples"].repeat(3, 1, 1, 1)}
     one = {"samples": LATENT["samples"], "batch_index": [2]}
     both = [

@@ -158,7 +158,7 @@ def test_initial_noise_is_torchs_cpu_noise_for_the_seed(seed):
     assert torch.equal(initial_noise((2, 4, 9, 7), seed), torch.randn(2, 4, 9, 7))
 
 
-def test_batch_index_makes_a_image_of_a_batch_again():
+def test_batch_index_makes_an_image_of_a_batch_again():
     batch = initial_noise((4, 4, 8, 8), 5)
     assert torch.equal(initial_noise((3, 4, 8, 8), 5, [2, 0, 2]), batch[[2, 0, 2]])
 

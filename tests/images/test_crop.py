@@ -338,7 +338,7 @@ def test_edges_go_on_where_a_box_reaches_beyond():
     assert torch.equal(part[:, 2:12, 3:13], image)
 
 
-def test_resizing_a_image_stays_within_its_values():
+def test_resizing_an_image_stays_within_its_values():
     image = torch.zeros(1, 32, 32, 3)
     image[:, 16:] = 1
     large = resize_image(image, 100, 100)

@@ -49,7 +49,7 @@ def test_a_hole_in_one_colour_becomes_that_colour():
     assert torch.allclose(fill_holes(values, known), values, atol=1e-6)
 
 
-def test_a_image_that_is_one_hole_is_refused():
+def test_an_image_that_is_one_hole_is_refused():
     known = torch.ones(2, 1, 4, 4, dtype=torch.bool)
     known[1] = False
     with pytest.raises(ValueError, match="image 1 of 2"):

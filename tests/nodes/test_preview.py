@@ -33,7 +33,7 @@ def ramp(height=64, width=96):
     return (rows + columns).unsqueeze(0)
 
 
-def test_every_map_gets_a_page_a_line_and_a_image_on_the_node(base):
+def test_every_map_gets_a_page_a_line_and_an_image_on_the_node(base):
     maps = torch.cat([ramp(), 1 - ramp(), torch.full_like(ramp(), 0.4)])
     shown = SD2DepthPreview().execute(canvas(maps))
     pages, report = shown["result"]

@@ -324,7 +324,7 @@ def test_reads_both_formats(tmp_path):
 
 
 @pytest.mark.parametrize("keys", [("prompt", "workflow"), ("prompt",), ("workflow",)])
-def test_reads_what_a_image_carries(tmp_path, keys):
+def test_reads_what_an_image_carries(tmp_path, keys):
     record = json.loads(RECORDED.read_text(encoding="utf-8"))
     data = {"prompt": record["output"], "workflow": record["workflow"]}
     info = PngInfo()
@@ -336,7 +336,7 @@ def test_reads_what_a_image_carries(tmp_path, keys):
     assert (found.canvas is not None) == ("workflow" in keys)
 
 
-def test_a_image_without_a_workflow(tmp_path):
+def test_an_image_without_a_workflow(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
     with pytest.raises(WorkflowError, match="carries no workflow"):
         read_workflow(tmp_path / "a.png")

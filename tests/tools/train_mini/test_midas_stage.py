@@ -17,7 +17,7 @@ def painting(data):
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32))
-def test_a_roughened_painting_is_a_image(painting, seed):
+def test_a_roughened_painting_is_an_image(painting, seed):
     image, depth = painting
     before = image.copy(), depth.copy()
     rough = roughen(np.random.default_rng(seed), image, depth)

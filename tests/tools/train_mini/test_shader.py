@@ -65,7 +65,7 @@ def appearances():
     shape=st.tuples(st.integers(2, 60), st.integers(2, 60)),
     seed=st.integers(0, 2**32),
 )
-def test_any_depth_map_becomes_a_image(look, shape, seed):
+def test_any_depth_map_becomes_an_image(look, shape, seed):
     depth = np.random.default_rng(seed).random(shape, np.float32)
     before = depth.copy()
     image = render(depth, look)

@@ -308,7 +308,7 @@ def test_save_image_cuts_off_to_8_bits_and_carries_the_workflow(place):
     ]
 
 
-def test_a_image_that_fails_to_save_leaves_nothing(place):
+def test_an_image_that_fails_to_save_leaves_nothing(place):
     with pytest.raises(TypeError):
         run(
             "SaveImage", images=torch.zeros(1, 4, 4, 7), filename_prefix="x"
