@@ -1,4 +1,4 @@
-"""MiDaS's table is complete on both sides; tests/depth/networks/test_midas.py compares the outputs."""
+"""MiDaS's table is complete on both sides; depth/networks/test_midas.py compares the outputs."""
 
 from pathlib import Path
 
