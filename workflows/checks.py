@@ -45,19 +45,25 @@ def needed(prompt: Json, nodes: Nodes) -> list[str]:
 
     A cycle is cut where it closes; `check` reports it.
     """
-    order: dict[str, None] = {}
-    seen: set[str] = set()
+    return _walk(prompt, nodes)[0]
 
-    def visit(node: str) -> None:
-        if node not in seen and node in prompt:
-            seen.add(node)
+
+def _walk(prompt: Json, nodes: Nodes) -> tuple[list[str], list[list[str]]]:
+    """The needed nodes in order, and a way round for every cycle among them."""
+    order: dict[str, None] = {}
+    cycles: list[list[str]] = []
+
+    def visit(node: str, way: list[str]) -> None:
+        if node in way:
+            cycles.append([*way[way.index(node) :], node])
+        elif node in prompt and node not in order:
             for source in _sources(prompt, node):
-                visit(source)
+                visit(source, [*way, node])
             order[node] = None
 
     for output in output_nodes(prompt, nodes):
-        visit(output)
-    return list(order)
+        visit(output, [])
+    return list(order), cycles
 
 
 def _sources(prompt: Json, node: str) -> Iterator[str]:
@@ -73,13 +79,17 @@ def check(prompt: Json, nodes: Nodes, known: Iterable[Problem] = ()) -> list[Pro
     """
     reported = {(problem.node, problem.input) for problem in known}
     found = _unknown_classes(prompt, nodes)
-    for node in needed(prompt, nodes):
+    order, cycles = _walk(prompt, nodes)
+    for node in order:
         if prompt[node]["class_type"] in nodes:
             found += _NodeCheck(prompt, node, nodes).run()
     problems = [*known, *(one for one in found if (one.node, one.input) not in reported)]
     if not output_nodes(prompt, nodes):
         problems.append(Problem("no node saves or shows anything; add Save Image or Preview Image"))
-    return problems + _cycles(prompt, nodes)
+    for cycle in cycles:
+        named = " <- ".join(describe(prompt, node) for node in cycle)
+        problems.append(Problem(f"the links go round in a circle: {named}"))
+    return problems
 
 
 def _problem(prompt: Json, node: str, message: str, name: str = "") -> Problem:
@@ -102,26 +112,6 @@ def _unknown(kind: str, nodes: Nodes) -> str:
         f"the embedded engine has no such node{has}; mute or remove it, or run the workflow in "
         "ComfyUI"
     )
-
-
-def _cycles(prompt: Json, nodes: Nodes) -> list[Problem]:
-    """A way round, for every cycle that is met on the way from the outputs."""
-    problems: list[Problem] = []
-    finished: set[str] = set()
-
-    def walk(node: str, way: list[str]) -> None:
-        if node in way:
-            circle = [*way[way.index(node) :], node]
-            named = " <- ".join(describe(prompt, one) for one in circle)
-            problems.append(Problem(f"the links go round in a circle: {named}"))
-        elif node in prompt and node not in finished:
-            for source in _sources(prompt, node):
-                walk(source, [*way, node])
-            finished.add(node)
-
-    for output in output_nodes(prompt, nodes):
-        walk(output, [])
-    return problems
 
 
 class _NodeCheck:
