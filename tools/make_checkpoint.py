@@ -93,6 +93,17 @@ FULL = Structure(
     ),
 )
 
+MINIATURE_MIDAS = Widths(
+    stem=32,
+    stages=(128, 128, 128),
+    tokens=64,
+    mlp=128,
+    grid=12,
+    neck=(32, 32),
+    fusion=32,
+    head=(16, 32),  # the second is fixed in transformers' DPT
+)
+
 # The head size of 64 is fixed in SD2 and cannot be read from a file, so widths are multiples of 64
 # wherever there is attention with heads.
 MINIATURE = Structure(
@@ -107,16 +118,7 @@ MINIATURE = Structure(
     ),
     vae=VAEArchitecture(channels=32, channel_mult=(1, 1, 2, 2), res_blocks=1),
     text=TextArchitecture(width=64, layers=3, mlp_width=256),
-    midas=Widths(
-        stem=32,
-        stages=(128, 128, 128),
-        tokens=64,
-        mlp=128,
-        grid=12,
-        neck=(32, 32),
-        fusion=32,
-        head=(16, 32),  # the second is fixed in transformers' DPT
-    ),
+    midas=MINIATURE_MIDAS,
 )
 
 
