@@ -137,12 +137,18 @@ def make_checkpoint(
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} into")
     weights = random_weights(structure.tensors(), seed, dtype)
-    facts = {"title": "random weights", "seed": seed, "structure": asdict(structure)}
+    write(path, weights, structure, {"title": "random weights", "seed": seed})
+    return path
+
+
+def write(
+    path: Path, weights: dict[str, Tensor], structure: Structure, facts: Mapping[str, object]
+) -> None:
+    """Write a checkpoint; facts and structure go into its metadata as JSON, under "depth2img"."""
     # One entry, because the library writes several in an order that changes from run to run.
-    metadata = {"depth2img": json.dumps(facts)}
+    metadata = {"depth2img": json.dumps({**facts, "structure": asdict(structure)})}
     with written_whole(path) as unfinished:
         save_file(weights, unfinished, metadata)
-    return path
 
 
 def random_weights(

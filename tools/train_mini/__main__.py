@@ -23,7 +23,7 @@ from ...sampling.latents import SCALE_FACTOR
 from .dataset import DATA_VERSION, HELD_OUT, PAINTINGS, SIZES, Dataset, prepare, sample
 from .export import export
 from .midas import MiDaSStage, new_midas
-from .structure import MIDAS, STRUCTURE
+from .structure import STRUCTURE
 from .trainer import Schedule, train
 from .unet import PromptToNoise, UNetStage, new_network
 from .vae import LATENTS, VAEStage, decibels, moments, new_vae, restore_finest, skip_finest, whiten
@@ -127,7 +127,7 @@ class Training:
             skip_finest(network)
             return network
         data = self.data()
-        network = new_vae(STRUCTURE.vae, self.seed)
+        network = new_vae(self.seed)
         skip_finest(network)
         stage = VAEStage(network, data, self.seed, self.recipe.batches["vae"], self.device)
         train(stage, self.recipe.vae, self.folder / "vae.pt")
@@ -141,7 +141,7 @@ class Training:
         if self.start:
             network = DPTHybrid.from_state_dict(self.start.read(Part.MIDAS))
         else:
-            network = new_midas(MIDAS, self.seed)
+            network = new_midas(self.seed)
         batch = self.recipe.batches["midas"]
         stage = MiDaSStage(network, self.data(), self.seed + 1, batch, self.device)
         train(stage, self.recipe.midas, self.folder / "midas.pt")
@@ -164,7 +164,7 @@ class Training:
             clip = networks.EngineCLIP(self.start, STRUCTURE.text, cpu)
             network = PromptToNoise(model.network, clip.network)
         else:
-            network = new_network(STRUCTURE.unet, STRUCTURE.text, self.seed)
+            network = new_network(self.seed)
         steps = self.recipe.unet.steps
         stage = UNetStage(
             network,
@@ -189,8 +189,8 @@ class Training:
             **self.facts,
         }
         vae = self.vae()
-        restore_finest(vae, STRUCTURE.vae, self.seed)
-        export(path, STRUCTURE, vae, self.midas(), self.unet(), facts)
+        restore_finest(vae, self.seed)
+        export(path, vae, self.midas(), self.unet(), facts)
         log.info("%s: %.1f MB", path, path.stat().st_size / 1e6)
 
 

@@ -6,9 +6,10 @@ import torch
 from numpy.random import Generator
 from torch import Tensor, nn
 
-from ...depth.networks.midas_hybrid import DPTHybrid, Widths
+from ...depth.networks.midas_hybrid import DPTHybrid
 from ...depth.networks.network import MULTIPLE
 from .dataset import PAINTINGS, Dataset
+from .structure import MIDAS
 from .trainer import numbers
 
 SIZES = (128, 160, 192, 256)  # of the network's input, in pixels
@@ -96,10 +97,10 @@ def ranks(values: Tensor, truth: Tensor) -> Tensor:
     return ((above - 1 + within.clamp(-1, 2)) / RANKS).view_as(values)
 
 
-def new_midas(widths: Widths, seed: int) -> DPTHybrid:
+def new_midas(seed: int) -> DPTHybrid:
     """A network with random weights."""
     torch.manual_seed(seed)
-    network = DPTHybrid(widths)
+    network = DPTHybrid(MIDAS)
     for name in ("cls_token", "pos_embed"):
         nn.init.normal_(network.get_parameter(f"pretrained.model.{name}"), std=0.02)
     # The last ReLU must not begin in the dark.

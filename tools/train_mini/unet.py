@@ -13,13 +13,13 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from numpy.random import Generator
 from torch import Tensor, nn
 
-from ...checkpoints.architecture import TextArchitecture, UNetArchitecture
 from ...engine import prompt
 from ...engine.networks import text_network, text_tower, unet_network
 from ...engine.samplers import sigma_at
 from ...sampling.depth_channel import DepthCondition
 from .captions import random_caption, vocabulary
 from .dataset import PAINTINGS, SIZES, Dataset
+from .structure import STRUCTURE
 from .trainer import numbers
 from .vae import LATENTS, layers
 
@@ -128,10 +128,10 @@ def token_numbers(text: str) -> Tensor:
     return torch.tensor([token for token, _ in chunk])
 
 
-def new_network(unet: UNetArchitecture, text: TextArchitecture, seed: int) -> PromptToNoise:
+def new_network(seed: int) -> PromptToNoise:
     """A text tower and a UNet with random weights; at first it takes all its input for noise."""
     torch.manual_seed(seed)
-    network = PromptToNoise(unet_network(unet), text_network(text))
+    network = PromptToNoise(unet_network(STRUCTURE.unet), text_network(STRUCTURE.text))
     with torch.no_grad():
         _begin_unet(network.unet)
         embedding = _embedding(network.text)
