@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from .core_nodes.node_class import Nodes
-from .problems import Problem, describe, title_of
+from .problems import Problem, describe
 from .widgets import Json, Widget, declared_inputs
 
 log = logging.getLogger(__name__)
@@ -78,10 +78,11 @@ def check(prompt: Json, nodes: Nodes, known: Iterable[Problem] = ()) -> list[Pro
         known: problems found before; their inputs are not reported a second time.
     """
     reported = {(problem.node, problem.input) for problem in known}
-    found = _unknown_classes(prompt, nodes)
+    unknown = [node for node, entry in prompt.items() if entry["class_type"] not in nodes]
+    found = [_unknown_class(prompt, node, nodes) for node in unknown]
     order, cycles = _walk(prompt, nodes)
     for node in order:
-        if prompt[node]["class_type"] in nodes:
+        if node not in unknown:
             found += _NodeCheck(prompt, node, nodes).run()
     problems = [*known, *(one for one in found if (one.node, one.input) not in reported)]
     if not output_nodes(prompt, nodes):
@@ -92,25 +93,14 @@ def check(prompt: Json, nodes: Nodes, known: Iterable[Problem] = ()) -> list[Pro
     return problems
 
 
-def _problem(prompt: Json, node: str, message: str, name: str = "") -> Problem:
-    entry = prompt[node]
-    return Problem(message, node, title_of(entry), entry["class_type"], name)
-
-
-def _unknown_classes(prompt: Json, nodes: Nodes) -> list[Problem]:
-    return [
-        _problem(prompt, node, _unknown(entry["class_type"], nodes))
-        for node, entry in prompt.items()
-        if entry["class_type"] not in nodes
-    ]
-
-
-def _unknown(kind: str, nodes: Nodes) -> str:
-    alike = difflib.get_close_matches(kind, nodes)
+def _unknown_class(prompt: Json, node: str, nodes: Nodes) -> Problem:
+    alike = difflib.get_close_matches(prompt[node]["class_type"], nodes)
     has = f" (it has {', '.join(alike)})" if alike else ""
-    return (
+    return Problem(
         f"the embedded engine has no such node{has}; mute or remove it, or run the workflow in "
-        "ComfyUI"
+        "ComfyUI",
+        node,
+        describe(prompt, node),
     )
 
 
@@ -119,6 +109,7 @@ class _NodeCheck:
 
     def __init__(self, prompt: Json, node: str, nodes: Nodes) -> None:
         self.prompt, self.node, self.nodes = prompt, node, nodes
+        self.place = describe(prompt, node)
         self.inputs: Json = prompt[node]["inputs"]
         self.kind = nodes[prompt[node]["class_type"]]
         self.problems: list[Problem] = []
@@ -139,14 +130,13 @@ class _NodeCheck:
                 self._report(name, f"is missing; connect or give it {_shown(kind)}")
         known = {*takes, *declared.get("hidden", {}), "upload"}
         for name in sorted(self.inputs.keys() - known):
-            place = describe(self.prompt, self.node)
-            log.warning("%s has no input %r; its value is ignored", place, name)
+            log.warning("%s has no input %r; its value is ignored", self.place, name)
         if not self.problems:
             self._ask_the_node()
         return self.problems
 
     def _report(self, name: str, message: str) -> None:
-        self.problems.append(_problem(self.prompt, self.node, message, name))
+        self.problems.append(Problem(message, self.node, self.place, name))
 
     def _check_input(self, name: str, kind: Any, options: Json) -> None:
         value = self.inputs[name]
