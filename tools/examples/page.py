@@ -326,7 +326,14 @@ def _node_entry(order: int, node: Node, links: list[list[Any]]) -> Json:
         "order": order,
         "mode": 0,
         "inputs": [{**one, "link": wired.get(slot)} for slot, one in enumerate(node.slots())],
-        "outputs": _output_entries(node, links),
+        "outputs": [
+            {
+                "name": name,
+                "type": kind,
+                "links": [link[0] for link in links if link[1:3] == [node.id, slot]],
+            }
+            for slot, (name, kind) in enumerate(node.outputs)
+        ],
         "properties": _properties(node),
         "widgets_values": node.values(),
     }
@@ -342,17 +349,6 @@ def _properties(node: Node) -> Json:
         return {}
     pack = OWN_PACK if node.class_type.startswith("SD2Depth") else CORE
     return {**pack, "Node name for S&R": node.class_type}
-
-
-def _output_entries(node: Node, links: list[list[Any]]) -> list[Json]:
-    return [
-        {
-            "name": name,
-            "type": kind,
-            "links": [link[0] for link in links if link[1:3] == [node.id, slot]],
-        }
-        for slot, (name, kind) in enumerate(node.outputs)
-    ]
 
 
 def _group_entry(number: int, group: Group) -> Json:
