@@ -59,22 +59,16 @@ def _midas_tensors(widths: Widths) -> dict[str, tuple[int, ...]]:
     """The depth network's tensors, with those that lie in the real file without being used."""
     with torch.device("meta"):
         network = DPTHybrid(widths)
-    classifier = {
-        "pretrained.model.norm.weight": (widths.tokens,),
-        "pretrained.model.norm.bias": (widths.tokens,),
-        "pretrained.model.head.weight": (1000, widths.tokens),
-        "pretrained.model.head.bias": (1000,),
+    tensors = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    unused = {
+        "pretrained.model.norm": (widths.tokens,),
+        "pretrained.model.head": (1000, widths.tokens),
+        "scratch.refinenet4.resConfUnit1.conv1": (widths.fusion, widths.fusion, 3, 3),
+        "scratch.refinenet4.resConfUnit1.conv2": (widths.fusion, widths.fusion, 3, 3),
     }
-    idle = {
-        f"scratch.refinenet4.resConfUnit1.{conv}.{kind}": shape
-        for conv in ("conv1", "conv2")
-        for kind, shape in (
-            ("weight", (widths.fusion, widths.fusion, 3, 3)),
-            ("bias", (widths.fusion,)),
-        )
-    }
-    used = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    return {**used, **classifier, **idle}
+    for layer, shape in unused.items():
+        tensors |= {f"{layer}.weight": shape, f"{layer}.bias": shape[:1]}
+    return tensors
 
 
 FULL = Structure(

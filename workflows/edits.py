@@ -97,7 +97,7 @@ class Editor:
             raise EditError(
                 f"the {side} prompt comes from {self._list(found)}; say which with --set NODE.text="
             )
-        self._write_text(next(iter(found)), "text", text)
+        self._write_text(next(iter(found)), text)
 
     def everywhere(self, names: Sequence[str], value: Any) -> None:
         """The same value for every input of one of these names (widgets only)."""
@@ -167,16 +167,16 @@ class Editor:
         self.prompt[node]["inputs"][name] = value
         self._on_canvas(lambda drawn: set_widget(drawn, node, name, value, self.nodes))
 
-    def _write_text(self, node: str, name: str, text: str) -> None:
+    def _write_text(self, node: str, text: str) -> None:
         """Also instead of a wire; but where others hang on that wire, at its other end."""
-        link = self.prompt[node]["inputs"].get(name)
+        link = self.prompt[node]["inputs"].get("text")
         if is_link(link):
             source = str(link[0])
             texts = [one for one, kind in self._widgets(source).items() if kind == "STRING"]
             if len(texts) == 1 and len(self._takers(source)) > 1:  # labels, for example
                 self._write(source, texts[0], text)
                 return
-        self._write(node, name, text)
+        self._write(node, "text", text)
 
     def _takers(self, source: str) -> list[str]:
         """The nodes that a node feeds."""

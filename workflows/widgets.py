@@ -32,12 +32,8 @@ class Widget(NamedTuple):
     @property
     def default(self) -> Any:
         """What the canvas shows in a new node."""
-        first = self.choices[0] if self.choices else None
-        return self.options.get("default", first if first is not None else self._empty)
-
-    @property
-    def _empty(self) -> Any:
-        return _EMPTY[self.type] if isinstance(self.type, str) else None
+        empty = _EMPTY[self.type] if isinstance(self.type, str) else None
+        return self.options.get("default", next(iter(self.choices), empty))
 
     @property
     def has_control(self) -> bool:

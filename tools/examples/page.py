@@ -268,7 +268,17 @@ class Page:
             "last_link_id": len(links),
             "nodes": [_node_entry(order, node, links) for order, node in enumerate(self.nodes)],
             "links": links,
-            "groups": [_group_entry(number, one) for number, one in enumerate(groups, start=1)],
+            "groups": [
+                {
+                    "id": number,
+                    "title": group.title,
+                    "bounding": list(group.bounding),
+                    "color": group.colour,
+                    "font_size": 24,
+                    "flags": {},
+                }
+                for number, group in enumerate(groups, start=1)
+            ],
             "config": {},
             "extra": {"ds": {"scale": 0.6, "offset": [40, 60]}},
             "version": 0.4,
@@ -349,14 +359,3 @@ def _properties(node: Node) -> Json:
         return {}
     pack = OWN_PACK if node.class_type.startswith("SD2Depth") else CORE
     return {**pack, "Node name for S&R": node.class_type}
-
-
-def _group_entry(number: int, group: Group) -> Json:
-    return {
-        "id": number,
-        "title": group.title,
-        "bounding": list(group.bounding),
-        "color": group.colour,
-        "font_size": 24,
-        "flags": {},
-    }

@@ -45,9 +45,12 @@ def export(
         ),
         **{Part.MIDAS.value + name: tensor for name, tensor in midas.state_dict().items()},
     }
-    idle = {Part.TEXT.value + name for name in STRUCTURE.text.unused()}
+    unused = (
+        *(Part.TEXT.value + name for name in STRUCTURE.text.unused()),
+        *(Part.MIDAS.value + prefix for prefix in UNUSED),
+    )
     weights = {
-        name: _half(name, trained.get(name), shape, name in idle or _idle_in_midas(name))
+        name: _half(name, trained.get(name), shape, name.startswith(unused))
         for name, shape in STRUCTURE.tensors().items()
     }
     write(path, weights, STRUCTURE, facts)
@@ -60,14 +63,9 @@ def _renamed(part: Part, keys: KeyMap, weights: Mapping[str, Tensor]) -> dict[st
     return {part.value + name: tensor for name, tensor in tensors}
 
 
-def _idle_in_midas(name: str) -> bool:
-    prefix = Part.MIDAS.value
-    return name.startswith(prefix) and name.removeprefix(prefix).startswith(UNUSED)
-
-
-def _half(name: str, tensor: Tensor | None, shape: tuple[int, ...], idle: bool) -> Tensor:
+def _half(name: str, tensor: Tensor | None, shape: tuple[int, ...], unused: bool) -> Tensor:
     if tensor is None:
-        if not idle:
+        if not unused:
             raise ValueError(f"nothing was trained for the tensor {name}")
         return torch.zeros(shape, dtype=torch.float16)
     half = tensor.detach().cpu().to(torch.float16).contiguous()

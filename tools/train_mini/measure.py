@@ -33,6 +33,8 @@ from .shader import (
     MATERIALS,
     PALETTE,
     Appearance,
+    Image,
+    Map,
     foreground_share,
     random_appearance,
     render,
@@ -48,8 +50,6 @@ LUMA = np.array(convention.LUMA, np.float32)
 # Edges are compared at half the size of a latent pixel, the finest place that the UNet can mean.
 EDGE_SCALE = 4.0  # standard deviation of the blur, in pixels
 
-Map = np.ndarray  # float32 [H, W]
-Image = np.ndarray  # float32 [H, W, 3], 0..1
 Scores = dict[str, float]
 
 
