@@ -25,13 +25,9 @@ class Editor:
 
     def __init__(self, workflow: Workflow, nodes: Nodes) -> None:
         self.workflow = workflow
+        self.prompt = workflow.prompt  # the nodes that run, in the API format
         self.nodes = nodes
         workflow.canvas = copy.deepcopy(workflow.canvas)
-
-    @property
-    def prompt(self) -> Json:
-        """The nodes that run, in the API format."""
-        return self.workflow.prompt
 
     def assign(self, assignment: str) -> None:
         """`NODE.INPUT=VALUE`: NODE is an id, a title or a class; VALUE is read as INPUT's type."""

@@ -44,10 +44,7 @@ def sample(seed: int, index: int) -> Sample:
     scene = random_scene(random, SIZES[-1])
     appearances = tuple(random_appearance(random) for _ in range(PAINTINGS))
     depth = {side: _resized(scene, side) for side in SIZES}
-    images = {
-        side: np.stack([_bytes(render(depth[side], look)) for look in appearances])
-        for side in SIZES
-    }
+    images = {side: _bytes([render(depth[side], look) for look in appearances]) for side in SIZES}
     return Sample(scene.noun, appearances, depth, images)
 
 
@@ -119,5 +116,5 @@ def _resized(scene: Scene, side: int) -> np.ndarray:
     return stretched(cv2.resize(scene.depth, (side, side), interpolation=cv2.INTER_AREA))
 
 
-def _bytes(image: np.ndarray) -> np.ndarray:
-    return np.round(image * 255).astype(np.uint8)
+def _bytes(images: list[np.ndarray]) -> np.ndarray:
+    return np.round(np.stack(images) * 255).astype(np.uint8)

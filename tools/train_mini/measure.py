@@ -25,6 +25,7 @@ from ...nodes.conditioning import SD2DepthEncode
 from ...nodes.estimate import SD2DepthEstimate
 from ...nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
 from ...nodes.sample import SD2DepthSampler
+from ...workflows.core_nodes.conditioning import clip_text_encode
 from .captions import caption
 from .dataset import HELD_OUT
 from .scenes import Scene, random_scene, stretched
@@ -87,7 +88,10 @@ class Miniature:
         """
         maps = torch.from_numpy(np.stack(depth))
         positive, negatives = SD2DepthEncode().execute(
-            self._encoded(prompt), self._encoded(negative), to_image(maps), strength=depth_strength
+            clip_text_encode(prompt, self.clip),
+            clip_text_encode(negative, self.clip),
+            to_image(maps),
+            strength=depth_strength,
         )
         height, width = (side // self.vae.factor for side in maps.shape[-2:])
         start: dict[str, Any] = {"samples": torch.zeros(len(maps), 4, height, width)}
@@ -106,9 +110,6 @@ class Miniature:
         side = min(image.shape[:2])
         (depth,) = SD2DepthEstimate().execute(batch, self.depth_model, resolution=side)
         return from_image(depth)[0].numpy()
-
-    def _encoded(self, text: str) -> list[list[Any]]:
-        return [[self.clip.encode(self.clip.tokenize(text)), {}]]
 
 
 # --- Scores ---------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ The UNet starts by calling its whole input noise, which is nearly right where th
 What is learned is what to take away from that.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -151,12 +151,8 @@ def _known(embedding: Tensor) -> Tensor:
     """Which rows of the embedding are trained, `[vocabulary, 1]`."""
     rows = torch.zeros(len(embedding), 1, dtype=torch.bool)
     rows[[prompt.START, prompt.END, prompt.PAD]] = True
-    rows[_tokens(vocabulary())] = True
+    rows[[token for word in vocabulary() for token, _ in prompt.tokenize(word)[0]]] = True
     return rows
-
-
-def _tokens(words: Iterable[str]) -> list[int]:
-    return [token for word in words for token, _ in prompt.tokenize(word)[0]]
 
 
 def _freeze_unknown_words(text: nn.Module) -> None:
