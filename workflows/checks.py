@@ -215,10 +215,8 @@ class _NodeCheck:
 
 def _converted(kind: Any, value: Any) -> Any:
     """A constant in the type that its input takes; ValueError when it is of another one."""
-    convert = {"INT": _whole, "FLOAT": _number, "STRING": _text, "BOOLEAN": _truth}.get(
-        kind if isinstance(kind, str) else ""
-    )
-    return value if convert is None else convert(value)
+    conversions = {"INT": _whole, "FLOAT": _number, "STRING": _text, "BOOLEAN": _truth}
+    return conversions[kind](value) if isinstance(kind, str) and kind in conversions else value
 
 
 def _whole(value: Any) -> int:

@@ -8,6 +8,7 @@ changed (inside a subgraph) it is left out of the images; what ran is always in 
 import copy
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from .canvas import replace_node, set_widget
@@ -213,8 +214,6 @@ def _parsed(text: str, kind: Any) -> Any:
         return {"true": True, "false": False, "1": True, "0": False}.get(text.lower(), text)
     if kind in ("INT", "FLOAT"):
         for convert in (int, float):
-            try:
+            with suppress(ValueError):
                 return convert(text)
-            except ValueError:
-                continue
     return text

@@ -27,7 +27,7 @@ from .canvas import is_canvas, to_prompt
 from .checks import check, is_link, needed, output_nodes, unwrapped
 from .core_nodes import CORE_NODES
 from .core_nodes.node_class import NodeClass, Nodes
-from .damage import damage
+from .damage import damage, is_shaped
 from .problems import Problem, WorkflowError, describe
 from .widgets import Json, declared_inputs
 
@@ -99,21 +99,17 @@ def parse_workflow(data: Any) -> Workflow:
             raise WorkflowError(*found)
         prompt, problems = to_prompt(data, all_nodes())
         return Workflow(prompt, data, problems)
-    if isinstance(data, dict) and data and all(map(_is_api_node, data.values())):
+    if (
+        isinstance(data, dict)
+        and data
+        and all(is_shaped(entry, class_type=str, inputs=dict) for entry in data.values())
+    ):
         return Workflow(data)
     raise WorkflowError(
         Problem(
             "this is no workflow: expected the canvas format (with nodes and links) or the API "
             "format (node id: class_type and inputs); save or export it in ComfyUI"
         )
-    )
-
-
-def _is_api_node(entry: Any) -> bool:
-    return (
-        isinstance(entry, dict)
-        and isinstance(entry.get("class_type"), str)
-        and isinstance(entry.get("inputs"), dict)
     )
 
 

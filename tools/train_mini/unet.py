@@ -48,7 +48,7 @@ class UNetStage:
         network: trained in place.
         data: depth maps and what their captions are made of.
         latents: of an image size, `[scenes, PAINTINGS, 4, size / 8, size / 8]`, of unit size.
-        small_steps: so many steps see small images only; later ones either size.
+        small_steps: number of first steps that see small images only; later ones see either size.
         batch: samples of a step at 128×128; a step at 256×256 has half as many.
     """
 
