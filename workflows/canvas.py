@@ -310,13 +310,12 @@ class _Conversion:
 
 def _feeds_widget(scope: _Scope, border_slot: int) -> bool:
     """Whether a subgraph's input leads to a widget inside, which the outside then shows."""
-    ends = [
-        scope.nodes[str(link.target_id)]["inputs"][link.target_slot]
+    return any(
+        scope.nodes[str(link.target_id)]["inputs"][link.target_slot].get("widget")
         for link in scope.links.values()
         if (link.origin_id, link.origin_slot) == (_SUBGRAPH_IN, border_slot)
         and str(link.target_id) in scope.nodes
-    ]
-    return any(entry.get("widget") for entry in ends)
+    )
 
 
 def _bypass_slot(node: Json, slot: int, kind: Any) -> int | None:

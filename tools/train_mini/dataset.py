@@ -111,8 +111,6 @@ def _arrays(folder: Path, mode: Literal["r", "w+"], scenes: int = 0) -> tuple[Ar
 
 
 def _resized(scene: Scene, side: int) -> np.ndarray:
-    if side == scene.depth.shape[0]:
-        return scene.depth
     return stretched(cv2.resize(scene.depth, (side, side), interpolation=cv2.INTER_AREA))
 
 
