@@ -171,13 +171,13 @@ def _prepared(path: Path, options: argparse.Namespace) -> "tuple[Editor, Runner]
         raise ModuleNotFoundError(name=", ".join(missing))
     from ..engine import folders
     from ..workflows.edits import Editor
-    from ..workflows.graph import Runner, all_nodes, read_workflow
+    from ..workflows.graph import Runner, read_workflow
 
     folders.use(_folders(options))
-    nodes = all_nodes()
-    editor = Editor(read_workflow(path, nodes), nodes)
+    runner = Runner(report=lambda line: print(line, file=sys.stderr))
+    editor = Editor(read_workflow(path), runner.nodes)
     _edit(editor, options)
-    return editor, Runner(nodes, lambda line: print(line, file=sys.stderr))
+    return editor, runner
 
 
 def _folders(options: argparse.Namespace) -> "Folders":

@@ -59,22 +59,16 @@ def _midas_tensors(widths: Widths) -> dict[str, tuple[int, ...]]:
     """The depth network's tensors, with those that lie in the real file without being used."""
     with torch.device("meta"):
         network = DPTHybrid(widths)
-    classifier = {
-        "pretrained.model.norm.weight": (widths.tokens,),
-        "pretrained.model.norm.bias": (widths.tokens,),
-        "pretrained.model.head.weight": (1000, widths.tokens),
-        "pretrained.model.head.bias": (1000,),
+    tensors = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    unused = {
+        "pretrained.model.norm": (widths.tokens,),
+        "pretrained.model.head": (1000, widths.tokens),
+        "scratch.refinenet4.resConfUnit1.conv1": (widths.fusion, widths.fusion, 3, 3),
+        "scratch.refinenet4.resConfUnit1.conv2": (widths.fusion, widths.fusion, 3, 3),
     }
-    idle = {
-        f"scratch.refinenet4.resConfUnit1.{conv}.{kind}": shape
-        for conv in ("conv1", "conv2")
-        for kind, shape in (
-            ("weight", (widths.fusion, widths.fusion, 3, 3)),
-            ("bias", (widths.fusion,)),
-        )
-    }
-    used = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    return {**used, **classifier, **idle}
+    for layer, shape in unused.items():
+        tensors |= {f"{layer}.weight": shape, f"{layer}.bias": shape[:1]}
+    return tensors
 
 
 FULL = Structure(
@@ -93,6 +87,17 @@ FULL = Structure(
     ),
 )
 
+MINIATURE_MIDAS = Widths(
+    stem=32,
+    stages=(128, 128, 128),
+    tokens=64,
+    mlp=128,
+    grid=12,
+    neck=(32, 32),
+    fusion=32,
+    head=(16, 32),  # the second is fixed in transformers' DPT
+)
+
 # The head size of 64 is fixed in SD2 and cannot be read from a file, so widths are multiples of 64
 # wherever there is attention with heads.
 MINIATURE = Structure(
@@ -107,16 +112,7 @@ MINIATURE = Structure(
     ),
     vae=VAEArchitecture(channels=32, channel_mult=(1, 1, 2, 2), res_blocks=1),
     text=TextArchitecture(width=64, layers=3, mlp_width=256),
-    midas=Widths(
-        stem=32,
-        stages=(128, 128, 128),
-        tokens=64,
-        mlp=128,
-        grid=12,
-        neck=(32, 32),
-        fusion=32,
-        head=(16, 32),  # the second is fixed in transformers' DPT
-    ),
+    midas=MINIATURE_MIDAS,
 )
 
 
@@ -135,12 +131,18 @@ def make_checkpoint(
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} into")
     weights = random_weights(structure.tensors(), seed, dtype)
-    facts = {"title": "random weights", "seed": seed, "structure": asdict(structure)}
+    write(path, weights, structure, {"title": "random weights", "seed": seed})
+    return path
+
+
+def write(
+    path: Path, weights: dict[str, Tensor], structure: Structure, facts: Mapping[str, object]
+) -> None:
+    """Write a checkpoint; facts and structure go into its metadata as JSON, under "depth2img"."""
     # One entry, because the library writes several in an order that changes from run to run.
-    metadata = {"depth2img": json.dumps(facts)}
+    metadata = {"depth2img": json.dumps({**facts, "structure": asdict(structure)})}
     with written_whole(path) as unfinished:
         save_file(weights, unfinished, metadata)
-    return path
 
 
 def random_weights(

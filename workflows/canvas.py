@@ -8,11 +8,11 @@ The rules are those of ComfyUI's own frontend (`graphToPrompt`).
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from .core_nodes.node_class import Nodes
-from .problems import Problem
+from .problems import Problem, described
 from .texts import file_name, one_prompt
 from .widgets import Json, store_value, stored_values, widget_inputs
 
@@ -63,16 +63,14 @@ def to_prompt(canvas: Json, nodes: Nodes) -> tuple[Json, list[Problem]]:
     Returns: the API format, and what is wrong with the canvas itself (broken links, group nodes).
     A node of an unknown class keeps its links, so that the checks can name it.
     """
-    scopes = _Scopes(canvas)
-    prompt: Json = {}
-    problems: list[Problem] = []
-    for scope in scopes.all:
-        for node in scope.nodes.values():
-            if _runs(node) and node["type"] not in scopes.subgraphs:
-                entry = _Entry(scope, node, scopes, nodes)
-                prompt[scope.id_of(node)] = entry.convert()
-                problems += entry.problems
-    return prompt, problems
+    conversion = _Conversion(canvas, nodes)
+    prompt = {
+        scope.id_of(node): conversion.entry(scope, node)
+        for scope in conversion.scopes
+        for node in scope.nodes.values()
+        if _runs(node) and node["type"] not in conversion.subgraphs
+    }
+    return prompt, conversion.problems
 
 
 def _runs(node: Json) -> bool:
@@ -126,23 +124,13 @@ def _cut(canvas: Json, slots: list[Json]) -> None:
             output["links"] = [one for one in output.get("links") or [] if one not in cut]
 
 
-# --- links ---------------------------------------------------------------------------------------
+# --- conversion -----------------------------------------------------------------------------------
 
 
-class _Source(NamedTuple):
-    """The output of a node that runs."""
-
-    node: str
-    slot: int
-
-
-class _Constant(NamedTuple):
-    """A value that comes along a link: from a primitive node or a subgraph's widget."""
+class _Found(NamedTuple):
+    """What feeds an input, as the API format holds it: [node id, output], or a constant."""
 
     value: Any
-
-
-_Found = _Source | _Constant | None
 
 
 class _BrokenLinkError(LookupError):
@@ -176,17 +164,19 @@ class _Outside(NamedTuple):
     inputs: list[str]
 
 
-class _Scopes:
-    """All scopes of a canvas, and the subgraphs that open them; what a link really comes from."""
+class _Conversion:
+    """A canvas on its way to the API format: its scopes, what its links really come from."""
 
-    def __init__(self, canvas: Json) -> None:
+    def __init__(self, canvas: Json, nodes: Nodes) -> None:
+        self.classes = nodes
         self.subgraphs = subgraphs(canvas)
         self.inside: dict[str, _Scope] = {}  # id of a subgraph node -> its inside
-        self.all: list[_Scope] = []
+        self.scopes: list[_Scope] = []
+        self.problems: list[Problem] = []
         self._open(_Scope.read(canvas))
 
     def _open(self, scope: _Scope) -> None:
-        self.all.append(scope)
+        self.scopes.append(scope)
         for node in scope.nodes.values():
             definition = self.subgraphs.get(node["type"])
             if definition is not None and _runs(node):
@@ -196,7 +186,69 @@ class _Scopes:
                 self.inside[scope.id_of(node)] = inner
                 self._open(inner)
 
-    def input(self, scope: _Scope, node: Json, slot: int, kind: Any = None) -> _Found:
+    # --- nodes
+
+    def entry(self, scope: _Scope, node: Json) -> Json:
+        """A node in the API format; what is wrong with it goes to `problems`."""
+        title = self._title(node)
+        place = described(scope.id_of(node), title, node["type"])
+
+        def report(message: str, name: str = "") -> None:
+            self.problems.append(Problem(message, scope.id_of(node), place, name))
+
+        if node["type"].startswith(("workflow>", "workflow/")):
+            report("a group node; convert it to a subgraph or to its nodes in ComfyUI")
+        inputs = self._widget_values(node)
+        for slot, entry in enumerate(node.get("inputs") or []):
+            try:
+                found = self._input(scope, node, slot)
+            except _BrokenLinkError as broken:
+                report(str(broken), entry["name"])
+            except RecursionError:
+                report("its link goes round in a circle; cut it", entry["name"])
+            else:
+                if found is not None:
+                    inputs[entry["name"]] = found.value
+        return {"inputs": inputs, "class_type": node["type"], "_meta": {"title": title}}
+
+    def _title(self, node: Json) -> str:
+        """What the canvas shows as the node's name."""
+        kind = self.classes.get(node["type"])
+        return node.get("title") or getattr(kind, "DISPLAY_NAME", None) or node["type"]
+
+    def _widget_values(self, node: Json) -> Json:
+        kind = self.classes.get(node["type"])
+        if kind is None:
+            return {}
+        stored = stored_values(kind, node.get("widgets_values") or [])
+        values = {}
+        for widget in widget_inputs(kind):
+            value = stored.get(widget.name, widget.default)
+            if isinstance(value, str) and widget.options.get("dynamicPrompts"):
+                value = one_prompt(value)
+            if isinstance(value, str) and widget.name == "filename_prefix":
+                value = file_name(value, self._named_value)
+            values[widget.name] = _wrapped(value)
+        return values
+
+    def _named_value(self, name: str, widget: str) -> Any:
+        """The value of a widget of another node, known by its search name or its title."""
+        nodes = [node for scope in self.scopes for node in scope.nodes.values()]
+        by_property = [n for n in nodes if (n.get("properties") or {}).get(_SEARCH_NAME) == name]
+        for node in by_property or [n for n in nodes if n.get("title") == name]:
+            stored = node.get("widgets_values") or []
+            if node["type"] in self.classes:
+                values = stored_values(self.classes[node["type"]], stored)
+            else:
+                values = {"value": stored[0]} if stored else {}  # of a primitive
+            if widget in values:
+                return values[widget]
+        log.warning("the file name names %%%s.%s%%, which is not on the canvas", name, widget)
+        return None
+
+    # --- links
+
+    def _input(self, scope: _Scope, node: Json, slot: int, kind: Any = None) -> _Found | None:
         """Follow an input's link to what really feeds it; None when nothing does.
 
         Args:
@@ -220,37 +272,37 @@ class _Scopes:
             )
         return self._output(scope, origin, link.origin_slot, kind or entry.get("type"))
 
-    def _border(self, scope: _Scope, outside: _Outside, slot: int) -> _Found:
+    def _border(self, scope: _Scope, outside: _Outside, slot: int) -> _Found | None:
         """From inside a subgraph through its border: the outer link, or the widget shown there."""
         name = outside.inputs[slot]
         for outer_slot, entry in enumerate(outside.node.get("inputs") or []):
             if entry["name"] == name and entry.get("link") is not None:
-                return self.input(outside.scope, outside.node, outer_slot)
+                return self._input(outside.scope, outside.node, outer_slot)
         shown = [one for at, one in enumerate(outside.inputs) if _feeds_widget(scope, at)]
         stored = outside.node.get("widgets_values") or []
         if name in shown and shown.index(name) < len(stored):
-            return _Constant(stored[shown.index(name)])
+            return _Found(_wrapped(stored[shown.index(name)]))
         return None
 
-    def _output(self, scope: _Scope, node: Json, slot: int, kind: Any) -> _Found:
+    def _output(self, scope: _Scope, node: Json, slot: int, kind: Any) -> _Found | None:
         """What an output of a drawn node stands for."""
         if node["type"] == "PrimitiveNode":
             stored = node.get("widgets_values") or []
-            return _Constant(stored[0]) if stored else None
+            return _Found(_wrapped(stored[0])) if stored else None
         if node.get("mode", 0) == MUTED:
             return None
         if node.get("mode", 0) == BYPASSED:
             passed = _bypass_slot(node, slot, kind)
-            return None if passed is None else self.input(scope, node, passed)
+            return None if passed is None else self._input(scope, node, passed)
         if node["type"] == "Reroute":
-            return self.input(scope, node, 0, kind)
+            return self._input(scope, node, 0, kind)
         inner = self.inside.get(scope.id_of(node))
         if inner is None:
-            return _Source(scope.id_of(node), slot)
+            return _Found([scope.id_of(node), slot])
         for link in inner.links.values():
             if (link.target_id, link.target_slot) == (_SUBGRAPH_OUT, slot):
                 if link.origin_id == _SUBGRAPH_IN:
-                    return self.input(scope, node, link.origin_slot, kind)
+                    return self._input(scope, node, link.origin_slot, kind)
                 origin = inner.nodes[str(link.origin_id)]
                 return self._output(inner, origin, link.origin_slot, kind)
         return None
@@ -258,13 +310,12 @@ class _Scopes:
 
 def _feeds_widget(scope: _Scope, border_slot: int) -> bool:
     """Whether a subgraph's input leads to a widget inside, which the outside then shows."""
-    ends = [
-        scope.nodes[str(link.target_id)]["inputs"][link.target_slot]
+    return any(
+        scope.nodes[str(link.target_id)]["inputs"][link.target_slot].get("widget")
         for link in scope.links.values()
         if (link.origin_id, link.origin_slot) == (_SUBGRAPH_IN, border_slot)
         and str(link.target_id) in scope.nodes
-    ]
-    return any(entry.get("widget") for entry in ends)
+    )
 
 
 def _bypass_slot(node: Json, slot: int, kind: Any) -> int | None:
@@ -287,80 +338,6 @@ def _compatible(one: Any, other: Any) -> bool:
         return True
     names = [set(str(kind).lower().split(",")) for kind in (one, other)]
     return bool(names[0] & names[1])
-
-
-# --- nodes ---------------------------------------------------------------------------------------
-
-
-@dataclass(eq=False)
-class _Entry:
-    """One node of the canvas on its way to the API format."""
-
-    scope: _Scope
-    node: Json
-    scopes: _Scopes
-    nodes: Nodes
-    problems: list[Problem] = field(default_factory=list)
-
-    def convert(self) -> Json:
-        """The node's entry; what is wrong with it goes to `problems`."""
-        if self.node["type"].startswith(("workflow>", "workflow/")):
-            self._problem("a group node; convert it to a subgraph or to its nodes in ComfyUI")
-        inputs = self._widget_values()
-        for slot, entry in enumerate(self.node.get("inputs") or []):
-            try:
-                found = self.scopes.input(self.scope, self.node, slot)
-            except _BrokenLinkError as broken:
-                self._problem(str(broken), entry["name"])
-                continue
-            except RecursionError:
-                self._problem("its link goes round in a circle; cut it", entry["name"])
-                continue
-            if isinstance(found, _Source):
-                inputs[entry["name"]] = [found.node, found.slot]
-            elif isinstance(found, _Constant):
-                inputs[entry["name"]] = _wrapped(found.value)
-        return {"inputs": inputs, "class_type": self.node["type"], "_meta": {"title": self.title}}
-
-    @property
-    def title(self) -> str:
-        """What the canvas shows as the node's name."""
-        kind = self.nodes.get(self.node["type"])
-        return self.node.get("title") or getattr(kind, "DISPLAY_NAME", None) or self.node["type"]
-
-    def _problem(self, message: str, name: str = "") -> None:
-        place = (self.scope.id_of(self.node), self.title, self.node["type"], name)
-        self.problems.append(Problem(message, *place))
-
-    def _widget_values(self) -> Json:
-        kind = self.nodes.get(self.node["type"])
-        if kind is None:
-            return {}
-        stored = stored_values(kind, self.node.get("widgets_values") or [])
-        values = {}
-        for widget in widget_inputs(kind):
-            value = stored.get(widget.name, widget.default)
-            if isinstance(value, str) and widget.options.get("dynamicPrompts"):
-                value = one_prompt(value)
-            if isinstance(value, str) and widget.name == "filename_prefix":
-                value = file_name(value, self._named_value)
-            values[widget.name] = _wrapped(value)
-        return values
-
-    def _named_value(self, name: str, widget: str) -> Any:
-        """The value of a widget of another node, known by its search name or its title."""
-        nodes = [node for scope in self.scopes.all for node in scope.nodes.values()]
-        by_property = [n for n in nodes if (n.get("properties") or {}).get(_SEARCH_NAME) == name]
-        for node in by_property or [n for n in nodes if n.get("title") == name]:
-            stored = node.get("widgets_values") or []
-            if node["type"] in self.nodes:
-                values = stored_values(self.nodes[node["type"]], stored)
-            else:
-                values = {"value": stored[0]} if stored else {}  # of a primitive
-            if widget in values:
-                return values[widget]
-        log.warning("the file name names %%%s.%s%%, which is not on the canvas", name, widget)
-        return None
 
 
 def _wrapped(value: Any) -> Any:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from .core_nodes.node_class import Nodes
-from .problems import Problem, describe, title_of
+from .problems import Problem, describe
 from .widgets import Json, Widget, declared_inputs
 
 log = logging.getLogger(__name__)
@@ -45,19 +45,25 @@ def needed(prompt: Json, nodes: Nodes) -> list[str]:
 
     A cycle is cut where it closes; `check` reports it.
     """
-    order: dict[str, None] = {}
-    seen: set[str] = set()
+    return _walk(prompt, nodes)[0]
 
-    def visit(node: str) -> None:
-        if node not in seen and node in prompt:
-            seen.add(node)
+
+def _walk(prompt: Json, nodes: Nodes) -> tuple[list[str], list[list[str]]]:
+    """The needed nodes in order, and a way round for every cycle among them."""
+    order: dict[str, None] = {}
+    cycles: list[list[str]] = []
+
+    def visit(node: str, way: list[str]) -> None:
+        if node in way:
+            cycles.append([*way[way.index(node) :], node])
+        elif node in prompt and node not in order:
             for source in _sources(prompt, node):
-                visit(source)
+                visit(source, [*way, node])
             order[node] = None
 
     for output in output_nodes(prompt, nodes):
-        visit(output)
-    return list(order)
+        visit(output, [])
+    return list(order), cycles
 
 
 def _sources(prompt: Json, node: str) -> Iterator[str]:
@@ -72,56 +78,30 @@ def check(prompt: Json, nodes: Nodes, known: Iterable[Problem] = ()) -> list[Pro
         known: problems found before; their inputs are not reported a second time.
     """
     reported = {(problem.node, problem.input) for problem in known}
-    found = _unknown_classes(prompt, nodes)
-    for node in needed(prompt, nodes):
-        if prompt[node]["class_type"] in nodes:
+    unknown = [node for node, entry in prompt.items() if entry["class_type"] not in nodes]
+    found = [_unknown_class(prompt, node, nodes) for node in unknown]
+    order, cycles = _walk(prompt, nodes)
+    for node in order:
+        if node not in unknown:
             found += _NodeCheck(prompt, node, nodes).run()
     problems = [*known, *(one for one in found if (one.node, one.input) not in reported)]
     if not output_nodes(prompt, nodes):
         problems.append(Problem("no node saves or shows anything; add Save Image or Preview Image"))
-    return problems + _cycles(prompt, nodes)
-
-
-def _problem(prompt: Json, node: str, message: str, name: str = "") -> Problem:
-    entry = prompt[node]
-    return Problem(message, node, title_of(entry), entry["class_type"], name)
-
-
-def _unknown_classes(prompt: Json, nodes: Nodes) -> list[Problem]:
-    return [
-        _problem(prompt, node, _unknown(entry["class_type"], nodes))
-        for node, entry in prompt.items()
-        if entry["class_type"] not in nodes
-    ]
-
-
-def _unknown(kind: str, nodes: Nodes) -> str:
-    alike = difflib.get_close_matches(kind, nodes)
-    has = f" (it has {', '.join(alike)})" if alike else ""
-    return (
-        f"the embedded engine has no such node{has}; mute or remove it, or run the workflow in "
-        "ComfyUI"
-    )
-
-
-def _cycles(prompt: Json, nodes: Nodes) -> list[Problem]:
-    """A way round, for every cycle that is met on the way from the outputs."""
-    problems: list[Problem] = []
-    finished: set[str] = set()
-
-    def walk(node: str, way: list[str]) -> None:
-        if node in way:
-            circle = [*way[way.index(node) :], node]
-            named = " <- ".join(describe(prompt, one) for one in circle)
-            problems.append(Problem(f"the links go round in a circle: {named}"))
-        elif node in prompt and node not in finished:
-            for source in _sources(prompt, node):
-                walk(source, [*way, node])
-            finished.add(node)
-
-    for output in output_nodes(prompt, nodes):
-        walk(output, [])
+    for cycle in cycles:
+        named = " <- ".join(describe(prompt, node) for node in cycle)
+        problems.append(Problem(f"the links go round in a circle: {named}"))
     return problems
+
+
+def _unknown_class(prompt: Json, node: str, nodes: Nodes) -> Problem:
+    alike = difflib.get_close_matches(prompt[node]["class_type"], nodes)
+    has = f" (it has {', '.join(alike)})" if alike else ""
+    return Problem(
+        f"the embedded engine has no such node{has}; mute or remove it, or run the workflow in "
+        "ComfyUI",
+        node,
+        describe(prompt, node),
+    )
 
 
 class _NodeCheck:
@@ -129,6 +109,7 @@ class _NodeCheck:
 
     def __init__(self, prompt: Json, node: str, nodes: Nodes) -> None:
         self.prompt, self.node, self.nodes = prompt, node, nodes
+        self.place = describe(prompt, node)
         self.inputs: Json = prompt[node]["inputs"]
         self.kind = nodes[prompt[node]["class_type"]]
         self.problems: list[Problem] = []
@@ -149,14 +130,13 @@ class _NodeCheck:
                 self._report(name, f"is missing; connect or give it {_shown(kind)}")
         known = {*takes, *declared.get("hidden", {}), "upload"}
         for name in sorted(self.inputs.keys() - known):
-            place = describe(self.prompt, self.node)
-            log.warning("%s has no input %r; its value is ignored", place, name)
+            log.warning("%s has no input %r; its value is ignored", self.place, name)
         if not self.problems:
             self._ask_the_node()
         return self.problems
 
     def _report(self, name: str, message: str) -> None:
-        self.problems.append(_problem(self.prompt, self.node, message, name))
+        self.problems.append(Problem(message, self.node, self.place, name))
 
     def _check_input(self, name: str, kind: Any, options: Json) -> None:
         value = self.inputs[name]
@@ -235,10 +215,8 @@ class _NodeCheck:
 
 def _converted(kind: Any, value: Any) -> Any:
     """A constant in the type that its input takes; ValueError when it is of another one."""
-    convert = {"INT": _whole, "FLOAT": _number, "STRING": _text, "BOOLEAN": _truth}.get(
-        kind if isinstance(kind, str) else ""
-    )
-    return value if convert is None else convert(value)
+    conversions = {"INT": _whole, "FLOAT": _number, "STRING": _text, "BOOLEAN": _truth}
+    return conversions[kind](value) if isinstance(kind, str) and kind in conversions else value
 
 
 def _whole(value: Any) -> int:

@@ -26,7 +26,7 @@ def _in_graphs(canvas: Json) -> Iterator[str]:
         return
     yield from _in_graph("the canvas", canvas)
     for number, graph in enumerate(inner):
-        if _is_shaped(graph, id=str, nodes=list):
+        if is_shaped(graph, id=str, nodes=list):
             yield from _in_graph(f"subgraph {graph['id']}", graph)
         else:
             yield f"subgraph number {number} is no definition with an id and nodes"
@@ -34,7 +34,7 @@ def _in_graphs(canvas: Json) -> Iterator[str]:
 
 def _in_graph(place: str, graph: Json) -> Iterator[str]:
     for number, node in enumerate(graph["nodes"]):
-        if not _is_shaped(node, id=(int, str), type=str):
+        if not is_shaped(node, id=(int, str), type=str):
             yield f"node number {number} of {place} has no id or no type"
         elif not _has_slots(node):
             yield f"node {node['id']} of {place} has inputs or values that are no lists"
@@ -52,12 +52,13 @@ def _has_slots(node: Json) -> bool:
     stored = node.get("widgets_values") or []
     return (
         isinstance(slots, list)
-        and all(_is_shaped(slot, name=str) for slot in slots)
+        and all(is_shaped(slot, name=str) for slot in slots)
         and isinstance(stored, (list, dict))
     )
 
 
-def _is_shaped(entry: Any, **kinds: type | tuple[type, ...]) -> bool:
+def is_shaped(entry: Any, **kinds: type | tuple[type, ...]) -> bool:
+    """Whether a part of a document is an object whose entries of these names are of these types."""
     return isinstance(entry, dict) and all(
         isinstance(entry.get(name), kind) for name, kind in kinds.items()
     )

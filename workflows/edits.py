@@ -8,6 +8,7 @@ changed (inside a subgraph) it is left out of the images; what ran is always in 
 import copy
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from .canvas import replace_node, set_widget
@@ -25,13 +26,9 @@ class Editor:
 
     def __init__(self, workflow: Workflow, nodes: Nodes) -> None:
         self.workflow = workflow
+        self.prompt = workflow.prompt  # the nodes that run, in the API format
         self.nodes = nodes
         workflow.canvas = copy.deepcopy(workflow.canvas)
-
-    @property
-    def prompt(self) -> Json:
-        """The nodes that run, in the API format."""
-        return self.workflow.prompt
 
     def assign(self, assignment: str) -> None:
         """`NODE.INPUT=VALUE`: NODE is an id, a title or a class; VALUE is read as INPUT's type."""
@@ -97,7 +94,7 @@ class Editor:
             raise EditError(
                 f"the {side} prompt comes from {self._list(found)}; say which with --set NODE.text="
             )
-        self._write_text(next(iter(found)), "text", text)
+        self._write_text(next(iter(found)), text)
 
     def everywhere(self, names: Sequence[str], value: Any) -> None:
         """The same value for every input of one of these names (widgets only)."""
@@ -167,16 +164,16 @@ class Editor:
         self.prompt[node]["inputs"][name] = value
         self._on_canvas(lambda drawn: set_widget(drawn, node, name, value, self.nodes))
 
-    def _write_text(self, node: str, name: str, text: str) -> None:
+    def _write_text(self, node: str, text: str) -> None:
         """Also instead of a wire; but where others hang on that wire, at its other end."""
-        link = self.prompt[node]["inputs"].get(name)
+        link = self.prompt[node]["inputs"].get("text")
         if is_link(link):
             source = str(link[0])
             texts = [one for one, kind in self._widgets(source).items() if kind == "STRING"]
             if len(texts) == 1 and len(self._takers(source)) > 1:  # labels, for example
                 self._write(source, texts[0], text)
                 return
-        self._write(node, name, text)
+        self._write(node, "text", text)
 
     def _takers(self, source: str) -> list[str]:
         """The nodes that a node feeds."""
@@ -217,8 +214,6 @@ def _parsed(text: str, kind: Any) -> Any:
         return {"true": True, "false": False, "1": True, "0": False}.get(text.lower(), text)
     if kind in ("INT", "FLOAT"):
         for convert in (int, float):
-            try:
+            with suppress(ValueError):
                 return convert(text)
-            except ValueError:
-                continue
     return text

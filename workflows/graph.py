@@ -27,7 +27,7 @@ from .canvas import is_canvas, to_prompt
 from .checks import check, is_link, needed, output_nodes, unwrapped
 from .core_nodes import CORE_NODES
 from .core_nodes.node_class import NodeClass, Nodes
-from .damage import damage
+from .damage import damage, is_shaped
 from .problems import Problem, WorkflowError, describe
 from .widgets import Json, declared_inputs
 
@@ -75,7 +75,7 @@ def all_nodes() -> Nodes:
 # --- reading -------------------------------------------------------------------------------------
 
 
-def read_workflow(path: Path | str, nodes: Nodes | None = None) -> Workflow:
+def read_workflow(path: Path | str) -> Workflow:
     """Read a workflow from a JSON file, or from a PNG that ComfyUI or this engine saved.
 
     Raises FileNotFoundError, and WorkflowError when the file holds no workflow.
@@ -84,22 +84,26 @@ def read_workflow(path: Path | str, nodes: Nodes | None = None) -> Workflow:
     if not path.is_file():
         raise FileNotFoundError(f"there is no workflow {path}; give the path of a .json or .png")
     if path.suffix.lower() == ".png":
-        return _from_image(path, nodes)
+        return _from_image(path)
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise WorkflowError(Problem(f"{path} is not JSON ({error}); save it again")) from error
-    return parse_workflow(data, nodes)
+    return parse_workflow(data)
 
 
-def parse_workflow(data: Any, nodes: Nodes | None = None) -> Workflow:
+def parse_workflow(data: Any) -> Workflow:
     """A workflow from a JSON document in either format. Raises WorkflowError."""
     if is_canvas(data):
         if found := damage(data):
             raise WorkflowError(*found)
-        prompt, problems = to_prompt(data, all_nodes() if nodes is None else nodes)
+        prompt, problems = to_prompt(data, all_nodes())
         return Workflow(prompt, data, problems)
-    if isinstance(data, dict) and data and all(map(_is_api_node, data.values())):
+    if (
+        isinstance(data, dict)
+        and data
+        and all(is_shaped(entry, class_type=str, inputs=dict) for entry in data.values())
+    ):
         return Workflow(data)
     raise WorkflowError(
         Problem(
@@ -109,15 +113,7 @@ def parse_workflow(data: Any, nodes: Nodes | None = None) -> Workflow:
     )
 
 
-def _is_api_node(entry: Any) -> bool:
-    return (
-        isinstance(entry, dict)
-        and isinstance(entry.get("class_type"), str)
-        and isinstance(entry.get("inputs"), dict)
-    )
-
-
-def _from_image(path: Path, nodes: Nodes | None) -> Workflow:
+def _from_image(path: Path) -> Workflow:
     """Its "prompt" is what ran, its "workflow" the canvas; other programs' images have neither."""
     try:
         with Image.open(path) as image:
@@ -130,13 +126,12 @@ def _from_image(path: Path, nodes: Nodes | None) -> Workflow:
     except (OSError, ValueError) as error:
         reason = f"{path} cannot be read ({error}); expected a PNG saved by ComfyUI"
         raise WorkflowError(Problem(reason)) from error
+    if not entries:
+        raise WorkflowError(Problem(f"{path} carries no workflow; expected a PNG saved by ComfyUI"))
+    workflow = parse_workflow(entries.get("prompt", entries.get("workflow")))
     if "prompt" in entries:
-        workflow = parse_workflow(entries["prompt"], nodes)
         workflow.canvas = entries.get("workflow")
-        return workflow
-    if "workflow" in entries:
-        return parse_workflow(entries["workflow"], nodes)
-    raise WorkflowError(Problem(f"{path} carries no workflow; expected a PNG saved by ComfyUI"))
+    return workflow
 
 
 # --- running -------------------------------------------------------------------------------------

@@ -12,21 +12,19 @@ class Problem:
     Attributes:
         message: what was found, what was expected, what to do.
         node: id of the node, "" when it is about the whole workflow.
-        title: what the canvas shows as the node's name.
-        kind: the node's class.
+        place: the node as a person knows it.
         input: name of the input, "" when it is about the whole node.
     """
 
     message: str
     node: str = ""
-    title: str = ""
-    kind: str = ""
+    place: str = ""
     input: str = ""
 
     def __str__(self) -> str:
-        place = f"{_described(self.node, self.title, self.kind)}, " if self.node else ""
-        place += f"input {self.input!r}, " if self.input else ""
-        return f"{place.removesuffix(', ')}: {self.message}" if place else self.message
+        name = f"input {self.input!r}" if self.input else ""
+        place = ", ".join(filter(None, (self.place, name)))
+        return f"{place}: {self.message}" if place else self.message
 
 
 class WorkflowError(ValueError):
@@ -46,10 +44,11 @@ class EditError(ValueError):
 
 def describe(prompt: Mapping[str, Any], node: str) -> str:
     """A node by everything a person may know it by: node 3 "Sampler" (KSampler)."""
-    return _described(node, title_of(prompt[node]), prompt[node]["class_type"])
+    return described(node, title_of(prompt[node]), prompt[node]["class_type"])
 
 
-def _described(node: str, title: str, kind: str) -> str:
+def described(node: str, title: str, kind: str) -> str:
+    """The same of its id, title and class."""
     return f'node {node} "{title}" ({kind})' if title and title != kind else f"node {node} ({kind})"
 
 

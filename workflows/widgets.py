@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from .core_nodes.node_class import NodeClass
 
 Json = dict[str, Any]
+Stored = list[Any] | Json  # a node's widgets_values; some nodes' pages name them
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +32,8 @@ class Widget(NamedTuple):
     @property
     def default(self) -> Any:
         """What the canvas shows in a new node."""
-        first = self.choices[0] if self.choices else None
-        return self.options.get("default", first if first is not None else self._empty)
-
-    @property
-    def _empty(self) -> Any:
-        return _EMPTY[self.type] if isinstance(self.type, str) else None
+        empty = _EMPTY[self.type] if isinstance(self.type, str) else None
+        return self.options.get("default", next(iter(self.choices), empty))
 
     @property
     def has_control(self) -> bool:
@@ -74,33 +71,28 @@ def widget_inputs(kind: type[NodeClass]) -> Iterator[Widget]:
             yield Widget(name, declared, options)
 
 
-def stored_values(kind: type[NodeClass], stored: list[Any] | Json) -> Json:
+def stored_values(kind: type[NodeClass], stored: Stored) -> Json:
     """The values of a node's widgets in its `widgets_values`; older files may hold fewer."""
-    if isinstance(stored, dict):
-        return {name: stored[name] for name, _, _ in widget_inputs(kind) if name in stored}
     return {name: stored[place] for name, place in _places(kind, stored).items()}
 
 
-def store_value(kind: type[NodeClass], stored: list[Any] | Json, name: str, value: Any) -> bool:
+def store_value(kind: type[NodeClass], stored: Stored, name: str, value: Any) -> bool:
     """Write a widget's value into `widgets_values`, in place; False where it is not stored."""
-    if isinstance(stored, dict):
-        if name in stored_values(kind, stored):
-            stored[name] = value
-            return True
-        return False
-    place = _places(kind, stored).get(name)
-    if place is not None:
-        stored[place] = value
-    return place is not None
+    places = _places(kind, stored)
+    if name in places:
+        stored[places[name]] = value
+    return name in places
 
 
-def _places(kind: type[NodeClass], stored: list[Any]) -> dict[str, int]:
-    """Where each widget's value lies.
+def _places(kind: type[NodeClass], stored: Stored) -> dict[str, Any]:
+    """Under which index or name each widget's value lies.
 
     A seed is followed by its `control_after_generate`, a choice with such a control also by a
     filter; the button of a file upload comes last.
     """
-    places: dict[str, int] = {}
+    if isinstance(stored, dict):
+        return {name: name for name, _, _ in widget_inputs(kind) if name in stored}
+    places = {}
     position, buttons = 0, 0
     for widget in widget_inputs(kind):
         if position >= len(stored):

@@ -4,7 +4,7 @@ Which one, and how it is started, says tools/comfyui.py. Without any the folder 
 skipped; with a COMFYUI_PATH that is none its tests fail.
 
 The server runs on the CPU and lives in a temporary base folder: the pack is linked into its
-`custom_nodes`, small checkpoints and pictures are put into its `models` and `input`.
+`custom_nodes`, small checkpoints and images are put into its `models` and `input`.
 
 Every worker of pytest-xdist that is given a file of this folder starts a server of its own.
 """
@@ -135,8 +135,8 @@ class ComfyUI(Server):
             self.wait(prompt_id)
         return caught.value.interrupted
 
-    def pictures(self, output: dict) -> list[np.ndarray]:
-        """The pictures of one node's output, uint8 or uint16 [H, W(, C)]."""
+    def images(self, output: dict) -> list[np.ndarray]:
+        """The images of one node's output, uint8 or uint16 [H, W(, C)]."""
         return [np.asarray(Image.open(self.file(entry))) for entry in output["images"]]
 
     def folder(self, name: str) -> Path:
@@ -152,7 +152,7 @@ class ComfyUI(Server):
 
 
 class Event(NamedTuple):
-    """A message of the server: JSON with its type, or a preview picture (type "preview")."""
+    """A message of the server: JSON with its type, or a preview image (type "preview")."""
 
     type: str
     data: Any

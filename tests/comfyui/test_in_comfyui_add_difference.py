@@ -91,7 +91,7 @@ def _with_lora(graph, model: list, name: str) -> list:
 QUERY = "down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_q"
 
 
-# --- weights and pictures ------------------------------------------------------------------------
+# --- weights and images --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("strength", [1.0, 0.5])

@@ -45,8 +45,8 @@ def test_a_folder_that_diffusers_wrote_becomes_a_file_that_samples(
         graph = depth_graph(name)
         depth = graph.add("SD2DepthEstimate", image=graph.depth, depth_model=graph.depth_model)
         shown = graph.add("PreviewImage", images=depth())
-        (picture,) = comfyui.pictures(comfyui.run(graph)[shown])
-        estimates.append(torch.from_numpy(picture.copy()))
+        (image,) = comfyui.images(comfyui.run(graph)[shown])
+        estimates.append(torch.from_numpy(image.copy()))
     assert torch.equal(*estimates)
 
 

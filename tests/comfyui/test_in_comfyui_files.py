@@ -15,9 +15,9 @@ def test_a_saved_map_is_listed_loads_back_and_is_shown(comfyui, depth_graph, fil
         "SD2DepthSave", depth=graph.depth, filename_prefix=prefix, file_format=file_format
     )
     shown = comfyui.run(graph)[save]
-    (saved,), (picture,) = shown["files"], shown["images"]
+    (saved,), (image,) = shown["files"], shown["images"]
     assert comfyui.file(saved).is_file()
-    pixels = comfyui.pictures({"images": [picture]})[0]
+    pixels = comfyui.images({"images": [image]})[0]
 
     name = comfyui.file(saved).name
     comfyui.folder("input").joinpath(name).write_bytes(comfyui.file(saved).read_bytes())
@@ -36,17 +36,17 @@ def test_the_preview_is_shown_on_its_node_and_says_what_is_wrong(comfyui, depth_
     preview = graph.add("SD2DepthPreview", depth=inverted())
     shown = comfyui.run(graph)[preview]
     assert shown["images"][0]["type"] == "temp"
-    assert comfyui.pictures(shown)[0].ndim == 3
+    assert comfyui.images(shown)[0].ndim == 3
     assert shown["text"][0].startswith("map 0: ")
 
 
-def test_parallax_frames_come_as_a_batch_and_start_with_the_picture(comfyui, depth_graph):
+def test_parallax_frames_come_as_a_batch_and_start_with_the_image(comfyui, depth_graph):
     graph = depth_graph()
     frames = graph.add("SD2DepthParallax", image=graph.depth, depth=graph.depth, frames=3)
     both = graph.add("PreviewImage", images=frames())
     source = graph.add("PreviewImage", images=graph.depth)
     results = comfyui.run(graph)
-    pictures, (original,) = comfyui.pictures(results[both]), comfyui.pictures(results[source])
-    assert len(pictures) == 3
-    assert np.array_equal(pictures[0], original)
-    assert not np.array_equal(pictures[1], original)
+    images, (original,) = comfyui.images(results[both]), comfyui.images(results[source])
+    assert len(images) == 3
+    assert np.array_equal(images[0], original)
+    assert not np.array_equal(images[1], original)

@@ -64,7 +64,7 @@ def test_a_diffusers_folder_is_offered_by_our_loader_alone(comfyui, folder):
     assert folder not in _offered(comfyui, "CheckpointLoaderSimple")
 
 
-def test_a_diffusers_folder_gives_the_latents_pictures_and_depth_of_the_file(
+def test_a_diffusers_folder_gives_the_latents_images_and_depth_of_the_file(
     comfyui, depth_graph, weights, folder
 ):
     results = []
@@ -83,8 +83,8 @@ def test_a_diffusers_folder_gives_the_latents_pictures_and_depth_of_the_file(
             load_file(comfyui.file(outputs[node]["latents"][0]))["latent_tensor"]
             for node in (saved, again)
         ]
-        pictures = [comfyui.pictures(outputs[node])[0] for node in shown]
-        results.append(latents + [torch.from_numpy(picture.copy()) for picture in pictures])
+        images = [comfyui.images(outputs[node])[0] for node in shown]
+        results.append(latents + [torch.from_numpy(image.copy()) for image in images])
     assert all(torch.equal(ours, theirs) for ours, theirs in zip(*results, strict=True))
     assert all(result.float().std() > 0 for result in results[0])
 

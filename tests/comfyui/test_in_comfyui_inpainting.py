@@ -56,10 +56,10 @@ def test_every_pixel_outside_of_the_mask_is_the_photos(comfyui, inpaint, painted
     decoded = graph.add("VAEDecode", samples=graph.sampled, vae=graph.vae)
     stitched = graph.add("SD2DepthStitch", stitch=graph.stitch, image=decoded())
     save = graph.add("SaveImage", images=stitched(), filename_prefix="inpainted")
-    (picture,) = comfyui.pictures(comfyui.run(graph)[save])
+    (image,) = comfyui.images(comfyui.run(graph)[save])
     pixels, mask = painted
-    assert np.array_equal(picture[mask == 0], pixels[mask == 0])
-    changed = np.abs(picture.astype(int) - pixels)[mask == 255]
+    assert np.array_equal(image[mask == 0], pixels[mask == 0])
+    changed = np.abs(image.astype(int) - pixels)[mask == 255]
     assert changed.mean() > 5
 
 
@@ -133,7 +133,7 @@ def test_both_hosts_see_the_depth_map_for_the_same_part_of_the_way(both, depth_g
     assert both(graph)[node].error < LIMIT
 
 
-def test_a_sweep_of_strengths_becomes_one_labelled_picture(comfyui, depth_graph):
+def test_a_sweep_of_strengths_becomes_one_labelled_image(comfyui, depth_graph):
     graph = depth_graph(encode_depth=False)
     sweep = graph.add("SD2DepthStrengthSweep", strengths="0.5, 1.0", depth_strengths="0, 1")
     encode = graph.add(
@@ -148,9 +148,9 @@ def test_a_sweep_of_strengths_becomes_one_labelled_picture(comfyui, depth_graph)
     decoded = graph.add("VAEDecode", samples=sampled, vae=graph.vae)
     grid = graph.add("SD2DepthGrid", images=decoded(), column_labels=sweep(2), row_labels=sweep(3))
     save = graph.add("SaveImage", images=grid(), filename_prefix="grid")
-    (picture,) = comfyui.pictures(comfyui.run(graph)[save])
-    assert picture.shape[0] > 2 * 64
-    assert picture.shape[1] > 2 * 64
+    (image,) = comfyui.images(comfyui.run(graph)[save])
+    assert image.shape[0] > 2 * 64
+    assert image.shape[1] > 2 * 64
 
 
 def test_a_mask_of_another_shape_is_told_in_one_sentence(comfyui, inpaint):

@@ -115,7 +115,7 @@ def test_a_lightning_pickle_with_foreign_classes_loads(
     assert torch.equal(comfyui.latent(graph), reference)
     estimate = graph.add("SD2DepthEstimate", image=graph.depth, depth_model=graph.depth_model)
     preview = graph.add("PreviewImage", images=estimate())
-    assert comfyui.pictures(comfyui.run(graph)[preview])
+    assert comfyui.images(comfyui.run(graph)[preview])
 
 
 def test_a_safetensors_file_is_told_by_its_content(comfyui, depth_graph, reference):

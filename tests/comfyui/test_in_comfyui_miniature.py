@@ -44,13 +44,13 @@ def painted(comfyui, depth_graph, scene):
             strength=strength,
         )
         latent = graph.sample(seed=0, positive=encode(0), negative=encode(1), **SAMPLING)
-        picture = graph.add("VAEDecode", samples=latent, vae=graph.vae)
-        saved.append(graph.add("SaveImage", images=picture(), filename_prefix="miniature"))
+        image = graph.add("VAEDecode", samples=latent, vae=graph.vae)
+        saved.append(graph.add("SaveImage", images=image(), filename_prefix="miniature"))
     outputs = comfyui.run(graph)
-    return [np.asarray(comfyui.pictures(outputs[node])[0], np.float32) / 255 for node in saved]
+    return [np.asarray(comfyui.images(outputs[node])[0], np.float32) / 255 for node in saved]
 
 
-def test_the_picture_keeps_the_structure(painted, scene):
+def test_the_image_keeps_the_structure(painted, scene):
     white, _, flat = painted
     score = measure.structure_score(white, scene.depth)
     assert score >= 0.6
@@ -58,12 +58,12 @@ def test_the_picture_keeps_the_structure(painted, scene):
 
 
 def test_the_prompt_names_the_colours(painted, scene):
-    for picture, named in zip(painted[:2], (("white", "black"), ("red", "blue")), strict=True):
+    for image, named in zip(painted[:2], (("white", "black"), ("red", "blue")), strict=True):
         look = measure.Appearance("clay", *named, light="left")
-        assert measure.nearest_colours(picture, scene.depth, look) == named
+        assert measure.nearest_colours(image, scene.depth, look) == named
 
 
-def test_the_engine_paints_the_same_picture(painted, scene):
+def test_the_engine_paints_the_same_image(painted, scene):
     """Within 8 bits of the saved file and half precision where ComfyUI uses it."""
     depth = np.round(scene.depth * 255).astype(np.float32) / 255
     prompt = "a white clay thing on a black background, light from the left"

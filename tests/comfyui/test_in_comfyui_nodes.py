@@ -31,8 +31,8 @@ def test_the_dropdowns_show_comfyuis_own_lists(comfyui):
 def test_the_file_dropdowns_show_what_lies_in_the_folders(comfyui, depth_graph):
     loader = comfyui.get("/object_info/SD2DepthCheckpointLoader")["SD2DepthCheckpointLoader"]
     assert depth_graph.CHECKPOINT in loader["input"]["required"]["ckpt_name"][0]
-    pictures = comfyui.get("/object_info/SD2DepthLoad")["SD2DepthLoad"]
-    assert set(depth_graph.DEPTH_FILES) <= set(pictures["input"]["required"]["image"][0])
+    images = comfyui.get("/object_info/SD2DepthLoad")["SD2DepthLoad"]
+    assert set(depth_graph.DEPTH_FILES) <= set(images["input"]["required"]["image"][0])
 
 
 def test_a_missing_depth_map_file_is_told_before_anything_runs(comfyui, depth_graph):
@@ -60,10 +60,10 @@ def test_a_loaded_depth_model_estimates_as_in_the_engine(comfyui, engine, depth_
     Image.fromarray(pixels).save(comfyui.folder("input") / "part.png")
     graph = depth_graph()
     model = graph.add("SD2DepthModelLoader", model_name=name)
-    picture = graph.add("LoadImage", image="part.png")
-    depth = graph.add("SD2DepthEstimate", image=picture(), depth_model=model(), resolution=0)
+    image = graph.add("LoadImage", image="part.png")
+    depth = graph.add("SD2DepthEstimate", image=image(), depth_model=model(), resolution=0)
     save = graph.add("SD2DepthSave", depth=depth(), filename_prefix="estimated")
-    (theirs,) = comfyui.pictures(comfyui.run(graph)[save])
+    (theirs,) = comfyui.images(comfyui.run(graph)[save])
     (shown,) = engine({**graph, model: _by_path(graph, model, comfyui)})[save]["images"]
     ours = np.asarray(Image.open(engine.output / shown["subfolder"] / shown["filename"]))
     assert theirs.shape == (96, 80)

@@ -1,4 +1,4 @@
-"""The two hosts agree: one workflow, one seed, one checkpoint, one picture.
+"""The two hosts agree: one workflow, one seed, one checkpoint, one image.
 
 The same workflow is posted to ComfyUI and run by the embedded engine in this process, on the same
 input and checkpoint files.
@@ -112,7 +112,7 @@ def test_prompts(both, depth_graph, text):
 
 
 def test_estimated_depth_and_the_vae(comfyui, both, engine, depth_graph, photo):
-    """From a photograph to a picture: MiDaS, VAE both ways, sampling from the encoded picture."""
+    """From a photograph to an image: MiDaS, VAE both ways, sampling from the encoded image."""
     pixels = (photo[0, 64:192, 64:192] * 255).round().to(torch.uint8).numpy()
     Image.fromarray(pixels).save(comfyui.folder("input") / "photo.png")
     graph = depth_graph(encode_depth=False)
@@ -124,17 +124,17 @@ def test_estimated_depth_and_the_vae(comfyui, both, engine, depth_graph, photo):
     positive, negative = graph.encode(graph.positive, graph.negative)
     node = graph.save(graph.sample(positive=positive, negative=negative, denoise=0.7))
     assert both(graph)[node].error < LIMIT
-    theirs = comfyui.pictures(comfyui.run(graph)[depth])
+    theirs = comfyui.images(comfyui.run(graph)[depth])
     (shown,) = engine(graph)[depth]["images"]
     ours = np.asarray(Image.open(engine.output / shown["subfolder"] / shown["filename"]))
     assert theirs[0].dtype == ours.dtype == np.uint16
     assert np.linalg.norm(ours - theirs[0].astype(float)) < LIMIT * np.linalg.norm(theirs[0] / 1.0)
 
 
-def test_the_example_workflow_gives_the_same_picture(comfyui, engine, example):
+def test_the_example_workflow_gives_the_same_image(comfyui, engine, example):
     """To within the rounding to 8 bits."""
     graph, save = example
-    (theirs,) = comfyui.pictures(comfyui.run(graph)[save])
+    (theirs,) = comfyui.images(comfyui.run(graph)[save])
     (shown,) = engine(graph)[save]["images"]
     ours = np.asarray(Image.open(engine.output / shown["subfolder"] / shown["filename"]))
     assert np.abs(theirs.astype(int) - ours.astype(int)).max() <= 1

@@ -103,7 +103,7 @@ def test_three_depth_maps_cannot_be_shared_out_to_four_latents(comfyui, depth_gr
 
 
 def _two_regions(graph, right_prompt: str) -> list:
-    """One prompt for the left half of a 128x64 picture, another one for the right half."""
+    """One prompt for the left half of a 128x64 image, another one for the right half."""
     halves = []
     for x, text in ((0, "a red house"), (64, right_prompt)):
         area = {"width": 64, "height": 64, "x": x, "y": 0, "strength": 1.0}
@@ -126,7 +126,7 @@ def test_each_region_follows_its_own_prompt(comfyui, depth_graph):
 
 
 def test_each_region_sees_its_own_piece_of_the_depth_map(comfyui, depth_graph):
-    """A change in the right half of the map leaves the left half of the picture alone."""
+    """A change in the right half of the map leaves the left half of the image alone."""
     depth = np.tile(np.linspace(0, 255, 64, dtype=np.uint8)[:, None], (1, 128))
     flipped = depth.copy()
     flipped[:, 68:] = flipped[::-1, 68:]  # 4 pixels off the middle: bicubic looks beyond it
@@ -186,7 +186,7 @@ def test_inpainting_paints_inside_the_mask_and_keeps_the_rest(comfyui, depth_gra
     assert torch.equal(*results)
 
 
-def test_a_lora_changes_the_picture_and_strength_0_does_not(comfyui, depth_graph):
+def test_a_lora_changes_the_image_and_strength_0_does_not(comfyui, depth_graph):
     """Names as training programs write them: the UNet's blocks in the diffusers way."""
     generator = torch.Generator().manual_seed(0)
     block = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_q"

@@ -1,4 +1,4 @@
-"""From photo to picture as a user runs it: the example workflows, and depth maps in and out."""
+"""From photo to image as a user runs it: the example workflows, and depth maps in and out."""
 
 import json
 from pathlib import Path
@@ -11,11 +11,11 @@ EXAMPLES = Path(__file__).parents[2] / "example_workflows"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.json"))
 
 
-def test_the_example_workflow_gives_a_picture(comfyui, example):
+def test_the_example_workflow_gives_an_image(comfyui, example):
     graph, save = example
-    (picture,) = comfyui.pictures(comfyui.run(graph)[save])
-    assert picture.shape == (128, 128, 3)
-    assert picture.std() > 1
+    (image,) = comfyui.images(comfyui.run(graph)[save])
+    assert image.shape == (128, 128, 3)
+    assert image.std() > 1
 
 
 def test_the_example_workflows_are_offered_under_templates(comfyui):
@@ -54,13 +54,13 @@ def test_every_example_paints_what_the_engine_paints(comfyui, photo, engine_pain
     graph = read_workflow(EXAMPLES / f"{name}.json").prompt
     make_quick(graph, file.name)
     (save,) = (key for key, node in graph.items() if node["class_type"] == "SaveImage")
-    (picture,) = comfyui.pictures(comfyui.run(graph)[save])
+    (image,) = comfyui.images(comfyui.run(graph)[save])
     for node in graph.values():
         if node["class_type"] == "LoadImage":
             node["inputs"]["image"] = str(file)
     expected = engine_paints(graph)
-    assert picture.shape == expected.shape
-    difference = np.abs(picture.astype(float) - expected).mean() / 255
+    assert image.shape == expected.shape
+    difference = np.abs(image.astype(float) - expected).mean() / 255
     # Up to ComfyUI 0.3, Feather Mask was one pixel off at the right and at the bottom.
     feathered = any(node["class_type"] == "FeatherMask" for node in graph.values())
     assert difference < (0.02 if feathered else 0.001)
@@ -69,13 +69,13 @@ def test_every_example_paints_what_the_engine_paints(comfyui, photo, engine_pain
 def test_the_estimated_depth_map_has_the_photos_size(comfyui, example):
     graph, _ = example
     (preview,) = (key for key, node in graph.items() if node["class_type"] == "PreviewImage")
-    (depth,) = comfyui.pictures(comfyui.run(graph)[preview])
+    (depth,) = comfyui.images(comfyui.run(graph)[preview])
     assert depth.shape == (128, 128, 3)
     assert (depth[..., :1] == depth).all()
     assert (depth.min(), depth.max()) == (0, 255)
 
 
-def test_estimating_shows_progress_for_every_picture(comfyui, depth_graph):
+def test_estimating_shows_progress_for_every_image(comfyui, depth_graph):
     graph = depth_graph(depth_files=depth_graph.DEPTH_FILES[:3])
     estimate = graph.add("SD2DepthEstimate", image=graph.depth, depth_model=graph.depth_model)
     graph.add("PreviewImage", images=estimate())
@@ -118,7 +118,7 @@ def test_a_batch_of_depth_maps_is_numbered_on(comfyui, depth_graph):
 
 
 def test_a_hand_edited_map_replaces_the_estimated_one(comfyui, depth_graph):
-    """One wire moves; the picture follows the new map."""
+    """One wire moves; the image follows the new map."""
     _sixteen_bits(comfyui, "edited.png")
     results = []
     for source in ("estimated", "edited"):

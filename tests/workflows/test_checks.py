@@ -236,7 +236,7 @@ def test_what_no_output_needs_is_not_checked():
 def test_known_problems_are_not_repeated():
     prompt = workflow()
     del prompt["2"]["inputs"]["image"]
-    known = Problem("the link is broken", "2", "The end", "Sink", "image")
+    known = Problem("the link is broken", "2", 'node 2 "The end" (Sink)', "image")
     assert check(prompt, NODES, [known]) == [known]
 
 

@@ -16,7 +16,7 @@ NODES = all_nodes()
 @pytest.fixture
 def drawn():
     """A workflow with its canvas."""
-    return parse_workflow(json.loads(RECORDED.read_text(encoding="utf-8"))["workflow"], NODES)
+    return parse_workflow(json.loads(RECORDED.read_text(encoding="utf-8"))["workflow"])
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def inputs(editor, node):
 
 def on_canvas(editor):
     """What the canvas would run."""
-    return parse_workflow(editor.workflow.canvas, NODES).prompt
+    return parse_workflow(editor.workflow.canvas).prompt
 
 
 # --- NODE.INPUT=VALUE ----------------------------------------------------------------------------

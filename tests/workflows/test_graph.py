@@ -350,7 +350,7 @@ def test_files_that_are_no_workflows(tmp_path):
         read_workflow(tmp_path / "a.json")
     for data in ({}, [], {"1": {"class_type": "X"}}, {"nodes": 3}, "text"):
         with pytest.raises(WorkflowError, match="this is no workflow"):
-            parse_workflow(data, NODES)
+            parse_workflow(data)
 
 
 def test_the_engine_has_the_packs_nodes_and_comfyuis():

@@ -41,18 +41,12 @@ def main() -> None:
     for name in options.only:
         page, start = draw(name), monotonic()
         if options.what == "workflows":
-            path = write_workflow(page, options.folder)
+            path = options.folder / f"{name}.json"
+            path.write_text(text_of(page), encoding="utf-8")
         else:
             path = options.folder / f"{name}.jpg"
             save(thumbnail(page, PHOTO, runner), path)
         sys.stdout.write(f"{path} ({monotonic() - start:.1f} s)\n")
-
-
-def write_workflow(page: Page, folder: Path) -> Path:
-    """The file of a page in a folder."""
-    path = folder / f"{page.name}.json"
-    path.write_text(text_of(page), encoding="utf-8")
-    return path
 
 
 def text_of(page: Page) -> str:

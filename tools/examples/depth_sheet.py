@@ -33,65 +33,67 @@ SIZE = 256  # pixels; what the bundled checkpoint was trained at
 COLUMNS = 6
 FONT_SIZE = 14
 
+ADJUSTMENTS: dict[str, dict[str, Any]] = {
+    "invert": {"invert": True},
+    "near 0.8, far 0.2": {"near": 0.8, "far": 0.2},
+    "gamma 0.5": {"gamma": 0.5},
+    "contrast 0.5": {"contrast": 0.5},
+    "contrast 0.5, offset 0.25": {"contrast": 0.5, "offset": 0.25},
+    "gaussian, 6": {"smooth": 6.0},
+    "edge-preserving, 12": {"smooth": 12.0, "smoothing": "edge-preserving", "edge": 0.2},
+}
+SHAPES: dict[str, dict[str, Any]] = {
+    "flat plane": {"near": 0.6},
+    "ramp": {"near": 1.0, "far": 0.0},
+    "dome": {"near": 1.0, "far": 0.0, "x1": 0.75, "y1": 0.81, "x2": 0.75, "y2": 0.99},
+    "relief of the mask": {"near": 1.0, "far": 0.5},
+}
+MASKS: dict[str, dict[str, Any]] = {
+    "0.5 to 0.8": {"near": 0.8, "far": 0.5, "softness": 0.1},
+    "foreground": {"near": 0.0, "far": 1.0, "split": "foreground"},
+    "foreground, feather 24": {"near": 0.0, "far": 1.0, "split": "foreground", "feather": 24},
+}
+
 
 def depth_sheet(photo: Path) -> Image.Image:
     """Run every operation once on a photo; one captioned image for each, then Preview's page."""
     image = SD2DepthPrepare().execute(read_image(photo)[0], size=SIZE)[0]
     depth_model = SD2DepthCheckpointLoader().execute(str(BUNDLED_CHECKPOINT))[3]
     (depth,) = SD2DepthEstimate().execute(image, depth_model, resolution=SIZE)
+    (distance,) = SD2DepthConvert().execute(depth, "disparity to distance", near=1.0, far=8.0)
+    (back,) = SD2DepthConvert().execute(distance, near=1.0, far=8.0)
+    frames = SD2DepthParallax().execute(image, depth, frames=4, strength=8.0)[0]
     cells = {
         "photo": image,
         "Estimate Depth": depth,
-        **_adjusted(depth),
-        **_refined(image, depth),
-        **_filled(depth),
+        **{
+            f"Adjust: {name}": SD2DepthAdjust().execute(depth, **change)[0]
+            for name, change in ADJUSTMENTS.items()
+        },
+        **{
+            f"Refine Edges: {method}": SD2DepthRefine().execute(depth, image, method, radius=8.0)[0]
+            for method in ("joint bilateral", "guided")
+        },
+        **{
+            f"Fill: {shape}": SD2DepthFill().execute(depth, shape, mask=_helmet(), **where)[0]
+            for shape, where in SHAPES.items()
+        },
+        "Fill, Under Mask: smooth fill": SD2DepthUnderMask().execute(
+            depth, _helmet(), "smooth fill"
+        )[0],
         **_merged(depth),
-        **_masks(depth),
-        **_converted(depth),
-        **_parallax(image, depth),
+        **{
+            f"Range Mask: {name}": to_image(SD2DepthRangeMask().execute(depth, **limits)[0])
+            for name, limits in MASKS.items()
+        },
+        "Convert: to distance, 1 to 8": distance / 8,
+        "Convert: back to disparity": back,
+        "Parallax Frames: one end": frames[1:2],
+        "Parallax Frames: the other": frames[3:4],
     }
     images = [to_pil(cell[0]) for cell in cells.values()]
     top = contact_sheet(images, list(cells), COLUMNS, FONT_SIZE)
     return _above(top, _preview(depth))
-
-
-def _adjusted(depth: Tensor) -> dict[str, Tensor]:
-    changes: dict[str, dict[str, Any]] = {
-        "invert": {"invert": True},
-        "near 0.8, far 0.2": {"near": 0.8, "far": 0.2},
-        "gamma 0.5": {"gamma": 0.5},
-        "contrast 0.5": {"contrast": 0.5},
-        "contrast 0.5, offset 0.25": {"contrast": 0.5, "offset": 0.25},
-        "gaussian, 6": {"smooth": 6.0},
-        "edge-preserving, 12": {"smooth": 12.0, "smoothing": "edge-preserving", "edge": 0.2},
-    }
-    return {
-        f"Adjust: {name}": SD2DepthAdjust().execute(depth, **change)[0]
-        for name, change in changes.items()
-    }
-
-
-def _refined(image: Tensor, depth: Tensor) -> dict[str, Tensor]:
-    return {
-        f"Refine Edges: {method}": SD2DepthRefine().execute(depth, image, method, radius=8.0)[0]
-        for method in ("joint bilateral", "guided")
-    }
-
-
-def _filled(depth: Tensor) -> dict[str, Tensor]:
-    helmet = _helmet()
-    shapes: dict[str, dict[str, Any]] = {
-        "flat plane": {"near": 0.6},
-        "ramp": {"near": 1.0, "far": 0.0},
-        "dome": {"near": 1.0, "far": 0.0, "x1": 0.75, "y1": 0.81, "x2": 0.75, "y2": 0.99},
-        "relief of the mask": {"near": 1.0, "far": 0.5},
-    }
-    cells = {
-        f"Fill: {shape}": SD2DepthFill().execute(depth, shape, mask=helmet, **where)[0]
-        for shape, where in shapes.items()
-    }
-    smooth = SD2DepthUnderMask().execute(depth, helmet, "smooth fill")[0]
-    return {**cells, "Fill, Under Mask: smooth fill": smooth}
 
 
 def _merged(depth: Tensor) -> dict[str, Tensor]:
@@ -111,25 +113,6 @@ def _merged(depth: Tensor) -> dict[str, Tensor]:
         (result,) = SD2DepthMerge().execute(depth, other, "over", match=match, mask=_helmet())
         cells[f"Merge a flatter map: {match}"] = result
     return cells
-
-
-def _masks(depth: Tensor) -> dict[str, Tensor]:
-    (between,) = SD2DepthRangeMask().execute(depth, 0.8, 0.5, softness=0.1)
-    (subject,) = SD2DepthRangeMask().execute(depth, 0.0, 1.0, "foreground")
-    (soft,) = SD2DepthRangeMask().execute(depth, 0.0, 1.0, "foreground", feather=24)
-    masks = {"0.5 to 0.8": between, "foreground": subject, "foreground, feather 24": soft}
-    return {f"Range Mask: {name}": to_image(mask) for name, mask in masks.items()}
-
-
-def _converted(depth: Tensor) -> dict[str, Tensor]:
-    (distance,) = SD2DepthConvert().execute(depth, "disparity to distance", near=1.0, far=8.0)
-    (back,) = SD2DepthConvert().execute(distance, near=1.0, far=8.0)
-    return {"Convert: to distance, 1 to 8": distance / 8, "Convert: back to disparity": back}
-
-
-def _parallax(image: Tensor, depth: Tensor) -> dict[str, Tensor]:
-    frames = SD2DepthParallax().execute(image, depth, frames=4, strength=8.0)[0]
-    return {"Parallax Frames: one end": frames[1:2], "Parallax Frames: the other": frames[3:4]}
 
 
 def _helmet() -> Tensor:

@@ -82,9 +82,9 @@ class Node:
     kind: type[NodeClass]
     title: str
     inputs: Json
-    colours: tuple[str, str] | None = None
+    colours: tuple[str, str] | None
+    width: int
     pos: tuple[int, int] = (0, 0)
-    size: tuple[int, int] = (0, 0)
 
     def __getitem__(self, name: str) -> Output:
         """The output of this name."""
@@ -134,11 +134,12 @@ class Node:
             buttons += widget.buttons
         return stored + ["image"] * buttons
 
-    def height_at(self, width: int) -> int:
+    @property
+    def height(self) -> int:
         """In tens of pixels, without its title bar."""
         if self.kind is MarkdownNote:
             lines = self.inputs["text"].splitlines()
-            rows = sum(1 + len(line) * LETTER // (width - 2 * MARGIN) for line in lines)
+            rows = sum(1 + len(line) * LETTER // (self.width - 2 * MARGIN) for line in lines)
             return -(-(2 * MARGIN + LINE * rows) // 10) * 10
         options = [widget.options for widget in widget_inputs(self.kind)]
         texts = sum(bool(one.get("multiline")) for one in options)
@@ -178,7 +179,7 @@ class Column:
     @property
     def height(self) -> int:
         """With the title bars and a margin below each node."""
-        return sum(TITLE + node.size[1] + MARGIN for node in self.nodes)
+        return sum(TITLE + node.height + MARGIN for node in self.nodes)
 
 
 @dataclass(frozen=True)
@@ -238,8 +239,7 @@ class Page:
             name: _output(one) if isinstance(one, Node) else one for name, one in inputs.items()
         }
         column = self._stacks[-1][-1].columns[-1]
-        node = Node(len(self.nodes) + 1, kind, title, given, colours)
-        node.size = (column.width, node.height_at(column.width))
+        node = Node(len(self.nodes) + 1, kind, title, given, colours, column.width)
         column.nodes.append(node)
         self.nodes.append(node)
         return node
@@ -268,7 +268,17 @@ class Page:
             "last_link_id": len(links),
             "nodes": [_node_entry(order, node, links) for order, node in enumerate(self.nodes)],
             "links": links,
-            "groups": [_group_entry(number, one) for number, one in enumerate(groups, start=1)],
+            "groups": [
+                {
+                    "id": number,
+                    "title": group.title,
+                    "bounding": list(group.bounding),
+                    "color": group.colour,
+                    "font_size": 24,
+                    "flags": {},
+                }
+                for number, group in enumerate(groups, start=1)
+            ],
             "config": {},
             "extra": {"ds": {"scale": 0.6, "offset": [40, 60]}},
             "version": 0.4,
@@ -311,23 +321,32 @@ def _arrange(group: Group) -> None:
         y = top
         for node in column.nodes:
             node.pos = (left, y + TITLE)
-            y += TITLE + node.size[1] + MARGIN
+            y += TITLE + node.height + MARGIN
         left += column.width + MARGIN
 
 
 def _node_entry(order: int, node: Node, links: list[list[Any]]) -> Json:
+    pack = OWN_PACK if node.class_type.startswith("SD2Depth") else CORE
+    is_note = node.kind is MarkdownNote
     wired = {link[4]: link[0] for link in links if link[3] == node.id}
     entry: Json = {
         "id": node.id,
         "type": node.class_type,
         "pos": list(node.pos),
-        "size": list(node.size),
+        "size": [node.width, node.height],
         "flags": {},
         "order": order,
         "mode": 0,
         "inputs": [{**one, "link": wired.get(slot)} for slot, one in enumerate(node.slots())],
-        "outputs": _output_entries(node, links),
-        "properties": _properties(node),
+        "outputs": [
+            {
+                "name": name,
+                "type": kind,
+                "links": [link[0] for link in links if link[1:3] == [node.id, slot]],
+            }
+            for slot, (name, kind) in enumerate(node.outputs)
+        ],
+        "properties": {} if is_note else {**pack, "Node name for S&R": node.class_type},
         "widgets_values": node.values(),
     }
     if node.title:
@@ -335,32 +354,3 @@ def _node_entry(order: int, node: Node, links: list[list[Any]]) -> Json:
     if node.colours:
         entry["color"], entry["bgcolor"] = node.colours
     return entry
-
-
-def _properties(node: Node) -> Json:
-    if node.kind is MarkdownNote:
-        return {}
-    pack = OWN_PACK if node.class_type.startswith("SD2Depth") else CORE
-    return {**pack, "Node name for S&R": node.class_type}
-
-
-def _output_entries(node: Node, links: list[list[Any]]) -> list[Json]:
-    return [
-        {
-            "name": name,
-            "type": kind,
-            "links": [link[0] for link in links if link[1:3] == [node.id, slot]],
-        }
-        for slot, (name, kind) in enumerate(node.outputs)
-    ]
-
-
-def _group_entry(number: int, group: Group) -> Json:
-    return {
-        "id": number,
-        "title": group.title,
-        "bounding": list(group.bounding),
-        "color": group.colour,
-        "font_size": 24,
-        "flags": {},
-    }

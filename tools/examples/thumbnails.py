@@ -26,7 +26,7 @@ def thumbnail(page: Page, photo: Path, runner: Runner) -> Image.Image:
 
     Raises what Runner.run and Editor raise.
     """
-    editor = Editor(parse_workflow(page.canvas(), runner.nodes), runner.nodes)
+    editor = Editor(parse_workflow(page.canvas()), runner.nodes)
     if any(node.class_type == "LoadImage" for node in page.nodes):
         editor.image(str(photo.resolve()))
     editor.everywhere(["seed"], SEED)

@@ -39,8 +39,7 @@ def depth_to_image(page: Example) -> None:
     depth = page.estimate(scaled)
     prompts = page.prompts("a red clay statue on a blue background, light from the left")
     encoded = page.encode(depth=depth, **prompts)
-    latent = page.latent_of(scaled)
-    image = page.paint(encoded, latent)
+    image = page.paint(encoded, page.latent_of(scaled))
     page.save(image, "depth2img")
     page.notes(
         """
@@ -112,8 +111,7 @@ def style_transfer(page: Example) -> None:
     positive = page.prompt("Every style", prompt)
     negative = page.negative_prompt()
     encoded = page.encode(positive=positive, negative=negative, depth=depth)
-    latent = page.latent_of(photo)
-    image = page.paint(encoded, latent)
+    image = page.paint(encoded, page.latent_of(photo))
     grid = page.add("SD2DepthGrid", images=image, column_labels=prompt)
     page.save(grid, "styles")
     page.notes(
@@ -230,8 +228,7 @@ def subject_and_background(page: Example) -> None:
     page.group("Depth and latent", VIOLET)
     both = page.add("ConditioningCombine", conditioning_1=regional[0], conditioning_2=regional[1])
     encoded = page.add("SD2DepthEncode", positive=both, negative=negative, depth=depth)
-    latent = page.latent_of(photo)
-    image = page.paint(encoded, latent)
+    image = page.paint(encoded, page.latent_of(photo))
     page.save(image, "subject_background")
     page.notes(
         """
@@ -270,8 +267,7 @@ def hand_edited_depth(page: Example) -> None:
     page.add("PreviewImage", "Edited depth map", images=edited)
     prompts = page.prompts("a red clay statue on a blue background, light from the left")
     encoded = page.encode(depth=edited, **prompts)
-    latent = page.latent_of(photo)
-    image = page.paint(encoded, latent)
+    image = page.paint(encoded, page.latent_of(photo))
     page.save(image, "edited_depth")
     page.notes(
         """
@@ -342,8 +338,7 @@ def strength_comparison(page: Example) -> None:
     )
     prompts = page.prompts("a red clay statue on a blue background, light from the left")
     encoded = page.encode(depth=depth, strength=sweep["depth_strength"], **prompts)
-    latent = page.latent_of(photo)
-    image = page.paint(encoded, latent, denoise=sweep["denoise"])
+    image = page.paint(encoded, page.latent_of(photo), denoise=sweep["denoise"])
     labels = {name: sweep[name] for name in ("column_labels", "row_labels")}
     grid = page.add("SD2DepthGrid", images=image, **labels)
     page.save(grid, "strengths")

@@ -6,7 +6,7 @@ import json
 import logging
 import subprocess
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from ...sampling.latents import SCALE_FACTOR
 from .dataset import DATA_VERSION, HELD_OUT, PAINTINGS, SIZES, Dataset, prepare, sample
 from .export import export
 from .midas import MiDaSStage, new_midas
-from .structure import MIDAS, STRUCTURE
+from .structure import STRUCTURE
 from .trainer import Schedule, train
 from .unet import PromptToNoise, UNetStage, new_network
 from .vae import LATENTS, VAEStage, decibels, moments, new_vae, restore_finest, skip_finest, whiten
@@ -48,22 +48,22 @@ class Recipe:
     small_share: float = 0.5  # of the UNet's steps, the first ones: small images only
 
 
+CPU = Recipe(
+    scenes=4000,
+    vae=Schedule(800, 8e-4),
+    midas=Schedule(3200, 1e-3),
+    unet=Schedule(4500, 1e-3, ema=0.999),
+    batches={"vae": 8, "midas": 16, "unet": 16},
+)
 RECIPES = {
     # Two CPU cores, about two hours.
-    "cpu": Recipe(
-        scenes=4000,
-        vae=Schedule(800, 8e-4),
-        midas=Schedule(3200, 1e-3),
-        unet=Schedule(4500, 1e-3, ema=0.999),
-        batches={"vae": 8, "midas": 16, "unet": 16},
-    ),
+    "cpu": CPU,
     # Two CPU cores, about an hour and a half, to go on from a trained file (--start).
-    "cpu-more": Recipe(
-        scenes=4000,
+    "cpu-more": replace(
+        CPU,
         vae=Schedule(0, 0.0),
         midas=Schedule(2400, 6e-4),
         unet=Schedule(5000, 6e-4, ema=0.999),
-        batches={"vae": 8, "midas": 16, "unet": 16},
         small_share=0.0,
     ),
     # One GPU: more scenes, more steps, larger batches.
@@ -127,12 +127,13 @@ class Training:
             skip_finest(network)
             return network
         data = self.data()
-        network = new_vae(STRUCTURE.vae, self.seed)
+        network = new_vae(self.seed)
         skip_finest(network)
         stage = VAEStage(network, data, self.seed, self.recipe.batches["vae"], self.device)
         train(stage, self.recipe.vae, self.folder / "vae.pt")
         network.eval()
-        whiten(network, _images(data, self.device))
+        every_fortieth = range(0, len(data), 40)
+        whiten(network, (_tensor(data.images[256][scene], self.device) for scene in every_fortieth))
         log.info("VAE: %.2f dB", decibels(network, _held_out(self.device)))
         return network
 
@@ -141,7 +142,7 @@ class Training:
         if self.start:
             network = DPTHybrid.from_state_dict(self.start.read(Part.MIDAS))
         else:
-            network = new_midas(MIDAS, self.seed)
+            network = new_midas(self.seed)
         batch = self.recipe.batches["midas"]
         stage = MiDaSStage(network, self.data(), self.seed + 1, batch, self.device)
         train(stage, self.recipe.midas, self.folder / "midas.pt")
@@ -164,7 +165,7 @@ class Training:
             clip = networks.EngineCLIP(self.start, STRUCTURE.text, cpu)
             network = PromptToNoise(model.network, clip.network)
         else:
-            network = new_network(STRUCTURE.unet, STRUCTURE.text, self.seed)
+            network = new_network(self.seed)
         steps = self.recipe.unet.steps
         stage = UNetStage(
             network,
@@ -189,8 +190,8 @@ class Training:
             **self.facts,
         }
         vae = self.vae()
-        restore_finest(vae, STRUCTURE.vae, self.seed)
-        export(path, STRUCTURE, vae, self.midas(), self.unet(), facts)
+        restore_finest(vae, self.seed)
+        export(path, vae, self.midas(), self.unet(), facts)
         log.info("%s: %.1f MB", path, path.stat().st_size / 1e6)
 
 
@@ -219,14 +220,8 @@ def _claim(folder: Path, facts: dict[str, object]) -> None:
         )
 
 
-def _images(data: Dataset, device: torch.device) -> Iterator[torch.Tensor]:
-    """Every fortieth scene's paintings, `[PAINTINGS, 3, 256, 256]` in −1..1."""
-    for scene in range(0, len(data), 40):
-        yield _tensor(data.images[256][scene], device)
-
-
 def _held_out(device: torch.device) -> Iterator[torch.Tensor]:
-    """The same of scenes that are not in the set."""
+    """Paintings `[PAINTINGS, 3, 256, 256]` in −1..1 of scenes that are not in the set."""
     for scene in range(24):
         yield _tensor(sample(HELD_OUT, scene).images[256], device)
 

@@ -2,13 +2,14 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
+from numpy.lib.format import open_memmap
 
 from .scenes import Scene, random_scene, stretched
 from .shader import Appearance, random_appearance, render
@@ -22,6 +23,8 @@ HELD_OUT = 1_000_000
 SIZES = (128, 256)
 PAINTINGS = 2  # of every scene, each with an appearance of its own
 
+Arrays = dict[int, np.ndarray]  # by image size
+
 log = logging.getLogger(__name__)
 
 
@@ -31,8 +34,8 @@ class Sample:
 
     noun: str
     appearances: tuple[Appearance, ...]
-    depth: dict[int, np.ndarray]  # float32 [side, side]
-    images: dict[int, np.ndarray]  # uint8 [PAINTINGS, side, side, 3]
+    depth: Arrays  # float32 [side, side]
+    images: Arrays  # uint8 [PAINTINGS, side, side, 3]
 
 
 def sample(seed: int, index: int) -> Sample:
@@ -41,10 +44,7 @@ def sample(seed: int, index: int) -> Sample:
     scene = random_scene(random, SIZES[-1])
     appearances = tuple(random_appearance(random) for _ in range(PAINTINGS))
     depth = {side: _resized(scene, side) for side in SIZES}
-    images = {
-        side: np.stack([_bytes(render(depth[side], look)) for look in appearances])
-        for side in SIZES
-    }
+    images = {side: _bytes([render(depth[side], look) for look in appearances]) for side in SIZES}
     return Sample(scene.noun, appearances, depth, images)
 
 
@@ -64,10 +64,7 @@ class Dataset:
         self.appearances = [
             tuple(Appearance(**look) for look in looks) for looks in facts["appearances"]
         ]
-        self.depth = {side: np.load(folder / f"depth-{side}.npy", mmap_mode="r") for side in SIZES}
-        self.images = {
-            side: np.load(folder / f"pictures-{side}.npy", mmap_mode="r") for side in SIZES
-        }
+        self.depth, self.images = _arrays(folder, "r")
 
     def __len__(self) -> int:
         return len(self.nouns)
@@ -87,40 +84,35 @@ def prepare(folder: Path, scenes: int, seed: int) -> Dataset:
 
 
 def _write(folder: Path, scenes: int, seed: int) -> None:
-    depth = {
-        side: _file(folder / f"depth-{side}.npy", np.float16, (scenes, side, side))
-        for side in SIZES
-    }
-    images = {
-        side: _file(folder / f"pictures-{side}.npy", np.uint8, (scenes, PAINTINGS, side, side, 3))
-        for side in SIZES
-    }
+    depth, images = _arrays(folder, "w+", scenes)
     nouns, appearances = [], []
-    for index, item in enumerate(_samples(scenes, seed)):
-        for side in SIZES:
-            depth[side][index] = item.depth[side]
-            images[side][index] = item.images[side]
-        nouns.append(item.noun)
-        appearances.append([asdict(look) for look in item.appearances])
-        if index % 500 == 0:
-            log.info("scene %d of %d", index, scenes)
+    with ProcessPoolExecutor() as pool:
+        items = pool.map(sample, [seed] * scenes, range(scenes), chunksize=16)
+        for index, item in enumerate(items):
+            for side in SIZES:
+                depth[side][index] = item.depth[side]
+                images[side][index] = item.images[side]
+            nouns.append(item.noun)
+            appearances.append([asdict(look) for look in item.appearances])
+            if index % 500 == 0:
+                log.info("scene %d of %d", index, scenes)
     (folder / "facts.json").write_text(json.dumps({"nouns": nouns, "appearances": appearances}))
 
 
-def _samples(scenes: int, seed: int) -> Iterator[Sample]:
-    with ProcessPoolExecutor() as pool:
-        yield from pool.map(sample, [seed] * scenes, range(scenes), chunksize=16)
+def _arrays(folder: Path, mode: Literal["r", "w+"], scenes: int = 0) -> tuple[Arrays, Arrays]:
+    """Depth maps and images by size; existing files say themselves how many scenes they hold."""
 
+    def array(name: str, side: int, kind: type, shape: tuple[int, ...]) -> np.ndarray:
+        return open_memmap(folder / f"{name}-{side}.npy", mode, kind, (scenes, *shape))
 
-def _file(path: Path, kind: type, shape: tuple[int, ...]) -> np.ndarray:
-    return np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
+    depth = {side: array("depth", side, np.float16, (side, side)) for side in SIZES}
+    images = {side: array("pictures", side, np.uint8, (PAINTINGS, side, side, 3)) for side in SIZES}
+    return depth, images
 
 
 def _resized(scene: Scene, side: int) -> np.ndarray:
-    if side == scene.depth.shape[0]:
-        return scene.depth
     return stretched(cv2.resize(scene.depth, (side, side), interpolation=cv2.INTER_AREA))
 
 
-def _bytes(image: np.ndarray) -> np.ndarray:
-    return np.round(image * 255).astype(np.uint8)
+def _bytes(images: list[np.ndarray]) -> np.ndarray:
+    return np.round(np.stack(images) * 255).astype(np.uint8)

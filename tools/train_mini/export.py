@@ -1,28 +1,24 @@
 """The trained networks as one checkpoint in the layout of `512-depth-ema`."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ...checkpoints.identify.diagnosis import Part
 from ...checkpoints.keymaps import KeyMap, text_keys, unet_keys, vae_keys
 from ...depth.networks.dpt import UNUSED
 from ...depth.networks.midas_hybrid import DPTHybrid
-from ...disk import written_whole
 from ...engine.networks import text_tower
-from ..make_checkpoint import Structure
+from ..make_checkpoint import write
+from .structure import STRUCTURE
 from .unet import PromptToNoise
 
 
 def export(
     path: Path,
-    structure: Structure,
     vae: AutoencoderKL,
     midas: DPTHybrid,
     network: PromptToNoise,
@@ -40,24 +36,24 @@ def export(
     """
     text = text_tower(network.text).state_dict()
     trained = {
-        **_renamed(Part.UNET, unet_keys(structure.unet), network.unet.state_dict()),
-        **_renamed(Part.VAE, vae_keys(structure.vae), vae.state_dict()),
+        **_renamed(Part.UNET, unet_keys(STRUCTURE.unet), network.unet.state_dict()),
+        **_renamed(Part.VAE, vae_keys(STRUCTURE.vae), vae.state_dict()),
         **_renamed(
             Part.TEXT,
-            text_keys(structure.text),
+            text_keys(STRUCTURE.text),
             {f"text_model.{name}": tensor for name, tensor in text.items()},
         ),
         **{Part.MIDAS.value + name: tensor for name, tensor in midas.state_dict().items()},
     }
-    idle = {Part.TEXT.value + name for name in structure.text.unused()}
+    unused = (
+        *(Part.TEXT.value + name for name in STRUCTURE.text.unused()),
+        *(Part.MIDAS.value + prefix for prefix in UNUSED),
+    )
     weights = {
-        name: _half(name, trained.get(name), shape, name in idle or _idle_in_midas(name))
-        for name, shape in structure.tensors().items()
+        name: _half(name, trained.get(name), shape, name.startswith(unused))
+        for name, shape in STRUCTURE.tensors().items()
     }
-    # One entry, because the library writes several in an order that changes from run to run.
-    metadata = {"depth2img": json.dumps({**facts, "structure": asdict(structure)})}
-    with written_whole(path) as unfinished:
-        save_file(weights, unfinished, metadata)
+    write(path, weights, STRUCTURE, facts)
 
 
 def _renamed(part: Part, keys: KeyMap, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -67,14 +63,9 @@ def _renamed(part: Part, keys: KeyMap, weights: Mapping[str, Tensor]) -> dict[st
     return {part.value + name: tensor for name, tensor in tensors}
 
 
-def _idle_in_midas(name: str) -> bool:
-    prefix = Part.MIDAS.value
-    return name.startswith(prefix) and name.removeprefix(prefix).startswith(UNUSED)
-
-
-def _half(name: str, tensor: Tensor | None, shape: tuple[int, ...], idle: bool) -> Tensor:
+def _half(name: str, tensor: Tensor | None, shape: tuple[int, ...], unused: bool) -> Tensor:
     if tensor is None:
-        if not idle:
+        if not unused:
             raise ValueError(f"nothing was trained for the tensor {name}")
         return torch.zeros(shape, dtype=torch.float16)
     half = tensor.detach().cpu().to(torch.float16).contiguous()

@@ -5,15 +5,18 @@ through the pack's own nodes on the embedded engine, with fixed seeds; no image 
 """
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache, partial
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from scipy.stats import spearmanr
+from skimage import data
 from torch import Tensor
 
 from ...depth import convention
@@ -22,6 +25,7 @@ from ...nodes.conditioning import SD2DepthEncode
 from ...nodes.estimate import SD2DepthEstimate
 from ...nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
 from ...nodes.sample import SD2DepthSampler
+from ...workflows.core_nodes.conditioning import clip_text_encode
 from .captions import caption
 from .dataset import HELD_OUT
 from .scenes import Scene, random_scene, stretched
@@ -30,6 +34,8 @@ from .shader import (
     MATERIALS,
     PALETTE,
     Appearance,
+    Image,
+    Map,
     foreground_share,
     random_appearance,
     render,
@@ -38,14 +44,14 @@ from .shader import (
 SIDES = (128, 256)  # pixels
 STEPS, CFG = 12, 3.0
 STRENGTHS = (0.4, 0.6, 0.8, 1.0)
+SAMPLES = 64  # scenes of the measures that take a single image of each
 
 LUMA = np.array(convention.LUMA, np.float32)
 
 # Edges are compared at half the size of a latent pixel, the finest place that the UNet can mean.
 EDGE_SCALE = 4.0  # standard deviation of the blur, in pixels
 
-Map = np.ndarray  # float32 [H, W]
-Image = np.ndarray  # float32 [H, W, 3], 0..1
+Scores = dict[str, float]
 
 
 class Miniature:
@@ -82,7 +88,10 @@ class Miniature:
         """
         maps = torch.from_numpy(np.stack(depth))
         positive, negatives = SD2DepthEncode().execute(
-            self._encoded(prompt), self._encoded(negative), to_image(maps), strength=depth_strength
+            clip_text_encode(prompt, self.clip),
+            clip_text_encode(negative, self.clip),
+            to_image(maps),
+            strength=depth_strength,
         )
         height, width = (side // self.vae.factor for side in maps.shape[-2:])
         start: dict[str, Any] = {"samples": torch.zeros(len(maps), 4, height, width)}
@@ -102,9 +111,6 @@ class Miniature:
         (depth,) = SD2DepthEstimate().execute(batch, self.depth_model, resolution=side)
         return from_image(depth)[0].numpy()
 
-    def _encoded(self, text: str) -> list[list[Any]]:
-        return [[self.clip.encode(self.clip.tokenize(text)), {}]]
-
 
 # --- Scores ---------------------------------------------------------------------------------------
 
@@ -121,17 +127,18 @@ def nearest_colours(image: Image, depth: Map, look: Appearance) -> tuple[str, st
     """The colours of the palette whose true rendering is nearest, of foreground and background."""
     share = foreground_share(depth)
 
-    def nearest(where: Map, painted: Callable[[str], Appearance]) -> str:
-        def distance(colour: str) -> float:
-            truth = render(depth, painted(colour))
-            return float(np.linalg.norm(image[where].mean(0) - truth[where].mean(0)))
-
-        return min(PALETTE, key=distance)
+    def nearest(looks: dict[str, Appearance], where: Map) -> str:
+        return min(looks, key=lambda colour: _distance(image, depth, looks[colour], where))
 
     return (
-        nearest(share > 0.95, lambda colour: replace(look, foreground=colour)),
-        nearest(share < 0.05, lambda colour: replace(look, background=colour)),
+        nearest({colour: replace(look, foreground=colour) for colour in PALETTE}, share > 0.95),
+        nearest({colour: replace(look, background=colour) for colour in PALETTE}, share < 0.05),
     )
+
+
+def _distance(image: Image, depth: Map, look: Appearance, where: Map) -> float:
+    """Of the mean colour (RGB, 0..1) from that of the true rendering."""
+    return float(np.linalg.norm(image[where].mean(0) - render(depth, look)[where].mean(0)))
 
 
 def nearest_material(image: Image, depth: Map, look: Appearance) -> str:
@@ -145,8 +152,6 @@ def nearest_material(image: Image, depth: Map, look: Appearance) -> str:
 
 def rank_correlation(found: Map, truth: Map) -> float:
     """Spearman's rank correlation."""
-    from scipy.stats import spearmanr
-
     return float(spearmanr(found.ravel(), truth.ravel()).statistic)
 
 
@@ -158,24 +163,28 @@ def _edges(values: Map) -> Map:
 # --- Material -------------------------------------------------------------------------------------
 
 
-def held_out_scenes(count: int, side: int) -> list[Scene]:
+def held_out_scenes(number: int, side: int) -> list[Scene]:
     """Scenes that no training saw, with a foreground and a background."""
-    scenes: list[Scene] = []
-    index = 0
-    while len(scenes) < count:
-        scene = random_scene(np.random.default_rng((HELD_OUT, index)), side)
-        share = foreground_share(scene.depth)
-        if 0.05 < (share > 0.95).mean() < 0.8 and (share < 0.05).mean() > 0.1:
-            scenes.append(scene)
-        index += 1
-    return scenes
+    scenes = (_held_out(index, side) for index in count())
+    return list(islice(filter(_has_both_grounds, scenes), number))
+
+
+def _held_out(index: int, side: int) -> Scene:
+    return random_scene(np.random.default_rng((HELD_OUT, index)), side)
+
+
+def _has_both_grounds(scene: Scene) -> bool:
+    share = foreground_share(scene.depth)
+    return 0.05 < (share > 0.95).mean() < 0.8 and (share < 0.05).mean() > 0.1
+
+
+def _maps(number: int, side: int) -> list[Map]:
+    return [scene.depth for scene in held_out_scenes(number, side)]
 
 
 @cache
 def photographs(side: int) -> dict[str, Image]:
     """Square photographs, float32 in 0..1."""
-    from skimage import data
-
     found = {"astronaut": data.astronaut(), "coffee": data.coffee(), "cat": data.chelsea()}
     return {name: _square(image / 255, side) for name, image in found.items()}
 
@@ -183,8 +192,6 @@ def photographs(side: int) -> dict[str, Image]:
 @cache
 def motorcycle(side: int) -> tuple[Image, Map]:
     """The Middlebury motorcycle and its true disparity (Scharstein et al. 2014), square."""
-    from skimage import data
-
     left, _, disparity = data.stereo_motorcycle()
     holes = ~np.isfinite(disparity)
     filled = cv2.inpaint(
@@ -204,212 +211,165 @@ def _square(image: np.ndarray, side: int) -> np.ndarray:
 # --- Measures -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Structure:
-    """Mean structure scores."""
+def structure(miniature: Miniature, side: int) -> Scores:
+    """Mean structure scores of images painted from nothing, every material once a scene.
 
-    truth: float  # of what the shader would paint
-    depth_to_image: float
-    flat: float  # the same sampler without depth
-
-
-def structure(miniature: Miniature, side: int, scenes: int = 3) -> Structure:
-    """Edges of images painted from nothing at strength 1.0, every material once a scene."""
-    maps = [scene.depth for scene in held_out_scenes(scenes, side)]
-    return _structure(miniature, maps, _looks())
+    `depth_to_image` at strength 1.0; `flat`, the same sampler without depth; `truth`, of what the
+    shader would paint.
+    """
+    return _structure(miniature, _maps(3, side), _looks())
 
 
-def structure_on_photographs(miniature: Miniature, side: int) -> Structure:
+def structure_on_photographs(miniature: Miniature, side: int) -> Scores:
     """The same for photographs' depth maps: estimated ones, and the motorcycle's true one."""
-    maps = [miniature.estimate(photo) for photo in photographs(side).values()] + [
-        motorcycle(side)[1]
-    ]
-    return _structure(miniature, [stretched(depth) for depth in maps], _looks()[:3])
+    estimated = [miniature.estimate(photo) for photo in photographs(side).values()]
+    maps = [stretched(depth) for depth in (*estimated, motorcycle(side)[1])]
+    return _structure(miniature, maps, _looks()[:3])
 
 
-def _structure(miniature: Miniature, maps: list[Map], looks: list[Appearance]) -> Structure:
-    truth, with_depth, flat = [], [], []
+def _structure(miniature: Miniature, maps: list[Map], looks: list[Appearance]) -> Scores:
+    scores: dict[str, list[float]] = {"truth": [], "depth_to_image": [], "flat": []}
     for seed, look in enumerate(looks):
         prompt = caption("thing", look)
-        truth += _scores([render(depth, look) for depth in maps], maps)
-        with_depth += _scores(miniature.paint(prompt, maps, seed), maps)
-        flat += _scores(miniature.paint(prompt, maps, seed, depth_strength=0.0), maps)
-    return Structure(*(float(np.mean(scores)) for scores in (truth, with_depth, flat)))
+        painted = (
+            [render(depth, look) for depth in maps],
+            miniature.paint(prompt, maps, seed),
+            miniature.paint(prompt, maps, seed, depth_strength=0.0),
+        )
+        for found, images in zip(scores.values(), painted, strict=True):
+            found += map(structure_score, images, maps)
+    return {name: float(np.mean(found)) for name, found in scores.items()}
 
 
-@dataclass(frozen=True)
-class AtStrength:
-    """What a strength leaves of the structure, and how often both named colours are right."""
+def at_strength(strength: float, miniature: Miniature, side: int) -> Scores:
+    """A column of the tutorial's figure: depth-to-image and img2img of the same sources.
 
-    strength: float
-    depth_structure: float
-    depth_colours: float
-    img2img_structure: float
-    img2img_colours: float
-
-
-def strengths(
-    miniature: Miniature, side: int, scenes: int = 4, prompts: int = 3
-) -> list[AtStrength]:
-    """The tutorial's figure: depth-to-image and img2img of the same sources, 0.4 to 1.0.
-
-    The sources are scenes painted in other colours than the prompts name.
+    What the strength leaves of the structure, and how often both named colours are right. The
+    sources are scenes painted in other colours than the prompts name.
     """
-    maps = [scene.depth for scene in held_out_scenes(scenes, side)]
+    maps = _maps(4, side)
     random = np.random.default_rng(HELD_OUT)
-    pairs = [_other_colours(random) for _ in range(prompts)]
-    rows = []
-    for strength in STRENGTHS:
-        scores: dict[float, list[tuple[float, float]]] = {1.0: [], 0.0: []}
-        for seed, (before, wanted) in enumerate(pairs):
-            source = [render(depth, before) for depth in maps]
-            for depth_strength, found in scores.items():
-                images = miniature.paint(
-                    caption("thing", wanted), maps, seed, "", strength, depth_strength, source
-                )
-                found += [
-                    (structure_score(image, depth), _follows(image, depth, wanted))
-                    for image, depth in zip(images, maps, strict=True)
-                ]
-        means = (np.mean(scores[depth_strength], axis=0) for depth_strength in (1.0, 0.0))
-        rows.append(AtStrength(strength, *(float(x) for mean in means for x in mean)))
-    return rows
+    scores: dict[float, list[tuple[float, float]]] = {1.0: [], 0.0: []}
+    for seed in range(3):
+        before, wanted = _other_colours(random)
+        source = [render(depth, before) for depth in maps]
+        for depth_strength, found in scores.items():
+            images = miniature.paint(
+                caption("thing", wanted), maps, seed, "", strength, depth_strength, source
+            )
+            found += [
+                (structure_score(image, depth), _follows(image, depth, wanted))
+                for image, depth in zip(images, maps, strict=True)
+            ]
+    names = ("depth_structure", "depth_colours", "img2img_structure", "img2img_colours")
+    means = [mean for found in scores.values() for mean in np.mean(found, axis=0)]
+    return dict(zip(names, map(float, means), strict=True))
 
 
-@dataclass(frozen=True)
-class Colours:
-    """Share of samples whose named colour is the nearest of the palette."""
-
-    foreground: float
-    background: float
-    samples: int
-
-
-def colours(miniature: Miniature, side: int, samples: int = 64) -> Colours:
-    """Random scenes and appearances, one image each, at strength 1.0."""
+def colours(miniature: Miniature, side: int) -> Scores:
+    """Share of images whose named colour is the nearest, of random scenes and appearances."""
     random = np.random.default_rng(HELD_OUT)
     right = []
-    for seed, scene in enumerate(held_out_scenes(samples, side)):
+    for seed, scene in enumerate(held_out_scenes(SAMPLES, side)):
         look = replace(random_appearance(random), fog=False)
         (image,) = miniature.paint(caption(scene.noun, look), [scene.depth], seed)
         found = nearest_colours(image, scene.depth, look)
         right.append((found[0] == look.foreground, found[1] == look.background))
     foreground, background = np.mean(right, axis=0)
-    return Colours(float(foreground), float(background), samples)
+    return {"foreground": float(foreground), "background": float(background)}
 
 
-def materials(miniature: Miniature, side: int, scenes: int = 3) -> float:
+def materials(miniature: Miniature, side: int) -> Scores:
     """Share of images whose named material is the nearest, orange before blue."""
-    maps = [scene.depth for scene in held_out_scenes(scenes, side)]
+    maps = _maps(3, side)
     right = []
     for seed, material in enumerate(MATERIALS):
         look = Appearance(material, "orange", "blue", "left")
         images = miniature.paint(caption("thing", look), maps, seed)
-        right += [
-            nearest_material(image, depth, look) == material
-            for image, depth in zip(images, maps, strict=True)
-        ]
-    return float(np.mean(right))
+        pairs = zip(images, maps, strict=True)
+        right += [nearest_material(image, depth, look) == material for image, depth in pairs]
+    return {"right": float(np.mean(right))}
 
 
-@dataclass(frozen=True)
-class OwnWords:
-    """Share of images with both named colours, by where the unknown words stand."""
-
-    after: float
-    before: float
-
-
-def own_words(miniature: Miniature, side: int, scenes: int = 4) -> OwnWords:
-    """A prompt with words that no training saw, after and before what it knows."""
-    maps = [scene.depth for scene in held_out_scenes(scenes, side)]
+def own_words(miniature: Miniature, side: int) -> Scores:
+    """Share of images with both named colours, with unknown words after or before them."""
+    maps = _maps(4, side)
     look = Appearance("clay", "red", "blue", "left")
     known = caption("statue", look)
+    prompts = {
+        "after": f"{known}, trending on a gallery wall, award winning",
+        "before": f"an award winning picture of {known}",
+    }
 
     def followed(prompt: str) -> float:
         pairs = zip(miniature.paint(prompt, maps), maps, strict=True)
         return float(np.mean([_follows(image, depth, look) for image, depth in pairs]))
 
-    return OwnWords(
-        followed(f"{known}, trending on a gallery wall, award winning"),
-        followed(f"an award winning picture of {known}"),
-    )
+    return {place: followed(prompt) for place, prompt in prompts.items()}
 
 
-@dataclass(frozen=True)
-class Negative:
-    """Mean distance of the background from a colour (RGB, 0..1), and how often it grew."""
+def negative_prompt(miniature: Miniature, side: int) -> Scores:
+    """Mean distance of the background from a colour, without and with it as negative prompt.
 
-    without: float
-    with_negative: float
-    grew: float
-
-
-def negative_prompt(miniature: Miniature, side: int, scenes: int = 4) -> Negative:
-    """A prompt without a background, and one that names a colour as what to avoid."""
-    maps = [scene.depth for scene in held_out_scenes(scenes, side)]
-    names = ("red", "yellow", "green", "blue", "white", "black")
+    `grew`: how often it did.
+    """
+    maps = _maps(4, side)
     distances = []
     free = miniature.paint("a clay thing", maps)
-    for name in names:
+    for name in ("red", "yellow", "green", "blue", "white", "black"):
         avoided = miniature.paint("a clay thing", maps, negative=f"a thing on a {name} background")
         look = Appearance("clay", "grey", name, "left")
-        for depth, before, after in zip(maps, free, avoided, strict=True):
-            distances.append([_distance(image, depth, look) for image in (before, after)])
+        for depth, *images in zip(maps, free, avoided, strict=True):
+            where = foreground_share(depth) < 0.05
+            distances.append([_distance(image, depth, look, where) for image in images])
     without, avoiding = np.array(distances).T
-    grew = float((avoiding > without).mean())
-    return Negative(float(without.mean()), float(avoiding.mean()), grew)
+    return {
+        "without": float(without.mean()),
+        "with_negative": float(avoiding.mean()),
+        "grew": float((avoiding > without).mean()),
+    }
 
 
-def depth_rank(miniature: Miniature, side: int, scenes: int = 64) -> float:
+def depth_rank(miniature: Miniature, side: int) -> Scores:
     """Mean rank correlation of MiDaS's depth with the truth, on held-out paintings."""
-    return _depth_rank(miniature, held_out_scenes(scenes, side))
+    return _depth_rank(miniature, held_out_scenes(SAMPLES, side))
 
 
-def depth_rank_of_any_scene(miniature: Miniature, side: int, scenes: int = 64) -> float:
+def depth_rank_of_any_scene(miniature: Miniature, side: int) -> Scores:
     """The same with scenes that have no background: height fields, reliefs, close rooms.
 
     In many of them a dent cannot be told from a bump.
     """
-    seeds = [(HELD_OUT, index) for index in range(scenes)]
-    return _depth_rank(
-        miniature, [random_scene(np.random.default_rng(seed), side) for seed in seeds]
-    )
+    return _depth_rank(miniature, [_held_out(index, side) for index in range(SAMPLES)])
 
 
-def _depth_rank(miniature: Miniature, scenes: Sequence[Scene]) -> float:
+def _depth_rank(miniature: Miniature, scenes: Sequence[Scene]) -> Scores:
     random = np.random.default_rng(HELD_OUT)
+    images = [render(scene.depth, random_appearance(random)) for scene in scenes]
     found = [
-        rank_correlation(
-            miniature.estimate(render(scene.depth, random_appearance(random))), scene.depth
-        )
-        for scene in scenes
+        rank_correlation(miniature.estimate(image), scene.depth)
+        for image, scene in zip(images, scenes, strict=True)
     ]
-    return float(np.mean(found))
+    return {"rank": float(np.mean(found))}
 
 
-def depth_rank_on_the_motorcycle(miniature: Miniature, side: int) -> float:
-    """The same on a photograph with true depth, which the miniature never saw the like of."""
+def depth_rank_on_the_motorcycle(miniature: Miniature, side: int) -> Scores:
+    """The same on a photograph with true depth, unlike anything the miniature ever saw."""
     image, truth = motorcycle(side)
-    return rank_correlation(miniature.estimate(image), truth)
+    return {"rank": rank_correlation(miniature.estimate(image), truth)}
 
 
-@dataclass(frozen=True)
-class Inpainting:
-    """Share of scenes with the named colour inside; largest change of the latent outside."""
+def inpainting(miniature: Miniature, side: int) -> Scores:
+    """The foreground of paintings repainted in another colour.
 
-    inside: float
-    outside: float
-
-
-def inpainting(miniature: Miniature, side: int, scenes: int = 4, prompts: int = 2) -> Inpainting:
-    """Repaint the foreground of paintings in another colour."""
+    `inside`: share of images with the named colour there; `outside`: largest change of the latent.
+    """
     random = np.random.default_rng(HELD_OUT)
     right, changes = [], []
-    for seed, scene in enumerate(held_out_scenes(scenes, side)):
+    for seed, scene in enumerate(held_out_scenes(4, side)):
         share = foreground_share(scene.depth)
         mask = cv2.dilate((share > 0.05).astype(np.float32), np.ones((17, 17)))
-        for _ in range(prompts):
+        for _ in range(2):
             before, wanted = _other_colours(random)
             wanted = replace(wanted, background=before.background)
             source = render(scene.depth, before)
@@ -419,7 +379,7 @@ def inpainting(miniature: Miniature, side: int, scenes: int = 4, prompts: int = 
             image = miniature.vae.decode(latent["samples"])[0].numpy()
             right.append(nearest_colours(image, scene.depth, wanted)[0] == wanted.foreground)
             changes.append(_change_outside(miniature, latent["samples"], source, mask))
-    return Inpainting(float(np.mean(right)), max(changes))
+    return {"inside": float(np.mean(right)), "outside": max(changes)}
 
 
 def _change_outside(miniature: Miniature, samples: Tensor, source: Image, mask: Map) -> float:
@@ -448,74 +408,63 @@ def _other_colours(random: np.random.Generator) -> tuple[Appearance, Appearance]
     return first, second
 
 
-def _scores(images: Iterable[Image], maps: Iterable[Map]) -> list[float]:
-    return [structure_score(*pair) for pair in zip(images, maps, strict=True)]
-
-
 def _follows(image: Image, depth: Map, look: Appearance) -> bool:
     return nearest_colours(image, depth, look) == (look.foreground, look.background)
 
 
-def _distance(image: Image, depth: Map, look: Appearance) -> float:
-    where = foreground_share(depth) < 0.05
-    return float(np.linalg.norm(image[where].mean(0) - render(depth, look)[where].mean(0)))
-
-
 # --- The table ------------------------------------------------------------------------------------
 
+EDGES = "{depth_to_image:.2f}; without depth {flat:.2f}; a perfect painter {truth:.2f}"
+AT_STRENGTH = (
+    "depth-to-image {depth_structure:.2f}, {depth_colours:.0%}; "
+    "img2img {img2img_structure:.2f}, {img2img_colours:.0%}"
+)
 
-def table(miniature: Miniature, sides: Sequence[int] = SIDES) -> str:
-    """All measures as a Markdown table, a column for every size of image."""
-    columns = [_column(miniature, side) for side in sides]
-    names = " | ".join(f"{side} px" for side in sides)
-    lines = [f"| what | {names} |", "|---" * (1 + len(sides)) + "|"]
-    lines += [
-        f"| {what} | " + " | ".join(column[what] for column in columns) + " |"
-        for what in columns[0]
-    ]
-    return "\n".join(lines)
-
-
-def _column(miniature: Miniature, side: int) -> dict[str, str]:
-    named, avoided = colours(miniature, side), negative_prompt(miniature, side)
-    painted, words = inpainting(miniature, side), own_words(miniature, side)
-    sweep = {
-        f"strength {row.strength}: edges, both colours as named": (
-            f"depth-to-image {row.depth_structure:.2f}, {row.depth_colours:.0%}; "
-            f"img2img {row.img2img_structure:.2f}, {row.img2img_colours:.0%}"
+# What is measured, by which function, and how its scores are shown.
+ROWS: tuple[tuple[str, Callable[[Miniature, int], Scores], str], ...] = (
+    ("edges follow the depth map, held-out scenes", structure, EDGES),
+    ("the same, photographs' depth maps", structure_on_photographs, EDGES),
+    *(
+        (
+            f"strength {strength}: edges, both colours as named",
+            partial(at_strength, strength),
+            AT_STRENGTH,
         )
-        for row in strengths(miniature, side)
-    }
-    return {
-        "edges follow the depth map, held-out scenes": _structures(structure(miniature, side)),
-        "the same, photographs' depth maps": _structures(structure_on_photographs(miniature, side)),
-        **sweep,
-        f"colour as named, {named.samples} images": (
-            f"foreground {named.foreground:.0%}, background {named.background:.0%}"
-        ),
-        "material as named (chance: 14%)": f"{materials(miniature, side):.0%}",
-        "both colours as named, with unknown words after or before the prompt": (
-            f"after {words.after:.0%}, before {words.before:.0%}"
-        ),
-        "background's distance from the colour that the negative prompt names": (
-            f"{avoided.with_negative:.2f}; without it {avoided.without:.2f}"
-        ),
-        "inpainting: colour inside as named; largest change of the latent outside": (
-            f"{painted.inside:.0%}; {painted.outside:.0e}"
-        ),
-        "depth estimation, rank correlation, held-out scenes": f"{depth_rank(miniature, side):.3f}",
-        "the same, with scenes that have no background": (
-            f"{depth_rank_of_any_scene(miniature, side):.2f}"
-        ),
-        "the same, Middlebury motorcycle": f"{depth_rank_on_the_motorcycle(miniature, side):.2f}",
-    }
+        for strength in STRENGTHS
+    ),
+    (
+        f"colour as named, {SAMPLES} images",
+        colours,
+        "foreground {foreground:.0%}, background {background:.0%}",
+    ),
+    ("material as named (chance: 14%)", materials, "{right:.0%}"),
+    (
+        "both colours as named, with unknown words after or before the prompt",
+        own_words,
+        "after {after:.0%}, before {before:.0%}",
+    ),
+    (
+        "background's distance from the colour that the negative prompt names",
+        negative_prompt,
+        "{with_negative:.2f}; without it {without:.2f}",
+    ),
+    (
+        "inpainting: colour inside as named; largest change of the latent outside",
+        inpainting,
+        "{inside:.0%}; {outside:.0e}",
+    ),
+    ("depth estimation, rank correlation, held-out scenes", depth_rank, "{rank:.3f}"),
+    ("the same, with scenes that have no background", depth_rank_of_any_scene, "{rank:.2f}"),
+    ("the same, Middlebury motorcycle", depth_rank_on_the_motorcycle, "{rank:.2f}"),
+)
 
 
-def _structures(score: Structure) -> str:
-    return (
-        f"{score.depth_to_image:.2f}; without depth {score.flat:.2f}; "
-        f"a perfect painter {score.truth:.2f}"
-    )
+def table(miniature: Miniature, sides: Sequence[int]) -> str:
+    """All measures as a Markdown table, a column for every size of image."""
+    lines = [["what", *(f"{side} px" for side in sides)], ["---"] * (1 + len(sides))]
+    for what, measure, shown in ROWS:
+        lines.append([what, *(shown.format(**measure(miniature, side)) for side in sides)])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def main() -> None:

@@ -6,12 +6,12 @@ import torch
 from numpy.random import Generator
 from torch import Tensor, nn
 
-from ...depth.networks.midas_hybrid import DPTHybrid, Widths
-from ...depth.networks.network import MULTIPLE
+from ...depth.networks.midas_hybrid import DPTHybrid
 from .dataset import PAINTINGS, Dataset
+from .structure import MIDAS
 from .trainer import numbers
 
-SIZES = (128, 160, 192, 256)  # of the network's input, in pixels
+SIZES = (128, 160, 192, 256)  # of the network's input, in pixels; MiDaS takes multiples of 32
 
 RANKS = 32  # quantiles of a map
 NARROWEST = 0.004  # range of depth between two of them, below which they count as one
@@ -96,10 +96,10 @@ def ranks(values: Tensor, truth: Tensor) -> Tensor:
     return ((above - 1 + within.clamp(-1, 2)) / RANKS).view_as(values)
 
 
-def new_midas(widths: Widths, seed: int) -> DPTHybrid:
+def new_midas(seed: int) -> DPTHybrid:
     """A network with random weights."""
     torch.manual_seed(seed)
-    network = DPTHybrid(widths)
+    network = DPTHybrid(MIDAS)
     for name in ("cls_token", "pos_embed"):
         nn.init.normal_(network.get_parameter(f"pretrained.model.{name}"), std=0.02)
     # The last ReLU must not begin in the dark.
@@ -127,7 +127,3 @@ def _texture(random: Generator, depth: np.ndarray) -> np.ndarray:
 def _slopes(error: Tensor, stride: int) -> Tensor:
     error = error[:, ::stride, ::stride]
     return error.diff(dim=1).abs().mean() + error.diff(dim=2).abs().mean()
-
-
-if any(size % MULTIPLE for size in SIZES):
-    raise ValueError(f"MiDaS takes multiples of {MULTIPLE} pixels, not all of {SIZES}")

@@ -31,8 +31,8 @@ def random_scene(random: Generator, side: int) -> Scene:
         random: decides everything; the same state gives the same scene.
         side: pixels; a scene looks alike at every size.
     """
-    family = random.choice(len(FAMILIES), p=SHARES)
-    depth, noun = FAMILIES[family](random, *_plane(side))
+    families, shares = zip(*FAMILIES.items(), strict=True)
+    depth, noun = families[random.choice(len(families), p=shares)](random, *_plane(side))
     return Scene(stretched(depth).astype(np.float32), noun)
 
 
@@ -89,8 +89,7 @@ def _waves(random: Generator, x: Map, y: Map) -> tuple[Map, str]:
 
 def _cutout(random: Generator, x: Map, y: Map) -> tuple[Map, str]:
     """A flat outline, puffed up from its border by a random amount."""
-    noun = str(random.choice(("star", "heart", "flower", "letter", "leaf")))
-    mask = _outline(random, noun, x, y)
+    noun, mask = _outline(random, x, y)
     side = x.shape[0]
     inside = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5) / side
     puff = random.uniform(0.0, 1.0)
@@ -101,9 +100,10 @@ def _cutout(random: Generator, x: Map, y: Map) -> tuple[Map, str]:
 
 def _emboss(random: Generator, x: Map, y: Map) -> tuple[Map, str]:
     """An outline raised from a plate or sunk into it, with soft flanks."""
-    noun = str(random.choice(("star", "heart", "flower", "letter", "leaf")))
-    mask = _outline(random, noun, x, y).astype(np.float32)
-    soft = cv2.GaussianBlur(mask, (0, 0), x.shape[0] * random.uniform(0.01, 0.04))
+    _, mask = _outline(random, x, y)
+    soft = cv2.GaussianBlur(
+        mask.astype(np.float32), (0, 0), x.shape[0] * random.uniform(0.01, 0.04)
+    )
     sign = random.choice((-1.0, 1.0))
     plate = np.where(np.hypot(x, y) < 0.95, 0.5, 0.0) if random.random() < 0.5 else 0.0
     return plate + sign * 0.35 * soft + 0.1 * _noise(random, x.shape[0], 3), "relief"
@@ -172,19 +172,18 @@ def _room(random: Generator, x: Map, y: Map) -> tuple[Map, str]:
     return depth, "room"
 
 
-FAMILIES: tuple[Callable[[Generator, Map, Map], tuple[Map, str]], ...] = (
-    _still_life,
-    _blobs,
-    _landscape,
-    _waves,
-    _cutout,
-    _emboss,
-    _figure,
-    _bust,
-    _room,
-)
-SHARES = (0.24, 0.08, 0.1, 0.06, 0.1, 0.06, 0.14, 0.1, 0.12)
-
+# How often each is drawn.
+FAMILIES: dict[Callable[[Generator, Map, Map], tuple[Map, str]], float] = {
+    _still_life: 0.24,
+    _blobs: 0.08,
+    _landscape: 0.1,
+    _waves: 0.06,
+    _cutout: 0.1,
+    _emboss: 0.06,
+    _figure: 0.14,
+    _bust: 0.1,
+    _room: 0.12,
+}
 
 NOUNS = (
     "ball,cylinder,cone,box,ring,vase,pyramid,blob,landscape,relief,star,heart,flower,letter,leaf,"
@@ -324,21 +323,20 @@ def _before(depth: Map, background: Map) -> Map:
     return np.where(depth > FAR / 2, np.maximum(depth, background), background)
 
 
-def _outline(random: Generator, noun: str, x: Map, y: Map) -> np.ndarray:
-    """A flat shape as a boolean mask."""
+def _outline(random: Generator, x: Map, y: Map) -> tuple[str, np.ndarray]:
+    """A flat shape as a boolean mask, and what it is."""
+    noun = str(random.choice(("star", "heart", "flower", "letter", "leaf")))
     u, v = _placed(random, x, y, random.uniform(0.6, 0.95), spread=0.2)
-    radius, angle = np.hypot(u, v), np.arctan2(u, -v)
     if noun == "letter":
-        return _letter(random, x.shape[0])
+        return noun, _letter(random, x.shape[0])
     if noun == "heart":
-        return (u**2 + (-v * 1.1 - np.abs(u) * 0.7 + 0.1) ** 2) < 0.6
+        return noun, (u**2 + (-v * 1.1 - np.abs(u) * 0.7 + 0.1) ** 2) < 0.6
     if noun == "leaf":
-        return (u**2 < (0.45 * np.cos(np.clip(v, -1, 1) * np.pi / 2)) ** 2) & (np.abs(v) < 1)
-    points = random.integers(4, 8)
-    wave = np.cos(points * angle)
+        return noun, (u**2 < (0.45 * np.cos(np.clip(v, -1, 1) * np.pi / 2)) ** 2) & (np.abs(v) < 1)
+    wave = np.cos(random.integers(4, 8) * np.arctan2(u, -v))
     if noun == "flower":
-        return radius < 0.65 + 0.25 * wave
-    return radius < 0.4 + 0.5 * np.abs(np.arcsin(wave) / (np.pi / 2) + 1) / 2
+        return noun, np.hypot(u, v) < 0.65 + 0.25 * wave
+    return noun, np.hypot(u, v) < 0.4 + 0.5 * np.abs(np.arcsin(wave) / (np.pi / 2) + 1) / 2
 
 
 def _letter(random: Generator, side: int) -> np.ndarray:

@@ -80,7 +80,9 @@ def train(stage: Stage, schedule: Schedule, state: Path) -> None:
             torch._foreach_lerp_(average, parameters, 1 - keep)
         losses.append(loss.detach())
         if (step + 1) % 50 == 0:
-            _report(state.stem, step + 1, schedule.steps, losses, started)
+            done = (state.stem, step + 1, schedule.steps)
+            figures = (torch.stack(losses).mean().item(), time.monotonic() - started)
+            log.info("%s: step %d of %d, loss %.5f, %.0f s", *done, *figures)
             losses.clear()
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == schedule.steps:
             _save(state, stage.network, optimiser, average, step + 1)
@@ -126,10 +128,3 @@ def _save(
     }
     with written_whole(state) as unfinished:
         torch.save(values, unfinished)
-
-
-def _report(name: str, step: int, steps: int, losses: list[Tensor], started: float) -> None:
-    mean = torch.stack(losses).mean().item()
-    log.info(
-        "%s: step %d of %d, loss %.5f, %.0f s", name, step, steps, mean, time.monotonic() - started
-    )

@@ -4,7 +4,7 @@ The UNet starts by calling its whole input noise, which is nearly right where th
 What is learned is what to take away from that.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -13,13 +13,13 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from numpy.random import Generator
 from torch import Tensor, nn
 
-from ...checkpoints.architecture import TextArchitecture, UNetArchitecture
 from ...engine import prompt
 from ...engine.networks import text_network, text_tower, unet_network
 from ...engine.samplers import sigma_at
 from ...sampling.depth_channel import DepthCondition
 from .captions import random_caption, vocabulary
 from .dataset import PAINTINGS, SIZES, Dataset
+from .structure import STRUCTURE
 from .trainer import numbers
 from .vae import LATENTS, layers
 
@@ -48,7 +48,7 @@ class UNetStage:
         network: trained in place.
         data: depth maps and what their captions are made of.
         latents: of an image size, `[scenes, PAINTINGS, 4, size / 8, size / 8]`, of unit size.
-        small_steps: so many steps see small images only; later ones either size.
+        small_steps: number of first steps that see small images only; later ones see either size.
         batch: samples of a step at 128×128; a step at 256×256 has half as many.
     """
 
@@ -128,10 +128,10 @@ def token_numbers(text: str) -> Tensor:
     return torch.tensor([token for token, _ in chunk])
 
 
-def new_network(unet: UNetArchitecture, text: TextArchitecture, seed: int) -> PromptToNoise:
+def new_network(seed: int) -> PromptToNoise:
     """A text tower and a UNet with random weights; at first it takes all its input for noise."""
     torch.manual_seed(seed)
-    network = PromptToNoise(unet_network(unet), text_network(text))
+    network = PromptToNoise(unet_network(STRUCTURE.unet), text_network(STRUCTURE.text))
     with torch.no_grad():
         _begin_unet(network.unet)
         embedding = _embedding(network.text)
@@ -151,12 +151,8 @@ def _known(embedding: Tensor) -> Tensor:
     """Which rows of the embedding are trained, `[vocabulary, 1]`."""
     rows = torch.zeros(len(embedding), 1, dtype=torch.bool)
     rows[[prompt.START, prompt.END, prompt.PAD]] = True
-    rows[_tokens(vocabulary())] = True
+    rows[[token for word in vocabulary() for token, _ in prompt.tokenize(word)[0]]] = True
     return rows
-
-
-def _tokens(words: Iterable[str]) -> list[int]:
-    return [token for word in words for token, _ in prompt.tokenize(word)[0]]
 
 
 def _freeze_unknown_words(text: nn.Module) -> None:

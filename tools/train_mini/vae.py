@@ -13,15 +13,13 @@ import torch.nn.functional as F
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor, nn
 
-from ...checkpoints.architecture import VAEArchitecture
 from ...engine.networks import vae_network
 from ...sampling.latents import SCALE_FACTOR
 from .dataset import PAINTINGS, Dataset
+from .structure import STRUCTURE
 from .trainer import numbers
 
 LATENTS = 4
-
-WIDTH = 96  # channels: three to each of GroupNorm's 32 groups
 
 # A constant that shares a group with a colour c and −c: their mean and variance hardly depend on
 # the image then, and GroupNorm leaves the colour alone. Its size weighs that against rounding.
@@ -92,9 +90,9 @@ def skip_finest(network: AutoencoderKL) -> None:
     network.decoder.up_blocks[-1].resnets = nn.ModuleList()
 
 
-def restore_finest(network: AutoencoderKL, architecture: VAEArchitecture, seed: int) -> None:
+def restore_finest(network: AutoencoderKL, seed: int) -> None:
     """Put the blocks of full resolution back, as the identities they were."""
-    whole = new_vae(architecture, seed)
+    whole = new_vae(seed)
     nn.Module.to(whole, next(network.parameters()).device)
     network.encoder.down_blocks[0].resnets = whole.encoder.down_blocks[0].resnets
     network.decoder.up_blocks[-1].resnets = whole.decoder.up_blocks[-1].resnets
@@ -105,18 +103,10 @@ def moments(network: AutoencoderKL, images: Tensor) -> Tensor:
     return network.get_submodule("quant_conv")(network.encoder(images))
 
 
-def new_vae(architecture: VAEArchitecture, seed: int) -> AutoencoderKL:
-    """An autoencoder that is a mosaic of 8×8 pixels: latents 0 to 2 are red, green and blue.
-
-    Raises ValueError when the levels have other widths than 96, three channels to a group.
-    """
-    if set(architecture.levels) != {WIDTH}:
-        raise ValueError(
-            f"the VAE's levels have {architecture.levels} channels; colours pass through a start "
-            f"with {WIDTH} at every level only"
-        )
+def new_vae(seed: int) -> AutoencoderKL:
+    """An autoencoder that is a mosaic of 8×8 pixels: latents 0 to 2 are red, green and blue."""
     torch.manual_seed(seed)
-    network = vae_network(architecture)
+    network = vae_network(STRUCTURE.vae)
     with torch.no_grad():
         for weight, bias in layers(network, ".conv2", ".to_out.0", "quant_conv"):
             weight.zero_()

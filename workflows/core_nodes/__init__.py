@@ -14,15 +14,7 @@ resample.py      resizing of images and latents
 node_class.py    how a function becomes a node's class
 """
 
-from . import conditioning, images, load, masks, sampling, save, values
-from .node_class import NodeClass
+from . import conditioning, images, load, masks, sampling, save, values  # noqa: F401 - their nodes
+from .node_class import CORE_NODES
 
-CORE_NODES: dict[str, type[NodeClass]] = {
-    **load.NODES,
-    **save.NODES,
-    **conditioning.NODES,
-    **sampling.NODES,
-    **images.NODES,
-    **masks.NODES,
-    **values.NODES,
-}
+__all__ = ["CORE_NODES"]

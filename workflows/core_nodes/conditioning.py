@@ -1,18 +1,13 @@
 """ComfyUI's nodes for prompts."""
 
-from functools import partial
 from typing import Annotated, Any
 
 from ...sampling.latents import LATENT_PIXELS
-from . import node_class
-from .node_class import MAX_SIZE, Clip, Conditioning, Mask, Nodes, integer, number, string
+from .node_class import MAX_SIZE, Clip, Conditioning, Mask, integer, node, number, string
 
 AreaSide = Annotated[int, integer(64, 64, MAX_SIZE, 8)]
 AreaOffset = Annotated[int, integer(0, 0, MAX_SIZE, 8)]
 Strength = Annotated[float, number(1.0, 0.0, 10.0)]
-
-NODES: Nodes = {}
-node = partial(node_class.node, NODES)
 
 
 @node("CLIPTextEncode", "CLIP Text Encode (Prompt)")

@@ -1,23 +1,18 @@
 """ComfyUI's nodes for images."""
 
-from functools import partial
 from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import node_class
 from .masks import with_channel
-from .node_class import MAX_SIZE, BatchSize, Image, Nodes, Offset, Side, integer, number
+from .node_class import MAX_SIZE, BatchSize, Image, Offset, Side, integer, node, number
 from .resample import CROPS, IMAGE_METHODS, resample, to_batch
 
 Method = Annotated[str, (IMAGE_METHODS,)]
 AnySide = Annotated[int, integer(512, 0, MAX_SIZE)]
 Whole = Annotated[int, ("INT",)]
-
-NODES: Nodes = {}
-node = partial(node_class.node, NODES)
 
 
 @node("ImageScale", "Upscale Image")

@@ -24,7 +24,7 @@ from ...engine import folders, host
 from ...nodes.advice import ABSENT_PARTS
 from ...nodes.remedies import with_remedies
 from ...sampling.latents import SCALE_FACTOR
-from .node_class import Nodes
+from .node_class import CORE_NODES
 
 # Files without this entry are older than it and hold latents in the UNet's units.
 LATENT_MARK = "latent_format_version_0"
@@ -125,9 +125,9 @@ class LoadLatent:
         return _found(host.input_path, latent)
 
 
-NODES: Nodes = {
-    kind.__name__: kind for kind in (CheckpointLoaderSimple, LoadImage, LoadImageMask, LoadLatent)
-}
+CORE_NODES.update(
+    {kind.__name__: kind for kind in (CheckpointLoaderSimple, LoadImage, LoadImageMask, LoadLatent)}
+)
 
 
 def _digest(path: Path) -> str:

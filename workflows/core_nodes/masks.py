@@ -1,14 +1,12 @@
 """ComfyUI's nodes for masks."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from . import node_class
-from .node_class import Image, Mask, Nodes, Offset, Side, number
+from .node_class import Image, Mask, Offset, Side, node, number
 
 CHANNELS = ["red", "green", "blue", "alpha"]
 
@@ -20,9 +18,6 @@ _OPERATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "or": lambda a, b: (a.round().bool() | b.round().bool()).float(),
     "xor": lambda a, b: (a.round().bool() ^ b.round().bool()).float(),
 }
-
-NODES: Nodes = {}
-node = partial(node_class.node, NODES)
 
 
 @node("MaskToImage", "Convert Mask to Image")

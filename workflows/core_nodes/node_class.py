@@ -31,6 +31,8 @@ class NodeClass(Protocol):
 
 Nodes = dict[str, type[NodeClass]]
 
+CORE_NODES: Nodes = {}
+
 
 # --- what an input is ----------------------------------------------------------------------------
 
@@ -73,8 +75,8 @@ _HIDDEN = ("PROMPT", "EXTRA_PNGINFO")
 # --- classes -------------------------------------------------------------------------------------
 
 
-def node(nodes: Nodes, name: str, title: str, *names: str) -> Callable[[Function], Function]:
-    """Make a node class of the function below and enter it in `nodes` as `name`.
+def node(name: str, title: str, *names: str) -> Callable[[Function], Function]:
+    """Make a node class of the function below and enter it in CORE_NODES as `name`.
 
     Parameters with a default are optional inputs. Outputs are called as their types unless `names`
     says otherwise.
@@ -100,7 +102,7 @@ def node(nodes: Nodes, name: str, title: str, *names: str) -> Callable[[Function
             "FUNCTION": "execute",
             "execute": execute,
         }
-        nodes[name] = type(name, (), attributes)
+        CORE_NODES[name] = type(name, (), attributes)
         return function
 
     return register

@@ -1,13 +1,11 @@
 """ComfyUI's nodes for latents: made, encoded, sampled, decoded."""
 
-from functools import partial
 from typing import Annotated
 
 import torch
 
 from ...engine import host
 from ...sampling.latents import LATENT_PIXELS
-from . import node_class
 from .masks import with_channel
 from .node_class import (
     MAX_SIZE,
@@ -17,17 +15,14 @@ from .node_class import (
     Latent,
     Mask,
     Model,
-    Nodes,
     Vae,
     integer,
+    node,
     number,
 )
 from .resample import LATENT_METHODS, resample
 
 Side = Annotated[int, integer(512, 16, MAX_SIZE, 8)]
-
-NODES: Nodes = {}
-node = partial(node_class.node, NODES)
 
 
 @node("EmptyLatentImage", "Empty Latent Image")

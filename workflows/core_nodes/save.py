@@ -1,7 +1,6 @@
 """ComfyUI's nodes that save or show something."""
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,13 +12,9 @@ from torch import Tensor
 from ...disk import written_whole
 from ...engine import folders, host
 from ...images.files import png_info
-from . import node_class
 from .load import LATENT_MARK
 from .masks import mask_to_image
-from .node_class import Image, Latent, Mask, Nodes, PngInfo, Prompt, Shown, Text, string
-
-NODES: Nodes = {}
-node = partial(node_class.node, NODES)
+from .node_class import Image, Latent, Mask, PngInfo, Prompt, Shown, Text, node, string
 
 
 @node("SaveImage", "Save Image", "images")

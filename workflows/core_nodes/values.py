@@ -1,19 +1,14 @@
 """ComfyUI's nodes that hold a value, which can feed several inputs."""
 
-from functools import partial
 from typing import Annotated
 
-from . import node_class
-from .node_class import Nodes, Text, integer, number
+from .node_class import Text, integer, node, number
 
 _MAX = 2**63 - 1
 
 Lines = Annotated[str, ("STRING", {"multiline": True})]
 Int = Annotated[int, integer(0, -_MAX, _MAX, control_after_generate="fixed")]
 Float = Annotated[float, number(0.0, -_MAX, _MAX, 0.1)]
-
-NODES: Nodes = {}
-node = partial(node_class.node, NODES)
 
 
 @node("PrimitiveString", "Text")

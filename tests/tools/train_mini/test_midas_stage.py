@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sd2_depth2img.tools.train_mini.midas import RANKS, MiDaSStage, new_midas, ranks, roughen
-from sd2_depth2img.tools.train_mini.structure import STRUCTURE
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +58,7 @@ def test_ranks_pull_towards_the_truth_even_where_depths_hardly_differ():
 
 
 def test_a_new_depth_network_is_not_in_the_dark():
-    network = new_midas(STRUCTURE.midas, seed=0).eval()
+    network = new_midas(seed=0).eval()
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         depth = network(torch.rand(1, 3, 64, 64, generator=generator) * 2 - 1)
@@ -68,7 +67,7 @@ def test_a_new_depth_network_is_not_in_the_dark():
 
 
 def test_a_steps_loss_depends_on_the_step_alone(data):
-    stage = MiDaSStage(new_midas(STRUCTURE.midas, 0), data, 1, 1, torch.device("cpu"))
+    stage = MiDaSStage(new_midas(0), data, 1, 1, torch.device("cpu"))
     with torch.no_grad():
         first, second = stage.loss(0), stage.loss(1)
         assert stage.loss(0) == first

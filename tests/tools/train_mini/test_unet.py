@@ -13,7 +13,6 @@ from sd2_depth2img.engine.samplers import sigma_at
 from sd2_depth2img.sampling.depth_channel import DepthCondition
 from sd2_depth2img.tools.train_mini.captions import FILLERS, vocabulary
 from sd2_depth2img.tools.train_mini.dataset import PAINTINGS
-from sd2_depth2img.tools.train_mini.structure import STRUCTURE
 from sd2_depth2img.tools.train_mini.trainer import Schedule, train
 from sd2_depth2img.tools.train_mini.unet import (
     NO_DEPTH,
@@ -29,7 +28,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def network():
-    return new_network(STRUCTURE.unet, STRUCTURE.text, seed=0)
+    return new_network(seed=0)
 
 
 def words(network):

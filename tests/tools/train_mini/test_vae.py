@@ -5,7 +5,6 @@ import torch
 import torch.nn.functional as F
 
 from sd2_depth2img.sampling.latents import SCALE_FACTOR
-from sd2_depth2img.tools.train_mini.structure import STRUCTURE
 from sd2_depth2img.tools.train_mini.trainer import Schedule, train
 from sd2_depth2img.tools.train_mini.vae import (
     LATENTS,
@@ -23,7 +22,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def network():
-    return new_vae(STRUCTURE.vae, seed=0).eval()
+    return new_vae(seed=0).eval()
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +85,7 @@ def test_the_finest_level_comes_back_as_an_identity_whatever_was_learned(network
     skip_finest(network)
     shaken(network)
     learned = through(network, images)
-    restore_finest(network, STRUCTURE.vae, seed=0)
+    restore_finest(network, seed=0)
     assert list(network.state_dict()) == names
     torch.testing.assert_close(through(network.eval(), images), learned)
 
