@@ -110,6 +110,17 @@ EXACT = {
     ),
     "EmptyLatentImage": every({"width": 72, "height": 136}, batch_size=(1, 3)),
     "SetLatentNoiseMask": every({}, samples=(LATENT, MASKED), mask=(MASK, MASK[0])),
+    "GrowMask": every({}, mask=(MASK, MASK[0]), expand=(-2, 0, 3), tapered_corners=(True, False)),
+    "LatentUpscale": [
+        case
+        for width, height in ((40, 72), (104, 0), (0, 200), (0, 0))
+        for case in every(
+            {"width": width, "height": height},
+            samples=(LATENT, MASKED),
+            upscale_method=LATENT_METHODS,
+            crop=CROPS,
+        )
+    ],
     "LatentUpscaleBy": every(
         {}, samples=(LATENT, MASKED), upscale_method=LATENT_METHODS, scale_by=(0.6, 1.0, 1.5, 3.3)
     ),
@@ -120,6 +131,7 @@ EXACT = {
     ),
     "PrimitiveString": [{"value": "a (b:1.2)"}],
     "PrimitiveStringMultiline": [{"value": "a\nb"}],
+    "PrimitiveBoolean": [{"value": True}],
     "PrimitiveInt": [{"value": -(2**63) + 1}],
     "PrimitiveFloat": [{"value": 0.1}],
 }
@@ -240,7 +252,7 @@ def test_composite_onto_an_image_with_alpha(compare, newer):
 
 # --- files ---------------------------------------------------------------------------------------
 
-PIXELS = np.random.default_rng(0).integers(0, 256, (6, 10, 4), dtype=np.uint8)
+PIXELS = np.random.default_rng(0).integers(0, 256, (48, 64, 4), dtype=np.uint8)
 COLOUR = Image.fromarray(PIXELS[..., :3])
 GREY = Image.fromarray(PIXELS[..., 0])
 FRAMES = [Image.fromarray(np.roll(PIXELS, shift, 0)) for shift in range(3)]
@@ -269,6 +281,8 @@ NEWER = {
     "sixteen bits.png": (Image.fromarray(PIXELS[..., 0].astype(np.uint16) * 257 + 1), {}),
     "transparent colour.png": (COLOUR, {"transparency": tuple(PIXELS[0, 0, :3].tolist())}),
 }
+# The newer decoder (PyAV) rounds grey a second time.
+ROUNDED = {"grey.png", "grey alpha.png", "one bit.png", "sixteen bits.png"}
 CHANNELS = ("alpha", "red", "green", "blue")
 
 
@@ -278,18 +292,25 @@ def test_load_image(comfyui, compare, newer, file):
         pytest.skip(f"this ComfyUI reads {file} in another way")
     image, options = {**IMAGES, **OLDER, **NEWER}[file]
     image.save(comfyui.folder("input") / file, **options)
-    for theirs, ours in compare("LoadImage", {"image": file}):
+    (theirs, ours), _ = compare("LoadImage", {"image": file})
+    if newer and file in ROUNDED:
+        assert torch.allclose(theirs, ours, rtol=0, atol=1 / 255)
+    else:
         assert same(theirs, ours)
     for channel in CHANNELS:
         ((theirs, ours),) = compare("LoadImageMask", {"image": file, "channel": channel})
-        if channel == "alpha" and not newer and not ours.any():  # without transparency
-            assert not theirs.any()  # zeros as well, of the image's size instead of 64 x 64
+        if channel == "alpha" and not ours.any():  # without transparency
+            assert not theirs.any()  # zeros as well, in some versions of the image's size
+        elif newer and file in ROUNDED:
+            assert torch.allclose(theirs, ours, rtol=0, atol=1 / 255)
         else:
             assert same(theirs, ours)
 
 
 @pytest.mark.parametrize("suffix", ["gif", "png"])
-def test_load_image_with_several_frames(comfyui, compare, suffix):
+def test_load_image_with_several_frames(comfyui, compare, newer, suffix):
+    if newer and suffix == "gif":
+        pytest.skip("this ComfyUI reads the first frame only")
     file = f"frames.{suffix}"
     frames = [frame.convert("RGB") if suffix == "gif" else frame for frame in FRAMES]
     path = comfyui.folder("input") / file
@@ -339,7 +360,7 @@ def our_file(engine, entry):
         ("MaskPreview", "mask", MASK[0]),
     ],
 )
-def test_saved_images(comfyui, engine, save_both, request, name, key, value):
+def test_saved_images(comfyui, engine, newer, save_both, request, name, key, value):
     prefix = f"both/{request.node.name}"[:40].replace("[", " ")
     inputs = {"filename_prefix": prefix} if name == "SaveImage" else {}
     theirs, ours = save_both(name, key, value, **inputs)
@@ -354,6 +375,8 @@ def test_saved_images(comfyui, engine, save_both, request, name, key, value):
         ):
             assert their_image.mode == our_image.mode
             assert np.array_equal(np.asarray(their_image), np.asarray(our_image))
+            if newer and name == "MaskPreview":  # which no longer carries the workflow
+                continue
             assert their_image.text.keys() == our_image.text.keys()
             assert their_image.text["workflow"] == our_image.text["workflow"]
             assert json.loads(their_image.text["prompt"]).keys() == {"give", "save"}

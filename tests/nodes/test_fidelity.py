@@ -170,9 +170,7 @@ def test_broken_pixels_of_the_map_are_repaired_as_encode_depth_does(
     assert error == pytest.approx(whole, abs=1e-3)
 
 
-def test_an_image_without_depth_gets_the_error_that_is_reported(
-    paintings, maps, depth_model
-):
+def test_an_image_without_depth_gets_the_error_that_is_reported(paintings, maps, depth_model):
     grey = torch.full_like(paintings[:1], 0.5)
     _, _, report, index = fidelity(torch.cat([grey, paintings[:1]]), maps[:1], depth_model)
     flat, painted = read(report)

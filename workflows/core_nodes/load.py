@@ -9,7 +9,6 @@ that it was edited on disk.
 
 import hashlib
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from torch import Tensor
 from ...checkpoints.checkpoint import Checkpoint
 from ...engine import folders, host
 from ...nodes.advice import ABSENT_PARTS
-from ...nodes.remedies import with_remedies
+from ...nodes.remedies import answer, with_remedies
 from ...sampling.latents import SCALE_FACTOR
 from .node_class import CORE_NODES
 
@@ -50,7 +49,7 @@ class CheckpointLoaderSimple:
 
     @classmethod
     def VALIDATE_INPUTS(cls, ckpt_name: str) -> bool | str:
-        return _found(host.checkpoint_path, ckpt_name)
+        return answer(host.checkpoint_path, ckpt_name)
 
 
 class _FromImage:
@@ -64,7 +63,7 @@ class _FromImage:
 
     @classmethod
     def VALIDATE_INPUTS(cls, image: str) -> bool | str:
-        return _found(host.input_path, image)
+        return answer(host.input_path, image)
 
 
 class LoadImage(_FromImage):
@@ -122,7 +121,7 @@ class LoadLatent:
 
     @classmethod
     def VALIDATE_INPUTS(cls, latent: str) -> bool | str:
-        return _found(host.input_path, latent)
+        return answer(host.input_path, latent)
 
 
 CORE_NODES.update(
@@ -132,14 +131,6 @@ CORE_NODES.update(
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _found(find: Callable[[str], Path], name: str) -> bool | str:
-    try:
-        find(name)
-    except FileNotFoundError as error:
-        return str(error)
-    return True
 
 
 class UnreadableImage(ValueError):  # noqa: N818 - names what the file is

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Annotated
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from .node_class import Image, Mask, Offset, Side, node, number
+from .node_class import MAX_SIZE, Image, Mask, Offset, Side, integer, node, number
 
 CHANNELS = ["red", "green", "blue", "alpha"]
 
@@ -47,6 +48,24 @@ def invert_mask(mask: Mask) -> Mask:
 def solid_mask(value: Annotated[float, number(1.0, 0.0, 1.0)], width: Side, height: Side) -> Mask:
     """The same value everywhere."""
     return torch.full((1, height, width), value)
+
+
+@node("GrowMask", "Grow Mask")
+def grow_mask(
+    mask: Mask,
+    expand: Annotated[int, integer(0, -MAX_SIZE, MAX_SIZE)],
+    tapered_corners: Annotated[bool, ("BOOLEAN", {"default": True})],
+) -> Mask:
+    """The mask wider, or below 0 narrower, by some pixels, with pointed or square corners."""
+    sign = -1.0 if expand < 0 else 1.0
+    grown = sign * with_channel(mask)
+    for _ in range(abs(expand)):
+        if tapered_corners:
+            rows = F.max_pool2d(grown, (3, 1), stride=1, padding=(1, 0))
+            grown = rows.maximum(F.max_pool2d(grown, (1, 3), stride=1, padding=(0, 1)))
+        else:
+            grown = F.max_pool2d(grown, 3, stride=1, padding=1)
+    return (sign * grown)[:, 0]
 
 
 @node("FeatherMask", "Feather Mask")

@@ -20,7 +20,7 @@ from .node_class import (
     node,
     number,
 )
-from .resample import LATENT_METHODS, resample
+from .resample import CROPS, LATENT_METHODS, resample
 
 Side = Annotated[int, integer(512, 16, MAX_SIZE, 8)]
 
@@ -48,6 +48,27 @@ def vae_decode(samples: Latent, vae: Vae) -> Image:
 def set_latent_noise_mask(samples: Latent, mask: Mask) -> Latent:
     """Only what is under the mask will be sampled."""
     return {**samples, "noise_mask": with_channel(mask)}
+
+
+@node("LatentUpscale", "Upscale Latent")
+def latent_upscale(
+    samples: Latent,
+    upscale_method: Annotated[str, (LATENT_METHODS,)],
+    width: Annotated[int, integer(512, 0, MAX_SIZE, 8)],
+    height: Annotated[int, integer(512, 0, MAX_SIZE, 8)],
+    crop: Annotated[str, (CROPS,)],
+) -> Latent:
+    """A latent at another size in pixels; a side of 0 follows from the other one."""
+    if width == 0 and height == 0:
+        return samples
+    old_height, old_width = samples["samples"].shape[-2:]
+    smallest = 8 * LATENT_PIXELS
+    if width == 0:
+        width = round(old_width * max(smallest, height) / old_height)
+    if height == 0:
+        height = round(old_height * max(smallest, width) / old_width)
+    size = (max(smallest, width) // LATENT_PIXELS, max(smallest, height) // LATENT_PIXELS)
+    return {**samples, "samples": resample(samples["samples"], *size, upscale_method, crop)}
 
 
 @node("LatentUpscaleBy", "Upscale Latent By")

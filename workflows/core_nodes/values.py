@@ -7,6 +7,7 @@ from .node_class import Text, integer, node, number
 _MAX = 2**63 - 1
 
 Lines = Annotated[str, ("STRING", {"multiline": True})]
+Switch = Annotated[bool, ("BOOLEAN", {"default": False})]
 Int = Annotated[int, integer(0, -_MAX, _MAX, control_after_generate="fixed")]
 Float = Annotated[float, number(0.0, -_MAX, _MAX, 0.1)]
 
@@ -32,4 +33,10 @@ def primitive_int(value: Int) -> Int:
 @node("PrimitiveFloat", "Float")
 def primitive_float(value: Float) -> Float:
     """A number."""
+    return value
+
+
+@node("PrimitiveBoolean", "Boolean")
+def primitive_boolean(value: Switch) -> Switch:
+    """On or off."""
     return value
