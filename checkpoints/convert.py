@@ -9,7 +9,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 import torch
@@ -30,13 +29,6 @@ from .midas_keymap import MIDAS_KEYS
 from .source import EXTRAS
 
 Dtype = torch.dtype | None  # of floating-point tensors; None keeps each one's own
-
-
-class Layout(str, Enum):
-    """The two ways in which a depth checkpoint is stored."""
-
-    LDM = "ldm"
-    DIFFUSERS = "diffusers"
 
 
 class NoRoom(OSError):  # noqa: N818 - names what is missing
