@@ -3,7 +3,6 @@
 import argparse
 import importlib.metadata
 import json
-import math
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -97,8 +96,7 @@ def _bytes_beside_the_weights(path: Path) -> int:
     """What else a file holds, such as the optimizer's states of a training checkpoint."""
     if path.is_dir():
         return 0
-    infos = open_weights(path).tensors.values()
-    return path.stat().st_size - sum(math.prod(i.shape) * i.dtype.itemsize for i in infos)
+    return path.stat().st_size - open_weights(path).size
 
 
 def _is_folder(target: Path, layout: str | None) -> bool:
@@ -132,13 +130,13 @@ def _write(
     if is_folder:
         _check_pipeline(model, options.without_midas)
         files, settings = folder_files(model, dtype), _settings(model)
-    total = sum(tensor.size for tensors in files.values() for tensor in tensors)
+    total = sum(file.size for file in files.values())
     texts = _texts(options, selection, is_folder)
     # Without a terminal there is no bar.
     bar = tqdm(total=total, unit="B", unit_scale=True, desc=target.name, leave=False, disable=None)
     with bar:
         write(target, files, settings, texts, bar.update)
-    extras = [tensor.name for tensor in files.get(EXTRAS, ())]
+    extras = files[EXTRAS].tensors if EXTRAS in files else ()
     for reason, names in extras_by_reason(extras).items():
         print(f"not part of a pipeline: {len(names)} tensors, in {EXTRAS} ({reason})")
     print(f"{target} ({_bytes(target) / 1e6:,.1f} MB)")
