@@ -12,12 +12,13 @@ from typing import Any
 from ..disk import folders_below, read_settings
 from ..sampling.latents import SCALE_FACTOR
 from .architecture import HEAD_CHANNELS, TextArchitecture, UNetArchitecture, UnknownArchitecture
-from .diffusers_layout import is_unet, midas_origins, text_origins, unet_origins, vae_origins
+from .diffusers_layout import midas_origins, text_origins, unet_origins, vae_origins
 from .errors import IncompleteCheckpoint, NotADepthCheckpoint
 from .files.shards import INDEX, weight_files
 from .files.views import Origin, View, with_prefix
 from .files.weights import WeightFile, open_weights
 from .identify.diagnosis import Part
+from .identify.recognition import ORIGINAL, find_unet
 
 log = logging.getLogger(__name__)
 
@@ -39,19 +40,15 @@ def open_source(path: Path | str) -> WeightFile:
     if path.is_dir():
         return DiffusersFolder(path)
     file = open_weights(path)
-    first = "input_blocks.0.0.weight"
-    if Part.UNET.value + first in file.tensors:
+    prefix, layout = find_unet(file.tensors) or (Part.UNET.value, ORIGINAL)
+    if layout == ORIGINAL:
+        is_named = prefix == Part.UNET.value
+        return file if is_named else with_prefix(file, prefix, Part.UNET.value)
+    try:
+        return View(path, unet_origins(file, prefix), file.metadata)
+    except UnknownArchitecture as error:
+        log.info("%s keeps the names of diffusers: %s", path.name, error)
         return file
-    for prefix in ("diffusion_model.", ""):
-        if prefix + first in file.tensors:
-            return with_prefix(file, prefix, Part.UNET.value)
-    for prefix in ("unet.", ""):
-        if is_unet(file.tensors, prefix):
-            try:
-                return View(path, unet_origins(file, prefix), file.metadata)
-            except UnknownArchitecture as error:
-                log.info("%s keeps the names of diffusers: %s", path.name, error)
-    return file
 
 
 class DiffusersFolder(View):
