@@ -5,7 +5,7 @@ Its tensors have the names of the original layout.
 
 import logging
 import os.path
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ def open_source(path: Path | str) -> WeightFile:
     """Open a weight file or a diffusers folder under the names of the original layout.
 
     A UNet alone, with or without a prefix or in the layout of diffusers, is read as a
-    checkpoint that has nothing else. A file of another kind comes as it is.
+    checkpoint that has nothing else. A file of another kind keeps its names.
 
     Raises FileNotFoundError, UnreadableFile, DamagedSettings, NotADepthCheckpoint,
     IncompleteCheckpoint.
@@ -143,21 +143,22 @@ class DiffusersFolder(View):
 
 # --- settings ------------------------------------------------------------------------------------
 
-# What SD2-depth's files say, where another value would change the images. What is not written
-# in a file is not looked at: old versions of diffusers wrote less.
-_SETTINGS: tuple[tuple[str, str, dict[str, Sequence]], ...] = (
-    (
-        "scheduler",
-        "scheduler_config.json",
-        {
-            "prediction_type": ["epsilon"],
-            "num_train_timesteps": [1000],
-            "beta_schedule": ["scaled_linear"],
-            "beta_start": [0.00085],
-            "beta_end": [0.012],
-            "rescale_betas_zero_snr": [False],
-        },
-    ),
+# How SD2 was trained, in the terms of diffusers' schedulers.
+SCHEDULE = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "num_train_timesteps": 1000,
+    "prediction_type": "epsilon",
+}
+_SCHEDULER: dict[str, Sequence] = {
+    **{key: [value] for key, value in SCHEDULE.items()},
+    "rescale_betas_zero_snr": [False],
+}
+# What SD2-depth's files say, where another value would change the images. A setting that a file
+# lacks is not checked: old versions of diffusers wrote less.
+_SETTINGS: tuple[tuple[str, str, Mapping[str, Sequence]], ...] = (
+    ("scheduler", "scheduler_config.json", _SCHEDULER),
     ("unet", "config.json", {}),
     ("vae", "config.json", {"scaling_factor": [SCALE_FACTOR]}),
     ("text_encoder", "config.json", {"hidden_act": ["gelu"]}),

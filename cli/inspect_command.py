@@ -96,7 +96,7 @@ def report(path: Path) -> Report:
         checkpoint = Checkpoint.open(place)
     except _NOT_LOADED as error:
         return Report(diagnosis, explanation(error), False, use)
-    # What is left of it where the EMA copy has taken the UNet's place.
+    # Where the EMA copy has replaced the UNet, only the rest is unused.
     unused = identify(checkpoint.file.tensors).unused
     is_averaged = _EMA in diagnosis.parts and not unused.get(_EMA)
     diagnosis = replace(diagnosis, unused=unused)

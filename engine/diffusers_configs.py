@@ -13,6 +13,7 @@ from ..checkpoints.architecture import (
     UNetArchitecture,
     VAEArchitecture,
 )
+from ..checkpoints.source import SCHEDULE
 from ..depth.networks.dpt import HEAD_WIDTH, PATCH
 from ..depth.networks.midas_hybrid import BLOCKS as MIDAS_BLOCKS
 from ..depth.networks.midas_hybrid import RESNET_BLOCKS, Widths
@@ -189,11 +190,7 @@ def _image_processor(midas: Widths) -> Config:
 
 
 _SCHEDULER = {
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "beta_schedule": "scaled_linear",
-    "num_train_timesteps": 1000,
-    "prediction_type": "epsilon",
+    **SCHEDULE,
     "skip_prk_steps": True,
     "set_alpha_to_one": False,
     "steps_offset": 1,

@@ -126,7 +126,7 @@ def depth_model_path(name: str) -> Path:
 
 
 def input_names(suffixes: tuple[str, ...] = (), images: bool = True) -> list[str]:
-    """Files in the input folder that end in one of the suffixes, and images unless told not."""
+    """Files in the input folder that end in one of the suffixes, and with `images` all images."""
     folder = current().input
     names = [path.name for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
     return sorted(

@@ -272,7 +272,7 @@ def _text_config(text: TextArchitecture) -> dict[str, int]:
 
 
 def _vae_config(vae: VAEArchitecture) -> dict[str, Any]:
-    """ComfyUI's description of an autoencoder; it predictions the widths of the stock one only."""
+    """ComfyUI's description of an autoencoder; it guesses the widths of the stock one only."""
     network = {
         "double_z": True,
         "z_channels": vae.latent_channels,
@@ -448,17 +448,13 @@ def _without_depth(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _require_depth(model: Model) -> None:
     if not isinstance(model.model, SD2DepthModel):
+        config = model.model.model_config
+        channels = config.unet_config.get("in_channels")
+        inputs = "" if channels is None else f" with {channels} input channels"
         raise ValueError(
-            f"this MODEL is {_describe(model)}, which takes no depth map; connect the MODEL of "
-            "Load SD2 Depth Checkpoint, or of a LoRA loader behind it"
+            f"this MODEL is {type(config).__name__}{inputs}, which takes no depth map; connect the "
+            "MODEL of Load SD2 Depth Checkpoint, or of a LoRA loader behind it"
         )
-
-
-def _describe(model: Model) -> str:
-    config = model.model.model_config
-    channels = config.unet_config.get("in_channels")
-    inputs = "" if channels is None else f" with {channels} input channels"
-    return type(config).__name__ + inputs
 
 
 def progress(items: Sequence[T], description: str) -> Iterator[T]:
