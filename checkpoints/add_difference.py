@@ -142,7 +142,7 @@ def unet_shapes(depth: Mapping[str, TensorInfo], name: str) -> dict[str, Shape]:
 
 
 def _text_shapes(depth: Mapping[str, TensorInfo]) -> dict[str, Shape]:
-    """Likewise for the text encoder: what SD2 uses of it."""
+    """What SD2 uses of the text encoder, names without the prefix."""
     text = TextArchitecture.from_tensors(depth)
     return {name: shape for name, shape in text.tensors().items() if name not in text.unused()}
 

@@ -200,7 +200,7 @@ class TextArchitecture:
     def from_tensors(cls, tensors: Mapping[str, TensorInfo]) -> "TextArchitecture":
         """Read the widths from the shapes; raises UnknownArchitecture naming what is missing.
 
-        A tower without its last layer, as it comes out of a diffusers folder, is known by the
+        A tower without its last layer, as in a diffusers folder, is known by the
         number of its layers at ViT-H's width; at any other by what else is missing: the
         projection and the logit scale.
         """

@@ -68,7 +68,7 @@ class Checkpoint:
 
     @classmethod
     def of(cls, file: WeightFile, source: WeightFile, depth_only: bool = True) -> "Checkpoint":
-        """Likewise for an opened file that was made from `source`; its UNet is the one to use."""
+        """The same for an opened file that was made from `source`; its UNet is the one to use."""
         identity = identify(file.tensors)
         _check_kind(source, file, identity, depth_only)
         unet = _part(file, Part.UNET, UNetArchitecture)

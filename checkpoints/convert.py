@@ -7,9 +7,9 @@ converted and written, so that a checkpoint of any size takes the memory of a te
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,8 +19,8 @@ from ..disk import written_whole
 from .checkpoint import Checkpoint
 from .ema import ema_names, unet_names
 from .errors import IncompleteMidas, NoEMACopy, NotADepthCheckpoint
-from .files.rounding import rounded
-from .files.safetensors_writer import PlannedTensor, write_safetensors
+from .files.rounding import Rounded
+from .files.safetensors_writer import write_safetensors
 from .files.shards import INDEX
 from .files.views import Origin, View
 from .files.weights import WeightFile
@@ -30,13 +30,6 @@ from .midas_keymap import MIDAS_KEYS
 from .source import EXTRAS
 
 Dtype = torch.dtype | None  # of floating-point tensors; None keeps each one's own
-
-
-class Layout(str, Enum):
-    """The two ways in which a depth checkpoint is stored."""
-
-    LDM = "ldm"
-    DIFFUSERS = "diffusers"
 
 
 class NoRoom(OSError):  # noqa: N818 - names what is missing
@@ -122,21 +115,21 @@ _FILES = {
 }
 
 
-def single_file(model: Checkpoint, dtype: Dtype = None) -> dict[str, list[PlannedTensor]]:
+def single_file(model: Checkpoint, dtype: Dtype = None) -> dict[str, WeightFile]:
     """One file in the original layout, like `folder_files`: it is the target itself."""
-    return {"": _planned(model.file, model.file.tensors, dtype)}
+    return {"": Rounded(model.file, dtype)}
 
 
-def folder_files(model: Checkpoint, dtype: Dtype = None) -> dict[str, list[PlannedTensor]]:
-    """The weight files of a diffusers folder: path in the folder -> tensors.
+def folder_files(model: Checkpoint, dtype: Dtype = None) -> dict[str, WeightFile]:
+    """The weight files of a diffusers folder by their paths in it.
 
     What has no place in that layout goes into `EXTRAS`, under its original name.
 
     Raises IncompleteMidas.
     """
-    file = model.file
-    rest = dict.fromkeys(file.tensors)
-    files = {}
+    file = Rounded(model.file, dtype)
+    rest = {name: Origin(file, (name,)) for name in file.tensors}
+    files: dict[str, WeightFile] = {}
     for part, keys in _key_maps(model).items():
         names = [part.value + entry.ldm for entry in keys.entries]
         missing = [name for name in names if name not in rest]
@@ -145,16 +138,22 @@ def folder_files(model: Checkpoint, dtype: Dtype = None) -> dict[str, list[Plann
                 f"{file.path.name} lacks {len(missing)} of {len(names)} tensors under "
                 f"{part.value}, {missing[0]} for example. Use another copy."
             )
-        files[_FILES[part]] = [
-            planned
-            for name, entry in zip(names, keys.entries, strict=True)
-            for planned in _pieces(file, name, entry, dtype)
-        ]
+        pieces = {
+            name: Origin(file, (part.value + entry.ldm,), partial(_piece, entry, place))
+            for entry in keys.entries
+            for place, name in enumerate(entry.diffusers)
+        }
+        files[_FILES[part]] = View(file.path, pieces)
         for name in names:
             del rest[name]
     if rest:
-        files[EXTRAS] = _planned(file, rest, dtype)
+        files[EXTRAS] = View(file.path, rest)
     return files
+
+
+def _piece(entry: Entry, place: int, tensors: Sequence[Tensor]) -> Tensor:
+    """What one of the original layout becomes under one of its names in diffusers."""
+    return entry.split(tensors[0])[place]
 
 
 def _key_maps(model: Checkpoint) -> dict[Part, KeyMap]:
@@ -169,7 +168,7 @@ def _key_maps(model: Checkpoint) -> dict[Part, KeyMap]:
     return maps
 
 
-def extras_by_reason(names: Sequence[str]) -> dict[str, list[str]]:
+def extras_by_reason(names: Iterable[str]) -> dict[str, list[str]]:
     """Why tensors have no place in the layout of diffusers."""
     reasons: dict[str, list[str]] = {}
     for name in names:
@@ -187,24 +186,6 @@ _EXTRAS = {
 }
 
 
-def _planned(file: WeightFile, names: Iterable[str], dtype: Dtype) -> list[PlannedTensor]:
-    """Tensors under their original names."""
-    return [planned for n in names for planned in _pieces(file, n, Entry(n, (n,)), dtype)]
-
-
-def _pieces(file: WeightFile, source: str, entry: Entry, dtype: Dtype) -> Iterator[PlannedTensor]:
-    """The tensors in the layout of diffusers that one of the original layout becomes."""
-    stored, shape = file.tensors[source]
-    target = dtype if dtype is not None and stored.is_floating_point else stored
-    pieces = entry.split(torch.empty(shape, device="meta"))
-    for place, (name, piece) in enumerate(zip(entry.diffusers, pieces, strict=True)):
-
-        def read(place: int = place) -> Tensor:
-            return rounded(entry.split(file.read(source))[place], target, source)
-
-        yield PlannedTensor(name, target, tuple(piece.shape), read)
-
-
 # --- writing -------------------------------------------------------------------------------------
 
 
@@ -219,7 +200,7 @@ def metadata(source: WeightFile, facts: Mapping[str, object]) -> dict[str, str]:
 
 def write(
     target: Path,
-    files: Mapping[str, Sequence[PlannedTensor]],
+    files: Mapping[str, WeightFile],
     settings: Mapping[str, str],
     texts: Mapping[str, str],
     written: Callable[[int], object] = lambda size: None,
@@ -234,12 +215,12 @@ def write(
 
     Raises FileExistsError, FileNotFoundError without the folder above, NoRoom.
     """
-    _check_room(target, [tensor for tensors in files.values() for tensor in tensors])
+    _check_room(target, sum(file.size for file in files.values()))
     with written_whole(target, replace=False) as unfinished:
-        for name, tensors in files.items():
+        for name, file in files.items():
             path = unfinished / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_safetensors(path, tensors, texts, written)
+            write_safetensors(path, file, texts, written)
         # The index last: by it a folder is taken for a model.
         for name in sorted(settings, key=lambda name: name == INDEX):
             path = unfinished / name
@@ -250,10 +231,9 @@ def write(
             _flush(Path(folder))
 
 
-def _check_room(target: Path, tensors: Sequence[PlannedTensor]) -> None:
+def _check_room(target: Path, size: int) -> None:
     if not target.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {target.parent} to write {target.name} into")
-    size = sum(tensor.size for tensor in tensors)
     free = shutil.disk_usage(target.parent).free
     if free < size:
         raise NoRoom(

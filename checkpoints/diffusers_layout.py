@@ -21,12 +21,6 @@ from .midas_keymap import MIDAS_KEYS
 Tensors = Mapping[str, TensorInfo]
 
 
-def is_unet(tensors: Tensors, prefix: str = "") -> bool:
-    """Whether there are the tensors of a UNet that diffusers wrote, behind a prefix."""
-    names = ("conv_in.weight", "time_embedding.linear_1.weight")
-    return all(prefix + name in tensors for name in names)
-
-
 def unet_origins(file: WeightFile, prefix: str = "") -> dict[str, Origin]:
     """A UNet under its original names. Raises UnknownArchitecture.
 

@@ -31,7 +31,7 @@ def ema_names(tensors: Mapping[str, TensorInfo]) -> dict[str, str]:
 
 
 def unet_names(tensors: Mapping[str, TensorInfo]) -> list[str]:
-    """The UNet's tensors, without what only bears its prefix and is not part of it."""
+    """The UNet's tensors, without what has its prefix but is not part of it."""
     unet = part_of(tensors, Part.UNET.value)
     try:
         known = UNetArchitecture.from_tensors(unet).tensors()

@@ -1,14 +1,13 @@
 """What each tensor of a checkpoint in the original layout is called in diffusers and transformers.
 
-One table per part, derived from the part's architecture, and each a bijection: every tensor of the
-part either stands in exactly one entry or is named as deliberately unused. Names on one side:
+One table per part, derived from the part's architecture, and each a bijection: every tensor that
+Stable Diffusion 2 uses of the part stands in exactly one entry. Names on one side:
 Stability-AI/stablediffusion and OpenCLIP; on the other: the files of a diffusers folder
 (`unet/`, `vae/`, `text_encoder/`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 import torch
 from torch import Tensor
@@ -16,37 +15,28 @@ from torch import Tensor
 from .architecture import TextArchitecture, UNetArchitecture, VAEArchitecture
 
 
-class Transform(Enum):
-    """What happens to a tensor on its way from the original layout to diffusers."""
-
-    NONE = "the same tensor"
-    SQUEEZE_CONV = "a 1×1 convolution [out, in, 1, 1] becomes a linear layer [out, in]"
-    SPLIT_QKV = "query, key and value [3·width, ...] become three tensors [width, ...]"
-
-
 @dataclass(frozen=True)
 class Entry:
-    """One tensor of the original layout: its name, its name (or three) in diffusers."""
+    """One tensor of the original layout: its name, and its name in diffusers.
+
+    Three names: query, key and value [3·width, ...] become three tensors [width, ...].
+    """
 
     ldm: str
     diffusers: tuple[str, ...]
-    transform: Transform = Transform.NONE
+    squeezed: bool = False  # a 1×1 convolution [out, in, 1, 1] becomes a linear layer [out, in]
 
     def split(self, tensor: Tensor) -> tuple[Tensor, ...]:
         """The tensors under `diffusers`' names, as views of the one under `ldm`'s."""
-        if self.transform is Transform.SQUEEZE_CONV:
-            return (tensor.squeeze((2, 3)),)
-        if self.transform is Transform.SPLIT_QKV:
+        if len(self.diffusers) == 3:
             return tensor.chunk(3)
-        return (tensor,)
+        return (tensor.squeeze((2, 3)) if self.squeezed else tensor,)
 
     def join(self, tensors: Sequence[Tensor]) -> Tensor:
         """The way back: the tensor under `ldm`'s name from those under `diffusers`' names."""
-        if self.transform is Transform.SQUEEZE_CONV:
-            return tensors[0][:, :, None, None]
-        if self.transform is Transform.SPLIT_QKV:
+        if len(self.diffusers) == 3:
             return torch.cat(tuple(tensors))
-        return tensors[0]
+        return tensors[0][:, :, None, None] if self.squeezed else tensors[0]
 
 
 @dataclass(frozen=True)
@@ -54,7 +44,6 @@ class KeyMap:
     """A part's table; no name occurs twice on either side."""
 
     entries: tuple[Entry, ...]  # one for every tensor that is used
-    unused: frozenset[str] = frozenset()  # original names that are deliberately left out
 
     def to_diffusers(self, read: Callable[[str], Tensor]) -> Iterator[tuple[str, Tensor]]:
         """Every tensor under its name in diffusers, as a view of what `read` gave.
@@ -83,9 +72,8 @@ def vae_keys(vae: VAEArchitecture) -> KeyMap:
     blocks = dict(_vae_blocks(vae))
 
     def entry(name: str, rank: int) -> Entry:
-        convolution = ".attn_1." in name and rank == 4
-        transform = Transform.SQUEEZE_CONV if convolution else Transform.NONE
-        return Entry(name, (_renamed(name, blocks, _VAE_LAYERS),), transform)
+        squeezed = ".attn_1." in name and rank == 4
+        return Entry(name, (_renamed(name, blocks, _VAE_LAYERS),), squeezed)
 
     return KeyMap(tuple(entry(name, len(shape)) for name, shape in vae.tensors().items()))
 
@@ -100,12 +88,11 @@ def text_keys(text: TextArchitecture) -> KeyMap:
 
     def entry(name: str) -> Entry:
         target = _renamed(name, blocks, _TEXT_LAYERS)
-        if "qkv" in target:
-            return Entry(name, tuple(target.replace("qkv", x) for x in "qkv"), Transform.SPLIT_QKV)
-        return Entry(name, (target,))
+        three = tuple(target.replace("qkv", letter) for letter in "qkv")
+        return Entry(name, three if "qkv" in target else (target,))
 
     unused = text.unused()
-    return KeyMap(tuple(entry(name) for name in text.tensors() if name not in unused), unused)
+    return KeyMap(tuple(entry(name) for name in text.tensors() if name not in unused))
 
 
 # --- Blocks: the part of a name that says where in the network a layer is -----------------------
@@ -205,17 +192,17 @@ _TEXT_LAYERS = {
 def _renamed(name: str, blocks: Mapping[str, str], layers: Mapping[str, str]) -> str:
     """The name with its block and its layer translated; KeyError when the block is unknown."""
     block = _known_start(name, blocks)
-    if block is None:
-        raise KeyError(name)
-    rest = name[len(block) + 1 :]
-    layer = _known_start(rest, layers)
-    if layer is not None:
-        rest = layers[layer] + rest[len(layer) :]
+    rest = name[len(block) :].removeprefix(".")
+    layer = _known_start(rest, {**layers, "": ""})
+    rest = layers.get(layer, "") + rest[len(layer) :]
     return f"{blocks[block]}.{rest}" if rest else blocks[block]
 
 
-def _known_start(name: str, table: Mapping[str, str]) -> str | None:
+def _known_start(name: str, table: Mapping[str, str]) -> str:
     """The longest start of the name, cut at a dot, that the table lists."""
-    pieces = name.split(".")
-    starts = (".".join(pieces[:count]) for count in range(len(pieces), 0, -1))
-    return next((start for start in starts if start in table), None)
+    start = name
+    while start not in table:
+        if not start:
+            raise KeyError(name)
+        start = start.rpartition(".")[0]
+    return start

@@ -7,15 +7,9 @@ other: the folder `depth_estimator/` of a diffusers folder. One table serves eve
 from collections.abc import Iterator
 
 from ..depth.networks.kinds import BLOCKS, RESNET_BLOCKS
-from .keymaps import Entry, KeyMap, Transform
+from .keymaps import Entry, KeyMap
 
 _LEVELS = 4  # of the decoder
-
-
-def _keys() -> KeyMap:
-    """Every tensor but the classifier that the backbone was trained with."""
-    entries = (*_resnet(), *_transformer(), *_readouts(), *_decoder())
-    return KeyMap(entries, frozenset(_named("pretrained.model.head")))
 
 
 def _resnet() -> Iterator[Entry]:
@@ -43,7 +37,7 @@ def _transformer() -> Iterator[Entry]:
         for kind in ("weight", "bias"):
             parts = ("query", "key", "value")
             names = tuple(f"{there}.attention.attention.{part}.{kind}" for part in parts)
-            yield Entry(f"{here}.attn.qkv.{kind}", names, Transform.SPLIT_QKV)
+            yield Entry(f"{here}.attn.qkv.{kind}", names)
         for layer, name in _BLOCK_LAYERS.items():
             yield from _pairs(f"{here}.{layer}", f"{there}.{name}")
 
@@ -86,12 +80,9 @@ def _decoder() -> Iterator[Entry]:
 
 def _pairs(here: str, there: str) -> Iterator[Entry]:
     """The weight and the bias of a layer that both have."""
-    for ldm, transformers in zip(_named(here), _named(there), strict=True):
-        yield Entry(ldm, (transformers,))
+    for kind in ("weight", "bias"):
+        yield Entry(f"{here}.{kind}", (f"{there}.{kind}",))
 
 
-def _named(layer: str) -> tuple[str, str]:
-    return f"{layer}.weight", f"{layer}.bias"
-
-
-MIDAS_KEYS = _keys()
+# Every tensor but the classifier that the backbone was trained with.
+MIDAS_KEYS = KeyMap((*_resnet(), *_transformer(), *_readouts(), *_decoder()))

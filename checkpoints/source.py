@@ -5,19 +5,20 @@ Its tensors have the names of the original layout.
 
 import logging
 import os.path
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..disk import folders_below, read_settings
 from ..sampling.latents import SCALE_FACTOR
 from .architecture import HEAD_CHANNELS, TextArchitecture, UNetArchitecture, UnknownArchitecture
-from .diffusers_layout import is_unet, midas_origins, text_origins, unet_origins, vae_origins
+from .diffusers_layout import midas_origins, text_origins, unet_origins, vae_origins
 from .errors import IncompleteCheckpoint, NotADepthCheckpoint
 from .files.shards import INDEX, weight_files
 from .files.views import Origin, View, with_prefix
 from .files.weights import WeightFile, open_weights
 from .identify.diagnosis import Part
+from .identify.recognition import ORIGINAL, find_unet
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ def open_source(path: Path | str) -> WeightFile:
     """Open a weight file or a diffusers folder under the names of the original layout.
 
     A UNet alone, with or without a prefix or in the layout of diffusers, is read as a
-    checkpoint that has nothing else. A file of another kind comes as it is.
+    checkpoint that has nothing else. A file of another kind keeps its names.
 
     Raises FileNotFoundError, UnreadableFile, DamagedSettings, NotADepthCheckpoint,
     IncompleteCheckpoint.
@@ -39,19 +40,15 @@ def open_source(path: Path | str) -> WeightFile:
     if path.is_dir():
         return DiffusersFolder(path)
     file = open_weights(path)
-    first = "input_blocks.0.0.weight"
-    if Part.UNET.value + first in file.tensors:
+    prefix, layout = find_unet(file.tensors) or (Part.UNET.value, ORIGINAL)
+    if layout == ORIGINAL:
+        is_named = prefix == Part.UNET.value
+        return file if is_named else with_prefix(file, prefix, Part.UNET.value)
+    try:
+        return View(path, unet_origins(file, prefix), file.metadata)
+    except UnknownArchitecture as error:
+        log.info("%s keeps the names of diffusers: %s", path.name, error)
         return file
-    for prefix in ("diffusion_model.", ""):
-        if prefix + first in file.tensors:
-            return with_prefix(file, prefix, Part.UNET.value)
-    for prefix in ("unet.", ""):
-        if is_unet(file.tensors, prefix):
-            try:
-                return View(path, unet_origins(file, prefix), file.metadata)
-            except UnknownArchitecture as error:
-                log.info("%s keeps the names of diffusers: %s", path.name, error)
-    return file
 
 
 class DiffusersFolder(View):
@@ -146,21 +143,22 @@ class DiffusersFolder(View):
 
 # --- settings ------------------------------------------------------------------------------------
 
-# What SD2-depth's files say, where another value would change the images. What is not written
-# in a file is not looked at: old versions of diffusers wrote less.
-_SETTINGS: tuple[tuple[str, str, dict[str, Sequence]], ...] = (
-    (
-        "scheduler",
-        "scheduler_config.json",
-        {
-            "prediction_type": ["epsilon"],
-            "num_train_timesteps": [1000],
-            "beta_schedule": ["scaled_linear"],
-            "beta_start": [0.00085],
-            "beta_end": [0.012],
-            "rescale_betas_zero_snr": [False],
-        },
-    ),
+# How SD2 was trained, in the terms of diffusers' schedulers.
+SCHEDULE = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "num_train_timesteps": 1000,
+    "prediction_type": "epsilon",
+}
+_SCHEDULER: dict[str, Sequence] = {
+    **{key: [value] for key, value in SCHEDULE.items()},
+    "rescale_betas_zero_snr": [False],
+}
+# What SD2-depth's files say, where another value would change the images. A setting that a file
+# lacks is not checked: old versions of diffusers wrote less.
+_SETTINGS: tuple[tuple[str, str, Mapping[str, Sequence]], ...] = (
+    ("scheduler", "scheduler_config.json", _SCHEDULER),
     ("unet", "config.json", {}),
     ("vae", "config.json", {"scaling_factor": [SCALE_FACTOR]}),
     ("text_encoder", "config.json", {"hidden_act": ["gelu"]}),

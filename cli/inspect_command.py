@@ -56,8 +56,7 @@ class Report(NamedTuple):
         for reason, names in found.unused.items():
             lines.append(f"  not used: {len(names)} tensors ({reason})")
         if found.foreign:
-            more = f" and {len(found.foreign) - 5} more" if len(found.foreign) > 5 else ""
-            lines.append(f"  asks for and is not given: {', '.join(found.foreign[:5])}{more}")
+            lines.append(f"  asks for and is not given: {', '.join(found.foreign)}")
         lines += [f"  {said}" for said in (found.problem, self.state) if said]
         if (self.is_sound or not found.parts) and self.advice not in found.problem:
             lines.append(f"  What to do: {self.advice}")
@@ -97,7 +96,7 @@ def report(path: Path) -> Report:
         checkpoint = Checkpoint.open(place)
     except _NOT_LOADED as error:
         return Report(diagnosis, explanation(error), False, use)
-    # What is left of it where the EMA copy has taken the UNet's place.
+    # Where the EMA copy has replaced the UNet, only the rest is unused.
     unused = identify(checkpoint.file.tensors).unused
     is_averaged = _EMA in diagnosis.parts and not unused.get(_EMA)
     diagnosis = replace(diagnosis, unused=unused)

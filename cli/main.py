@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..workflows.problems import EditError
-from .convert_command import add_convert
 
 if TYPE_CHECKING:
     from ..engine.folders import Folders
@@ -70,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="depth2img", description="Stable Diffusion 2 depth-to-image without ComfyUI."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_run, _add_demo, _add_inspect, add_convert):
+    for add in (_add_run, _add_demo, _add_inspect, _add_convert):
         add(commands).add_argument(
             "--debug", action="store_true", help="show the traceback of an error"
         )
@@ -153,6 +152,52 @@ def _add_inspect(commands: Any) -> argparse.ArgumentParser:
     inspect.add_argument("path", type=Path, metavar="FILE|FOLDER")
     inspect.add_argument("--json", action="store_true", help="as JSON, for programs")
     return inspect
+
+
+def _add_convert(commands: Any) -> argparse.ArgumentParser:
+    convert = commands.add_parser(
+        "convert",
+        help="write a depth checkpoint as one file, or as a diffusers folder",
+        description="Write a Stable Diffusion 2 depth model in another layout or another type: "
+        "one .safetensors file as ComfyUI loads it, or a folder for diffusers' "
+        "StableDiffusionDepth2ImgPipeline. Nothing is overwritten, and what is written appears "
+        "when it is complete.",
+    )
+    convert.set_defaults(command=_convert)
+    add = convert.add_argument
+    add("source", type=Path, metavar="SOURCE", help="file or diffusers folder")
+    add(
+        "target",
+        type=Path,
+        metavar="TARGET",
+        help="a name that ends in .safetensors or .sft: one file; any other: a diffusers folder",
+    )
+    add(
+        "--dtype",
+        choices=["fp16", "bf16", "fp32"],
+        help="of the weights (default: each as it is stored)",
+    )
+    add("--without-midas", action="store_true", help="leave the depth network out")
+    add("--ema", action="store_true", help="take the EMA copy of the UNet as the UNet")
+    add(
+        "--fine-tune",
+        type=Path,
+        metavar="FILE",
+        help="give depth to this fine-tune of Stable Diffusion 2: add what it learnt beyond --base",
+    )
+    add(
+        "--base",
+        type=Path,
+        metavar="FILE",
+        help="the Stable Diffusion 2 that the fine-tune was made of (512-base-ema, 2.1-base)",
+    )
+    add(
+        "--layout",
+        choices=["ldm", "diffusers"],
+        help="one file with the original names (ldm), or a folder for diffusers; it must agree "
+        "with TARGET's name",
+    )
+    return convert
 
 
 # --- depth2img run -------------------------------------------------------------------------------
@@ -258,6 +303,16 @@ def _inspect(options: argparse.Namespace) -> int:
     else:
         print("\n".join(found.lines(options.path)))
     return OK if found.is_sound else FAILED
+
+
+# --- depth2img convert ---------------------------------------------------------------------------
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from .convert_command import convert
+
+    convert(options)
+    return OK
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from ..checkpoints.architecture import (
     UNetArchitecture,
     VAEArchitecture,
 )
+from ..checkpoints.source import SCHEDULE
 from ..depth.networks.dpt import HEAD_WIDTH, PATCH
 from ..depth.networks.midas_hybrid import BLOCKS as MIDAS_BLOCKS
 from ..depth.networks.midas_hybrid import RESNET_BLOCKS, Widths
@@ -139,38 +140,36 @@ def folder_settings(
     With UNet, VAE and text encoder it is a StableDiffusionDepth2ImgPipeline, without any of these
     the settings of the parts only.
     """
-    settings: dict[str, Config] = {}
+    configs: dict[str, Config] = {}
     if unet is not None:
-        settings["unet/config.json"] = _diffusers("UNet2DConditionModel", unet_config(unet))
+        configs["unet/config.json"] = unet_config(unet)
     if vae is not None:
-        settings["vae/config.json"] = _diffusers("AutoencoderKL", vae_config(vae))
+        configs["vae/config.json"] = vae_config(vae)
     if text is not None:
-        config = _transformers("CLIPTextModel", "clip_text_model", text_config(text))
-        settings["text_encoder/config.json"] = config
-        settings |= {f"tokenizer/{name}": config for name, config in _TOKENIZER.items()}
+        configs["text_encoder/config.json"] = {"model_type": "clip_text_model", **text_config(text)}
+        configs |= {f"tokenizer/{name}": config for name, config in _TOKENIZER.items()}
     if midas is not None:
-        config = _transformers("DPTForDepthEstimation", "dpt", midas_config(midas))
-        settings["depth_estimator/config.json"] = config
-        settings["feature_extractor/preprocessor_config.json"] = _image_processor(midas)
+        configs["depth_estimator/config.json"] = {"model_type": "dpt", **midas_config(midas)}
+        configs["feature_extractor/preprocessor_config.json"] = _image_processor(midas)
     if unet and vae and text:
-        settings["scheduler/scheduler_config.json"] = _diffusers("PNDMScheduler", _SCHEDULER)
-        settings["model_index.json"] = _index(midas is not None)
-    return settings
+        configs["scheduler/scheduler_config.json"] = _SCHEDULER
+        configs["model_index.json"] = _index(midas is not None)
+    return {path: {**_whose(path), **config} for path, config in configs.items()}
 
 
 def _index(with_midas: bool) -> Config:
-    """What a pipeline consists of; it takes the place of a missing part from whoever loads it."""
+    """What a pipeline consists of; whoever loads it gives it a part that is None here."""
     left_out = () if with_midas else ("depth_estimator", "feature_extractor")
-    parts = {p: (None, None) if p in left_out else c for p, c in sorted(_CLASSES.items())}
-    return _diffusers("StableDiffusionDepth2ImgPipeline", parts)
+    return {p: (None, None) if p in left_out else c for p, c in sorted(_CLASSES.items())}
 
 
-def _diffusers(name: str, config: Config) -> Config:
-    return {"_class_name": name, "_diffusers_version": _DIFFUSERS_VERSION, **config}
-
-
-def _transformers(name: str, kind: str, config: Config) -> Config:
-    return {"architectures": [name], "model_type": kind, **config}
+def _whose(path: str) -> Config:
+    """The entries of a settings file that name its class, as the library of the class has them."""
+    part = path.split("/")[0]
+    library, name = _CLASSES.get(part, ("diffusers", "StableDiffusionDepth2ImgPipeline"))
+    if library == "diffusers":
+        return {"_class_name": name, "_diffusers_version": _DIFFUSERS_VERSION}
+    return {"architectures": [name]} if path.endswith("/config.json") else {}
 
 
 def _image_processor(midas: Widths) -> Config:
@@ -191,11 +190,7 @@ def _image_processor(midas: Widths) -> Config:
 
 
 _SCHEDULER = {
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "beta_schedule": "scaled_linear",
-    "num_train_timesteps": 1000,
-    "prediction_type": "epsilon",
+    **SCHEDULE,
     "skip_prk_steps": True,
     "set_alpha_to_one": False,
     "steps_offset": 1,

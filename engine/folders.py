@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..checkpoints.source import folder_names
 from ..depth.networks.model_files import FOLDERS, find_model, model_names
@@ -126,7 +126,7 @@ def depth_model_path(name: str) -> Path:
 
 
 def input_names(suffixes: tuple[str, ...] = (), images: bool = True) -> list[str]:
-    """Files in the input folder that end in one of the suffixes, and images unless told not."""
+    """Files in the input folder that end in one of the suffixes, and with `images` all images."""
     folder = current().input
     names = [path.name for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
     return sorted(
@@ -169,7 +169,12 @@ def _is_image(name: str) -> bool:
 
 
 def output_paths(
-    folder: Path, prefix: str, count: int, width: int, height: int, suffix: str
+    prefix: str,
+    count: int,
+    width: int,
+    height: int,
+    suffix: str = ".png",
+    place: Literal["output", "temp"] = "output",
 ) -> tuple[list[Path], str]:
     """Free paths in ComfyUI's numbering, prefix_00001_.png, and the subfolder they lie in.
 
@@ -177,6 +182,7 @@ def output_paths(
     (pixels), %year%, %month%, %day%, %hour%, %minute%, %second% and %batch_num% (0 for the first).
     Raises ValueError when the prefix leads out of the folder.
     """
+    folder = current().output if place == "output" else current().temp
     prefix = os.path.normpath(_expand(prefix, width, height))
     subfolder, name = os.path.split(prefix)
     target = folder / subfolder

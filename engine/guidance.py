@@ -5,7 +5,7 @@ The rules are those of ComfyUI's KSampler, so that one workflow gives one image 
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from ..sampling.depth_channel import Conditioning
 from ..sampling.latents import Latent, MaskRule, fit_mask, repainted_at
 from .conditioning import Prompt, fitted_prompts
+from .progress import progress
 from .samplers import (
     SAMPLERS,
     SIGMA_MAX,
@@ -27,7 +28,7 @@ from .samplers import (
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[Sequence[int], str], Iterable[int]]
+_DEPTH_CHANNELS = 5  # four of the latent and one of depth
 
 
 class NoiseModel(Protocol):
@@ -48,10 +49,6 @@ class NoiseModel(Protocol):
         ...
 
 
-def _no_progress(items: Sequence[int], description: str) -> Iterable[int]:
-    return items
-
-
 @torch.no_grad()
 def sample(
     model: NoiseModel,
@@ -66,7 +63,6 @@ def sample(
     denoise: float = 1.0,
     mask_rule: MaskRule = MaskRule.KSAMPLER,
     depth_guidance: float = 1.0,
-    progress: Progress = _no_progress,
 ) -> Latent:
     """Add noise to the latent and take it out again, step by step.
 
@@ -85,14 +81,13 @@ def sample(
         denoise: how much of the way to go, 0..1; at 0 the latent stays as it is.
         mask_rule: what grey in the noise mask means.
         depth_guidance: scale of the depth map's influence beside cfg; 1.0 is off.
-        progress: wraps the list of steps; what it raises between two steps ends the sampling.
 
     Returns: a copy of `latent` with new "samples", float32, on the device of the old ones.
     Raises ValueError (one of them MissingDepthError) when an argument is unusable, and
     FloatingPointError when the model predicts NaN or infinity.
     """
+    _check(model, latent, positive, negative, cfg, depth_guidance)
     samples = latent["samples"]
-    _check(model, samples, positive, negative, cfg, depth_guidance)
     sigmas = sigmas_for(scheduler, sampler_name, steps, denoise).tolist()
     if not sigmas:
         return dict(latent)
@@ -122,13 +117,18 @@ def sample(
 
 def _check(
     model: NoiseModel,
-    samples: Tensor,
+    latent: Latent,
     positive: Conditioning,
     negative: Conditioning,
     cfg: float,
     depth_guidance: float,
 ) -> None:
-    channels = model.in_channels - 1
+    if model.in_channels != _DEPTH_CHANNELS:
+        raise ValueError(
+            f"this MODEL has {model.in_channels} input channels and takes no depth map; connect "
+            "the MODEL of Load SD2 Depth Checkpoint (5 input channels)"
+        )
+    samples, channels = latent["samples"], model.in_channels - 1
     if samples.ndim != 4 or samples.shape[1] != channels or samples.numel() == 0:
         raise ValueError(
             f"the latent has shape {list(samples.shape)}, this model needs [B, {channels}, h, w]; "

@@ -60,6 +60,18 @@ def load(
     )
 
 
+def add_difference(
+    model: "EngineModel", fine_tune: "EngineModel", base: "EngineModel", strength: float
+) -> "EngineModel":
+    """A depth model plus strength · (fine_tune − base), read at first use.
+
+    Raises CannotAddDifference when the three do not belong together.
+    """
+    ours, theirs, before = (each.checkpoint.file for each in (model, fine_tune, base))
+    file = AddedDifference(ours, theirs, before, strength, parts=(Part.UNET,))
+    return EngineModel(replace(model.checkpoint, file=file), model.device)
+
+
 class EngineModel:
     """The UNet, a `guidance.NoiseModel`. It runs in float32 on the CPU and in float16 on CUDA."""
 
@@ -68,28 +80,17 @@ class EngineModel:
     def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
         self.device = device
         self.in_channels = checkpoint.unet.in_channels
-        self._checkpoint = checkpoint
+        self.checkpoint = checkpoint
         self._dtype = torch.float16 if device.type == "cuda" else torch.float32
 
     @functools.cached_property
     def network(self) -> "UNet2DConditionModel":
         """The network with its weights, read at first use."""
-        unet = self._checkpoint.unet
-        weights = _weights(self._checkpoint, Part.UNET, unet_keys(unet), self.device, self._dtype)
+        unet = self.checkpoint.unet
+        weights = _weights(self.checkpoint, Part.UNET, unet_keys(unet), self.device, self._dtype)
         with torch.device("meta"):
             network = unet_network(unet)
         return _fill(network, weights)
-
-    def with_difference(
-        self, fine_tune: "EngineModel", base: "EngineModel", strength: float
-    ) -> "EngineModel":
-        """This depth model plus strength · (fine_tune − base), read at first use.
-
-        Raises CannotAddDifference when the three do not belong together.
-        """
-        ours, theirs, before = (m._checkpoint.file for m in (self, fine_tune, base))
-        file = AddedDifference(ours, theirs, before, strength, parts=(Part.UNET,))
-        return EngineModel(replace(self._checkpoint, file=file), self.device)
 
     @torch.no_grad()
     def predict_noise(self, x: Tensor, timesteps: Tensor, context: Tensor) -> Tensor:
@@ -99,7 +100,7 @@ class EngineModel:
                 f"the UNet got an input of shape {list(x.shape)}, it takes "
                 f"[N, {self.in_channels}, h, w]: the latent's channels and one of depth"
             )
-        width = self._checkpoint.unet.context_dim
+        width = self.checkpoint.unet.context_dim
         if context.ndim != 3 or context.shape[0] != len(x) or context.shape[2] != width:
             raise ValueError(
                 f"the UNet got a context of shape {list(context.shape)}, it takes "

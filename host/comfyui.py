@@ -448,17 +448,13 @@ def _without_depth(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _require_depth(model: Model) -> None:
     if not isinstance(model.model, SD2DepthModel):
+        config = model.model.model_config
+        channels = config.unet_config.get("in_channels")
+        inputs = "" if channels is None else f" with {channels} input channels"
         raise ValueError(
-            f"this MODEL is {_describe(model)}, which takes no depth map; connect the MODEL of "
-            "Load SD2 Depth Checkpoint, or of a LoRA loader behind it"
+            f"this MODEL is {type(config).__name__}{inputs}, which takes no depth map; connect the "
+            "MODEL of Load SD2 Depth Checkpoint, or of a LoRA loader behind it"
         )
-
-
-def _describe(model: Model) -> str:
-    config = model.model.model_config
-    channels = config.unet_config.get("in_channels")
-    inputs = "" if channels is None else f" with {channels} input channels"
-    return type(config).__name__ + inputs
 
 
 def progress(items: Sequence[T], description: str) -> Iterator[T]:

@@ -1,1 +1,1 @@
-"""What lies on the disk: safetensors, pickles, shards."""
+"""Files on disk: safetensors, pickles, shards."""

@@ -19,11 +19,13 @@ Instructions: Python's `pickletools`, protocols 0 to 5.
 import pickletools
 import re
 from collections.abc import Callable, Mapping
-from typing import IO, Any, BinaryIO, NamedTuple, cast
+from io import BytesIO
+from mmap import mmap
+from typing import IO, Any, NamedTuple, cast
 
 from .errors import DamagedFile, UnreadableFile, excessive
 
-MAX_BYTES = 100_000_000  # of one pickle; a checkpoint's has about one million
+MAX_BYTES = 100_000_000  # of a file's pickles; a checkpoint's have about one million
 MAX_OPERATIONS = 2_000_000  # of one pickle; a checkpoint's has about fifty thousand
 _MAX_NAMES = 1_000  # that one file asks for; a checkpoint for about twenty
 _MAX_TEXT = 1_000  # characters of a key or a name
@@ -76,8 +78,8 @@ class PickleMachine:
         self._persistent = persistent
         self.names: dict[Global, Global] = {}
 
-    def load(self, stream: BinaryIO) -> Any:
-        """What the next pickle of a stream holds.
+    def load(self, stream: BytesIO | mmap) -> Any:
+        """What the next pickle of a stream holds, which ends after MAX_BYTES at the latest.
 
         Raises DamagedFile, or what `persistent` raises.
         """
@@ -86,14 +88,15 @@ class PickleMachine:
         self._memo: dict[int, Any] = {}
         self._operations = 0
         try:
-            limited = cast(IO[bytes], _Limited(stream, self._file))  # genops only reads
-            for opcode, argument, _ in pickletools.genops(limited):
+            for opcode, argument, _ in pickletools.genops(cast(IO[bytes], stream)):
                 self._count(1)
                 self._step(opcode.name, argument)
             return self._stack.pop()
         except UnreadableFile:
             raise
         except Exception as error:  # a garbled stream raises nearly anything
+            if stream.tell() >= MAX_BYTES:
+                raise excessive(self._file, f"is longer than {MAX_BYTES:,} bytes") from error
             raise DamagedFile(
                 f"{self._file} cannot be read: its pickle is damaged ({type(error).__name__}). "
                 "Copy or download it again."
@@ -106,6 +109,8 @@ class PickleMachine:
 
     def _step(self, operation: str, argument: Any) -> None:
         push, pop = self._stack.append, self._stack.pop
+        if operation in _OPERANDS:
+            self._marks.append(len(self._stack) - _OPERANDS[operation])
         match operation:
             case "BINPUT" | "LONG_BINPUT" | "PUT":  # first, because every other one is it
                 self._remember(argument)
@@ -127,10 +132,7 @@ class PickleMachine:
                 push(())
             case "MARK":
                 self._marks.append(len(self._stack))
-            case "TUPLE":
-                push(tuple(self._since_mark()))
-            case "TUPLE1" | "TUPLE2" | "TUPLE3":
-                self._marks.append(len(self._stack) - int(operation[-1]))
+            case "TUPLE" | "TUPLE1" | "TUPLE2" | "TUPLE3":
                 push(tuple(self._since_mark()))
             case "LIST" | "FROZENSET":
                 push(self._since_mark())
@@ -138,14 +140,9 @@ class PickleMachine:
                 items = self._since_mark()
                 push({})
                 self._set(items)
-            case "APPEND":
-                self._extend([pop()])
-            case "APPENDS" | "ADDITEMS":
+            case "APPEND" | "APPENDS" | "ADDITEMS":
                 self._extend(self._since_mark())
-            case "SETITEM":
-                value, key = pop(), pop()
-                self._set([key, value])
-            case "SETITEMS":
+            case "SETITEM" | "SETITEMS":
                 self._set(self._since_mark())
             case "POP" if self._marks and self._marks[-1] == len(self._stack):
                 self._marks.pop()
@@ -242,6 +239,7 @@ class PickleMachine:
         return self._global("an_object", attribute)
 
 
+_OPERANDS = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3, "APPEND": 1, "SETITEM": 2}
 _NAME = re.compile(r"[\w.-]{1,300}")  # "-" is in the names of files that are modules
 
 
@@ -252,24 +250,3 @@ def _small(value: Any) -> Any:
     if isinstance(value, int) and value.bit_length() > _MAX_BITS:
         return Foreign("large number")
     return value
-
-
-class _Limited:
-    """A stream that gives at most MAX_BYTES."""
-
-    def __init__(self, stream: BinaryIO, file: str) -> None:
-        self._stream = stream
-        self._file = file
-        self._left = MAX_BYTES
-
-    def read(self, count: int) -> bytes:
-        return self._counted(self._stream.read(min(count, self._left + 1)))
-
-    def readline(self) -> bytes:
-        return self._counted(self._stream.readline(self._left + 1))
-
-    def _counted(self, read: bytes) -> bytes:
-        self._left -= len(read)
-        if self._left < 0:
-            raise excessive(self._file, f"is longer than {MAX_BYTES:,} bytes")
-        return read

@@ -11,6 +11,7 @@ each storage's number of elements and its bytes.
 """
 
 import logging
+import mmap
 import struct
 import zipfile
 from collections.abc import Callable, Mapping
@@ -81,8 +82,9 @@ class Archive:
         try:
             if file.read(4) == b"PK\x03\x04":
                 return _read_zip(self._path, file, machine)
-            file.seek(0)
-            return _read_legacy(self._path, file, machine, self._storages)
+            size = min(self._path.stat().st_size, MAX_BYTES)
+            with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as pickles:
+                return _read_legacy(self._path, file, pickles, machine, self._storages)
         except UnreadableFile:
             raise
         except Exception as error:  # a garbled file raises nearly anything, out of zipfile too
@@ -178,23 +180,28 @@ _MAGIC = 0x1950A86A20F9469CFC6C
 
 
 def _read_legacy(
-    path: Path, file: BinaryIO, machine: PickleMachine, storages: Mapping[str, Storage]
+    path: Path,
+    file: BinaryIO,
+    pickles: mmap.mmap,
+    machine: PickleMachine,
+    storages: Mapping[str, Storage],
 ) -> tuple[Any, Places]:
-    if machine.load(file) != _MAGIC:
+    if machine.load(pickles) != _MAGIC:
         raise UnreadableFile(
             f"{path.name} is a pickle, but not one that PyTorch wrote; expected safetensors or a "
             "checkpoint written by torch.save"
         )
-    machine.load(file)  # the format's version; there has been one only
-    facts = machine.load(file)
+    machine.load(pickles)  # the format's version; there has been one only
+    facts = machine.load(pickles)
     if not isinstance(facts, dict) or facts.get("little_endian") is not True:
         raise UnreadableFile(
             f"{path.name} was written on a big-endian machine; convert it to safetensors there"
         )
-    content = machine.load(file)
-    keys = machine.load(file)
+    content = machine.load(pickles)
+    keys = machine.load(pickles)
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise damaged(path, "expected a list of its storages")
+    file.seek(pickles.tell())
     size = path.stat().st_size
     places: Places = {}
     for key in keys:

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from .weights import WeightFile
+
 
 class DtypeOverflow(ValueError):  # noqa: N818 - names what is not possible
     """A weight is too large for the type that it is to have."""
@@ -22,6 +24,21 @@ def rounded(tensor: Tensor, dtype: torch.dtype, name: str) -> Tensor:
                 "type holds them"
             )
     return converted
+
+
+class Rounded(WeightFile):
+    """A file with its floating-point tensors in another type; None keeps each one's own."""
+
+    def __init__(self, file: WeightFile, dtype: torch.dtype | None) -> None:
+        self.path, self.metadata, self._file = file.path, file.metadata, file
+        self.tensors = {
+            name: info._replace(dtype=dtype) if dtype and info.dtype.is_floating_point else info
+            for name, info in file.tensors.items()
+        }
+
+    def read(self, name: str) -> Tensor:
+        """One tensor on the CPU. Raises DtypeOverflow."""
+        return rounded(self._file.read(name), self.tensors[name].dtype, name)
 
 
 def _finite(tensor: Tensor) -> Tensor:

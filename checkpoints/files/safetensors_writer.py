@@ -5,17 +5,14 @@ https://github.com/huggingface/safetensors#format
 """
 
 import json
-import math
 import os
 import struct
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from .weights import DTYPES, Shape
+from .weights import DTYPES, TensorInfo, WeightFile
 
 # The order in which the library lays tensors out, from the end.
 _ORDER = (
@@ -25,68 +22,54 @@ _ORDER = (
 _NAMES = {DTYPES[name]: name for name in _ORDER}
 
 
-@dataclass(frozen=True)
-class PlannedTensor:
-    """A tensor that will be written: what the header says of it, and how to get it."""
-
-    name: str
-    dtype: torch.dtype
-    shape: Shape
-    read: Callable[[], Tensor]  # called once, when the tensor's turn comes
-
-    @property
-    def size(self) -> int:
-        """Bytes that the tensor takes in a file."""
-        return math.prod(self.shape) * self.dtype.itemsize
-
-
 def write_safetensors(
     path: Path,
-    tensors: Sequence[PlannedTensor],
+    source: WeightFile,
     metadata: Mapping[str, str],
     written: Callable[[int], object] = lambda size: None,
 ) -> None:
-    """Write a safetensors file, byte for byte what the library would write, and flush it to disk.
+    """Write the tensors of `source`, byte for byte as the library would, and flush them to disk.
 
     An existing file is replaced, so give a temporary name. `written` is called after each tensor
     with its size in bytes.
 
-    Raises ValueError when a tensor has another dtype or shape than was planned, or a dtype that
-    the format does not know.
+    Raises ValueError when a tensor has another dtype or shape than `source` promises, or a dtype
+    that the format does not know.
     """
-    tensors = sorted(tensors, key=lambda tensor: (-_place(tensor), tensor.name))
+    order = sorted(source.tensors, key=lambda name: (-_place(name, source.tensors[name]), name))
+    infos = {name: source.tensors[name] for name in order}
     with path.open("wb") as file:
-        file.write(_header(tensors, metadata))
-        for planned in tensors:
-            tensor = planned.read()
-            if (tensor.dtype, tuple(tensor.shape)) != (planned.dtype, planned.shape):
+        file.write(_header(infos, metadata))
+        for name, info in infos.items():
+            tensor = source.read(name)
+            if (tensor.dtype, tuple(tensor.shape)) != info:
                 raise ValueError(
-                    f"{planned.name} is {tensor.dtype} {list(tensor.shape)}, but its header "
-                    f"promised {planned.dtype} {list(planned.shape)}; the file changed meanwhile"
+                    f"{name} is {tensor.dtype} {list(tensor.shape)}, but its header "
+                    f"promised {info.dtype} {list(info.shape)}; the file changed meanwhile"
                 )
             file.write(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
-            written(planned.size)
+            written(info.size)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _place(tensor: PlannedTensor) -> int:
-    if tensor.dtype not in _NAMES:
-        raise ValueError(f"{tensor.name} is {tensor.dtype}, which safetensors cannot hold")
-    return _ORDER.index(_NAMES[tensor.dtype])
+def _place(name: str, info: TensorInfo) -> int:
+    if info.dtype not in _NAMES:
+        raise ValueError(f"{name} is {info.dtype}, which safetensors cannot hold")
+    return _ORDER.index(_NAMES[info.dtype])
 
 
-def _header(tensors: Sequence[PlannedTensor], metadata: Mapping[str, str]) -> bytes:
+def _header(tensors: Mapping[str, TensorInfo], metadata: Mapping[str, str]) -> bytes:
     """The header's length, then the header, filled up with spaces to a multiple of 8 bytes."""
     entries: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
     offset = 0
-    for tensor in tensors:
-        entries[tensor.name] = {
-            "dtype": _NAMES[tensor.dtype],
-            "shape": tensor.shape,
-            "data_offsets": (offset, offset + tensor.size),
+    for name, info in tensors.items():
+        entries[name] = {
+            "dtype": _NAMES[info.dtype],
+            "shape": info.shape,
+            "data_offsets": (offset, offset + info.size),
         }
-        offset += tensor.size
+        offset += info.size
     text = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return struct.pack("<Q", len(text)) + text

@@ -5,6 +5,7 @@ are read by `pickles.py`, which never runs what is pickled.
 """
 
 import json
+import math
 import reprlib
 import struct
 from abc import ABC, abstractmethod
@@ -32,6 +33,11 @@ class TensorInfo(NamedTuple):
     dtype: torch.dtype
     shape: Shape
 
+    @property
+    def size(self) -> int:
+        """Bytes in a file."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
 
 class WeightFile(ABC):
     """A file of named tensors. Opening it reads the header only.
@@ -44,6 +50,11 @@ class WeightFile(ABC):
     tensors: dict[str, TensorInfo]
     metadata: dict[str, str]  # the file's own text entries; pickles have none
     foreign: Sequence[str] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all tensors."""
+        return sum(info.size for info in self.tensors.values())
 
     @abstractmethod
     def read(self, name: str) -> Tensor:

@@ -128,7 +128,7 @@ def _pipeline(folder: Path) -> Diagnosis:
         parts={_NAMES.get(n, n.replace("_", " ")): count(f.tensors) for n, f in files.items()},
         dtypes=dict(sum((Counter(_opened(f).dtypes) for f in files.values()), Counter())),
         foreign=[name for file in files.values() for name in file.foreign],
-        problem=f"{INDEX} lists {', '.join(missing)}, of which there are no weights. Copy or "
+        problem=f"{INDEX} lists {', '.join(missing)}, whose weights are missing. Copy or "
         "download the folder again."
         if missing
         else "",

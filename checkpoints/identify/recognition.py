@@ -86,25 +86,34 @@ _SCHEDULE = re.compile(
 
 def _unet(tensors: Tensors) -> Diagnosis | None:
     """A UNet, alone or in a checkpoint."""
-    for prefix, first, layout in _UNETS:
-        if f"{prefix}{first}" in tensors and (
-            layout == ORIGINAL or f"{prefix}time_embedding.linear_1.weight" in tensors
-        ):
-            found = _unet_kind(part_of(tensors, prefix), first)
-            alone = prefix != Part.UNET.value
-            is_depth = alone and found.kind is Kind.SD2_DEPTH
-            kind = Kind.SD2_DEPTH_UNET if is_depth else found.kind
-            return replace(found, kind=kind, layout=layout, alone=alone)
-    return None
+    place = find_unet(tensors)
+    if place is None:
+        return None
+    prefix, layout = place
+    found = _unet_kind(part_of(tensors, prefix), _FIRST[layout][0])
+    alone = prefix != Part.UNET.value
+    is_depth = alone and found.kind is Kind.SD2_DEPTH
+    kind = Kind.SD2_DEPTH_UNET if is_depth else found.kind
+    return replace(found, kind=kind, layout=layout, alone=alone)
+
+
+def find_unet(tensors: Tensors) -> tuple[str, str] | None:
+    """The prefix and the layout of the UNet's names, if there is one."""
+    return next((place for place in _UNETS if _begins(tensors, *place)), None)
+
+
+def _begins(tensors: Tensors, prefix: str, layout: str) -> bool:
+    return all(prefix + name in tensors for name in _FIRST[layout])
 
 
 _UNETS = (
-    (Part.UNET.value, "input_blocks.0.0.weight", ORIGINAL),
-    ("diffusion_model.", "input_blocks.0.0.weight", ORIGINAL),
-    ("", "input_blocks.0.0.weight", ORIGINAL),
-    ("unet.", "conv_in.weight", DIFFUSERS),
-    ("", "conv_in.weight", DIFFUSERS),
+    *((prefix, ORIGINAL) for prefix in (Part.UNET.value, "diffusion_model.", "")),
+    *((prefix, DIFFUSERS) for prefix in ("unet.", "")),
 )
+_FIRST = {
+    ORIGINAL: ("input_blocks.0.0.weight",),
+    DIFFUSERS: ("conv_in.weight", "time_embedding.linear_1.weight"),
+}
 
 
 def _unet_kind(unet: Tensors, first: str) -> Diagnosis:

@@ -113,14 +113,14 @@ def test_a_folder_of_diffusers_becomes_a_file_and_the_same_folder_again(diffuser
 def test_what_has_no_place_in_a_folder_lies_in_a_file_of_its_own(save, weights, tmp_path):
     source = save(weights | {"betas": torch.zeros(3), f"{UNET}odd.weight": torch.ones(2)})
     files = folder_files(Selection.of(source).model)
-    extras = extras_by_reason([tensor.name for tensor in files[EXTRAS]])
+    extras = extras_by_reason(files[EXTRAS].tensors)
     assert {reason.split(",")[0]: len(names) for reason, names in extras.items()} == {
         "text encoder's last layer and projection": 14,
         "classifier that MiDaS's backbone was trained with": 2,
         "noise schedule and others outside of the parts": 1,
         "under the UNet's name": 1,
     }
-    written = sum(len(tensors) for tensors in files.values())
+    written = sum(len(file.tensors) for file in files.values())
     joined = 12 * 2 + 2 * 2  # queries, keys and values that lie in one tensor of the original
     assert written == len(weights) + 2 + 2 * joined
 

@@ -7,7 +7,6 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from sd2_depth2img.checkpoints.architecture import FULL_TEXT, FULL_UNET, FULL_VAE
 from sd2_depth2img.checkpoints.diffusers_layout import (
-    is_unet,
     text_origins,
     unet_origins,
     vae_origins,
@@ -15,7 +14,7 @@ from sd2_depth2img.checkpoints.diffusers_layout import (
 from sd2_depth2img.checkpoints.files.views import View
 from sd2_depth2img.checkpoints.files.weights import TensorInfo, WeightFile
 from sd2_depth2img.checkpoints.identify.diagnosis import Kind, Part
-from sd2_depth2img.checkpoints.identify.recognition import identify
+from sd2_depth2img.checkpoints.identify.recognition import DIFFUSERS, find_unet, identify
 
 CROSS, PLAIN = ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",), ("DownBlock2D",)
 SD = {"down_block_types": CROSS, "sample_size": 64}
@@ -75,7 +74,7 @@ def shapes(origins, part):
 
 def test_the_unet_of_sd2_depth_has_every_tensor_of_the_original(tmp_path):
     header = Header(UNet2DConditionModel, tmp_path, in_channels=5, **SD2)
-    assert is_unet(header.tensors)
+    assert find_unet(header.tensors) == ("", DIFFUSERS)
     assert shapes(unet_origins(header), Part.UNET) == FULL_UNET.tensors()
 
 
@@ -89,7 +88,7 @@ def test_the_vae_of_sd2_has_every_tensor_of_the_original(tmp_path):
         up_block_types=("UpDecoderBlock2D",) * 4,
         latent_channels=4,
     )
-    assert not is_unet(header.tensors)
+    assert find_unet(header.tensors) is None
     assert shapes(vae_origins(header), Part.VAE) == FULL_VAE.tensors()
 
 

@@ -312,7 +312,7 @@ def test_a_folder_is_named_wherever_one_stands(folder, monkeypatch):
 # --- UNets alone ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("prefix", "layout"), [(each[0], each[2]) for each in _UNETS])
+@pytest.mark.parametrize(("prefix", "layout"), _UNETS)
 def test_a_unet_alone_is_a_checkpoint_without_the_rest(
     diffusers_folder, mini_checkpoint, tmp_path, prefix, layout, caplog
 ):

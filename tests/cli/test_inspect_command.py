@@ -185,6 +185,22 @@ def test_a_hostile_file_is_not_run_and_what_it_asks_for_is_listed(
     assert not (tmp_path / "canary").exists()
 
 
+def test_a_program_is_listed_behind_any_number_of_harmless_names(tmp_path, capsys):
+    names = "".join(f"0ctrainer\nname{i}\n" for i in range(30)).encode()
+    torch.save({"w": torch.ones(2)}, tmp_path / "plain.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "plain.pt") as plain,
+        zipfile.ZipFile(tmp_path / "odd.pt", "w") as odd,
+    ):
+        for name in plain.namelist():
+            data = plain.read(name)
+            asks = names + b"0cos\nsystem\n0h\x00."
+            odd.writestr(name, data[:-1] + asks if name.endswith("data.pkl") else data)
+    lines, _ = inspect(capsys, tmp_path / "odd.pt")
+    (line,) = (line for line in lines if "asks for and is not given" in line)
+    assert line.endswith("trainer.name29, os.system")
+
+
 def test_a_hostile_file_without_weights_is_refused_and_not_run(tmp_path, capsys):
     path = tmp_path / "a.ckpt"
     torch.save(RunsCode(f"touch {tmp_path}/canary"), path)

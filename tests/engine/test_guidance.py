@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from sd2_depth2img.engine import guidance
 from sd2_depth2img.engine.conditioning import Area
 from sd2_depth2img.engine.guidance import sample
 from sd2_depth2img.engine.samplers import (
@@ -547,21 +548,20 @@ def test_without_denoise_the_latent_stays_as_it_is(model):
 # --- Progress ------------------------------------------------------------------------------------
 
 
-def test_progress_is_told_the_real_number_of_steps(model):
+def test_progress_is_told_the_real_number_of_steps(model, monkeypatch):
     asked = []
 
     def progress(items, description):
         asked.append((len(items), description))
         return items
 
-    sample(
-        model, 1, 21, 1.0, "euler", "ddim_uniform", prompt(1), NEGATIVE, LATENT, progress=progress
-    )
+    monkeypatch.setattr(guidance, "progress", progress)
+    sample(model, 1, 21, 1.0, "euler", "ddim_uniform", prompt(1), NEGATIVE, LATENT)
     assert asked == [(22, "Sampling")]
     assert len(model.calls) == 22
 
 
-def test_what_progress_raises_ends_the_sampling(model):
+def test_what_progress_raises_ends_the_sampling(model, monkeypatch):
     class Cancelled(Exception):  # noqa: N818
         pass
 
@@ -569,8 +569,9 @@ def test_what_progress_raises_ends_the_sampling(model):
         yield from items[:2]
         raise Cancelled
 
+    monkeypatch.setattr(guidance, "progress", progress)
     with pytest.raises(Cancelled):
-        sample(model, 1, 9, 1.0, "euler", "karras", prompt(1), NEGATIVE, LATENT, progress=progress)
+        sample(model, 1, 9, 1.0, "euler", "karras", prompt(1), NEGATIVE, LATENT)
     assert len(model.calls) == 2
 
 

@@ -116,10 +116,13 @@ def test_prefixes_do_not_lead_out_of_the_output_folder(base, prefix):
 
 @given(st.lists(st.integers(0, 99999), max_size=5), st.integers(1, 3))
 def test_paths_are_always_free(tmp_path_factory, taken, count):
-    folder = tmp_path_factory.mktemp("out")
+    before, there = folders.current(), folders.Folders.below(tmp_path_factory.mktemp("out"))
+    there.output.mkdir()
     for number in taken:
-        (folder / f"p_{number:05}_.png").touch()
-    paths, _ = folders.output_paths(folder, "p", count, 1, 1, ".png")
+        (there.output / f"p_{number:05}_.png").touch()
+    folders.use(there)
+    paths, _ = host.output_paths("p", count, 1, 1)
+    folders.use(before)
     assert len(set(paths)) == count
     assert not any(path.exists() for path in paths)
 

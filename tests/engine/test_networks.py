@@ -21,7 +21,6 @@ from sd2_depth2img.checkpoints.architecture import (
 )
 from sd2_depth2img.checkpoints.checkpoint import Checkpoint, IncompleteCheckpoint
 from sd2_depth2img.checkpoints.identify.diagnosis import Part
-from sd2_depth2img.checkpoints.keymaps import text_keys
 from sd2_depth2img.engine.networks import load
 from sd2_depth2img.tools.make_checkpoint import Structure, make_checkpoint
 
@@ -314,7 +313,7 @@ def test_each_part_is_read_once_when_it_is_first_used(path):
     text = STRUCTURE.text
     clip.encode(clip.tokenize("a cat"))
     used = {Part.TEXT.value + name for name in text.tensors()}
-    assert set(file.names) == used - {Part.TEXT.value + name for name in text_keys(text).unused}
+    assert set(file.names) == used - {Part.TEXT.value + name for name in text.unused()}
     clip.encode(clip.tokenize("a dog"))
     assert len(file.names) == len(set(file.names))
 

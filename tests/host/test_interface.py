@@ -4,8 +4,7 @@ import ast
 import inspect
 from pathlib import Path
 
-import pytest
-
+from sd2_depth2img.engine import host
 from sd2_depth2img.host import interface
 
 PACK = Path(interface.__file__).parents[1]
@@ -16,12 +15,18 @@ PROMISED = {
 }
 
 
-@pytest.mark.parametrize("file", ["host/comfyui.py", "engine/host.py"])
-def test_parameters_have_the_promised_names(file):
+def test_the_engines_parameters_have_the_promised_names():
+    for name, promised in PROMISED.items():
+        found = list(inspect.signature(getattr(host, name)).parameters.values())
+        assert [parameter.name for parameter in found[: len(promised)]] == promised
+        assert all(parameter.default is not parameter.empty for parameter in found[len(promised) :])
+
+
+def test_comfyuis_parameters_have_the_promised_names():
     """Read from the source, as ComfyUI is not there."""
     functions = {
         node.name: [argument.arg for argument in node.args.args]
-        for node in ast.parse((PACK / file).read_text(encoding="utf-8")).body
+        for node in ast.parse((PACK / "host" / "comfyui.py").read_text(encoding="utf-8")).body
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
     }
     assert functions

@@ -1,8 +1,7 @@
 """ComfyUI's nodes that save or show something."""
 
 import json
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import PIL.Image
 import torch
@@ -10,7 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ...disk import written_whole
-from ...engine import folders, host
+from ...engine import host
 from ...images.files import png_info
 from .load import LATENT_MARK
 from .masks import mask_to_image
@@ -26,8 +25,7 @@ def save_image(
 ) -> tuple[Image, Shown]:
     """Images to PNG files in the output folder, with the workflow inside."""
     text = host.png_text(prompt, extra_pnginfo)
-    folder = folders.current().output
-    return images, _save_images(images, folder, filename_prefix, text, "output")
+    return images, _save_images(images, filename_prefix, text, "output")
 
 
 @node("PreviewImage", "Preview Image", "images")
@@ -36,7 +34,7 @@ def preview_image(
 ) -> tuple[Image, Shown]:
     """Images to PNG files in the folder of previews."""
     text = host.png_text(prompt, extra_pnginfo)
-    return images, _save_images(images, folders.current().temp, "ComfyUI_temp", text, "temp")
+    return images, _save_images(images, "ComfyUI_temp", text, "temp")
 
 
 @node("MaskPreview", "Preview Mask", "mask")
@@ -48,15 +46,15 @@ def mask_preview(
 
 
 def _save_images(
-    images: Tensor, folder: Path, prefix: str, text: dict[str, str], kind: str
+    images: Tensor, prefix: str, text: dict[str, str], place: Literal["output", "temp"]
 ) -> Shown:
     count, height, width = images.shape[:3]
-    paths, subfolder = folders.output_paths(folder, prefix, count, width, height, ".png")
+    paths, subfolder = host.output_paths(prefix, count, width, height, place=place)
     for path, image in zip(paths, images, strict=True):
         with written_whole(path) as unfinished:
             file = to_pil(image)
             file.save(unfinished, format="PNG", pnginfo=png_info(text), compress_level=4)
-    saved = [{"filename": path.name, "subfolder": subfolder, "type": kind} for path in paths]
+    saved = [{"filename": path.name, "subfolder": subfolder, "type": place} for path in paths]
     return {"images": saved}
 
 

@@ -529,7 +529,7 @@ def test_a_folder_with_a_part_missing(tmp_path):
     (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink()
     told = diagnose(folder)
     assert told.kind is Kind.SD2_DEPTH
-    assert "lists vae, of which there are no weights" in told.problem
+    assert "lists vae, whose weights are missing" in told.problem
     (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()
     assert diagnose(folder).kind is Kind.DAMAGED
 
