@@ -99,16 +99,15 @@ def _subfolders(folder: Path, hidden: bool) -> list[Path] | None:
 
 
 class DamagedSettings(ValueError):  # noqa: N818 - names what the file is
-    """A settings file that is not a JSON object; the message names it by its folder."""
+    """A settings file that is not a JSON object; the message names it."""
 
 
 def read_settings(path: Path) -> dict[str, Any]:
     """A JSON object in a file, such as `config.json`. Raises DamagedSettings, OSError."""
-    name = f"{path.parent.name}/{path.name}"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise DamagedSettings(f"{name} is damaged: it is not JSON ({error})") from error
+        raise DamagedSettings(f"{path} is damaged: it is not JSON ({error})") from error
     if not isinstance(content, dict):
-        raise DamagedSettings(f"{name} is damaged: it is not a JSON object")
+        raise DamagedSettings(f"{path} is damaged: it is not a JSON object")
     return content

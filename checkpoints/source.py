@@ -14,6 +14,7 @@ from ..sampling.latents import SCALE_FACTOR
 from .architecture import HEAD_CHANNELS, TextArchitecture, UNetArchitecture, UnknownArchitecture
 from .diffusers_layout import midas_origins, text_origins, unet_origins, vae_origins
 from .errors import IncompleteCheckpoint, NotADepthCheckpoint
+from .files.pickle_machine import shown
 from .files.shards import INDEX, weight_files
 from .files.views import Origin, View, with_prefix
 from .files.weights import WeightFile, open_weights
@@ -40,6 +41,9 @@ def open_source(path: Path | str) -> WeightFile:
     if path.is_dir():
         return DiffusersFolder(path)
     file = open_weights(path)
+    if file.foreign:
+        asked = shown(", ".join(file.foreign))
+        log.warning("%s asks for %s; it is given none of it", path.name, asked)
     prefix, layout = find_unet(file.tensors) or (Part.UNET.value, ORIGINAL)
     if layout == ORIGINAL:
         is_named = prefix == Part.UNET.value

@@ -24,7 +24,7 @@ from ..checkpoints.convert import (
     write,
 )
 from ..checkpoints.ema import with_ema
-from ..checkpoints.errors import IncompleteMidas, NoEMACopy, OtherModel
+from ..checkpoints.errors import IncompleteMidas, NoEMACopy
 from ..checkpoints.files.rounding import DtypeOverflow
 from ..checkpoints.files.weights import open_weights
 from ..checkpoints.identify.diagnosis import Part, part_of
@@ -33,7 +33,7 @@ from ..depth.networks.midas_hybrid import DPTHybrid, Widths
 from ..depth.networks.network import Shapes
 from ..engine.diffusers_configs import folder_settings
 from ..engine.prompt import vocabulary_files
-from ..nodes.advice import advice
+from ..nodes.remedies import REMEDIES, Remedies, explanation
 
 _DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 _SMALL = 1_000_000  # bytes: names, shapes and settings
@@ -42,11 +42,12 @@ _OTHER_FILES = {
     **dict.fromkeys((".ckpt", ".pt", ".pth", ".bin"), "a pickle, which can hold programs"),
     ".gguf": "a quantised format for other loaders",
 }
-_REMEDIES = {
-    IncompleteMidas: " Or convert it --without-midas.",
-    NoEMACopy: " Convert it without --ema.",
-    DtypeOverflow: " (--dtype bf16 or fp32)",
-    NoRoom: "; make room, write elsewhere, or use --dtype fp16",
+_REMEDIES: Remedies = {
+    **REMEDIES,
+    IncompleteMidas: "Or convert it --without-midas.",
+    NoEMACopy: "Convert it without --ema.",
+    DtypeOverflow: "Use --dtype bf16 or fp32.",
+    NoRoom: "Make room, write elsewhere, or use --dtype fp16.",
 }
 
 
@@ -54,11 +55,8 @@ def convert(options: argparse.Namespace) -> None:
     """Convert a checkpoint; errors end with what to do, in terms of the options."""
     try:
         _convert(options)
-    except OtherModel as error:
-        error.args = (f"{error} {advice(error.diagnosis)}",)
-        raise
     except tuple(_REMEDIES) as error:
-        error.args = (f"{error}{_REMEDIES[type(error)]}",)
+        error.args = (explanation(error, _REMEDIES),)
         raise
 
 

@@ -57,6 +57,7 @@ class Report(NamedTuple):
             lines.append(f"  not used: {len(names)} tensors ({reason})")
         if found.foreign:
             lines.append(f"  asks for and is not given: {', '.join(found.foreign)}")
+            lines.append("  Other programs may run these: give them a converted copy instead")
         lines += [f"  {said}" for said in (found.problem, self.state) if said]
         if (self.is_sound or not found.parts) and self.advice not in found.problem:
             lines.append(f"  What to do: {self.advice}")

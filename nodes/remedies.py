@@ -4,25 +4,32 @@ The algorithms below the nodes raise errors in their own terms; here each type g
 that names nodes, inputs and folders.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
 from ..checkpoints.errors import IncompleteMidas, OtherModel
+from ..checkpoints.files.errors import DamagedFile, HostileFile, UnreadableFile
 from ..depth.convention import NoDepthMap, OutOfRange
 from ..depth.convert import GreyMask
 from ..depth.depth_files import BeyondStatedRange
 from ..depth.fidelity import AnotherSection
 from ..depth.masks import MissingMap, OtherSize
 from ..depth.networks.estimators import CheckpointInstead
+from ..disk import DamagedSettings
 from ..images.crop import HasAlpha, OtherImage
 from ..images.fill import OneHole
 from ..images.masks import OtherShape
 from .advice import advice
 
 # The sentence, or what makes it of the error.
-REMEDIES: dict[type[Exception], str | Callable[[Any], str]] = {
+Remedies = Mapping[type[Exception], str | Callable[[Any], str]]
+REMEDIES: Remedies = {
     OtherModel: lambda error: advice(error.diagnosis),
+    DamagedSettings: "Copy or download it again.",
+    DamagedFile: "",  # says it itself
+    HostileFile: "Do not give it to any other program.",
+    UnreadableFile: "If it should be a model, get another copy, best as safetensors.",
     IncompleteMidas: "`depth2img convert --without-midas` writes it without MiDaS.",
     NoDepthMap: "Prepare Image passes one on only when its input `depth` is connected. Use "
     "Estimate Depth on its image instead.",
@@ -65,13 +72,11 @@ def _explained(execute: Callable[..., Any]) -> Callable[..., Any]:
     return explained
 
 
-def explanation(error: Exception) -> str:
+def explanation(error: Exception, remedies: Remedies = REMEDIES) -> str:
     """What an error found, and what to do about it where that is known."""
-    remedy = next((REMEDIES[kind] for kind in type(error).__mro__ if kind in REMEDIES), None)
-    if remedy is None:
-        return str(error)
+    remedy = next((remedies[kind] for kind in type(error).__mro__ if kind in remedies), "")
     sentence = remedy if isinstance(remedy, str) else remedy(error)
-    return f"{str(error).removesuffix('.')}. {sentence}"
+    return f"{str(error).removesuffix('.')}. {sentence}" if sentence else str(error)
 
 
 def answer(check: Callable[..., object], *values: Any) -> bool | str:

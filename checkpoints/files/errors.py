@@ -1,10 +1,16 @@
 """Why a file's tensors cannot be read."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
 class UnreadableFile(ValueError):  # noqa: N818 - these name what the file is
-    """The file holds no weights that can be read; the message says what was found."""
+    """The file holds no weights that can be read; the message says what was found.
+
+    `foreign` are the names that its pickle asked for.
+    """
+
+    foreign: Sequence[str] = ()
 
 
 class DamagedFile(UnreadableFile):

@@ -71,12 +71,16 @@ class Archive:
         self._path = path
         self._storages: dict[str, Storage] = {}
         machine = PickleMachine(path.name, _CALLS, self._storage)
-        with path.open("rb") as file:
-            content, self.places = self._read(file, machine)
-        self.foreign = [str(name) for name in machine.names if not _is_ours(name)]
-        self.tensors = _tensors(path, content)
-        for name, tensor in self.tensors.items():
-            _check_place(path, name, tensor, self.places)
+        try:
+            with path.open("rb") as file:
+                content, self.places = self._read(file, machine)
+            self.tensors = _tensors(path, content)
+            for name, tensor in self.tensors.items():
+                _check_place(path, name, tensor, self.places)
+        except UnreadableFile as error:
+            error.foreign = _foreign(machine)
+            raise
+        self.foreign = _foreign(machine)
 
     def _read(self, file: BinaryIO, machine: PickleMachine) -> tuple[Any, Places]:
         try:
@@ -115,6 +119,10 @@ class Archive:
 
 def _is_size(number: Any) -> bool:
     return isinstance(number, int) and 0 <= number < 1 << 63
+
+
+def _foreign(machine: PickleMachine) -> list[str]:
+    return [str(name) for name in machine.names if not _is_ours(name)]
 
 
 def _is_ours(name: Global) -> bool:

@@ -36,7 +36,7 @@ def diagnose(path: Path | str) -> Diagnosis:
         return replace(promised, kind=Kind.DAMAGED, variant=variant, problem=str(error))
     except (UnreadableFile, DamagedSettings) as error:
         kind = next(kind for types, kind in _UNREADABLE.items() if isinstance(error, types))
-        return Diagnosis(kind, problem=str(error))
+        return Diagnosis(kind, problem=str(error), foreign=getattr(error, "foreign", ()))
 
 
 def loaded_from(path: Path | str) -> Path:

@@ -256,9 +256,11 @@ def _vae(tensors: Tensors) -> Diagnosis | None:
     if first is None or _shape(tensors, "encoder.conv_in.weight") is None:
         return None
     layout = DIFFUSERS if _any_name(tensors, r"encoder\.down_blocks\.") else ORIGINAL
-    of_sd = len(first) == 4 and first[1] == 4  # not for video, nor as FLUX and SD3 have it
-    family = None if of_sd else Family.OTHER
-    return Diagnosis(Kind.VAE, family, f"{first[1]} latent channels", layout)
+    if len(first) != 4 or first[1] != 4:  # for video, or as FLUX and Stable Diffusion 3 have it
+        return Diagnosis(Kind.VAE, Family.OTHER, f"{first[1]} latent channels", layout)
+    is_fourth = _any_name(tensors, r"encoder\.down(_blocks)?\.3\.")  # level: 8 times smaller
+    variant = "for Stable Diffusion 1, 2 or XL" if is_fourth else "of the x4 upscaler"
+    return Diagnosis(Kind.VAE, None, variant, layout)
 
 
 def _text_encoder(tensors: Tensors) -> Diagnosis | None:

@@ -398,3 +398,12 @@ def test_what_lies_very_deep_is_not_looked_for(diffusers_folder, tmp_path):
     assert folder_names([tmp_path]) == []
     shutil.copy(diffusers_folder / INDEX, tmp_path / "a/b/c")
     assert folder_names([tmp_path]) == ["a/b/c/"]
+
+
+def test_opening_a_pickle_warns_of_what_it_asks_for(mini_checkpoint, tmp_path, caplog):
+    content = {**load_file(mini_checkpoint), "evil": RunsCode(tmp_path / "canary")}
+    torch.save(content, tmp_path / "a.ckpt")
+    open_source(tmp_path / "a.ckpt")
+    asked = next(text for text in caplog.messages if "asks for" in text)
+    assert asked.startswith("a.ckpt asks for ") and "open; it is given none of it" in asked
+    assert not (tmp_path / "canary").exists()

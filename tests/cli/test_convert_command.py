@@ -296,7 +296,7 @@ def test_what_is_refused_says_which_option_helps(wide, mini_checkpoint, tmp_path
     target = tmp_path / "out.safetensors"
     large = tmp_path / "large.safetensors"
     save_file({**load_file(wide), "x": torch.tensor([7e4])}, large)
-    assert "ends at 65504; a wider type holds them (--dtype bf16 or fp32)" in fails(
+    assert "ends at 65504; a wider type holds them. Use --dtype bf16 or fp32." in fails(
         large, target, "--dtype", "fp16"
     )
     assert "of the UNet's" in (message := fails(mini_checkpoint, target, "--ema"))
@@ -315,7 +315,7 @@ def test_what_is_refused_says_which_option_helps(wide, mini_checkpoint, tmp_path
 def test_a_full_disk_says_what_takes_less(wide, tmp_path, fails, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    assert "make room, write elsewhere, or use --dtype fp16" in fails(wide, tmp_path / "folder")
+    assert "Make room, write elsewhere, or use --dtype fp16" in fails(wide, tmp_path / "folder")
 
 
 def test_a_midas_that_transformers_cannot_have_is_refused(tmp_path, fails):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import shutil
 import zipfile
 
@@ -205,11 +206,22 @@ def test_a_hostile_file_without_weights_is_refused_and_not_run(tmp_path, capsys)
     path = tmp_path / "a.ckpt"
     torch.save(RunsCode(f"touch {tmp_path}/canary"), path)
     lines, facts = inspect(capsys, path, main.FAILED)
-    assert f"holds a {os.system.__module__}.system; expected a dictionary" in lines[1]
+    assert lines[1] == f"  asks for and is not given: {os.system.__module__}.system"
+    assert f"holds a {os.system.__module__}.system; expected a dictionary" in lines[3]
     assert facts["kind"] == "NOT_A_MODEL"
     assert not (tmp_path / "canary").exists()
     with pytest.raises(UnreadableFile):
         open_weights(path)
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_what_a_bare_pickle_asks_for_is_listed(tmp_path, capsys, protocol):
+    content = {"state_dict": {"weight": RunsCode(f"touch {tmp_path}/canary")}}
+    (tmp_path / "a.pt").write_bytes(pickle.dumps(content, protocol))
+    lines, facts = inspect(capsys, tmp_path / "a.pt", main.FAILED)
+    assert f"  asks for and is not given: {os.system.__module__}.system" in lines
+    assert facts["foreign"] == [f"{os.system.__module__}.system"]
+    assert not (tmp_path / "canary").exists()
 
 
 def test_an_incomplete_midas_says_what_helps(mini_checkpoint, tmp_path, capsys):
