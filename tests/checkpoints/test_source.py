@@ -405,5 +405,6 @@ def test_opening_a_pickle_warns_of_what_it_asks_for(mini_checkpoint, tmp_path, c
     torch.save(content, tmp_path / "a.ckpt")
     open_source(tmp_path / "a.ckpt")
     asked = next(text for text in caplog.messages if "asks for" in text)
-    assert asked.startswith("a.ckpt asks for ") and "open; it is given none of it" in asked
+    assert asked.startswith("a.ckpt asks for ")
+    assert asked.endswith("open; it is given none of it")
     assert not (tmp_path / "canary").exists()
