@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor, nn
 
@@ -141,17 +140,6 @@ def whiten(network: AutoencoderKL, images: Iterator[Tensor]) -> None:
     bias[:LATENTS] = -(forth @ mean) / SCALE_FACTOR
     post[:, :, 0, 0] = back * SCALE_FACTOR
     post_bias[:] = mean
-
-
-def decibels(network: AutoencoderKL, images: Iterator[Tensor]) -> float:
-    """Peak signal-to-noise ratio of reconstructions of images in −1..1, in dB."""
-    errors = []
-    with torch.no_grad():
-        for batch in images:
-            latent = moments(network, batch)[:, :LATENTS]
-            result = network.decode(latent, return_dict=False)[0].clamp(-1, 1)
-            errors.append(F.mse_loss(result, batch))
-    return float(10 * torch.log10(4 / torch.stack(errors).mean()))
 
 
 # --- The mosaic -----------------------------------------------------------------------------------
