@@ -46,11 +46,8 @@ def encode(chunks: list[Chunk], text_tower: Callable[[Tensor], Tensor]) -> Tenso
     """The chunks' contexts side by side, [1, 77 * len(chunks), width] float32.
 
     A token's weight moves its context away from the empty prompt's context at the same place:
-    (z - z_empty) * weight + z_empty.
-
-    Args:
-        chunks: from `tokenize`.
-        text_tower: token numbers int64 [N, 77] -> contexts float32 [N, 77, width].
+    (z - z_empty) * weight + z_empty. `text_tower` maps token numbers int64 [N, 77] to contexts
+    float32 [N, 77, width].
     """
     tokens = torch.tensor([[token for token, _ in chunk] for chunk in chunks])
     weights = torch.tensor([[weight for _, weight in chunk] for chunk in chunks])

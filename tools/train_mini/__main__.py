@@ -87,13 +87,9 @@ RECIPES = {
 class Training:
     """The stages, each of which finds what the ones before it left in the folder.
 
-    Args:
-        start: a trained file whose networks are trained further; its autoencoder stays as it is,
-            because the latents depend on it.
-
-    Raises:
-        ValueError: the folder holds a training of another recipe, seed or start, or the file to
-            start from has other widths.
+    The networks of the file `start` are trained further; its autoencoder stays as it is, because
+    the latents depend on it. Raises ValueError when the folder holds a training of another recipe,
+    seed or start, or the file to start from has other widths.
     """
 
     def __init__(

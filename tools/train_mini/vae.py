@@ -122,11 +122,8 @@ def whiten(network: AutoencoderKL, images: Iterator[Tensor]) -> None:
     """Make the latents uncorrelated and of unit size, after SD2's scale factor.
 
     The linear map goes into `quant_conv` and its inverse into `post_quant_conv`, so that images
-    come out as before.
-
-    Args:
-        network: an autoencoder whose two 1×1 convolutions are identities.
-        images: batches `[B, 3, H, W]` in −1..1 to measure mean and covariance on.
+    come out as before; both must be identities. Mean and covariance are measured on `images`,
+    batches `[B, 3, H, W]` in −1..1.
     """
     latents = torch.cat(
         [moments(network, batch)[:, :LATENTS].movedim(1, -1).flatten(0, -2) for batch in images]
