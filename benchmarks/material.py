@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -28,29 +29,17 @@ SIZES = {"full": replace(FULL, midas=None), "miniature": replace(MINIATURE, mida
 def options(description: str) -> argparse.ArgumentParser:
     """The options of every benchmark."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--checkpoint", type=Path, help="a depth checkpoint; default: a random one")
-    parser.add_argument("--size", choices=SIZES, default="full", help="of the random checkpoint")
+    parser.add_argument("--size", choices=SIZES, default="full")
     return parser
 
 
 @contextmanager
 def checkpoint(arguments: argparse.Namespace, dtype: torch.dtype = torch.float32) -> Iterator[Path]:
-    """The checkpoint that the options ask for; a random one is deleted afterwards."""
-    if arguments.checkpoint is not None:
-        yield arguments.checkpoint
-        return
+    """A random checkpoint, which is deleted afterwards: no time depends on its values."""
     with tempfile.TemporaryDirectory() as folder:
         say(f"writing a random checkpoint ({arguments.size}, {dtype}) ...")
         path = Path(folder) / "random.safetensors"
         yield make_checkpoint(path, SIZES[arguments.size], dtype=dtype)
-
-
-def parts(path: Path) -> Parts:
-    """MODEL, CLIP and VAE of a checkpoint, on the CPU. Raises ValueError when one is missing."""
-    model, clip, vae = load(Checkpoint.open(path), "cpu")
-    if not (isinstance(clip, EngineCLIP) and isinstance(vae, EngineVAE)):
-        raise ValueError(f"{path} lacks its text encoder or its VAE; the benchmarks need both")
-    return model, clip, vae
 
 
 def say(line: str) -> None:
@@ -74,7 +63,7 @@ def compare(description: str, setting: str, *comparisons: Comparison) -> None:
     arguments = parser.parse_args()
     say(setting)
     with checkpoint(arguments) as path:
-        loaded = parts(path)
+        loaded = cast(Parts, load(Checkpoint.open(path), "cpu"))
         for name, sides, goal in comparisons:
             ours, theirs = sides(loaded)
             _check_calls(name, loaded[0], ours, theirs)

@@ -33,8 +33,7 @@ def main() -> None:
     if arguments.measure:
         measure(arguments.measure)
         return
-    dtypes = (torch.float32, torch.float16) if arguments.checkpoint is None else (torch.float32,)
-    for dtype in dtypes:
+    for dtype in (torch.float32, torch.float16):
         with material.checkpoint(arguments, dtype) as path:
             subprocess.run([sys.executable, __file__, "--measure", path], check=True)
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..sampling.depth_channel import Conditioning, DepthCondition
-from ..sampling.latents import fit_mask
+from ..sampling.latents import fit_mask, to_batch
 from .required_depth import required_depth
 from .samplers import sigma_at_percent
 
@@ -132,9 +132,9 @@ def _fitted(
     if mask is None:
         weight = _feathered(box, height, width).to(x.device)
     else:
-        weight = box.of(_to_batch(mask, batch)) * values.get("mask_strength", 1.0)
+        weight = box.of(to_batch(mask, batch)) * values.get("mask_strength", 1.0)
     return Prompt(
-        context=_to_batch(context.to(x.device), batch),
+        context=to_batch(context.to(x.device), batch),
         depth=channel(required_depth(values, which)),
         area=asked,
         box=box,
@@ -192,8 +192,3 @@ def _ramps(length: int, rises: bool, falls: bool) -> Tensor:
     if falls:
         ramps[length - edge :] *= ramp.flip(0)
     return ramps
-
-
-def _to_batch(t: Tensor, batch: int) -> Tensor:
-    """t [F, ...] repeated, or cut, to [batch, ...]."""
-    return t[torch.arange(batch, device=t.device) % len(t)]

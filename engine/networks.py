@@ -144,10 +144,8 @@ class EngineCLIP:
     @torch.no_grad()
     def encode(self, tokens: list[prompt.Chunk]) -> Tensor:
         """The context of tokenised text, float32 [1, 77 * chunks, width] on the CPU."""
-        return prompt.encode(tokens, self._contexts).cpu()
-
-    def _contexts(self, tokens: Tensor) -> Tensor:
-        return self.network(tokens.to(self.device)).last_hidden_state
+        device = self.device
+        return prompt.encode(tokens, lambda t: self.network(t.to(device)).last_hidden_state).cpu()
 
 
 class EngineVAE:

@@ -46,11 +46,8 @@ def encode(chunks: list[Chunk], text_tower: Callable[[Tensor], Tensor]) -> Tenso
     """The chunks' contexts side by side, [1, 77 * len(chunks), width] float32.
 
     A token's weight moves its context away from the empty prompt's context at the same place:
-    (z - z_empty) * weight + z_empty.
-
-    Args:
-        chunks: from `tokenize`.
-        text_tower: token numbers int64 [N, 77] -> contexts float32 [N, 77, width].
+    (z - z_empty) * weight + z_empty. `text_tower` maps token numbers int64 [N, 77] to contexts
+    float32 [N, 77, width].
     """
     tokens = torch.tensor([[token for token, _ in chunk] for chunk in chunks])
     weights = torch.tensor([[weight for _, weight in chunk] for chunk in chunks])
@@ -83,10 +80,12 @@ def tokenizer() -> "PreTrainedTokenizerBase":
 
 def vocabulary_files() -> dict[str, str]:
     """The vocabulary and the merge rules as transformers stores them, by file name."""
+    from tokenizers.pre_tokenizers import ByteLevel
+
     merges = _merges()
     # Byte symbols, byte symbols that end a word, merged symbols, start and end: the order in
     # which OpenCLIP's tokenizer numbers them (open_clip/tokenizer.py).
-    symbols = _byte_symbols()
+    symbols = sorted(ByteLevel.alphabet())  # the printable character that stands for each byte
     words = [*symbols, *(f"{symbol}</w>" for symbol in symbols)]
     words += [merge.replace(" ", "") for merge in merges]
     words += ["<|startoftext|>", "<|endoftext|>"]
@@ -192,10 +191,3 @@ def _merges() -> list[str]:
     with gzip.open(path, "rt", encoding="utf-8") as file:
         lines = file.read().split("\n")
     return lines[1 : START - 2 * 256 + 1]  # after a version line; the file has more than CLIP uses
-
-
-def _byte_symbols() -> list[str]:
-    """The printable character that stands for each byte, in the vocabulary's order."""
-    from tokenizers.pre_tokenizers import ByteLevel
-
-    return sorted(ByteLevel.alphabet())

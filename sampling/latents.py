@@ -116,6 +116,9 @@ def fit_mask(mask: Tensor, batch: int, height: int, width: int) -> Tensor:
     shorter batch is repeated.
     """
     mask = mask.float().reshape(-1, 1, *mask.shape[-2:])
-    mask = F.interpolate(mask, size=(height, width), mode="bilinear")
-    repeats = -(-batch // mask.shape[0])
-    return mask.repeat(repeats, 1, 1, 1)[:batch]
+    return to_batch(F.interpolate(mask, size=(height, width), mode="bilinear"), batch)
+
+
+def to_batch(t: Tensor, batch: int) -> Tensor:
+    """t [F, ...] repeated, or cut, to [batch, ...]."""
+    return t[torch.arange(batch, device=t.device) % len(t)]

@@ -8,6 +8,7 @@ The server listens on the loopback only, and writes into the folder it is given 
 """
 
 import argparse
+import fcntl
 import http.client
 import os
 import shutil
@@ -20,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 PACK = Path(__file__).resolve().parents[1]
 HOST = "127.0.0.1"
@@ -52,8 +53,8 @@ class Program:
             raise ComfyUIError(
                 f"COMFYUI_PATH is {named}, where there is no main.py: set it to ComfyUI's folder"
                 if named
-                else f"there is no ComfyUI in {folder}, where `make test` installs one, "
-                "and COMFYUI_PATH names no other"
+                else f"there is no ComfyUI in {folder}, where `make canvas` and `make "
+                "test` install one, and COMFYUI_PATH names no other"
             )
         return cls(folder, _interpreter(folder))
 
@@ -102,7 +103,8 @@ class Server:
         """
         port = free_port(port)
         log = base / "server.log"
-        with log.open("wb") as output:
+        with log.open("ab") as output:
+            _claim(output, base)
             process = subprocess.Popen(
                 [*_command(program, base, port), *options],
                 cwd=program.folder,
@@ -207,6 +209,17 @@ def _command(program: Program, base: Path, port: int) -> list[str]:
     ]
 
 
+def _claim(log: IO[bytes], base: Path) -> None:
+    """Empty the log; ComfyUI inherits the open file, and with it the lock, until it ends."""
+    try:
+        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ComfyUIError(
+            f"a ComfyUI is running in {base}: stop it, or name another --base-directory"
+        ) from error
+    log.truncate(0)
+
+
 def _environment() -> dict[str, str]:
     """Ours, without what would leak this interpreter's packages into ComfyUI's."""
     leaks = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
@@ -243,8 +256,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run_canvas(base: Path, port: int, options: Sequence[str]) -> None:
     program = Program.find()
     free_port(port)  # before all that takes time
-    furnish(base)
-    _put_images(program, base / "input")
+    try:
+        furnish(base)
+        _put_images(program, base / "input")
+    except OSError as error:
+        raise ComfyUIError(
+            f"{base} cannot hold ComfyUI's files ({error}): name another --base-directory"
+        ) from error
     _say(f"Starting the ComfyUI in {program.folder}; its log: {base / 'server.log'}")
     device = () if program.has_gpu() else ("--cpu",)
     with Server.running(program, base, *device, *options, port=port) as server:

@@ -1,6 +1,6 @@
 """Writes a checkpoint with exactly the structure of `512-depth-ema` and random weights.
 
-    python -m sd2_depth2img.tools.make_checkpoint FILE.safetensors [--unet-width N] ...
+    python -m sd2_depth2img.tools.make_checkpoint FILE.safetensors [--full-size]
 
 It knows nothing and paints noise, but every loader, node and workflow takes it like the real
 file, which makes it the material of the tests.
@@ -10,7 +10,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -175,43 +175,14 @@ def main() -> None:
     add = parser.add_argument
     add("path", type=Path, metavar="FILE", help="file to write, .safetensors")
     add("--seed", type=int, default=0, metavar="N", help="of the weights (default 0)")
-    add("--unet-width", type=_multiple_of(64), metavar="N", help="a multiple of 64 (real: 320)")
-    add("--vae-width", type=_multiple_of(32), metavar="N", help="a multiple of 32 (real: 128)")
-    add("--text-width", type=_multiple_of(64), metavar="N", help="a multiple of 64 (real: 1024)")
-    add("--text-layers", type=_multiple_of(1), metavar="N", help="of the text encoder (real: 24)")
     add("--no-midas", action="store_true", help="leave the depth network out")
     add("--full-size", action="store_true", help="the real widths, about 5 GB")
     options = parser.parse_args()
-    path = make_checkpoint(options.path, _structure(options), options.seed)
+    structure = FULL if options.full_size else MINIATURE
+    if options.no_midas:
+        structure = replace(structure, midas=None)
+    path = make_checkpoint(options.path, structure, options.seed)
     sys.stdout.write(f"{path} ({path.stat().st_size / 1e6:.1f} MB)\n")
-
-
-def _structure(options: argparse.Namespace) -> Structure:
-    base = FULL if options.full_size else MINIATURE
-    unet, vae, text = base.unet, base.vae, base.text
-    if options.unet_width is not None:
-        unet = replace(unet, model_channels=options.unet_width)
-    if options.vae_width is not None:
-        vae = replace(vae, channels=options.vae_width)
-    if options.text_width is not None:
-        width = options.text_width
-        unet = replace(unet, context_dim=width)
-        text = replace(text, width=width, mlp_width=4 * width)
-    if options.text_layers is not None:
-        text = replace(text, layers=options.text_layers)
-    return Structure(unet, vae, text, None if options.no_midas else base.midas)
-
-
-def _multiple_of(step: int) -> Callable[[str], int]:
-    def width(text: str) -> int:
-        value = int(text)
-        if value < step or value % step:
-            raise argparse.ArgumentTypeError(
-                f"{value} does not work; expected a multiple of {step}, {step} or more"
-            )
-        return value
-
-    return width
 
 
 if __name__ == "__main__":

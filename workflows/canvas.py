@@ -251,8 +251,7 @@ class _Conversion:
     def _input(self, scope: _Scope, node: Json, slot: int, kind: Any = None) -> _Found | None:
         """Follow an input's link to what really feeds it; None when nothing does.
 
-        Args:
-            kind: type of the input where the way began; a bypassed node passes on what fits it.
+        `kind` is the type of the input where the way began; a bypassed node passes on what fits.
         """
         entry = node["inputs"][slot]
         if entry.get("link") is None:

@@ -74,8 +74,7 @@ def _sources(prompt: Json, node: str) -> Iterator[str]:
 def check(prompt: Json, nodes: Nodes, known: Iterable[Problem] = ()) -> list[Problem]:
     """Everything that is wrong with a workflow; constants are brought to their type in place.
 
-    Args:
-        known: problems found before; their inputs are not reported a second time.
+    The inputs of problems `known` before are not reported a second time.
     """
     reported = {(problem.node, problem.input) for problem in known}
     unknown = [node for node, entry in prompt.items() if entry["class_type"] not in nodes]

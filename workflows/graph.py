@@ -148,9 +148,7 @@ class _Done:
 class Runner:
     """Runs workflows; keeps results and node objects from one run to the next.
 
-    Args:
-        nodes: class name -> V1 class; all that the engine has by default.
-        report: called with a line of text before each node that runs.
+    `nodes` are all that the engine has by default; `report` gets a line of text before each runs.
     """
 
     def __init__(

@@ -7,19 +7,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong.
+    """One thing that is wrong."""
 
-    Attributes:
-        message: what was found, what was expected, what to do.
-        node: id of the node, "" when it is about the whole workflow.
-        place: the node as a person knows it.
-        input: name of the input, "" when it is about the whole node.
-    """
-
-    message: str
-    node: str = ""
-    place: str = ""
-    input: str = ""
+    message: str  # what was found, what was expected, what to do
+    node: str = ""  # its id; "" when it is about the whole workflow
+    place: str = ""  # the node as a person knows it
+    input: str = ""  # its name; "" when it is about the whole node
 
     def __str__(self) -> str:
         name = f"input {self.input!r}" if self.input else ""

@@ -47,11 +47,7 @@ def _options(text: str) -> tuple[list[str], str]:
 
 
 def file_name(text: str, value_of: Callable[[str, str], Any]) -> str:
-    """A file name with %date:...% and %Node.widget% replaced.
-
-    Args:
-        value_of: the value of a node's widget; None leaves the mark as it is.
-    """
+    """A file name with %date:...% and %Node.widget% replaced; a value of None leaves the mark."""
 
     def replacement(match: re.Match[str]) -> str:
         mark = match.group(1)

@@ -50,7 +50,7 @@ def test_a_folder_that_is_no_comfyui_is_named(tmp_path, monkeypatch):
 def test_without_any_it_says_where_one_is_expected(tmp_path, monkeypatch):
     monkeypatch.delenv("COMFYUI_PATH", raising=False)
     monkeypatch.setattr(comfyui, "INSTALLED", tmp_path / "comfyui")
-    with pytest.raises(ComfyUIError, match="`make test` installs one, and COMFYUI_PATH names no"):
+    with pytest.raises(ComfyUIError, match="`make canvas` and `make test` install one, and"):
         Program.find()
 
 
@@ -166,6 +166,29 @@ def test_the_canvas_answers_a_wrong_path_in_one_line(monkeypatch):
     assert process.returncode == 1
     assert said.startswith("COMFYUI_PATH is /nowhere")
     assert said.count("\n") == 1
+
+
+def test_the_canvas_says_that_its_folder_cannot_be_made(program, tmp_path):
+    program(ANSWERS)
+    taken = tmp_path / "file"
+    taken.touch()
+    with canvas("--base-directory", taken) as process:
+        said = process.stdout.read()
+    assert process.returncode == 1
+    assert said.startswith(f"{taken} cannot hold ComfyUI's files (")
+    assert said.endswith("name another --base-directory\n")
+    assert said.count("\n") == 1
+
+
+def test_a_second_server_leaves_the_log_of_the_first_alone(program, tmp_path):
+    found = program(f"print('first', flush=True){ANSWERS}")
+    with Server.running(found, tmp_path) as server:
+        with (
+            pytest.raises(ComfyUIError, match=f"a ComfyUI is running in {tmp_path}: stop it"),
+            Server.running(found, tmp_path),
+        ):
+            pass
+        assert "first" in server.tail()
 
 
 def canvas(*arguments):

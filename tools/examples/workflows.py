@@ -5,20 +5,6 @@ from collections.abc import Callable
 from .example import LARGE, SIZE, Example
 from .page import GREEN, RED, VIOLET, YELLOW
 
-Draw = Callable[[Example], None]
-
-WORKFLOWS: dict[str, Draw] = {}
-
-
-def workflow(name: str) -> Callable[[Draw], Draw]:
-    """Enter the function below in WORKFLOWS."""
-
-    def register(draw: Draw) -> Draw:
-        WORKFLOWS[name] = draw
-        return draw
-
-    return register
-
 
 def draw(name: str) -> Example:
     """The page of one workflow."""
@@ -27,7 +13,6 @@ def draw(name: str) -> Example:
     return page
 
 
-@workflow("Depth to Image")
 def depth_to_image(page: Example) -> None:
     """A photo repainted from its depth and a prompt."""
     photo = page.photo()
@@ -58,7 +43,6 @@ program, load it with *Load Depth Map* and move one wire: its output into *depth
     page.show(image, columns=1, insets=[scaled, depth])
 
 
-@workflow("Inpaint with Depth")
 def inpaint_with_depth(page: Example) -> None:
     """The subject of a photo repainted in its own shape, the rest kept."""
     photo = page.photo()
@@ -96,7 +80,6 @@ wire from its **MASK** output to **mask** of *Crop for Inpainting*.
     page.show(photo["IMAGE"], depth, mask, whole, columns=2)
 
 
-@workflow("Style Transfer")
 def style_transfer(page: Example) -> None:
     """One photo in four styles."""
     styles = (
@@ -129,7 +112,6 @@ side. Seed and depth map are the same, so that only the style differs.
     page.show(photo, depth, image, columns=3)
 
 
-@workflow("Steal a Pose")
 def steal_a_pose(page: Example) -> None:
     """A figure from a photo in another world: its depth without what is behind it."""
     photo = page.prepared(page.photo())
@@ -167,7 +149,6 @@ it to the pose.
     page.show(photo, depth, pose, image, columns=2)
 
 
-@workflow("Portrait Variation")
 def portrait_variation(page: Example) -> None:
     """Four images of one photo, and the one that keeps its shape best."""
     photo, depth = page.photo_and_depth()
@@ -204,7 +185,6 @@ Fidelity* estimates the depth of all four again and saves the one that kept it b
     page.show(photo, depth, image, columns=3)
 
 
-@workflow("Subject and Background")
 def subject_and_background(page: Example) -> None:
     """Two prompts, one for what is near and one for what is far."""
     photo = page.prepared(page.photo())
@@ -247,7 +227,6 @@ whole.
     page.show(photo, near, depth, image, columns=2)
 
 
-@workflow("Hand-Edited Depth")
 def hand_edited_depth(page: Example) -> None:
     """An estimated depth map with something added to it."""
     photo, depth = page.photo_and_depth()
@@ -287,7 +266,6 @@ Depth*. Paint with soft greys; a grey in between is a place in between.
     page.show(photo, depth, edited, image, columns=2)
 
 
-@workflow("From a Depth Map Alone")
 def from_a_depth_map_alone(page: Example) -> None:
     """An image without a photo: a scene of masks, and a prompt."""
     page.group("A floor", GREEN)
@@ -328,7 +306,6 @@ of *Size of the image*.
     page.show(image, columns=1, insets=[depth])
 
 
-@workflow("Strength Comparison")
 def strength_comparison(page: Example) -> None:
     """Image-to-image above depth-to-image, at rising denoising strengths."""
     photo, depth = page.photo_and_depth()
@@ -359,20 +336,14 @@ depth-to-image: the colours follow the prompt, the shapes stay, even at 1.0.
     page.show(image, columns=4)
 
 
-@workflow("Second Pass")
 def second_pass(page: Example) -> None:
     """An image of twice the size, in two passes over one conditioning."""
     photo = page.photo()
     large = page.prepared(photo, LARGE)
     page.column()
     depth = page.estimate(large)
-    small = page.add(
-        "ImageScaleBy",
-        "For the first pass",
-        image=large,
-        upscale_method="area",
-        scale_by=0.5,
-    )
+    scale = {"upscale_method": "area", "scale_by": 0.5}
+    small = page.add("ImageScaleBy", "For the first pass", image=large, **scale)
     prompts = page.prompts("a red clay statue on a blue background, light from the left")
     encoded = page.encode(depth=depth, **prompts)
     latent = page.latent_of(small)
@@ -401,3 +372,17 @@ inverse.
         "**size** of *Prepare Image* to 1024, for a first pass of 512; **resolution** to 384",
     )
     page.show(shown, image, columns=2)
+
+
+WORKFLOWS: dict[str, Callable[[Example], None]] = {
+    "Depth to Image": depth_to_image,
+    "Inpaint with Depth": inpaint_with_depth,
+    "Style Transfer": style_transfer,
+    "Steal a Pose": steal_a_pose,
+    "Portrait Variation": portrait_variation,
+    "Subject and Background": subject_and_background,
+    "Hand-Edited Depth": hand_edited_depth,
+    "From a Depth Map Alone": from_a_depth_map_alone,
+    "Strength Comparison": strength_comparison,
+    "Second Pass": second_pass,
+}

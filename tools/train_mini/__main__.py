@@ -5,7 +5,6 @@ import functools
 import json
 import logging
 import subprocess
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -20,13 +19,13 @@ from ...depth.networks.midas_hybrid import DPTHybrid
 from ...disk import written_whole
 from ...engine import networks
 from ...sampling.latents import SCALE_FACTOR
-from .dataset import DATA_VERSION, HELD_OUT, PAINTINGS, SIZES, Dataset, prepare, sample
+from .dataset import DATA_VERSION, HELD_OUT, PAINTINGS, SIZES, Dataset, prepare
 from .export import export
 from .midas import MiDaSStage, new_midas
 from .structure import STRUCTURE
 from .trainer import Schedule, train
 from .unet import PromptToNoise, UNetStage, new_network
-from .vae import LATENTS, VAEStage, decibels, moments, new_vae, restore_finest, skip_finest, whiten
+from .vae import LATENTS, VAEStage, moments, new_vae, restore_finest, skip_finest, whiten
 
 STAGES = ("data", "vae", "midas", "latents", "unet", "export")
 SHIPPED = Path("models/sd2-depth-mini.safetensors")
@@ -88,13 +87,9 @@ RECIPES = {
 class Training:
     """The stages, each of which finds what the ones before it left in the folder.
 
-    Args:
-        start: a trained file whose networks are trained further; its autoencoder stays as it is,
-            because the latents depend on it.
-
-    Raises:
-        ValueError: the folder holds a training of another recipe, seed or start, or the file to
-            start from has other widths.
+    The networks of the file `start` are trained further; its autoencoder stays as it is, because
+    the latents depend on it. Raises ValueError when the folder holds a training of another recipe,
+    seed or start, or the file to start from has other widths.
     """
 
     def __init__(
@@ -134,7 +129,6 @@ class Training:
         network.eval()
         every_fortieth = range(0, len(data), 40)
         whiten(network, (_tensor(data.images[256][scene], self.device) for scene in every_fortieth))
-        log.info("VAE: %.2f dB", decibels(network, _held_out(self.device)))
         return network
 
     def midas(self) -> DPTHybrid:
@@ -218,12 +212,6 @@ def _claim(folder: Path, facts: dict[str, object]) -> None:
             f"{folder} holds a training with {found}, not {facts}; go on with its options, or "
             "name another --folder"
         )
-
-
-def _held_out(device: torch.device) -> Iterator[torch.Tensor]:
-    """Paintings `[PAINTINGS, 3, 256, 256]` in −1..1 of scenes that are not in the set."""
-    for scene in range(24):
-        yield _tensor(sample(HELD_OUT, scene).images[256], device)
 
 
 @torch.no_grad()

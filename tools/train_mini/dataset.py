@@ -51,11 +51,8 @@ def sample(seed: int, index: int) -> Sample:
 class Dataset:
     """The set on disk, memory-mapped.
 
-    Attributes:
-        nouns: what every scene shows.
-        appearances: `PAINTINGS` for every scene.
-        depth: by image size, float16 [scenes, side, side].
-        images: by image size, uint8 [scenes, PAINTINGS, side, side, 3].
+    For every scene a noun and `PAINTINGS` appearances; by image size depth maps, float16
+    [scenes, side, side], and images, uint8 [scenes, PAINTINGS, side, side, 3].
     """
 
     def __init__(self, folder: Path) -> None:

@@ -24,15 +24,9 @@ def export(
     network: PromptToNoise,
     facts: Mapping[str, object],
 ) -> None:
-    """Write the checkpoint, float16.
+    """Write the checkpoint, float16, with zeros for tensors that the real file holds unused.
 
-    Tensors that lie in the real file without ever being used are zeros.
-
-    Args:
-        facts: goes into the file's metadata as JSON, under "depth2img".
-
-    Raises:
-        ValueError: a tensor of the structure is missing, or does not fit into float16.
+    Raises ValueError when a tensor of the structure is missing, or does not fit into float16.
     """
     text = text_tower(network.text).state_dict()
     trained = {

@@ -77,14 +77,10 @@ class Miniature:
         source: Sequence[Image] | None = None,
         mask: Map | None = None,
     ) -> dict[str, Any]:
-        """One LATENT entry for every depth map, all with one prompt.
+        """One LATENT entry for every depth map, which are of one size, all with one prompt.
 
-        Args:
-            depth: maps of one size.
-            strength: denoise.
-            depth_strength: 0 is img2img, without depth.
-            source: what to start from below strength 1.0, or outside the mask; one for every map.
-            mask: 1 where to paint.
+        `strength` is denoise; `depth_strength` 0 is img2img. `source` is what to start from below
+        strength 1.0, or outside the mask, which is 1 where to paint; one image for every map.
         """
         maps = torch.from_numpy(np.stack(depth))
         positive, negatives = SD2DepthEncode().execute(

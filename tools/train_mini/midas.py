@@ -59,11 +59,9 @@ class MiDaSStage:
 
 
 def roughen(random: Generator, image: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """Give every other painting the accidents of a photograph; their depth stays true.
+    """Give every other painting `[side, side, 3]` in 0..1 the accidents of a photograph.
 
-    Args:
-        image: float32 `[side, side, 3]` in 0..1.
-        depth: `[side, side]`; textures differ between near and far, as things do.
+    Its depth `[side, side]` stays true; textures differ between near and far, as things do.
     """
     if random.random() < 0.5:
         return image

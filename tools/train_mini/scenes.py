@@ -25,12 +25,7 @@ class Scene:
 
 
 def random_scene(random: Generator, side: int) -> Scene:
-    """Draw one scene of a random family.
-
-    Args:
-        random: decides everything; the same state gives the same scene.
-        side: pixels; a scene looks alike at every size.
-    """
+    """Draw one scene of a random family; it looks alike at every size (`side` in pixels)."""
     families, shares = zip(*FAMILIES.items(), strict=True)
     depth, noun = families[random.choice(len(families), p=shares)](random, *_plane(side))
     return Scene(stretched(depth).astype(np.float32), noun)

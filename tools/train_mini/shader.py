@@ -63,12 +63,7 @@ def random_appearance(random: Generator) -> Appearance:
 
 
 def render(depth: Map, appearance: Appearance) -> Image:
-    """Paint a depth map.
-
-    Args:
-        depth: `[H, W]`, relative inverse depth over the whole range 0 (far) to 1 (near).
-        appearance: material, colours, light and fog.
-    """
+    """Paint a depth map: relative inverse depth over the whole range from 0 (far) to 1 (near)."""
     surface = _Surface.of(depth, appearance)
     image = MATERIALS[appearance.material](surface)
     if appearance.fog:

@@ -33,18 +33,12 @@ class Stage(Protocol):
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast a stage learns.
-
-    Attributes:
-        steps: optimiser steps.
-        rate: the highest learning rate; it rises over `warmup` steps and falls as a cosine to 0.
-        ema: share of the running average of the weights that a step leaves as it was.
-    """
+    """How long and how fast a stage learns: the rate rises, then falls as a cosine to 0."""
 
     steps: int
-    rate: float
-    warmup: int = 50
-    ema: float = 0.998
+    rate: float  # the highest
+    warmup: int = 50  # steps in which the rate rises
+    ema: float = 0.998  # share of the weights' running average that a step leaves as it was
 
     def rate_at(self, step: int) -> float:
         """The learning rate of a step."""
@@ -55,12 +49,8 @@ class Schedule:
 def train(stage: Stage, schedule: Schedule, state: Path) -> None:
     """Train a stage to its end, from its saved state if there is one.
 
-    At the end the network holds the running average of its weights.
-
-    Args:
-        stage: its `network` is changed in place; parameters without gradient stay as they are.
-        schedule: steps and learning rates.
-        state: file that is rewritten every hundred steps and when the last step is done.
+    At the end the network holds the running average of its weights; parameters without gradient
+    stay as they are. The file `state` is rewritten every hundred steps and after the last one.
     """
     parameters: list[Tensor] = [p for p in stage.network.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(parameters, lr=schedule.rate, betas=(0.9, 0.99))

@@ -42,14 +42,11 @@ class PromptToNoise(nn.Module):
 
 
 class UNetStage:
-    """Noise prediction.
+    """Noise prediction; the network is trained in place.
 
-    Args:
-        network: trained in place.
-        data: depth maps and what their captions are made of.
-        latents: of an image size, `[scenes, PAINTINGS, 4, size / 8, size / 8]`, of unit size.
-        small_steps: number of first steps that see small images only; later ones see either size.
-        batch: samples of a step at 128×128; a step at 256×256 has half as many.
+    `latents` gives those of an image size, `[scenes, PAINTINGS, 4, size / 8, size / 8]`, of unit
+    size. The first `small_steps` steps see small images only, later ones either size. A step at
+    128×128 has `batch` samples, one at 256×256 half as many.
     """
 
     def __init__(

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor, nn
 
@@ -123,11 +122,8 @@ def whiten(network: AutoencoderKL, images: Iterator[Tensor]) -> None:
     """Make the latents uncorrelated and of unit size, after SD2's scale factor.
 
     The linear map goes into `quant_conv` and its inverse into `post_quant_conv`, so that images
-    come out as before.
-
-    Args:
-        network: an autoencoder whose two 1×1 convolutions are identities.
-        images: batches `[B, 3, H, W]` in −1..1 to measure mean and covariance on.
+    come out as before; both must be identities. Mean and covariance are measured on `images`,
+    batches `[B, 3, H, W]` in −1..1.
     """
     latents = torch.cat(
         [moments(network, batch)[:, :LATENTS].movedim(1, -1).flatten(0, -2) for batch in images]
@@ -141,17 +137,6 @@ def whiten(network: AutoencoderKL, images: Iterator[Tensor]) -> None:
     bias[:LATENTS] = -(forth @ mean) / SCALE_FACTOR
     post[:, :, 0, 0] = back * SCALE_FACTOR
     post_bias[:] = mean
-
-
-def decibels(network: AutoencoderKL, images: Iterator[Tensor]) -> float:
-    """Peak signal-to-noise ratio of reconstructions of images in −1..1, in dB."""
-    errors = []
-    with torch.no_grad():
-        for batch in images:
-            latent = moments(network, batch)[:, :LATENTS]
-            result = network.decode(latent, return_dict=False)[0].clamp(-1, 1)
-            errors.append(F.mse_loss(result, batch))
-    return float(10 * torch.log10(4 / torch.stack(errors).mean()))
 
 
 # --- The mosaic -----------------------------------------------------------------------------------

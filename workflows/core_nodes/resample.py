@@ -1,7 +1,5 @@
 """Resizing images and latents exactly as ComfyUI's scale nodes do (`comfy/utils.py`)."""
 
-import math
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -88,9 +86,3 @@ def _slerp(start: Tensor, end: Tensor, ratio: Tensor) -> Tensor:
     # The formula divides by zero for vectors of the same or of the opposite direction.
     turned = torch.where(cosine > 1 - 1e-5, start, turned)
     return torch.where(cosine < 1e-5 - 1, start * (1 - ratio) + end * ratio, turned)
-
-
-def to_batch(tensor: Tensor, count: int) -> Tensor:
-    """Repeated or cut to `count` along the first axis."""
-    repeats = math.ceil(count / tensor.shape[0])
-    return tensor.repeat(repeats, *[1] * (tensor.ndim - 1))[:count]
