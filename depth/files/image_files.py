@@ -82,7 +82,8 @@ def _pixels(data: bytes, path: Path) -> np.ndarray:
         )
     if orientation in UPRIGHT:
         log.warning("%s is turned upright, as its EXIF orientation (%d) says", path, orientation)
-        pixels = _upright(pixels, orientation)
+        swapped, flipped = UPRIGHT[orientation]
+        pixels = np.flip(pixels.swapaxes(0, 1) if swapped else pixels, flipped)
     return pixels
 
 
@@ -168,11 +169,6 @@ def check_count(values: int, path: Path) -> None:
             f"{path} is too large: it claims {values:,} values, and at most {MOST_VALUES:,} are "
             "read; save the depth alone, or smaller"
         )
-
-
-def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    swapped, flipped = UPRIGHT[orientation]
-    return np.flip(pixels.swapaxes(0, 1) if swapped else pixels, flipped)
 
 
 def _to_image(pixels: np.ndarray) -> Tensor:
