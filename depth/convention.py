@@ -142,8 +142,6 @@ def resize(depth: Tensor, height: int, width: int) -> Tensor:
     may leave the range of the input.
     """
     check_depth(depth)
-    if height < 1 or width < 1:
-        raise ValueError(f"a depth map cannot be resized to {width} × {height} pixels")
     size = (height, width)
     # BHW -> B1HW -> BHW
     return F.interpolate(depth.unsqueeze(1), size, mode="bicubic", align_corners=False).squeeze(1)

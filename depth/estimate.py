@@ -66,12 +66,9 @@ def estimate(
     BATCH or `smooth` all maps at the network's size, which with tiles are the result itself; with
     `smooth` see `smooth_over_time`.
 
-    Args:
-        network: on `device`.
-        each: wraps the list of passes, then the frames to smooth and the maps to bring to 0..1;
-            for progress and cancelling.
-
-    Raises FloatingPointError when the network's numbers overflow, as they may at float16.
+    The network is on `device`. For progress and cancelling, `each` wraps the list of passes, then
+    the frames to smooth and the maps to bring to 0..1. Raises FloatingPointError when the network's
+    numbers overflow, as they may at float16.
     """
     for one in images.split(1) if images.ndim == 4 else (images,):
         _to_pixels(one)  # refuses what is no image before the first pass

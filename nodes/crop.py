@@ -1,8 +1,4 @@
-"""Nodes that cut images to the model's size and put results back.
-
-A SD2DEPTH_STITCH is an `images.crop.Stitch`: the image as it was, and which part of it was
-worked on.
-"""
+"""Nodes that cut images to the model's size and put results back."""
 
 import logging
 from typing import Any

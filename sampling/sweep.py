@@ -44,11 +44,12 @@ def sweep(strengths: str, depth_strengths: str) -> Sweep:
             f"{MOST_RUNS} at most, shorten one of them"
         )
     pairs = list(product(rows, columns))
+    named = {0.0: "img2img (no depth)", 1.0: "depth-to-image"}
     return Sweep(
         denoise=[strength for _, strength in pairs],
         depth_strength=[depth for depth, _ in pairs],
         column_labels=[f"strength {_written(strength)}" for strength in columns],
-        row_labels=[_row_label(depth) for depth in rows],
+        row_labels=[named.get(depth, f"depth strength {_written(depth)}") for depth in rows],
     )
 
 
@@ -62,11 +63,6 @@ def parse_series(text: str, low: float, high: float, name: str) -> list[float]:
     pieces = _SEPARATOR.split(text.strip().rstrip(",;"))
     entries = [_entry(piece.strip(), low, high, name) for piece in pieces]
     return [float(number) or 0.0 for numbers in entries for number in numbers]  # no -0.0
-
-
-def _row_label(depth_strength: float) -> str:
-    named = {0.0: "img2img (no depth)", 1.0: "depth-to-image"}
-    return named.get(depth_strength, f"depth strength {_written(depth_strength)}")
 
 
 def _written(strength: float) -> str:

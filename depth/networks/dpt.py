@@ -76,11 +76,8 @@ class DPT(MidasNetwork, Generic[W]):
 class Transformer(nn.Module):
     """timm's VisionTransformer without its classifier, for any size of image.
 
-    Args:
-        patch_embed: from pixels to one vector a token, as the encoder applies it.
-        width, mlp: channels of a token, and inside a block's perceptron.
-        grid: side of the square of position embeddings.
-        blocks: their number.
+    Tokens have `width` channels and `mlp` inside a block's perceptron; the position embeddings are
+    a square of side `grid`. The encoder applies `patch_embed`.
     """
 
     def __init__(
