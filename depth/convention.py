@@ -6,6 +6,7 @@ MiDaS's: relative inverse depth (disparity), not distance.
 """
 
 import logging
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -43,7 +44,8 @@ def from_image(image: Tensor | None) -> Tensor:
     grey = image[..., 0]
     if image.shape[-1] == 1:
         return grey
-    coloured = torch.stack([_is_coloured(one) for one in image])
+    same = partial(torch.isclose, rtol=0, atol=0, equal_nan=True)
+    coloured = torch.stack([~same(one, one[..., :1]).all() for one in image])
     if not coloured.any():
         return grey
     log.warning(
@@ -54,12 +56,6 @@ def from_image(image: Tensor | None) -> Tensor:
     )
     luma = image @ image.new_tensor(LUMA)
     return torch.where(coloured[:, None, None], luma, grey)
-
-
-def _is_coloured(image: Tensor) -> Tensor:
-    """Whether the channels of `[H, W, C]` differ anywhere."""
-    grey = image[..., :1]
-    return ~torch.isclose(image, grey, rtol=0, atol=0, equal_nan=True).all()
 
 
 def to_image(depth: Tensor) -> Tensor:
@@ -146,8 +142,6 @@ def resize(depth: Tensor, height: int, width: int) -> Tensor:
     may leave the range of the input.
     """
     check_depth(depth)
-    if height < 1 or width < 1:
-        raise ValueError(f"a depth map cannot be resized to {width} × {height} pixels")
     size = (height, width)
     # BHW -> B1HW -> BHW
     return F.interpolate(depth.unsqueeze(1), size, mode="bicubic", align_corners=False).squeeze(1)
@@ -202,12 +196,12 @@ def check_depth(depth: Tensor) -> None:
         )
 
 
-def check_finite(depth: Tensor, what: str = "depth map") -> None:
+def check_finite(depth: Tensor) -> None:
     """Raise ValueError for a map with pixels that are NaN or infinite."""
     bad = int((~depth.isfinite()).sum())
     if bad:
         raise ValueError(
-            f"{bad} of {depth.numel()} values of the {what} are NaN or infinite; repair it first"
+            f"{bad} of {depth.numel()} values of the depth map are NaN or infinite; repair it first"
         )
 
 

@@ -77,10 +77,7 @@ class Reading:
             )
 
 
-AS_IT_IS = Reading()
-
-
-def read_depth(path: str | os.PathLike[str], reading: Reading = AS_IT_IS) -> Tensor:
+def read_depth(path: str | os.PathLike[str], reading: Reading = Reading()) -> Tensor:
     """Read depth maps from a file: float32 `[N, H, W]`, 0..1; N is 1 but for stacks in NPY, NPZ.
 
     PNG, TIFF, JPEG and other images, EXR, NPY, NPZ and PFM, recognised by their content. All bits

@@ -30,11 +30,6 @@ class Precision(Enum):
     FLOAT16 = "float16"
     BFLOAT16 = "bfloat16"
 
-    @property
-    def dtype(self) -> torch.dtype:
-        """The type in PyTorch."""
-        return getattr(torch, self.value)
-
 
 class Scope(str, Enum):
     """What is stretched to 0..1 by one near and one far; named as in `sampling.depth_channel`."""
@@ -71,12 +66,9 @@ def estimate(
     BATCH or `smooth` all maps at the network's size, which with tiles are the result itself; with
     `smooth` see `smooth_over_time`.
 
-    Args:
-        network: on `device`.
-        each: wraps the list of passes, then the frames to smooth and the maps to bring to 0..1;
-            for progress and cancelling.
-
-    Raises FloatingPointError when the network's numbers overflow, as they may at float16.
+    The network is on `device`. For progress and cancelling, `each` wraps the list of passes, then
+    the frames to smooth and the maps to bring to 0..1. Raises FloatingPointError when the network's
+    numbers overflow, as they may at float16.
     """
     for one in images.split(1) if images.ndim == 4 else (images,):
         _to_pixels(one)  # refuses what is no image before the first pass
@@ -121,7 +113,12 @@ def _disparities(
             continue
         mosaic.add(tile, disparity)
         if tile is tiles[-1]:
-            _log_skipped(mosaic, len(tiles))
+            if mosaic.skipped:
+                log.info(
+                    "%d of %d tiles have no depth that agrees with the whole image's, which stays "
+                    "there",
+                    *(mosaic.skipped, len(tiles)),
+                )
             yield mosaic.result()
 
 
@@ -153,7 +150,7 @@ def _arithmetic(precision: Precision, device: torch.device) -> AbstractContextMa
     # Not every device knows autocast, so plain float32 goes without.
     if precision is Precision.FLOAT32:
         return nullcontext()
-    return torch.autocast(device.type, precision.dtype)
+    return torch.autocast(device.type, getattr(torch, precision.value))
 
 
 def _check_result(disparity: Tensor, precision: Precision) -> None:
@@ -184,12 +181,3 @@ def _enlarged(disparity: Tensor, height: int, width: int) -> Tensor:
     """Disparity at another size, bicubic; a flat map stays exactly flat."""
     far, near = extent(disparity)
     return far + (near - far) * resize(normalize(disparity), height, width)
-
-
-def _log_skipped(mosaic: Mosaic, number: int) -> None:
-    if mosaic.skipped:
-        log.info(
-            "%d of %d tiles have no depth that agrees with the whole image's, which stays there",
-            mosaic.skipped,
-            number,
-        )

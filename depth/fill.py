@@ -73,11 +73,9 @@ def fill(
 
 def ramp(height: int, width: int, where: Geometry) -> Tensor:
     """Depth `[height, width]` that rises in a line from the first point to the second only."""
-    x, y = _pixels(height, width)
-    (x1, y1), (x2, y2) = (_pixel(point, height, width) for point in (where.first, where.second))
-    along = (x2 - x1, y2 - y1)
-    square = _square(along, height, width)
-    share = (x - x1) * (along[0] / square) + (y - y1) * (along[1] / square)
+    x, y, (across, down) = _from_first(height, width, where)
+    square = across**2 + down**2
+    share = x * (across / square) + y * (down / square)
     return share.clamp_(0, 1).mul_(where.near - where.far).add_(where.far)
 
 
@@ -86,10 +84,9 @@ def dome(height: int, width: int, where: Geometry) -> tuple[Tensor, Tensor]:
 
     Its centre is the first point; the circle in which it stands goes through the second.
     """
-    x, y = _pixels(height, width)
-    (x1, y1), (x2, y2) = (_pixel(point, height, width) for point in (where.first, where.second))
-    square = _square((x2 - x1, y2 - y1), height, width)
-    squared = (1 - (x - x1) ** 2 / square) - (y - y1) ** 2 / square
+    x, y, (across, down) = _from_first(height, width, where)
+    square = across**2 + down**2
+    squared = (1 - x**2 / square) - y**2 / square
     # A point of the rim may round to just outside of it.
     inside = squared >= -1e-6
     return squared.clamp_(min=0).sqrt_(), inside
@@ -105,22 +102,19 @@ def relief(mask: Tensor) -> Tensor:
     return (2 - share).mul_(share).sqrt_()  # 1 − (1 − share)²
 
 
-def _pixels(height: int, width: int) -> tuple[Tensor, Tensor]:
-    """x as a row, y as a column."""
-    return torch.arange(width, dtype=torch.float32), torch.arange(height)[:, None].float()
-
-
-def _pixel(point: tuple[float, float], height: int, width: int) -> tuple[float, float]:
-    return point[0] * (width - 1), point[1] * (height - 1)
-
-
-def _square(along: tuple[float, float], height: int, width: int) -> float:
-    length = along[0] ** 2 + along[1] ** 2
-    if not length:
+def _from_first(
+    height: int, width: int, where: Geometry
+) -> tuple[Tensor, Tensor, tuple[float, float]]:
+    """Pixels from the first point: x as a row, y as a column, and x, y of the second point."""
+    (x1, y1), (x2, y2) = (
+        (x * (width - 1), y * (height - 1)) for x, y in (where.first, where.second)
+    )
+    if not (x2 - x1) ** 2 + (y2 - y1) ** 2:
         single = height == width == 1
         remedy = "it has no other, choose flat plane" if single else "move one of them"
         raise ValueError(
             f"on a map of {width} x {height} pixels the two points are the same pixel; a ramp runs "
             f"from one to the other, and a dome reaches from one to the other: {remedy}"
         )
-    return length
+    x, y = torch.arange(width, dtype=torch.float32), torch.arange(height)[:, None].float()
+    return x - x1, y - y1, (x2 - x1, y2 - y1)

@@ -75,8 +75,16 @@ def view(image: Tensor, depth: Tensor, camera: Camera, strength: float) -> Tenso
     check_numbers(strength=strength, **camera._asdict())
     if not strength or not any(camera):
         return image.clone()
-    motion = _motion(depth, camera, strength)
-    return _rendered(image, depth.to(image), motion, strength * math.hypot(*camera))
+    motion, depth = _motion(depth, camera, strength), depth.to(image)
+    reach = abs(strength * math.hypot(*camera))  # how far anything moves, in pixels
+    met = _meet(depth, motion.source, steps=max(1, math.ceil(reach * STEPS_A_PIXEL)))
+    source = motion.source(met)
+    seen = _sample(image.movedim(-1, 0), source).movedim(0, -1)  # HWC -> CHW -> HWC
+    ends = _ends(depth, motion.shift)
+    known = ~_torn(depth, motion.shift, ends, source)
+    _put_ends(image, depth, ends, motion, seen, met, known)
+    low, high = image.amin(), image.amax()
+    return _filled(seen, known, met, math.ceil(reach)).clamp(low, high)
 
 
 class _Motion(NamedTuple):
@@ -110,18 +118,6 @@ def _motion(depth: Tensor, camera: Camera, strength: float) -> _Motion:
         return (place - step * depths).div_(1 + zoom * depths)
 
     return _Motion(source, here, across + zoom * from_middle)
-
-
-def _rendered(image: Tensor, depth: Tensor, motion: _Motion, reach: float) -> Tensor:
-    """The view; `reach` is how far anything moves, in pixels."""
-    met = _meet(depth, motion.source, steps=max(1, math.ceil(abs(reach) * STEPS_A_PIXEL)))
-    source = motion.source(met)
-    seen = _sample(image.movedim(-1, 0), source).movedim(0, -1)  # HWC -> CHW -> HWC
-    ends = _ends(depth, motion.shift)
-    known = ~_torn(depth, motion.shift, ends, source)
-    _put_ends(image, depth, ends, motion, seen, met, known)
-    low, high = image.amin(), image.amax()
-    return _filled(seen, known, met, math.ceil(abs(reach))).clamp(low, high)
 
 
 def _meet(depth: Tensor, source: Callable[[Tensor], Tensor], steps: int) -> Tensor:

@@ -264,13 +264,21 @@ def _resize(t: Tensor, height: int, width: int, mode: str) -> Tensor:
 def working_size(height: int, width: int, short: int) -> tuple[int, int]:
     """Height and width in multiples of 64 for a part of this shape: the short side is `short`.
 
-    Raises ValueError when `short` is not a multiple of 64.
+    The long side is at most twice as long; a warning says so. Raises ValueError when `short` is not
+    a multiple of 64.
     """
     if short < MULTIPLE or short % MULTIPLE:
         raise ValueError(f"the size is {short} pixels; expected a multiple of {MULTIPLE}")
     ratio = min(max(height, width) / min(height, width), LONGEST)
     long = round(short * ratio / MULTIPLE) * MULTIPLE
-    return (short, long) if width > height else (long, short)
+    rows, columns = (short, long) if width > height else (long, short)
+    if max(height, width) > LONGEST * min(height, width):
+        log.warning(
+            "a part of %d x %d pixels becomes %d x %d: the long side is at most %d times the "
+            "short one",
+            *(width, height, columns, rows, LONGEST),
+        )
+    return rows, columns
 
 
 def mask_box(mask: Tensor, padding: int, short: int) -> tuple[Box, int, int]:
@@ -289,7 +297,6 @@ def mask_box(mask: Tensor, padding: int, short: int) -> tuple[Box, int, int]:
         part = Box(0, 0, height, width)
     part = part.grown(padding).inside(height, width)
     work = working_size(part.height, part.width, short)
-    _warn_if_long(part.height, part.width, *work)
     return _moved_inside(_grown(part, *work), height, width), *work
 
 
@@ -305,7 +312,6 @@ def bounds(mask: Tensor) -> Box | None:
 def frame_box(height: int, width: int, short: int, fit: Fit) -> tuple[Box, int, int]:
     """The box that makes a whole image the model's size, and that size; see `mask_box`."""
     work = working_size(height, width, short)
-    _warn_if_long(height, width, *work)
     whole = Box(0, 0, height, width)
     if fit is Fit.STRETCH:
         return whole, *work
@@ -314,15 +320,6 @@ def frame_box(height: int, width: int, short: int, fit: Fit) -> tuple[Box, int, 
     rows = min(height, round(width * work[0] / work[1]))
     columns = min(width, round(height * work[1] / work[0]))
     return Box((height - rows) // 2, (width - columns) // 2, rows, columns), *work
-
-
-def _warn_if_long(height: int, width: int, rows: int, columns: int) -> None:
-    if max(height, width) > LONGEST * min(height, width):
-        log.warning(
-            "a part of %d x %d pixels becomes %d x %d: the long side is at most %d times the "
-            "short one",
-            *(width, height, columns, rows, LONGEST),
-        )
 
 
 def _grown(box: Box, height: int, width: int) -> Box:

@@ -1,8 +1,4 @@
-"""Nodes that cut images to the model's size and put results back.
-
-A SD2DEPTH_STITCH is an `images.crop.Stitch`: the image as it was, and which part of it was
-worked on.
-"""
+"""Nodes that cut images to the model's size and put results back."""
 
 import logging
 from typing import Any
@@ -19,14 +15,7 @@ from .node import Node
 log = logging.getLogger(__name__)
 
 
-class _CroppingNode(Node):
-    """Image, mask and depth map cut by one box, and the way back."""
-
-    RETURN_TYPES = ("IMAGE", "MASK", "IMAGE", "SD2DEPTH_STITCH")
-    RETURN_NAMES = ("image", "mask", "depth", "stitch")
-
-
-class SD2DepthPrepare(_CroppingNode):
+class SD2DepthPrepare(Node):
     DISPLAY_NAME = "Prepare Image"
     CATEGORY = "SD2 Depth/image"
     DESCRIPTION = (
@@ -35,6 +24,8 @@ class SD2DepthPrepare(_CroppingNode):
         "to the photo's own frame."
     )
     SEARCH_ALIASES = ["resize", "512", "multiple of 64", "fit image", "crop to size"]
+    RETURN_TYPES = ("IMAGE", "MASK", "IMAGE", "SD2DEPTH_STITCH")
+    RETURN_NAMES = ("image", "mask", "depth", "stitch")
     OUTPUT_TOOLTIPS = (
         "The image at the model's size.",
         "The mask in the same way; all white without one.",
@@ -83,7 +74,7 @@ class SD2DepthPrepare(_CroppingNode):
         return cropped, resize_mask(cut(whole, box), height, width), depth, stitch
 
 
-class SD2DepthCrop(_CroppingNode):
+class SD2DepthCrop(Node):
     DISPLAY_NAME = "Crop for Inpainting"
     CATEGORY = "SD2 Depth/inpainting"
     DESCRIPTION = (
@@ -92,6 +83,8 @@ class SD2DepthCrop(_CroppingNode):
         "Mask and depth map are cut by the same box. Stitch puts the result back."
     )
     SEARCH_ALIASES = ["inpaint crop", "only masked", "masked region", "inpaint at full resolution"]
+    RETURN_TYPES = SD2DepthPrepare.RETURN_TYPES
+    RETURN_NAMES = SD2DepthPrepare.RETURN_NAMES
     OUTPUT_TOOLTIPS = (
         "The part of the image, at the model's size.",
         "The mask in the same way, for Encode for Inpainting.",

@@ -1,8 +1,4 @@
-"""Nodes that read and write depth maps.
-
-A depth map on the canvas is an IMAGE, float32 [B, H, W, 3] with three equal channels: 1 = near =
-white, 0 = far = black. Inside `depth/` it is float32 [B, H, W].
-"""
+"""Nodes that read and write depth maps."""
 
 import hashlib
 from typing import Any
@@ -85,7 +81,6 @@ class SD2DepthLoad(DepthMapNode):
         beyond: str = Beyond.REFUSE.value,
         tolerance: float = TOLERANCE,
     ) -> tuple[Tensor]:
-        """Read the file as it is; nothing is stretched or resized."""
         reading = Reading(far, near, Beyond(beyond), ColourMap(colours), tolerance, invert)
         return (to_image(read_depth(host.input_path(image), reading)),)
 
@@ -143,7 +138,6 @@ class SD2DepthSave(Node):
         prompt: Any = None,
         extra_pnginfo: Any = None,
     ) -> dict[str, Any]:
-        """Write one file a map; nothing half-written is left behind."""
         maps, kind = repair(from_image(depth)), FileFormat(file_format)
         count, height, width = maps.shape
         paths, subfolder = host.output_paths(filename_prefix, count, width, height, kind.suffix)

@@ -1,5 +1,6 @@
 """Nodes for inpainting: the masked latent, the depth under a mask, a strength for every depth."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -76,10 +77,7 @@ class SD2DepthInpaintEncode(Node):
     ) -> tuple[Latent]:
         image = check_image(image)
         _check_size(image)
-
-        def widen(mask: Tensor) -> Tensor:
-            return spread(mask, grow, feather)
-
+        widen = partial(spread, grow=grow, feather=feather)
         wide = one_by_one(self.DISPLAY_NAME, widen, mask=fit_images(mask, image))
         kind = MaskedContent(content)
         if kind is MaskedContent.FILL:

@@ -1,8 +1,4 @@
-"""Nodes that load models, or make one of others.
-
-A DEPTH_MODEL is a `depth.networks.estimators.DepthModel`: a depth network that is read from its
-file when it is first used.
-"""
+"""Nodes that load models, or make one of others."""
 
 from pathlib import Path
 from typing import Any

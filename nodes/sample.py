@@ -13,8 +13,6 @@ log = logging.getLogger(__name__)
 
 
 class SD2DepthSampler(Node):
-    """KSampler with the strength rule of the original depth-to-image."""
-
     DISPLAY_NAME = "Depth2Img Sampler"
     CATEGORY = "SD2 Depth/sampling"
     DESCRIPTION = (

@@ -44,11 +44,12 @@ def sweep(strengths: str, depth_strengths: str) -> Sweep:
             f"{MOST_RUNS} at most, shorten one of them"
         )
     pairs = list(product(rows, columns))
+    named = {0.0: "img2img (no depth)", 1.0: "depth-to-image"}
     return Sweep(
         denoise=[strength for _, strength in pairs],
         depth_strength=[depth for depth, _ in pairs],
         column_labels=[f"strength {_written(strength)}" for strength in columns],
-        row_labels=[_row_label(depth) for depth in rows],
+        row_labels=[named.get(depth, f"depth strength {_written(depth)}") for depth in rows],
     )
 
 
@@ -64,11 +65,6 @@ def parse_series(text: str, low: float, high: float, name: str) -> list[float]:
     return [float(number) or 0.0 for numbers in entries for number in numbers]  # no -0.0
 
 
-def _row_label(depth_strength: float) -> str:
-    named = {0.0: "img2img (no depth)", 1.0: "depth-to-image"}
-    return named.get(depth_strength, f"depth strength {_written(depth_strength)}")
-
-
 def _written(strength: float) -> str:
     """As strengths are spoken of: 0.4, 0.75, 1.0."""
     text = f"{strength:g}"
@@ -80,7 +76,19 @@ def _entry(entry: str, low: float, high: float, name: str) -> list[Decimal]:
     if spaced is None:
         return [_in_range(entry, low, high, name)]
     start, end = (_in_range(number, low, high, name) for number in spaced.group(1, 2))
-    return _spaced(start, end, _whole(spaced[3], entry, name), entry, name)
+    count = _number(spaced[3], name)
+    if not 1 <= count <= MOST_RUNS or count % 1:
+        raise ValueError(
+            f"{name}: {entry!r} asks for {spaced[3]} numbers; expected a whole number from 1 to "
+            f"{MOST_RUNS} after in"
+        )
+    if count == 1 and start != end:
+        raise ValueError(
+            f"{name}: {entry!r} has two ends, but place for one number; expected 2 or more after in"
+        )
+    steps = max(int(count) - 1, 1)
+    # As a weighted mean, both ends come out as they were written.
+    return [(start * (steps - step) + end * step) / steps for step in range(int(count))]
 
 
 def _in_range(text: str, low: float, high: float, name: str) -> Decimal:
@@ -103,23 +111,3 @@ def _number(text: str, name: str) -> Decimal:
         found = f"{text!r} is no number" if text else "nothing stands before or after a comma"
         raise ValueError(f"{name}: {found}; {GRAMMAR}")
     return number
-
-
-def _whole(text: str, entry: str, name: str) -> int:
-    count = _number(text, name)
-    if not 1 <= count <= MOST_RUNS or count % 1:
-        raise ValueError(
-            f"{name}: {entry!r} asks for {text} numbers; expected a whole number from 1 to "
-            f"{MOST_RUNS} after in"
-        )
-    return int(count)
-
-
-def _spaced(start: Decimal, end: Decimal, count: int, entry: str, name: str) -> list[Decimal]:
-    if count == 1 and start != end:
-        raise ValueError(
-            f"{name}: {entry!r} has two ends, but place for one number; expected 2 or more after in"
-        )
-    steps = max(count - 1, 1)
-    # As a weighted mean, both ends come out as they were written.
-    return [(start * (steps - step) + end * step) / steps for step in range(count)]

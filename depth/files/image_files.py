@@ -63,11 +63,13 @@ def read_image(path: Path) -> Tensor:
     inverted; floats of which 0 is white are not, for nothing says which of them is black.
     """
     data = path.read_bytes()
-    if data.startswith(tiff_files.BEGINNINGS):
-        pixels = _tiff_pixels(data, path)
-    else:
-        pixels = _pixels(data, path)
-    return _to_image(pixels)
+    is_tiff = data.startswith(tiff_files.BEGINNINGS)
+    pixels = _tiff_pixels(data, path) if is_tiff else _pixels(data, path)
+    if pixels.ndim == 2:
+        pixels = pixels[..., np.newaxis]
+    elif pixels.shape[2] >= 3:  # BGR or BGRA
+        pixels = pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]]
+    return torch.from_numpy(to_unit(pixels)).unsqueeze(0)
 
 
 def _pixels(data: bytes, path: Path) -> np.ndarray:
@@ -82,7 +84,8 @@ def _pixels(data: bytes, path: Path) -> np.ndarray:
         )
     if orientation in UPRIGHT:
         log.warning("%s is turned upright, as its EXIF orientation (%d) says", path, orientation)
-        pixels = _upright(pixels, orientation)
+        swapped, flipped = UPRIGHT[orientation]
+        pixels = np.flip(pixels.swapaxes(0, 1) if swapped else pixels, flipped)
     return pixels
 
 
@@ -168,20 +171,6 @@ def check_count(values: int, path: Path) -> None:
             f"{path} is too large: it claims {values:,} values, and at most {MOST_VALUES:,} are "
             "read; save the depth alone, or smaller"
         )
-
-
-def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    swapped, flipped = UPRIGHT[orientation]
-    return np.flip(pixels.swapaxes(0, 1) if swapped else pixels, flipped)
-
-
-def _to_image(pixels: np.ndarray) -> Tensor:
-    """OpenCV's `[H, W]`, BGR or BGRA to IMAGE `[1, H, W, C]`; integers become 0..1."""
-    if pixels.ndim == 2:
-        pixels = pixels[..., np.newaxis]
-    elif pixels.shape[2] >= 3:
-        pixels = pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]]
-    return torch.from_numpy(to_unit(pixels)).unsqueeze(0)
 
 
 def to_unit(values: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ Modules carry the names of the original files, so that their tensors load by nam
 """
 
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import torch
@@ -15,7 +15,7 @@ from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
 from .kinds import HEAD_WIDTH, UNUSED
-from .network import MidasNetwork, Shapes, check_pixels, load_strictly
+from .network import MidasNetwork, Shapes, check_fit, check_pixels
 
 PATCH = 16  # pixels to a side of a token
 
@@ -45,10 +45,16 @@ class DPT(MidasNetwork, Generic[W]):
 
     @classmethod
     def from_state_dict(cls: type[Network], weights: Mapping[str, Tensor]) -> Network:
-        """The network that weights named as in the original file make; see `load_strictly`."""
+        """The network that weights named as in the original file make: float32, for inference.
+
+        Tensors that are float32 are used as they are, without a copy.
+        """
         used, name = cls.used(weights), cls.KIND.name
-        network = cls.unfilled(cls.WIDTHS.from_shapes(Shapes.of(used, name)))
-        return load_strictly(network, used, name)
+        shapes = {n: tuple(t.shape) for n, t in used.items()}
+        network = cls.unfilled(cls.WIDTHS.from_shapes(Shapes(shapes, name)))
+        check_fit(network.state_dict(), used, name)
+        network.load_state_dict({n: t.float() for n, t in used.items()}, assign=True)
+        return network.eval().requires_grad_(False)
 
     @classmethod
     def used(cls, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -70,11 +76,8 @@ class DPT(MidasNetwork, Generic[W]):
 class Transformer(nn.Module):
     """timm's VisionTransformer without its classifier, for any size of image.
 
-    Args:
-        patch_embed: from pixels to one vector a token, as the encoder applies it.
-        width, mlp: channels of a token, and inside a block's perceptron.
-        grid: side of the square of position embeddings.
-        blocks: their number.
+    Tokens have `width` channels and `mlp` inside a block's perceptron; the position embeddings are
+    a square of side `grid`. The encoder applies `patch_embed`.
     """
 
     def __init__(
@@ -102,12 +105,7 @@ class Transformer(nn.Module):
         position = self._position(x.shape[-2], x.shape[-1])
         x = x.flatten(2).transpose(1, 2)  # BChw -> B(hw)C
         x = torch.cat((self.cls_token.expand(len(x), -1, -1), x), dim=1) + position
-        outputs = []
-        for index, block in enumerate(self.blocks):
-            x = block(x)
-            if index in taps:
-                outputs.append(x)
-        return outputs
+        return [x for index, x in enumerate(after_each(self.blocks, x)) if index in taps]
 
     def _position(self, height: int, width: int) -> Tensor:
         """Position embeddings for a grid of `height` × `width` tokens, bilinear as in MiDaS."""
@@ -129,6 +127,13 @@ class Readout(nn.Module):
         """`[B, 1 + N, C]` to `[B, N, C]`."""
         token, others = tokens[:, :1], tokens[:, 1:]
         return self.project(torch.cat((others, token.expand_as(others)), dim=-1))
+
+
+def after_each(modules: Iterable[nn.Module], x: Tensor) -> Iterator[Tensor]:
+    """What comes out of every module of a chain, one after the other."""
+    for module in modules:
+        x = module(x)
+        yield x
 
 
 def reassembly(tokens: int, width: int, resize: nn.Module | None = None) -> nn.ModuleDict:

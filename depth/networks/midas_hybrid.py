@@ -16,7 +16,7 @@ from timm.layers import StdConv2dSame
 from timm.models.resnetv2 import Bottleneck, ResNetStage, create_resnetv2_stem
 from torch import Tensor, nn
 
-from .dpt import DPT, PATCH, Decoder, Transformer, reassemble, reassembly
+from .dpt import DPT, Decoder, Transformer, after_each, reassemble, reassembly
 from .kinds import BLOCKS, DPT_HYBRID, HEAD_WIDTH, RESNET_BLOCKS
 from .network import Shapes
 
@@ -90,31 +90,22 @@ class Encoder(nn.Module):
     def __init__(self, widths: Widths) -> None:
         super().__init__()
         third, fourth = widths.neck
-        self.model = HybridTransformer(widths)
+        projection = nn.Conv2d(widths.stages[-1], widths.tokens, 1)
+        patch_embed = nn.ModuleDict({"backbone": ResNet(widths), "proj": projection})
+        # timm's `vit_base_resnet50_384`.
+        self.model = Transformer(patch_embed, widths.tokens, widths.mlp, widths.grid, BLOCKS)
         self.act_postprocess3 = reassembly(widths.tokens, third)
         halve = nn.Conv2d(fourth, fourth, 3, stride=2, padding=1)
         self.act_postprocess4 = reassembly(widths.tokens, fourth, halve)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
         """`[B, 3, H, W]` to the four maps."""
-        grid = (pixels.shape[-2] // PATCH, pixels.shape[-1] // PATCH)
-        quarter, eighth, third, fourth = self.model(pixels)
+        quarter, eighth, coarsest = self.model.patch_embed["backbone"](pixels)
+        x = self.model.patch_embed["proj"](coarsest)
+        third, fourth = self.model.tokens(x, TAPS)
+        grid = (x.shape[-2], x.shape[-1])
         sixteenth = reassemble(self.act_postprocess3, third, grid)
         return [quarter, eighth, sixteenth, reassemble(self.act_postprocess4, fourth, grid)]
-
-
-class HybridTransformer(Transformer):
-    """timm's `vit_base_resnet50_384` without its classifier, for any size of image."""
-
-    def __init__(self, widths: Widths) -> None:
-        projection = nn.Conv2d(widths.stages[-1], widths.tokens, 1)
-        patch_embed = nn.ModuleDict({"backbone": ResNet(widths), "proj": projection})
-        super().__init__(patch_embed, widths.tokens, widths.mlp, widths.grid, BLOCKS)
-
-    def forward(self, pixels: Tensor) -> list[Tensor]:
-        """Maps at 1/4 and 1/8, then the tokens `[B, 1 + h·w, C]` after the tapped blocks."""
-        *maps, coarsest = self.patch_embed["backbone"](pixels)
-        return maps + self.tokens(self.patch_embed["proj"](coarsest), TAPS)
 
 
 class ResNet(nn.Module):
@@ -146,9 +137,4 @@ class ResNet(nn.Module):
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
         """`[B, 3, H, W]` to maps at 1/4, 1/8 and 1/16."""
-        x = self.stem(pixels)
-        maps = []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return maps
+        return list(after_each(self.stages, self.stem(pixels)))

@@ -15,7 +15,7 @@ from timm.layers import create_conv2d
 from timm.models._efficientnet_blocks import DepthwiseSeparableConv, InvertedResidual
 from torch import Tensor, nn
 
-from .dpt import DPT, Decoder
+from .dpt import DPT, Decoder, after_each
 from .kinds import MIDAS_SMALL
 from .network import Fit, Preparation, Shapes
 
@@ -111,20 +111,14 @@ class Encoder(nn.Module):
         self.layer2, self.layer3, self.layer4 = (nn.Sequential() for _ in range(3))
         groups = dict(self.named_children())
         for (place, stride), blocks in zip(STAGES, widths.stages, strict=True):
+            strides = [stride] + [1] * (len(blocks) - 1)
+            stage = nn.Sequential(*(_block(w, s) for w, s in zip(blocks, strides, strict=True)))
             group, index = place.split(".")
-            groups[group].add_module(index, _stage(blocks, stride))
+            groups[group].add_module(index, stage)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
         """`[B, 3, H, W]` to the four maps."""
-        maps = [pixels]
-        for layer in self.children():
-            maps.append(layer(maps[-1]))
-        return maps[1:]
-
-
-def _stage(blocks: tuple[BlockWidths, ...], stride: int) -> nn.Sequential:
-    strides = [stride] + [1] * (len(blocks) - 1)
-    return nn.Sequential(*(_block(w, s) for w, s in zip(blocks, strides, strict=True)))
+        return list(after_each(self.children(), pixels))
 
 
 def _block(widths: BlockWidths, stride: int) -> nn.Module:

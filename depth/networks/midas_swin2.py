@@ -14,7 +14,7 @@ import torch
 from timm.models.swin_transformer_v2 import SwinTransformerV2
 from torch import Tensor, nn
 
-from .dpt import DPT, Decoder
+from .dpt import DPT, Decoder, after_each
 from .kinds import MIDAS_SWIN2
 from .network import Fit, Preparation, Shapes
 
@@ -113,8 +113,4 @@ class Encoder(nn.Module):
     def forward(self, pixels: Tensor) -> list[Tensor]:
         """`[B, 3, 256, 256]` to the four maps."""
         x = self.model.patch_embed(pixels)
-        maps = []
-        for stage in self.model.layers:
-            x = stage(x)
-            maps.append(x.movedim(-1, 1))  # BhwC -> BChw
-        return maps
+        return [x.movedim(-1, 1) for x in after_each(self.model.layers, x)]  # BhwC -> BChw

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -121,11 +121,6 @@ class Shapes:
     shapes: Mapping[str, tuple[int, ...]]
     what: str
 
-    @classmethod
-    def of(cls, weights: Mapping[str, Tensor], what: str) -> "Shapes":
-        """The shapes of tensors by name."""
-        return cls({name: tuple(tensor.shape) for name, tensor in weights.items()}, what)
-
     def size(self, name: str, axis: int = 0) -> int:
         """One side of one tensor; ValueError when it is not there."""
         try:
@@ -144,21 +139,8 @@ class Shapes:
         return number
 
 
-Network = TypeVar("Network", bound=nn.Module)
-
-
-def load_strictly(network: Network, weights: Mapping[str, Tensor], what: str) -> Network:
-    """The network with the weights in it, in float32 and ready for inference.
-
-    Tensors that are float32 are used as they are, without a copy.
-    """
-    _check_fit(network.state_dict(), weights, what)
-    network.eval().requires_grad_(False)
-    network.load_state_dict({n: tensor.float() for n, tensor in weights.items()}, assign=True)
-    return network
-
-
-def _check_fit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], what: str) -> None:
+def check_fit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], what: str) -> None:
+    """Raise ValueError unless weights have the names and shapes that a network expects."""
     problems = {
         "missing": [name for name in expected if name not in found],
         "unknown": [name for name in found if name not in expected],

@@ -149,13 +149,13 @@ def test_half_precision_is_used_and_close(network, photo, precision, bound):
     finally:
         hook.remove()
     full = estimate(network, photo, Settings(128))
-    assert seen == [precision.dtype]
+    assert seen == [getattr(torch, precision.value)]
     assert half.dtype == torch.float32
     assert 0 < (half - full).abs().mean() < bound
 
 
 def test_precision_names_are_pytorchs():
-    assert [getattr(torch, p.value) for p in Precision] == [p.dtype for p in Precision]
+    assert all(isinstance(getattr(torch, p.value), torch.dtype) for p in Precision)
 
 
 def test_estimate_keeps_no_graph_and_leaves_its_input_alone(network, photo):
