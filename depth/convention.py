@@ -142,6 +142,8 @@ def resize(depth: Tensor, height: int, width: int) -> Tensor:
     may leave the range of the input.
     """
     check_depth(depth)
+    if height < 1 or width < 1:
+        raise ValueError(f"a depth map cannot be resized to {width} × {height} pixels")
     size = (height, width)
     # BHW -> B1HW -> BHW
     return F.interpolate(depth.unsqueeze(1), size, mode="bicubic", align_corners=False).squeeze(1)
@@ -196,12 +198,12 @@ def check_depth(depth: Tensor) -> None:
         )
 
 
-def check_finite(depth: Tensor) -> None:
+def check_finite(depth: Tensor, what: str = "depth map") -> None:
     """Raise ValueError for a map with pixels that are NaN or infinite."""
     bad = int((~depth.isfinite()).sum())
     if bad:
         raise ValueError(
-            f"{bad} of {depth.numel()} values of the depth map are NaN or infinite; repair it first"
+            f"{bad} of {depth.numel()} values of the {what} are NaN or infinite; repair it first"
         )
 
 

@@ -17,7 +17,7 @@ from ..images.batch import check_shares
 from ..images.masks import fit_size
 from ..images.sizes import same_aspect
 from .colormaps import ColourMap, paint
-from .convention import normalize, resize
+from .convention import check_finite, normalize, resize
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +90,12 @@ class Target:
 
     def scores(self, estimates: Tensor) -> list[Score]:
         """Score estimated depth maps: [B, H, W] as the target, finite, of any scale and shift."""
+        if estimates.shape != self.depth.shape:
+            raise ValueError(
+                f"the estimates have shape {tuple(estimates.shape)}, the target "
+                f"{tuple(self.depth.shape)}; expected the same, fit the target to the images"
+            )
+        check_finite(estimates, "estimated depth maps")
         triples = zip(estimates.cpu(), self.depth, self.on, strict=True)
         return [_score(*triple) for triple in triples]
 

@@ -31,11 +31,16 @@ FONT_SIZE = 14
 
 
 def examine(depth: Tensor) -> list[str]:
-    """What is conspicuous about a map `[H, W]` with a finite pixel, a sentence each.
+    """What is conspicuous about a map `[H, W]`, a sentence each.
 
     Pixels without a value and values outside 0..1; flatness; ends that many pixels share, as
     clipping leaves them; a bottom that is farther than the top, as in an inverted map.
     """
+    if depth.ndim != 2 or not depth.numel() or not depth.isfinite().any():
+        raise ValueError(
+            f"the depth map has shape {tuple(depth.shape)} and {int(depth.isfinite().sum())} "
+            "finite pixels; expected [height, width] with one or more"
+        )
     known = _known(depth)
     low, high = known.min().item(), known.max().item()
     notes = _strange_values(depth, low, high)

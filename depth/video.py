@@ -31,6 +31,11 @@ def smooth_over_time(disparity: Tensor, frames: Tensor, sigma: float, each: Each
     in 0..1 may have any size; sigma ≥ 0 is in frames; `each` wraps their indices.
     """
     check_numbers(low=0, smooth=sigma)
+    if len(frames) != len(disparity):
+        raise ValueError(
+            f"{len(disparity)} depth maps and {len(frames)} frames do not agree; expected a map "
+            "for each frame"
+        )
     if sigma == 0:
         return
     count, reach = len(disparity), math.ceil(3 * sigma)

@@ -16,6 +16,10 @@ def contact_sheet(
     The images are RGB or 8-bit grey; each has a caption, wrapped to its width.
     """
     height, width = common_size((image.height, image.width) for image in images)
+    if len(captions) != len(images):
+        raise ValueError(f"{len(captions)} captions for {len(images)} images; expected one each")
+    if columns < 1:
+        raise ValueError(f"a sheet of {columns} columns; expected 1 or more")
     letters = Lettering(font_size)
     labels = [letters.label(caption, width) for caption in captions]
     columns = min(columns, len(images))

@@ -233,6 +233,11 @@ def test_resize_to_the_same_size_changes_nothing(disparity):
     assert torch.equal(resize(depth, *depth.shape[1:]), depth)
 
 
+def test_resize_to_nothing_is_refused():
+    with pytest.raises(ValueError, match="8 × 0 pixels"):
+        resize(torch.zeros(1, 4, 4), 0, 8)
+
+
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_what_bicubic_enlarging_leaves_beyond_the_range_is_clipped_and_said(scale, caplog):
     """At a corner of full height it is most: 0.22."""

@@ -344,6 +344,8 @@ def test_values_that_are_not_finite_are_refused_and_counted(asked, value):
     broken[0, 5, 5:8] = value
     with pytest.raises(ValueError, match="3 of 5400 values of the depth map are NaN"):
         Target.fitted(broken, (1, 60, 90, 3))
+    with pytest.raises(ValueError, match="3 of 5400 values of the estimated depth maps"):
+        Target.fitted(asked, (1, 60, 90, 3)).scores(broken)
 
 
 @pytest.mark.parametrize("value", [255.0, -1.0, torch.nan])
@@ -359,6 +361,8 @@ def test_other_shapes_are_refused_with_theirs(asked):
         Target.fitted(asked, (1, 60, 90, 3), torch.ones(1, 2, 60, 90))
     with pytest.raises(ValueError, match=r"shape \(60, 90\); expected \[batch, height, width\]"):
         Target.fitted(asked[0], (1, 60, 90, 3))
+    with pytest.raises(ValueError, match=r"\(1, 60, 80\), the target \(1, 60, 90\)"):
+        Target.fitted(asked, (1, 60, 90, 3)).scores(asked[..., :80])
 
 
 # --- The best, and the heat map -------------------------------------------------------------------

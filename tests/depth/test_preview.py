@@ -85,6 +85,12 @@ def test_missing_and_strange_values_are_counted():
     assert "run from -0.5 to 1.5, a depth map from 0 to 1" in said(2 * scene() - 0.5)
 
 
+@pytest.mark.parametrize("depth", [torch.zeros(1, 4, 4), torch.full((4, 4), torch.nan)])
+def test_what_is_no_map_is_refused(depth):
+    with pytest.raises(ValueError, match=r"expected \[height, width\] with one or more"):
+        examine(depth)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (1, 100)])
 def test_small_maps_are_examined_too(size):
     assert isinstance(examine(torch.rand(size)), list)

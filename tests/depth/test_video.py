@@ -86,6 +86,8 @@ def test_impossible_videos_are_refused(still):
     frames, _, maps = still
     with pytest.raises(ValueError, match="smooth is -1"):
         smoothed(maps, frames, -1)
+    with pytest.raises(ValueError, match="do not agree"):
+        smoothed(maps, frames[:5], 1)
 
 
 def test_one_range_for_all_frames():

@@ -85,10 +85,15 @@ def test_a_grey_image_fits_beside_a_coloured_one():
 
 
 @pytest.mark.parametrize(
-    ("sizes", "message"),
-    [([(8, 8), (8, 9)], "found 8 x 8, 8 x 9"), ([], "found no images")],
+    ("sizes", "captions", "columns", "message"),
+    [
+        ([(8, 8), (8, 9)], 2, 2, "found 8 x 8, 8 x 9"),
+        ([], 0, 2, "found no images"),
+        ([(8, 8)], 2, 2, "2 captions for 1 images"),
+        ([(8, 8)], 1, 0, "0 columns"),
+    ],
 )
-def test_what_makes_no_sheet_is_refused(sizes, message):
+def test_what_makes_no_sheet_is_refused(sizes, captions, columns, message):
     images = [Image.new("RGB", size) for size in sizes]
     with pytest.raises(ValueError, match=message):
-        contact_sheet(images, ["a"] * len(images), 2)
+        contact_sheet(images, ["a"] * captions, columns)
