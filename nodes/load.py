@@ -157,7 +157,8 @@ def _depth_model(name: str, file: WeightFile) -> DepthModel:
     try:
         recognise(file.tensors.keys())
     except UnknownDepthModel as error:
-        raise type(error)(f"{file.path.name}: {error}") from error
+        error.args = (f"{file.path.name}: {error}",)
+        raise
     return DepthModel(name, lambda: {tensor: file.read(tensor) for tensor in file.tensors})
 
 

@@ -47,7 +47,8 @@ class DepthModel:
 
             return load_folder(source)
         except ValueError as error:
-            raise type(error)(f"{self.name}: {error}") from error
+            error.args = (f"{self.name}: {error}",)
+            raise
 
 
 def build_network(weights: Mapping[str, Tensor]) -> DepthNetwork:
