@@ -29,7 +29,6 @@ from ..checkpoints.files.rounding import DtypeOverflow
 from ..checkpoints.files.weights import open_weights
 from ..checkpoints.identify.diagnosis import Part, part_of
 from ..checkpoints.source import EXTRAS, open_source
-from ..depth.networks.midas_hybrid import DPTHybrid, Widths
 from ..depth.networks.network import Shapes
 from ..engine.diffusers_configs import folder_settings
 from ..engine.prompt import vocabulary_files
@@ -156,6 +155,9 @@ def _settings(model: Checkpoint) -> dict[str, str]:
     """The text files of a folder: configurations, and the tokenizer's vocabulary."""
     widths = None
     if model.has_midas:
+        # Here, because timm takes seconds and megabytes, and only a folder with MiDaS needs it.
+        from ..depth.networks.midas_hybrid import DPTHybrid, Widths
+
         midas = part_of(model.file.tensors, Part.MIDAS.value)
         shapes = Shapes({name: info.shape for name, info in midas.items()}, DPTHybrid.KIND.name)
         widths = Widths.from_shapes(shapes)

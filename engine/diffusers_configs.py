@@ -5,7 +5,7 @@ was trained with. Names and values: the configuration classes of diffusers and t
 Stability-AI/stablediffusion, `configs/stable-diffusion/v2-midas-inference.yaml`.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..checkpoints.architecture import (
     HEAD_CHANNELS,
@@ -14,11 +14,13 @@ from ..checkpoints.architecture import (
     VAEArchitecture,
 )
 from ..checkpoints.source import SCHEDULE
-from ..depth.networks.dpt import HEAD_WIDTH, PATCH
-from ..depth.networks.midas_hybrid import BLOCKS as MIDAS_BLOCKS
-from ..depth.networks.midas_hybrid import RESNET_BLOCKS, Widths
+from ..depth.networks.kinds import BLOCKS as MIDAS_BLOCKS
+from ..depth.networks.kinds import HEAD_WIDTH, PATCH, RESNET_BLOCKS
 from ..sampling.latents import SCALE_FACTOR
 from .prompt import CHUNK, END, PAD, START
+
+if TYPE_CHECKING:
+    from ..depth.networks.midas_hybrid import Widths
 
 Config = dict[str, Any]
 
@@ -88,7 +90,7 @@ def text_config(text: TextArchitecture) -> Config:
     }
 
 
-def midas_config(midas: Widths) -> Config:
+def midas_config(midas: "Widths") -> Config:
     """Of DPTForDepthEstimation, which takes squares of one size only.
 
     Raises ValueError for a decoder that transformers' network cannot have.
@@ -133,7 +135,7 @@ def folder_settings(
     unet: UNetArchitecture | None,
     vae: VAEArchitecture | None,
     text: TextArchitecture | None,
-    midas: Widths | None,
+    midas: "Widths | None",
 ) -> dict[str, Config]:
     """Every JSON file of a folder by its path, the tokenizer's vocabulary excepted.
 
@@ -172,7 +174,7 @@ def _whose(path: str) -> Config:
     return {"architectures": [name]} if path.endswith("/config.json") else {}
 
 
-def _image_processor(midas: Widths) -> Config:
+def _image_processor(midas: "Widths") -> Config:
     side = midas.grid * PATCH
     return {
         "image_processor_type": "DPTImageProcessor",

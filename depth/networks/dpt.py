@@ -17,8 +17,6 @@ from torch import Tensor, nn
 from .kinds import HEAD_WIDTH, UNUSED
 from .network import MidasNetwork, Shapes, check_fit, check_pixels
 
-PATCH = 16  # pixels to a side of a token
-
 
 class Widths(Protocol):
     """All in which a full-size network and a miniature differ."""

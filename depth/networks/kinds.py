@@ -11,6 +11,7 @@ ORIGINAL, TRANSFORMERS = "original", "transformers"  # whose names the tensors h
 
 HEAD = "scratch.output_conv.0.weight"  # in every MiDaS network
 
+PATCH = 16  # pixels to a side of a token of a ViT
 HEAD_WIDTH = 64  # channels of an attention head, in every ViT of the MiDaS family
 RESNET_BLOCKS = (3, 4, 9)  # in each stage of DPT-Hybrid's ResNet
 BLOCKS = 12  # of DPT-Hybrid's transformer

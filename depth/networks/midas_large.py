@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from .dpt import DPT, PATCH, Decoder, Transformer, reassemble, reassembly
-from .kinds import DPT_LARGE, HEAD_WIDTH
+from .dpt import DPT, Decoder, Transformer, reassemble, reassembly
+from .kinds import DPT_LARGE, HEAD_WIDTH, PATCH
 from .network import Shapes
 
 MAPS = 4  # of equally many blocks each: the decoder reads after 6, 12, 18 and 24 of 24 blocks

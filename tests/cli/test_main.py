@@ -277,3 +277,10 @@ def test_help_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr.strip() == ""
     assert "usage: depth2img" in done.stdout
+
+
+def test_nothing_slow_is_imported_before_it_is_needed():
+    """Each takes a second or two, and timm 150 MB: `inspect` and `convert` would pay for them."""
+    code = "import sys, sd2_depth2img.cli.convert_command; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"timm", "transformers", "diffusers"}.isdisjoint(done.stdout.split())
