@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 
 from ..engine import folders
+from ..images.files import read_text
 from ..nodes import NODE_CLASS_MAPPINGS
 from .canvas import is_canvas, to_prompt
 from .checks import check, is_link, needed, output_nodes, unwrapped
@@ -116,13 +116,8 @@ def parse_workflow(data: Any) -> Workflow:
 def _from_image(path: Path) -> Workflow:
     """Its "prompt" is what ran, its "workflow" the canvas; other programs' images have neither."""
     try:
-        with Image.open(path) as image:
-            image.load()  # text entries may follow the pixels
-            entries = {
-                key: json.loads(image.info[key])
-                for key in ("prompt", "workflow")
-                if key in image.info
-            }
+        texts = read_text(path)
+        entries = {key: json.loads(texts[key]) for key in ("prompt", "workflow") if key in texts}
     except (OSError, ValueError) as error:
         reason = f"{path} cannot be read ({error}); expected a PNG saved by ComfyUI"
         raise WorkflowError(Problem(reason)) from error

@@ -4,7 +4,6 @@ OpenCV reads them, because Pillow cuts 16-bit colour down to 8 bits; Pillow find
 not report: frames, EXIF, damage.
 """
 
-import io
 import logging
 import struct
 from contextlib import suppress
@@ -13,9 +12,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags
 from torch import Tensor
 
+from ...images.files import NoImage, TooLarge, check_pixels, frame_count, load, opened
 from . import tiff_files
 
 log = logging.getLogger(__name__)
@@ -26,9 +26,6 @@ MOST_VALUES = 1 << 29
 
 REMEDY = "open it in an image editor and save it as an 8- or 16-bit PNG"
 
-# Kinds that both libraries know; Pillow alone would start other programs for some.
-KINDS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
-
 # What Pillow raises for a damaged image.
 DAMAGED = (
     *(OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error),
@@ -36,10 +33,6 @@ DAMAGED = (
 )
 
 ONE_IMAGE = "a depth map is one image, save the one you need as a file of its own"
-
-
-class TooLarge(ValueError):  # noqa: N818 - names what the file is
-    """The file claims more values than are read."""
 
 
 # What undoes an EXIF orientation: whether to swap the axes, then which of them to flip (0 is
@@ -73,10 +66,7 @@ def read_image(path: Path) -> Tensor:
 
 
 def _pixels(data: bytes, path: Path) -> np.ndarray:
-    try:
-        orientation, has_transparent_grey = _look_at(data, path)
-    except UnidentifiedImageError:
-        raise ValueError(f"{path} is not an image, or of an unknown kind; {REMEDY}") from None
+    orientation, has_transparent_grey = _look_at(path)
     pixels = _decoded(data, path)
     if has_transparent_grey and pixels.ndim == 2:
         raise ValueError(
@@ -95,11 +85,12 @@ def _tiff_pixels(data: bytes, path: Path) -> np.ndarray:
         tags = tiff_files.read_tags(data)
     except DAMAGED as error:
         raise ValueError(f"{path} is damaged ({error}); {REMEDY}") from error
+    check_pixels(tags.width * tags.height, 1, path)
     check_count(tags.width * tags.height * tags.samples, path)
     _check_tiff(tags, path)
     # Pillow knows no floats of 64 bits and none in colour; what it knows, it checks for damage.
-    with suppress(UnidentifiedImageError):
-        _look_at(data, path)
+    with suppress(NoImage):
+        _look_at(path)
     pixels = _decoded(data, path)
     if not tags.white_is_zero or pixels.dtype == np.uint8:
         return pixels
@@ -139,27 +130,18 @@ def _decoded(data: bytes, path: Path) -> np.ndarray:
     return pixels
 
 
-def _look_at(data: bytes, path: Path) -> tuple[int, bool]:
+def _look_at(path: Path) -> tuple[int, bool]:
     """EXIF orientation (1 = upright), and whether a grey value stands for transparency.
 
-    Decodes the image as well: OpenCV before 5 fills up a truncated JPEG with grey.
-    Raises UnidentifiedImageError, for kinds that Pillow does not know; else ValueError.
+    Unpacks the image as well: OpenCV before 5 fills up a truncated JPEG with grey.
+    Raises UnreadableImage, and ValueError for several frames.
     """
-    try:
-        with Image.open(io.BytesIO(data), formats=KINDS) as image:
-            check_count(image.width * image.height * len(image.getbands()), path)
-            frames = getattr(image, "n_frames", 1)
-            image.load()
-            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-            transparent_grey = "transparency" in image.info
-            kind = image.format
-    except (UnidentifiedImageError, TooLarge):
-        raise
-    except Image.DecompressionBombError as error:
-        raise TooLarge(f"{path} is too large ({error}); save a smaller image") from error
-    except DAMAGED as error:
-        raise ValueError(f"{path} is damaged ({error}); {REMEDY}") from error
-    if frames > 1 and kind != "MPO":  # the further images in a camera's MPO are previews
+    with opened(path) as image:
+        frames = frame_count(image)
+        load(image, path)
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        transparent_grey = "transparency" in image.info
+    if frames > 1:
         raise ValueError(f"{path} has {frames} frames; {ONE_IMAGE}")
     return orientation, transparent_grey
 

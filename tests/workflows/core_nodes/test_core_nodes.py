@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from sd2_depth2img.engine import folders
+from sd2_depth2img.images.files import UnreadableImage
 from sd2_depth2img.workflows.core_nodes import CORE_NODES
-from sd2_depth2img.workflows.core_nodes.load import UnreadableImage
 from sd2_depth2img.workflows.core_nodes.resample import IMAGE_METHODS, LATENT_METHODS
 
 
@@ -405,7 +405,7 @@ def test_frames_of_another_size_are_left_out_with_a_word(place, caplog):
 
 def test_load_image_says_that_a_file_is_no_image(place):
     (place.input / "a.png").write_bytes(b"not an image")
-    with pytest.raises(UnreadableImage, match=r"a\.png cannot be read as an image"):
+    with pytest.raises(UnreadableImage, match=r"a\.png is not an image that can be read"):
         run("LoadImage", image="a.png")
 
 
@@ -413,7 +413,7 @@ def test_a_cut_off_image_is_refused(place):
     Image.fromarray(PIXELS).save(place.input / "a.png")
     whole = (place.input / "a.png").read_bytes()
     (place.input / "a.png").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UnreadableImage, match="cannot be read"):
+    with pytest.raises(UnreadableImage, match=r"a\.png cannot be read: it is damaged \(truncated"):
         run("LoadImage", image="a.png")
 
 
