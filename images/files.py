@@ -61,8 +61,8 @@ def opened(path: Path) -> Iterator[Image.Image]:
             raise
         except UnidentifiedImageError:
             raise NoImage(f"{path} is not an image that can be read: {_what_it_is(path)}") from None
-        except Image.DecompressionBombError as error:
-            raise TooLarge(f"{path} is too large ({error}); save a smaller image") from error
+        except Image.DecompressionBombError as error:  # which Pillow raises from 179 million on
+            raise _too_large(path, f"more than {2 * MOST_PIXELS:,} pixels") from error
         except _TooMuchParsing as error:
             raise TooLarge(f"{path} has too many parts ({error}); save it again as PNG") from error
         except MemoryError as error:
@@ -165,7 +165,11 @@ def check_pixels(pixels: int, frames: int, path: Path) -> None:
     if pixels * frames <= MOST_PIXELS and frames <= MOST_FRAMES:
         return
     what = f"{pixels:,} pixels" if frames == 1 else f"{frames} frames of {pixels:,} pixels"
-    raise TooLarge(
+    raise _too_large(path, what)
+
+
+def _too_large(path: Path, what: str) -> TooLarge:
+    return TooLarge(
         f"{path} is too large: it claims {what}, and {MOST_PIXELS:,} in at most {MOST_FRAMES} "
         "frames are read (8192 x 8192, or 256 frames of 512 x 512); save it smaller, or with "
         "fewer frames"

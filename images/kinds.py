@@ -36,6 +36,14 @@ _OTHERS: tuple[tuple[bytes, tuple[str, str]], ...] = (
     (b"\x76\x2f\x31\x01", ("an OpenEXR file", "only depth maps are read from it; save it as PNG")),
     (b"\x1aE\xdf\xa3", _VIDEO),
     (b"{", ("JSON", "give the image itself")),
+    *(
+        (start, (f"a {name} that is damaged or of a rare kind", _EDITOR))
+        for start, name in (
+            *((b"\x89PNG", "PNG"), (b"\xff\xd8\xff", "JPEG"), (b"GIF8", "GIF"), (b"BM", "BMP")),
+            *((b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"II+\0", "TIFF"), (b"MM\0+", "TIFF")),
+            *((b"RIFF", "WebP"), (b"\0\0\0\x0cjP", "JPEG 2000")),
+        )
+    ),
 )
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 

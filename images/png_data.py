@@ -56,6 +56,4 @@ def _bytes_of_rows(header: bytes) -> int:
     bits *= CHANNELS[colour]
     passes = PASSES if interlaced else ((0, 0, 1, 1),)
     sizes = ((-(-(width - x) // dx), -(-(height - y) // dy)) for x, y, dx, dy in passes)
-    return sum(
-        rows * (1 + -(-columns * bits_a_pixel // 8)) for columns, rows in sizes if columns > 0
-    )
+    return sum(rows * (1 + -(-columns * bits // 8)) for columns, rows in sizes if columns > 0)

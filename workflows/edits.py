@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from ..engine import folders
+from ..images.mask_files import Meaning, understand
 from .canvas import replace_node, set_widget
 from .checks import is_link, needed
 from .core_nodes.node_class import Nodes
@@ -56,11 +58,15 @@ class Editor:
         self._write(self._only("LoadImage", "image"), "image", file)
 
     def mask(self, file: str) -> None:
-        """A mask from a file, white is repainted: for all that takes a mask of the photo."""
+        """A mask from a file, white is repainted: for all that takes a mask of the photo.
+
+        What a file with transparency means is told by a warning.
+        Raises UnreadableImage and AmbiguousMask.
+        """
         for kind in ("SD2DepthCrop", "SD2DepthPrepare", "SD2DepthInpaintEncode"):
             takers = [n for n in self._of_class(kind) if "mask" in self.prompt[n]["inputs"]]
             if takers:
-                self._feed(takers, "mask", "LoadImageMask", {"image": file, "channel": "red"})
+                self._connect(self._mask_of(file), takers, "mask")
                 return
         raise EditError("nothing in the workflow takes a mask; there is no place for --mask")
 
@@ -180,13 +186,42 @@ class Editor:
         links = ((n, v) for n, e in self.prompt.items() for v in e["inputs"].values() if is_link(v))
         return [node for node, link in links if str(link[0]) == source]
 
+    def _mask_of(self, file: str) -> list[Any]:
+        """The output of ComfyUI's own nodes that give what an image file means as a mask."""
+        meaning = Meaning.COLOURS
+        with suppress(FileNotFoundError):  # the checks report it, as they do for other files
+            understood = understand(folders.input_path(file))
+            meaning = understood.meaning
+            if understood.words:
+                log.warning("%s", understood.words)
+
+        def channel(name: str) -> list[Any]:
+            return self._add("LoadImageMask", {"image": file, "channel": name})
+
+        if meaning is Meaning.COLOURS:
+            return channel("red")
+        if meaning is Meaning.HOLE:
+            return channel("alpha")  # which Load Image (as Mask) turns round
+        alpha = self._add("InvertMask", {"mask": channel("alpha")})
+        if meaning is Meaning.PAINT:
+            return alpha
+        both = {"destination": channel("red"), "source": alpha}
+        return self._add("MaskComposite", {**both, "x": 0, "y": 0, "operation": "multiply"})
+
     def _feed(self, takers: Sequence[str], name: str, kind: str, inputs: Json) -> None:
         """A new node's first output into an input of others; the canvas cannot show that."""
+        self._connect(self._add(kind, inputs), takers, name)
+
+    def _connect(self, link: list[Any], takers: Sequence[str], name: str) -> None:
+        for node in takers:
+            self.prompt[node]["inputs"][name] = link
+        self._on_canvas(lambda drawn: False)
+
+    def _add(self, kind: str, inputs: Json) -> list[Any]:
+        """A new node; a link to its first output."""
         number = max((int(node) for node in self.prompt if node.isdigit()), default=0) + 1
         self._put(str(number), kind, inputs)
-        for node in takers:
-            self.prompt[node]["inputs"][name] = [str(number), 0]
-        self._on_canvas(lambda drawn: False)
+        return [str(number), 0]
 
     def _replace(self, node: str, kind: str, inputs: Json) -> None:
         title = self._put(node, kind, inputs)
