@@ -113,9 +113,9 @@ def _alpha(frame: Image.Image) -> np.ndarray | None:
 def load(image: Image.Image, path: Path) -> None:
     """Unpack the frame of an opened file that it stands at; a truncated one is an error."""
     check_pixels(image.width * image.height, 1, path)  # a frame can enlarge the image
+    image.load()
     if image.format == "PNG" and not image.tell():
         png_data.check_complete(path)
-    image.load()
 
 
 def frame_count(image: Image.Image) -> int:

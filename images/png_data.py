@@ -1,9 +1,10 @@
-"""Whether a PNG has all its pixels: Pillow shows what is missing as black, and says nothing.
+"""Whether a PNG is complete, as W3C's specification (Third Edition) has it in sections 5, 7 and 8.
 
-That happens where the compressed stream ends well before the last row; a stream that is cut off is
-noticed. W3C, PNG Specification (Third Edition), sections 5, 7 and 8.
+Where the compressed stream ends well before the last row, Pillow shows the missing ones as black.
+Where a chunk claims to be longer than the file, OpenCV takes that much memory for it.
 """
 
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ PIECE = 1 << 16
 
 
 def check_complete(path: Path) -> None:
-    """Raise ValueError for a PNG whose data gives fewer bytes than its rows need."""
+    """Raise ValueError for a PNG with fewer bytes than its rows need, or than a chunk claims."""
     with path.open("rb") as file:
         file.seek(SIGNATURE)
         chunks = _chunks(file)
@@ -39,9 +40,14 @@ def check_complete(path: Path) -> None:
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """The kind and the data of each; large ones come in pieces."""
+    """The kind and the data of those that matter; large ones come in pieces."""
+    size = os.fstat(file.fileno()).st_size
     while len(start := file.read(8)) == 8:
         left, kind = struct.unpack(">I4s", start)
+        if kind == b"IEND":  # some programs put more behind it
+            return
+        if left > size - file.tell():
+            raise ValueError(f"truncated: a chunk claims {left} bytes, more than follow")
         if kind not in (b"IHDR", b"IDAT"):
             file.seek(left + 4, 1)
             continue

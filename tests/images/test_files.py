@@ -228,6 +228,22 @@ def test_a_png_whose_data_ends_early_is_no_black_image(tmp_path, mode, size, int
             only(path)
 
 
+def test_a_png_with_a_chunk_that_claims_more_than_the_file(tmp_path):
+    """OpenCV would take 4 GB for it."""
+    path = written(tmp_path, "png")
+    data = bytearray(path.read_bytes())
+    struct.pack_into(">I", data, data.index(b"IDAT") - 4, 0xF0000000)
+    path.write_bytes(data)
+    with pytest.raises(UnreadableImage, match="claims 4026531840 bytes"):
+        only(path)
+
+
+def test_what_follows_the_end_of_a_png_does_not_matter(tmp_path):
+    path = written(tmp_path, "png")
+    path.write_bytes(path.read_bytes() + b"\xff" * 100)
+    assert np.array_equal(only(path).colours, PIXELS[..., :3])
+
+
 def test_grey_of_16_bits_with_a_transparent_value(tmp_path):
     values = np.array([[0, 1, 256, 65535]], np.uint16)
     path = tmp_path / "image.png"

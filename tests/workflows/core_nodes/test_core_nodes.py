@@ -413,7 +413,7 @@ def test_a_cut_off_image_is_refused(place):
     Image.fromarray(PIXELS).save(place.input / "a.png")
     whole = (place.input / "a.png").read_bytes()
     (place.input / "a.png").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UnreadableImage, match=r"a\.png cannot be read: it is damaged \(truncated"):
+    with pytest.raises(UnreadableImage, match=r"a\.png cannot be read: it is damaged"):
         run("LoadImage", image="a.png")
 
 
