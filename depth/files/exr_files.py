@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from .exr_layers import Layer, depth_layer
-from .image_files import check_count
-from .values import UnclearLayer, Values
+from .values import UnclearLayer, Values, check_size
 
 log = logging.getLogger(__name__)
+
+MOST_DECODED = 1 << 28  # values of all channels, which the library decodes at once: 1 GB of floats
 
 # What the library and its bindings raise for a file that they cannot read.
 UNREADABLE = (RuntimeError, ValueError, TypeError, KeyError, IndexError, MemoryError)
@@ -101,19 +102,22 @@ def _layer(parts: list[Any], wanted: str, path: Path) -> Layer:
     chosen = [channel for channel in part.header["channels"] if channel.name in layer.channels]
     if any((channel.xSampling, channel.ySampling) != (1, 1) for channel in chosen):
         raise ValueError(f"{path} has subsampled channels, which are not read; save it without")
-    _check_windows(parts, path)
+    _check_windows(parts, layer, path)
     return layer
 
 
-def _check_windows(parts: list[Any], path: Path) -> None:
-    """All parts have to fit, as the library reads all, and the frame that they are put into."""
-    counts = []
+def _check_windows(parts: list[Any], layer: Layer, path: Path) -> None:
+    """All parts have to fit, as the library reads all, and the frame that the depth is put into."""
+    decoded = 0
     for part in parts:
         for window in (_window(part.header, "dataWindow"), _window(part.header, "displayWindow")):
             if min(window.width, window.height) < 1:
                 raise ValueError(f"{path} is damaged (its window is {window}); write it again")
-            counts.append(window.width * window.height * len(part.header["channels"]))
-    check_count(max(sum(counts[::2]), max(counts)), path)
+        window = _window(part.header, "dataWindow")
+        decoded += window.width * window.height * len(part.header["channels"])
+    frame = _window(parts[layer.part].header, "displayWindow")
+    check_size(decoded, path, MOST_DECODED)
+    check_size(frame.width * frame.height * len(layer.channels), path)
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .image_files import check_count
-from .values import UnclearLayer, Values, listed
+from .values import UnclearLayer, Values, check_size, listed
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +92,6 @@ def read_pfm(path: Path) -> Values:
     if not header or not scale or not np.isfinite(scale):
         raise ValueError(f"{path} is damaged (its PFM header is incomplete); write it again")
     width, height, channels = int(header[2]), int(header[3]), 3 if header[1] == b"PF" else 1
-    check_count(width * height * channels, path)
     expected = 4 * width * height * channels
     found = path.stat().st_size - header.end()
     if found != expected or not expected:
@@ -135,7 +133,7 @@ def _array(file: BinaryIO, size: int, path: Path) -> Values:
     _check_shape(shape, path)
     claimed, rest = dtype.itemsize * math.prod(shape), size - file.tell()
     if claimed == rest:
-        check_count(math.prod(shape), path)
+        check_size(math.prod(shape), path)
     with _damage_named(path):
         data = file.read(claimed) if claimed == rest else b""
         if len(data) != claimed:

@@ -2,12 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 MOST_NAMES = 30  # in a message
+
+# Of a map; 8192 × 8192. A few bytes can claim, and some truly unpack to, as much as they like.
+MOST_VALUES = 1 << 26
+MOST_A_BYTE = 4  # values that a byte of a file may unpack to where there are more
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,16 @@ class Values:
         if most > 1:
             floats /= most
         return cls(torch.from_numpy(floats), most)
+
+
+def check_size(values: int, path: Path, most: int = MOST_VALUES) -> None:
+    """Raise ValueError for a file of more values than `most`, unless it is as large itself."""
+    most = max(most, MOST_A_BYTE * path.stat().st_size)
+    if values > most:
+        raise ValueError(
+            f"{path} is too large: it claims {values:,} values, and of a file of its size at most "
+            f"{most:,} are read; save the depth alone, or smaller"
+        )
 
 
 class UnclearLayer(ValueError):  # noqa: N818 - names what is wrong

@@ -309,7 +309,9 @@ def test_an_archive_that_unpacks_to_more_than_is_read_is_refused(path, descr):
     claimed = len(content) - 77_777 + np.dtype(descr).itemsize * 2**30
     sizes = (struct.pack("<I", size) for size in (len(content), claimed))
     path.write_bytes(npz(content).replace(*sizes))
-    with pytest.raises(ValueError, match="too large: it claims 1,073,741,824 values") as told:
+    with pytest.raises(
+        ValueError, match=r"too large: it claims 1,073,741,824 values.* at most 67,108,864"
+    ) as told:
         read_depth(path)
     assert str(told.value).startswith(str(path))
 
