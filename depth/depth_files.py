@@ -18,14 +18,14 @@ from .convention import OutOfRange, from_image
 from .files.exr_files import read_exr, write_exr
 from .files.float_files import read_npy, read_npz, read_pfm, write_npy, write_npz, write_pfm
 from .files.image_files import read_image
+from .files.values import UnclearLayer, Values
 
 log = logging.getLogger(__name__)
 
 # How files that are no images begin. A Pf or PF that is no PFM would be no image either.
-READERS: Mapping[bytes, Callable[[Path], Tensor]] = {
+EXR, NPZ = b"\x76\x2f\x31\x01", (b"PK\x03\x04", b"PK\x05\x06")  # the second has nothing in it
+READERS: Mapping[bytes, Callable[[Path], Values]] = {
     b"\x93NUMPY": read_npy,
-    b"PK\x03\x04": read_npz,
-    b"\x76\x2f\x31\x01": read_exr,
     b"Pf": read_pfm,
     b"PF": read_pfm,
 }
@@ -60,6 +60,7 @@ class Reading:
     colours: ColourMap = ColourMap.GREY  # what a coloured image was painted with
     tolerance: float = TOLERANCE  # see `colormaps.read_back`
     invert: bool = False  # 0..1 becomes 1..0
+    layer: str = ""  # of an EXR, or array of an NPZ; "": the one that is the depth
 
     def __post_init__(self) -> None:
         if (
@@ -88,11 +89,25 @@ def read_depth(path: str | os.PathLike[str], reading: Reading = Reading()) -> Te
     if not path.is_file():
         what = "that is no file" if path.exists() else "the file is missing"
         raise FileNotFoundError(f"there is no depth map {path}: {what}")
+    values = _values(path, reading)
+    depth = _in_range(_depth_of(values.pixels, reading, path), values.most, reading, path)
+    return 1 - depth if reading.invert else depth
+
+
+def _values(path: Path, reading: Reading) -> Values:
     with path.open("rb") as file:
         beginning = file.read(16)
+    if beginning.startswith(EXR):
+        return read_exr(path, reading.layer, painted=reading.colours is not ColourMap.GREY)
+    if beginning.startswith(NPZ):
+        return read_npz(path, reading.layer)
+    if reading.layer:
+        raise UnclearLayer(
+            f"{path} has no layers, and the layer {reading.layer!r} is asked for; expected an EXR "
+            "or NPZ"
+        )
     found = (read for start, read in READERS.items() if beginning.startswith(start))
-    depth = _in_range(_depth_of(next(found, read_image)(path), reading, path), reading, path)
-    return 1 - depth if reading.invert else depth
+    return next(found, read_image)(path)
 
 
 def _depth_of(image: Tensor, reading: Reading, path: Path) -> Tensor:
@@ -111,16 +126,17 @@ def _depth_of(image: Tensor, reading: Reading, path: Path) -> Tensor:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _in_range(depth: Tensor, reading: Reading, path: Path) -> Tensor:
+def _in_range(values: Tensor, most: int, reading: Reading, path: Path) -> Tensor:
     """Far..near to 0..1; with far 0 and near 1 every value stays bit for bit."""
+    depth = values
     if (reading.far, reading.near) != (0.0, 1.0):
         # As float32, like the values, and then in float64: so the ends become 0 and 1 exactly.
         far, near = (float(np.float32(end)) for end in (reading.far, reading.near))
-        depth = ((depth.double() - far) / (near - far)).float()
+        depth = ((values.double() - far) / (near - far)).float()
     beyond = (depth < 0) | (depth > 1)
     if reading.beyond is Beyond.REFUSE:
         beyond &= depth.isfinite()
-        _check_none(beyond, depth, reading, path)
+        _check_none(beyond, values, most, reading, path)
     elif beyond.any():
         is_clipped = reading.beyond is Beyond.CLIP
         fate = "clipped to it" if is_clipped else "kept; distances become depth as disparity"
@@ -133,15 +149,20 @@ def _in_range(depth: Tensor, reading: Reading, path: Path) -> Tensor:
     return depth
 
 
-def _check_none(beyond: Tensor, depth: Tensor, reading: Reading, path: Path) -> None:
+def _check_none(beyond: Tensor, values: Tensor, most: int, reading: Reading, path: Path) -> None:
+    """Raise BeyondStatedRange, in the file's own numbers, where a value is beyond the range."""
     if not beyond.any():
         return
-    known = depth[depth.isfinite()].double() * (reading.near - reading.far) + reading.far
-    low, high = known.min().item(), known.max().item()
+    low, high = (value.item() * most for value in values[values.isfinite()].aminmax())
+    count = f"{int(beyond.sum())} of {beyond.numel()}"
+    state = "state the range that the file is in"
+    if most > 1:
+        count += f" (as integers they count as 0 to 1, {most} as 1)"
+        ends = (f"{end:g} as {end / most:.6g}" for end in (reading.far, reading.near))
+        state = f"if it is in the file's integers, state {' and '.join(ends)}"
     raise BeyondStatedRange(
-        f"{path}: its values run from {low:g} to {high:g}, and {int(beyond.sum())} of "
-        f"{depth.numel()} are beyond the stated range of {reading.far:g} (far) to "
-        f"{reading.near:g} (near); state the range that the file is in, clip its values "
+        f"{path}: its values run from {low:.6g} to {high:.6g}, and {count} are beyond the stated "
+        f"range of {reading.far:g} (far) to {reading.near:g} (near); {state}, clip its values "
         "(beyond: clip) or keep its distances (beyond: keep)"
     )
 

@@ -14,6 +14,10 @@ from .node import DepthMapNode, Node
 from .preview import show
 from .remedies import answer
 
+# What stands where `layer` is in workflows that were saved before it was there: the value of the
+# upload button, which ComfyUI saves after all inputs.
+UPLOAD_BUTTON = "image"
+
 
 class SD2DepthLoad(DepthMapNode):
     DISPLAY_NAME = "Load Depth Map"
@@ -39,8 +43,8 @@ class SD2DepthLoad(DepthMapNode):
             "required": {
                 "image": inputs.one_of(host.input_names(SUFFIXES), image_upload=True).tooltip(
                     "A file in the input folder; put EXR, NPY, NPZ and PFM there by hand. Black "
-                    "pixels are far, white ones near; transparent ones count as far. An EXR's Z "
-                    "channel comes before its colours."
+                    "pixels are far, white ones near; transparent ones count as far. Of an EXR, "
+                    "the layer that calls itself depth (Z, Depth, VRayZDepth, WorldDepth) is taken."
                 )
             },
             "optional": {
@@ -68,6 +72,11 @@ class SD2DepthLoad(DepthMapNode):
                     "the image is refused. More for a JPEG; then legends and edges become wrong "
                     "depths."
                 ),
+                "layer": inputs.text("", advanced=True).tooltip(
+                    "Which layer or channel of an EXR (ViewLayer.Depth, Fg.Depth.Z), or array of "
+                    "an NPZ. Empty: the one that calls itself depth, or the only one; where none "
+                    "or several do, the error lists them all."
+                ),
             },
         }
 
@@ -80,8 +89,10 @@ class SD2DepthLoad(DepthMapNode):
         near: float = 1.0,
         beyond: str = Beyond.REFUSE.value,
         tolerance: float = TOLERANCE,
+        layer: str = "",
     ) -> tuple[Tensor]:
-        reading = Reading(far, near, Beyond(beyond), ColourMap(colours), tolerance, invert)
+        layer = "" if layer == UPLOAD_BUTTON else layer.strip()
+        reading = Reading(far, near, Beyond(beyond), ColourMap(colours), tolerance, invert, layer)
         return (to_image(read_depth(host.input_path(image), reading)),)
 
     @classmethod

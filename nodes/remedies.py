@@ -14,6 +14,7 @@ from ..depth.convention import NoDepthMap, OutOfRange
 from ..depth.convert import GreyMask
 from ..depth.depth_files import BeyondStatedRange
 from ..depth.fidelity import AnotherSection
+from ..depth.files.values import UnclearLayer
 from ..depth.masks import MissingMap, OtherSize
 from ..depth.networks.estimators import CheckpointInstead
 from ..disk import DamagedSettings
@@ -36,6 +37,8 @@ REMEDIES: Remedies = {
     OutOfRange: "Convert Depth makes such a map: of distances, or of disparity with its unit "
     "'disparity, any range'.",
     BeyondStatedRange: "Convert Depth makes a depth map of distances that were kept.",
+    UnclearLayer: "Write the name of the one that you mean into the input `layer` of Load Depth "
+    "Map; for a file without any, leave it empty.",
     GreyMask: "Make the mask black and white with Threshold Mask; or convert everywhere, and put "
     "the results together with Merge Depth.",
     AnotherSection: "Prepare Image and Crop for Inpainting crop both alike.",

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from PIL import ExifTags
-from torch import Tensor
 
 from ...images.files import NoImage, TooLarge, check_pixels, frame_count, load, opened
 from . import tiff_files
+from .values import Values
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +47,7 @@ UPRIGHT: dict[int, tuple[bool, tuple[int, ...]]] = {
 }
 
 
-def read_image(path: Path) -> Tensor:
+def read_image(path: Path) -> Values:
     """An image file to IMAGE `[1, H, W, C]`, C = 1, 3 or 4; 8 and 16 bits become 0..1.
 
     Floats (TIFF) stay as they are. An image that EXIF says is lying on its side is turned, like
@@ -62,7 +61,7 @@ def read_image(path: Path) -> Tensor:
         pixels = pixels[..., np.newaxis]
     elif pixels.shape[2] >= 3:  # BGR or BGRA
         pixels = pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]]
-    return torch.from_numpy(to_unit(pixels)).unsqueeze(0)
+    return Values.of(pixels[np.newaxis])
 
 
 def _pixels(data: bytes, path: Path) -> np.ndarray:
@@ -153,13 +152,3 @@ def check_count(values: int, path: Path) -> None:
             f"{path} is too large: it claims {values:,} values, and at most {MOST_VALUES:,} are "
             "read; save the depth alone, or smaller"
         )
-
-
-def to_unit(values: np.ndarray) -> np.ndarray:
-    """float32: unsigned integers by their type's range to 0..1, floats as they are.
-
-    Those of 64 bits are rounded; beyond 3.4e38 they become infinite.
-    """
-    with np.errstate(over="ignore"):
-        floats = values.astype(np.float32)
-    return floats / np.iinfo(values.dtype).max if values.dtype.kind == "u" else floats

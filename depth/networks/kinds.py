@@ -55,6 +55,12 @@ MIDAS_SMALL = NetworkKind(
 )
 MIDAS_SWIN2 = NetworkKind("MiDaS 3.1 Swin2-tiny", has=(f"{_SWIN}logit_scale", HEAD), loadable=True)
 
+DEPTH_ANYTHING = NetworkKind(
+    "Depth Anything",
+    has=("pretrained.blocks.0.attn.qkv.weight", "depth_head.projects.0.weight"),
+    loadable=True,
+)
+
 NETWORK_KINDS: tuple[NetworkKind, ...] = (  # the first that fits
     DPT_HYBRID,
     DPT_LARGE,
@@ -66,10 +72,7 @@ NETWORK_KINDS: tuple[NetworkKind, ...] = (  # the first that fits
         "MiDaS v2 on ResNeXt",
         has=("pretrained.layer1.0.weight", "pretrained.layer2.0.conv1.weight", HEAD),
     ),
-    NetworkKind(
-        "Depth Anything network in its authors' layout",
-        has=("pretrained.blocks.0.attn.qkv.weight", "depth_head.projects.0.weight"),
-    ),
+    DEPTH_ANYTHING,
     NetworkKind(
         "ZoeDepth network in its authors' layout", has=("core.core.scratch.layer1_rn.weight",)
     ),

@@ -65,6 +65,10 @@ def floats_of_metres(base):
             r"turn invert off\. Convert Depth",
         ),
         (
+            lambda base: run("SD2DepthLoad", floats_of_metres(base), layer="Z"),
+            r"has no layers, .* input `layer` of Load Depth Map; for a file without any",
+        ),
+        (
             lambda base: run("SD2DepthConvert", DEPTH + 1, mask=MASK / 2),
             r"256 of 256 pixels of the mask are grey.*Threshold Mask.*Merge Depth",
         ),

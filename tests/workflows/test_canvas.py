@@ -35,6 +35,11 @@ def test_converts_as_comfyuis_frontend_does(version):
     prompt, problems = canvas.to_prompt(record["workflow"], all_nodes())
     assert problems == []
     assert prompt.keys() == record["output"].keys()
+    for entry in prompt.values():
+        if entry["class_type"] == "SD2DepthLoad":
+            # An input that is newer than the recordings: as in the frontend, it gets the value of
+            # the upload button, which was saved in its place.
+            assert entry["inputs"].pop("layer") == "image"
     for node, expected in record["output"].items():
         assert prompt[node]["class_type"] == expected["class_type"]
         assert prompt[node]["inputs"] == expected["inputs"], node
