@@ -9,7 +9,13 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 from ..depth.networks.kinds import UNUSED
-from .architecture import TextArchitecture, UNetArchitecture, UnknownArchitecture, VAEArchitecture
+from .architecture import (
+    ENDS_OF_BRANCHES,
+    TextArchitecture,
+    UNetArchitecture,
+    UnknownArchitecture,
+    VAEArchitecture,
+)
 from .ema import with_ema
 from .errors import (
     AbsentPart,
@@ -91,7 +97,7 @@ class Checkpoint:
         for reason, names in identity.unused.items():
             log.info("%s: %d tensors are not used: %s", file.path.name, len(names), reason)
         checkpoint = cls(file, unet, vae, text, _has_midas(file))
-        check_holes(file, checkpoint._used(), _ENDS_OF_BRANCHES)
+        check_holes(file, checkpoint._used(), ENDS_OF_BRANCHES)
         return checkpoint
 
     def _used(self) -> Iterator[str]:
@@ -132,11 +138,6 @@ _NAMES = {
     Part.MIDAS: "MiDaS depth network",
 }
 _REMEDY = "Copy or download it again, or use another copy."
-# Layers after which the input is added: with zeros there, the rest of their branch has no effect.
-_ENDS_OF_BRANCHES = (
-    *("out_layers.3.weight", "to_out.0.weight", "ff.net.2.weight", "proj_out.weight"),
-    *("conv2.weight", "attn.out_proj.weight", "mlp.c_proj.weight"),
-)
 
 
 class Absent:

@@ -4,9 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from ..checkpoints.checkpoint import Checkpoint
+from ..checkpoints.files.holes import check_holes
+from ..checkpoints.files.shards import weight_files
 from ..checkpoints.files.weights import WeightFile, open_weights
 from ..checkpoints.identify.diagnosis import Part
 from ..depth.networks.estimators import DepthModel, UnknownDepthModel, recognise
+from ..depth.networks.kinds import UNUSED
 from ..host import host
 from . import inputs
 from .advice import ABSENT_PARTS
@@ -99,6 +102,8 @@ class SD2DepthModelLoader(Node):
         """Only make sure that it is a depth network; it is read later."""
         path = host.depth_model_path(model_name)
         if path.is_dir():
+            for weights in weight_files(path)[:1]:
+                _check_holes(weights.open())
             return (DepthModel(model_name, lambda: path),)
         return (_depth_model(model_name, open_weights(path)),)
 
@@ -159,7 +164,12 @@ def _depth_model(name: str, file: WeightFile) -> DepthModel:
     except UnknownDepthModel as error:
         error.args = (f"{file.path.name}: {error}",)
         raise
+    _check_holes(file)
     return DepthModel(name, lambda: {tensor: file.read(tensor) for tensor in file.tensors})
+
+
+def _check_holes(file: WeightFile) -> None:
+    check_holes(file, (name for name in file.tensors if not name.startswith(UNUSED)))
 
 
 def _checkpoint_names() -> list[str]:

@@ -6,6 +6,7 @@ are read by `pickles.py`, which never runs what is pickled.
 
 import json
 import math
+import os
 import reprlib
 import struct
 from abc import ABC, abstractmethod
@@ -157,6 +158,11 @@ def open_weights(path: Path | str) -> WeightFile:
     pickle; its subclasses say what else it is.
     """
     path = Path(path)
+    if path.is_symlink() and not path.exists():
+        raise DamagedFile(
+            f"{path.name} is a link to {os.readlink(path)}, which is not there: the download is "
+            "not complete, or only the links were copied. Copy or download it again."
+        )
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}; check the name and the folder")
     with path.open("rb") as file:
@@ -168,9 +174,9 @@ def open_weights(path: Path | str) -> WeightFile:
     try:
         return PickleFile(path)
     except UnreadableFile as error:
-        if start[:4] == _ZIP or start[:1] == _PICKLE:
-            raise
         # Below protocol 2 pickles have no mark to know them by, so anything else is tried as one.
+        if start[:4] == _ZIP or start[:1] == _PICKLE or not isinstance(error, DamagedFile):
+            raise
         raise UnreadableFile(
             f"{path.name} is not a weight file: it begins with {start[:8]!r}, which is neither "
             f"safetensors nor a PyTorch file{_hint(start)}."
