@@ -13,11 +13,11 @@ from ..sampling.latents import SCALE_FACTOR
 from .architecture import HEAD_CHANNELS, TextArchitecture, UNetArchitecture, UnknownArchitecture
 from .diffusers_layout import midas_origins, text_origins, unet_origins, vae_origins
 from .errors import IncompleteCheckpoint, NotADepthCheckpoint
+from .files.folders import file_in_cache, is_pipeline, model_folder
 from .files.pickle_machine import shown
 from .files.shards import INDEX, weight_files
 from .files.views import Origin, View, with_prefix
 from .files.weights import WeightFile, open_weights
-from .folders import file_in_cache, is_pipeline, model_folder
 from .identify.diagnosis import Part
 from .identify.recognition import ORIGINAL, find_unet
 

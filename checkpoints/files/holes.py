@@ -5,7 +5,7 @@ be, they are so by whole rows: those of tokens that training never saw, of chann
 all of the last layer of a residual branch. A hole begins and ends in the middle of a row.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -24,19 +24,26 @@ class FileWithHoles(DamagedFile):
     """Weights are zero that no training leaves so: the file did not arrive as a whole."""
 
 
-def check_holes(file: WeightFile, names: Iterable[str], may_be_off: Sequence[str] = ()) -> None:
+def check_holes(
+    file: WeightFile,
+    names: Iterable[str],
+    may_be_off: Sequence[str] = (),
+    read: Callable[[str], Tensor] | None = None,
+) -> None:
     """Make sure that the weights among these tensors of a trained model have arrived.
 
     Weights are matrices and kernels. Those whose names end in one of `may_be_off` may be zero as a
-    whole. Reads 64 bytes of every block, and all of those that begin with zeros.
+    whole. Looks at 64 bytes of every block, and at all of those that begin with zeros. `read` gives
+    tensors that were read before.
 
     Raises FileWithHoles, with the number of tensors.
     """
     empty, torn = [], []
+    read = read or file.read
     for name in names:
         if not _is_weight(name, file.tensors[name]):
             continue
-        tensor = file.read(name)
+        tensor = read(name)
         blocks = [_is_zero(block) for block in _blocks(tensor)]
         if all(blocks):
             if not name.endswith(tuple(may_be_off)):
@@ -44,17 +51,22 @@ def check_holes(file: WeightFile, names: Iterable[str], may_be_off: Sequence[str
         elif any(blocks) and _is_torn(tensor):
             torn.append(name)
     if empty or torn:
+        counted = _counted(file.tensors, read, empty, torn)
         raise FileWithHoles(
-            f"{file.path.name}: {_counted(file, empty, torn)}: the download is not complete. Copy "
-            "or download it again."
+            f"{file.path.name}: {counted}: the download is not complete. Copy or download it again."
         )
 
 
-def _counted(file: WeightFile, empty: Collection[str], torn: Collection[str]) -> str:
-    total = len(file.tensors)
+def _counted(
+    names: Collection[str],
+    read: Callable[[str], Tensor],
+    empty: Collection[str],
+    torn: Collection[str],
+) -> str:
+    total = len(names)
     if not empty:
         return f"parts of {len(torn)} of {total} tensors are zero ({_some(torn)})"
-    zero = sum(all(map(_is_zero, _blocks(file.read(name)))) for name in file.tensors)
+    zero = sum(all(map(_is_zero, _blocks(read(name)))) for name in names)
     parts = f" and parts of {len(torn)} more" if torn else ""
     return f"{zero} of {total} tensors are all zero{parts} ({_some(empty)})"
 

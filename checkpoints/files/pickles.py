@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 from .errors import (
     DamagedFile,
     HostileFile,
+    OtherPickle,
     TorchScriptFile,
     UnreadableFile,
     damaged,
@@ -159,7 +160,7 @@ def _place(file: BinaryIO, entry: zipfile.ZipInfo) -> tuple[int, int]:
     return entry.header_offset + 30 + name_length + extra_length, entry.file_size
 
 
-_MAGIC = 0x1950A86A20F9469CFC6C
+MAGIC = 0x1950A86A20F9469CFC6C
 
 
 def _read_legacy(
@@ -169,8 +170,8 @@ def _read_legacy(
     machine: PickleMachine,
     storages: Mapping[str, Storage],
 ) -> tuple[Any, Places]:
-    if machine.load(pickles) != _MAGIC:
-        raise UnreadableFile(
+    if machine.load(pickles) != MAGIC:
+        raise OtherPickle(
             f"{path.name} is a pickle, but not one that PyTorch wrote; expected safetensors or a "
             "checkpoint written by torch.save"
         )

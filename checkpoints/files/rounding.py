@@ -16,11 +16,12 @@ def rounded(tensor: Tensor, dtype: torch.dtype, name: str) -> Tensor:
     """A tensor in another floating-point type. Raises DtypeOverflow, which names the tensor."""
     if tensor.dtype == dtype:
         return tensor
-    values = tensor if tensor.itemsize > 1 else tensor.float()  # torch cannot compare fp8
-    is_lost = values.isfinite() & (values.abs() >= _end(dtype))
+    # Torch cannot compare fp8, and rounds float64 to float32 first.
+    values = tensor.float() if tensor.itemsize in (1, 8) else tensor
+    is_lost = (values.abs() >= _end(dtype)) & _finite(tensor)
     if is_lost.any():
         raise DtypeOverflow(
-            f"{name} has values up to {values[is_lost].double().abs().max():g}, and "
+            f"{name} has values up to {tensor[is_lost].double().abs().max():g}, and "
             f"{str(dtype).removeprefix('torch.')} ends at {torch.finfo(dtype).max:g}; a wider "
             "type holds them"
         )
@@ -49,3 +50,8 @@ class Rounded(WeightFile):
     def read(self, name: str) -> Tensor:
         """One tensor on the CPU. Raises DtypeOverflow."""
         return rounded(self._file.read(name), self.tensors[name].dtype, name)
+
+
+def _finite(tensor: Tensor) -> Tensor:
+    """Where it is neither infinite nor NaN; torch cannot tell for fp8, some of which lack both."""
+    return (tensor.float() if tensor.itemsize == 1 else tensor).isfinite()

@@ -19,9 +19,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from .errors import DamagedFile, GGUFFile, UnreadableFile, damaged
+from .errors import DamagedFile, GGUFFile, OtherPickle, UnreadableFile, damaged
 from .pickle_machine import shown
-from .pickles import Archive, check_name
+from .pickles import MAGIC, Archive, check_name
 
 Shape = tuple[int, ...]
 
@@ -175,7 +175,7 @@ def open_weights(path: Path | str) -> WeightFile:
         return PickleFile(path)
     except UnreadableFile as error:
         # Below protocol 2 pickles have no mark to know them by, so anything else is tried as one.
-        if start[:4] == _ZIP or start[:1] == _PICKLE or not isinstance(error, DamagedFile):
+        if start.startswith((_ZIP, *_PICKLES)) or isinstance(error, OtherPickle):
             raise
         raise UnreadableFile(
             f"{path.name} is not a weight file: it begins with {start[:8]!r}, which is neither "
@@ -184,7 +184,7 @@ def open_weights(path: Path | str) -> WeightFile:
 
 
 _ZIP = b"PK\x03\x04"
-_PICKLE = b"\x80"
+_PICKLES = (b"\x80", b"L%d" % MAGIC)  # from protocol 2, and PyTorch's below
 
 
 def _hint(start: bytes) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 from ...disk import DamagedSettings, read_settings
 from ..files.errors import DamagedFile, GGUFFile, HostileFile, TorchScriptFile, UnreadableFile
+from ..files.folders import model_folder, models_in, weight_files_in
 from ..files.shards import INDEX, open_shards, weight_files
 from ..files.weights import CutOffFile, WeightFile, open_weights
-from ..folders import model_folder, models_in, weight_files_in
 from .diagnosis import FOLDER, Diagnosis, Kind
 from .recognition import count, identify
 

@@ -9,9 +9,9 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..disk import folders_below
-from .files.errors import DamagedFile
-from .files.shards import INDEX
+from ...disk import folders_below
+from .errors import DamagedFile
+from .shards import INDEX
 
 log = logging.getLogger(__name__)
 
