@@ -39,8 +39,8 @@ def open_source(path: Path | str) -> WeightFile:
     """
     path = Path(path)
     if path.is_dir():
-        file = file_in_cache(path)
-        return open_source(file) if file else DiffusersFolder(path)
+        alone = file_in_cache(path)
+        return open_source(alone) if alone else DiffusersFolder(path)
     file = open_weights(path)
     if file.foreign:
         asked = shown(", ".join(file.foreign))
