@@ -46,6 +46,8 @@ class Report(NamedTuple):
         """For people."""
         found = self.diagnosis
         lines = [f"{path}: {found.sentence()}"]
+        if found.place:
+            lines.append(f"  found in: {found.place}")
         for name, (tensors, parameters) in found.parts.items():
             lines.append(f"  {name}: {tensors} tensors, {parameters / 1e6:,.1f} million parameters")
         if found.dtypes:

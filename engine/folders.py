@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..checkpoints.source import folder_names
+from ..checkpoints.files.folders import folder_names
 from ..depth.networks.model_files import FOLDERS, find_model, model_names
 
 CHECKPOINT_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")

@@ -30,9 +30,9 @@ import nodes  # ComfyUI's, not this pack's
 from ..checkpoints.add_difference import check_fit, check_prediction, unet_shapes, warn_if_equal
 from ..checkpoints.architecture import FULL_VAE, Shape, TextArchitecture, VAEArchitecture
 from ..checkpoints.checkpoint import Absent, Checkpoint
+from ..checkpoints.files.folders import find_folder, folder_names
 from ..checkpoints.files.weights import SafetensorsFile, TensorInfo
 from ..checkpoints.identify.diagnosis import Part
-from ..checkpoints.source import find_folder, folder_names
 from ..depth.networks.model_files import FOLDERS, SUFFIXES, find_model, model_names
 from ..engine import folders as engine_folders
 from ..engine.required_depth import required_depth

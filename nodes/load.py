@@ -3,10 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from ..checkpoints.checkpoint import Checkpoint
+from ..checkpoints.files.holes import check_holes
+from ..checkpoints.files.shards import weight_files
 from ..checkpoints.files.weights import WeightFile, open_weights
 from ..checkpoints.identify.diagnosis import Part
 from ..depth.networks.estimators import DepthModel, UnknownDepthModel, recognise
+from ..depth.networks.kinds import UNUSED
 from ..host import host
 from . import inputs
 from .advice import ABSENT_PARTS
@@ -99,7 +104,7 @@ class SD2DepthModelLoader(Node):
         """Only make sure that it is a depth network; it is read later."""
         path = host.depth_model_path(model_name)
         if path.is_dir():
-            return (DepthModel(model_name, lambda: path),)
+            return (DepthModel(model_name, lambda: _whole_folder(path)),)
         return (_depth_model(model_name, open_weights(path)),)
 
     @classmethod
@@ -159,7 +164,23 @@ def _depth_model(name: str, file: WeightFile) -> DepthModel:
     except UnknownDepthModel as error:
         error.args = (f"{file.path.name}: {error}",)
         raise
-    return DepthModel(name, lambda: {tensor: file.read(tensor) for tensor in file.tensors})
+    return DepthModel(name, lambda: _whole(file))
+
+
+def _whole(file: WeightFile) -> dict[str, Tensor]:
+    """All tensors of a depth network. Raises FileWithHoles."""
+    tensors = {name: file.read(name) for name in file.tensors}
+    used = [name for name in tensors if not name.startswith(UNUSED)]
+    check_holes(file, used, read=tensors.__getitem__)
+    return tensors
+
+
+def _whole_folder(path: Path) -> Path:
+    """A folder of transformers. Raises FileWithHoles."""
+    for weights in weight_files(path)[:1]:
+        file = weights.open()
+        check_holes(file, file.tensors)
+    return path
 
 
 def _checkpoint_names() -> list[str]:

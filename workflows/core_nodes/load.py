@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from ...checkpoints.checkpoint import Checkpoint
+from ...checkpoints.files.weights import open_weights
 from ...engine import folders, host
 from ...images.files import read_frames
 from ...images.masks import UNPAINTED
@@ -112,9 +112,13 @@ class LoadLatent:
         return {"required": {"latent": (folders.input_names((".latent",), images=False),)}}
 
     def load(self, latent: str) -> tuple[dict[str, Tensor]]:
-        tensors = load_file(host.input_path(latent), device="cpu")
-        scale = 1.0 if LATENT_MARK in tensors else 1.0 / SCALE_FACTOR
-        return ({"samples": tensors["latent_tensor"].float() * scale},)
+        file = open_weights(host.input_path(latent))
+        if "latent_tensor" not in file.tensors:
+            raise ValueError(
+                f"{file.path.name} holds no latent_tensor; expected a file of Save Latent"
+            )
+        scale = 1.0 if LATENT_MARK in file.tensors else 1.0 / SCALE_FACTOR
+        return ({"samples": file.read("latent_tensor").float() * scale},)
 
     @classmethod
     def IS_CHANGED(cls, latent: str) -> str:

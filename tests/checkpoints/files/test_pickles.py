@@ -382,3 +382,30 @@ def test_where_else_weights_are(tmp_path, content, zipped):
     file = open_weights(tmp_path / "w.pt")
     assert list(file.tensors) == ["*"]
     assert torch.equal(file.read("*"), VECTOR)
+
+
+@FORMATS
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.zeros(1).expand(2_000_000_000),
+        torch.zeros(4, 1).expand(4, 1000),
+        torch.zeros(10).as_strided((5, 5), (1, 1)),
+    ],
+)
+def test_a_tensor_larger_than_its_storage_is_refused(tmp_path, zipped, tensor):
+    path = tmp_path / "model.ckpt"
+    save({"state_dict": {"x": tensor, "y": torch.ones(2)}}, path, zipped)
+    assert path.stat().st_size < 10_000
+    with pytest.raises(DamagedFile, match=r"model\.ckpt was refused: x of shape .* repeats"):
+        open_weights(path)
+
+
+@FORMATS
+def test_a_storage_may_be_shared_but_not_by_so_many_that_a_file_grows(tmp_path, zipped):
+    weight = torch.randn(50, 50)
+    save({"a": weight, "b": weight, "c": weight.t(), "d": weight[:9]}, tmp_path / "a.ckpt", zipped)
+    assert torch.equal(open_weights(tmp_path / "a.ckpt").read("c"), weight.t())
+    save({str(n): weight for n in range(1000)}, tmp_path / "b.ckpt", zipped)
+    with pytest.raises(DamagedFile, match=r"b\.ckpt was refused: its 1,000 tensors have 10,"):
+        open_weights(tmp_path / "b.ckpt")
