@@ -7,6 +7,8 @@ import argparse
 import importlib.util
 import json
 import logging
+import random
+import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -86,7 +88,12 @@ def _add_run(commands: Any) -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
     run.add_argument("workflow", type=Path, metavar="WORKFLOW")
     run.add_argument("--prompt", metavar="TEXT", help="what the image should show")
-    run.add_argument("--seed", type=int, metavar="N", help="seed of every sampler")
+    run.add_argument(
+        "--seed",
+        type=_seed,
+        metavar="N|random",
+        help="seed of every sampler; random: another one each time, which is printed",
+    )
     _add_edits(run)
     run.add_argument("--output", type=Path, metavar="DIR", help="output folder")
     return run
@@ -200,10 +207,23 @@ def _add_convert(commands: Any) -> argparse.ArgumentParser:
     return convert
 
 
+_RANDOM = "random"
+
+
+def _seed(text: str) -> int | str:
+    return text if text == _RANDOM else int(text)
+
+
+_seed.__name__ = f"whole number or {_RANDOM}"  # in argparse's message
+
+
 # --- depth2img run -------------------------------------------------------------------------------
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.seed == _RANDOM:
+        options.seed = secrets.randbelow(2**50)  # as large as the canvas makes them
+        print(f"seed {options.seed}", file=sys.stderr)
     editor, runner = _prepared(options.workflow, options)
     _show(runner.run(editor.workflow))
     return OK
@@ -218,6 +238,8 @@ def _prepared(path: Path, options: argparse.Namespace) -> "tuple[Editor, Runner]
     from ..workflows.edits import Editor
     from ..workflows.graph import Runner, read_workflow
 
+    if options.seed is not None:
+        random.seed(options.seed)  # for the choices of {this|or|that}
     folders.use(_folders(options))
     runner = Runner(report=lambda line: print(line, file=sys.stderr))
     editor = Editor(read_workflow(path), runner.nodes)

@@ -15,8 +15,9 @@ import mimetypes
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, Literal
 
 from ..checkpoints.files.folders import folder_names
@@ -89,21 +90,22 @@ def checkpoint_path(name: str) -> Path:
     Raises FileNotFoundError that says where it was looked for and what to do.
     """
     folder, diffusers = current().checkpoints, current().diffusers
-    if name in folder_names([diffusers]):
-        return diffusers / name
-    # Path would drop the slash, and find a file.
-    files = () if name.endswith("/") else (folder / name, Path(name))
-    for path in files:
-        if path.is_file():
-            return path
-    if name and Path(name).is_dir():
-        return Path(name)
-    if f"{name}/" in folder_names([diffusers]):
-        return diffusers / name
+    for spelled in spellings(name):
+        if spelled in folder_names([diffusers]):
+            return diffusers / spelled
+        # Path would drop the slash, and find a file.
+        files = () if spelled.endswith("/") else (folder / spelled, Path(spelled))
+        for path in files:
+            if os.path.isfile(path):
+                return path
+        if spelled and os.path.isdir(spelled):
+            return Path(spelled)
+        if f"{spelled}/" in folder_names([diffusers]):
+            return diffusers / spelled
     raise FileNotFoundError(
-        f"there is no checkpoint {name!r}, neither in {folder.absolute()} nor as a path; put the "
-        f"file into that folder, or a folder of diffusers into {diffusers.absolute()}, or say "
-        "where it is (--checkpoint FILE)"
+        f"there is no checkpoint {_quoted(name)}, neither in {folder.absolute()} nor as a path; "
+        "put the file into that folder, or a folder of diffusers into "
+        f"{diffusers.absolute()}, or say where it is (--checkpoint FILE)"
     )
 
 
@@ -117,12 +119,13 @@ def depth_model_path(name: str) -> Path:
 
     Raises FileNotFoundError that says where it was looked for and what to do.
     """
-    try:
-        return find_model(name, [folder.absolute() for folder in current().depth])
-    except FileNotFoundError:
-        if name and Path(name).exists():
-            return Path(name)
-        raise
+    folders = [folder.absolute() for folder in current().depth]
+    for spelled in spellings(name):
+        with suppress(FileNotFoundError):
+            return find_model(spelled, folders)
+        if spelled and os.path.exists(spelled):
+            return Path(spelled)
+    return find_model(_shortened(name), folders)
 
 
 def input_names(suffixes: tuple[str, ...] = (), images: bool = True) -> list[str]:
@@ -141,13 +144,33 @@ def input_path(name: str) -> Path:
     Raises FileNotFoundError that says where it was looked for and what to do.
     """
     name, folder = _annotated(name)
-    for path in (folder / name, Path(name)):
-        if path.is_file():
-            return path
+    for spelled in spellings(name):
+        for path in (folder / spelled, Path(spelled)):
+            if os.path.isfile(path):
+                return path
     raise FileNotFoundError(
-        f"there is no file {name!r}, neither in {folder.absolute()} nor as a path; put it into "
-        "that folder or give the path of another one"
+        f"there is no file {_quoted(name)}, neither in {folder.absolute()} nor as a path; put it "
+        "into that folder or give the path of another one"
     )
+
+
+def spellings(name: str) -> list[str]:
+    """A file's name as it stands in a workflow, then with the slashes of the other systems."""
+    return list(dict.fromkeys([name, name.replace("\\", "/")]))
+
+
+def leads_out(name: str) -> bool:
+    """Whether a name does not stay below a folder, on any system."""
+    path = PureWindowsPath(name)  # which knows either slash
+    return bool(path.drive or path.root or ".." in path.parts)
+
+
+def _quoted(name: str) -> str:
+    return repr(_shortened(name))
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= 200 else f"{name[:200]}…"
 
 
 def _annotated(name: str) -> tuple[str, Path]:
@@ -183,7 +206,7 @@ def output_paths(
     Raises ValueError when the prefix leads out of the folder.
     """
     folder = current().output if place == "output" else current().temp
-    prefix = os.path.normpath(_expand(prefix, width, height))
+    prefix = os.path.normpath(_expand(checked_prefix(prefix), width, height))
     subfolder, name = os.path.split(prefix)
     target = folder / subfolder
     if not target.resolve().is_relative_to(folder.resolve()):
@@ -196,6 +219,22 @@ def output_paths(
     first = 1 + max((_last_number(target, one) for one in set(names)), default=0)
     files = [f"{one}_{first + index:05}_{suffix}" for index, one in enumerate(names)]
     return [target / file for file in files], subfolder
+
+
+def checked_prefix(prefix: str) -> str:
+    """A prefix of file names with slashes of one kind, wherever its workflow was made.
+
+    Raises ValueError for one that does not stay below the output folder or can be no name.
+    """
+    found = f"the file name prefix {_quoted(prefix)}"
+    if leads_out(prefix):
+        raise ValueError(
+            f"{found} leads outside the output folder; use one without drive letter, without .. and "
+            "without a slash at its start, such as maps/depth"
+        )
+    if "\0" in prefix:
+        raise ValueError(f"{found} holds a zero character; leave it out")
+    return prefix.replace("\\", "/")
 
 
 def _expand(prefix: str, width: int, height: int) -> str:
