@@ -1,8 +1,9 @@
 """Depth maps in files: which reader a file's content asks for, which range it is in, writing."""
 
+import io
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from ..disk import written_whole
+from ..disk import write_whole
 from ..images.files import png_info
 from .colormaps import TOLERANCE, ColourMap, read_back
 from .convention import OutOfRange, from_image
@@ -188,30 +189,38 @@ class FileFormat(str, Enum):
 
 
 def write_depth(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Iterator[Path],
     depth: Tensor,
     kind: FileFormat = FileFormat.PNG,
     bits: int = 16,
     text: Mapping[str, str] | None = None,
-) -> None:
-    """Write depth `[H, W]` to a file, which appears complete or not at all.
+) -> Path:
+    """Write depth `[H, W]` to a file with `disk.write_whole`; returns its path.
 
     Formats of 8 and 16 bits hold 0..1, to half a step (1/131070 at 16 bits); a map that came from
     such a file is the same bit for bit. Those of floats (float32) hold every finite value exactly;
     values outside 0..1 are warned about, because reading them takes a stated range. `bits` (8 or
     16) and `text` are a PNG's; the other formats have no place for text.
     """
-    path = Path(path)
     if kind in (FileFormat.PNG, FileFormat.TIFF_16):
         values = _steps(depth, bits if kind is FileFormat.PNG else 16)
     else:
-        values = _floats(depth, path)
-    with written_whole(path) as unfinished:
+        values = _floats(depth)
+
+    def write(unfinished: Path) -> None:
         if kind in WRITERS:
             WRITERS[kind](unfinished, values)
         else:
+            # Into memory first: Pillow writes a TIFF in a way that does not notice a full disk.
+            content = io.BytesIO()
             info = png_info(text)
-            Image.fromarray(values).save(unfinished, format=kind.suffix[1:], pnginfo=info)
+            Image.fromarray(values).save(content, format=kind.suffix[1:], pnginfo=info)
+            unfinished.write_bytes(content.getbuffer())
+
+    file = write_whole(Path(path) if isinstance(path, (str, os.PathLike)) else path, write)
+    if values.dtype.kind == "f":
+        _warn_of_a_range(values, file)
+    return file
 
 
 # How float32 values [H, W] are written to a file of that name. Pillow writes the other formats.
@@ -238,8 +247,13 @@ def _steps(depth: Tensor, bits: int) -> np.ndarray:
     return steps.astype(np.uint8 if bits == 8 else np.uint16)
 
 
-def _floats(depth: Tensor, path: Path) -> np.ndarray:
-    low, high = _ends(depth)
+def _floats(depth: Tensor) -> np.ndarray:
+    _ends(depth)
+    return np.ascontiguousarray(depth.detach().cpu().float().numpy())
+
+
+def _warn_of_a_range(values: np.ndarray, path: Path) -> None:
+    low, high = values.min(), values.max()
     if low < 0 or high > 1:
         log.warning(
             "%s: values run from %g to %g; to read them, state that range, or keep what is beyond",
@@ -247,7 +261,6 @@ def _floats(depth: Tensor, path: Path) -> np.ndarray:
             low,
             high,
         )
-    return np.ascontiguousarray(depth.detach().cpu().float().numpy())
 
 
 def _ends(depth: Tensor) -> tuple[float, float]:

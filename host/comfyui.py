@@ -185,16 +185,9 @@ def output_paths(
     height: int,
     suffix: str = ".png",
     place: Literal["output", "temp"] = "output",
-) -> tuple[list[Path], str]:
-    prefix = engine_folders.checked_prefix(prefix)
-    folder, name, number, subfolder, _ = folder_paths.get_save_image_path(
-        prefix, folder_paths.get_directory_by_type(place), width, height
-    )
-    files = [
-        f"{name.replace('%batch_num%', str(index))}_{number + index:05}_{suffix}"
-        for index in range(count)
-    ]
-    return [Path(folder, file) for file in files], subfolder
+) -> tuple[list[Iterator[Path]], str]:
+    folder = Path(folder_paths.get_directory_by_type(place))
+    return engine_folders.numbered(folder, prefix, count, width, height, suffix)
 
 
 def png_text(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, str]:

@@ -9,6 +9,7 @@ import io
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH
 from torch import Tensor
 
-from ..disk import written_whole
+from ..disk import write_whole
 from . import png_data
 from .kinds import ALL_NAMES, KINDS, not_read
 
@@ -244,16 +245,15 @@ def _pillow_settings() -> Iterator[None]:
 # --- writing -------------------------------------------------------------------------------------
 
 
-def write_image(path: Path, image: Tensor) -> None:
-    """Write `[H, W, 3]`, 0..1, to an RGB PNG of 8 bits."""
+def write_image(path: Path | Iterator[Path], image: Tensor) -> Path:
+    """Write `[H, W, 3]`, 0..1, to an RGB PNG of 8 bits, with `disk.write_whole`; its path."""
     if image.ndim != 3 or image.shape[-1] != 3 or image.numel() == 0:
         raise ValueError(f"the image has shape {list(image.shape)}; expected [height, width, 3]")
     low, high = (end.item() for end in image.aminmax())
     if not (low >= 0 and high <= 1):  # put this way round, NaN is refused as well
         raise ValueError(f"the image's values run from {low:g} to {high:g}; expected 0 to 1")
     pixels = (image.detach().cpu().double() * 255).round().to(torch.uint8).numpy()
-    with written_whole(path) as unfinished:
-        Image.fromarray(pixels).save(unfinished, format="PNG")
+    return write_whole(path, partial(Image.fromarray(pixels).save, format="PNG"))
 
 
 def png_info(text: Mapping[str, str] | None) -> PngInfo:

@@ -153,9 +153,11 @@ class SD2DepthSave(Node):
         count, height, width = maps.shape
         paths, subfolder = host.output_paths(filename_prefix, count, width, height, kind.suffix)
         text = host.png_text(prompt, extra_pnginfo)
-        for path, one in zip(paths, maps, strict=True):
+        files = [
             write_depth(path, one, kind, int(bits), text)
-        saved = [{"filename": p.name, "subfolder": subfolder, "type": "output"} for p in paths]
+            for path, one in zip(paths, maps, strict=True)
+        ]
+        saved = [{"filename": f.name, "subfolder": subfolder, "type": "output"} for f in files]
         if kind is FileFormat.PNG:
             return {"ui": {"images": saved}}
         # A web page shows none of the others, so it gets images of them.
