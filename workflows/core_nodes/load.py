@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ...checkpoints.checkpoint import Checkpoint
@@ -25,6 +25,8 @@ from ...nodes.advice import ABSENT_PARTS
 from ...nodes.remedies import answer, with_remedies
 from ...sampling.latents import SCALE_FACTOR
 from .node_class import CORE_NODES
+
+LATENT = "latent_tensor"
 
 # Files without this entry are older than it and hold latents in the UNet's units.
 LATENT_MARK = "latent_format_version_0"
@@ -112,9 +114,7 @@ class LoadLatent:
         return {"required": {"latent": (folders.input_names((".latent",), images=False),)}}
 
     def load(self, latent: str) -> tuple[dict[str, Tensor]]:
-        tensors = load_file(host.input_path(latent), device="cpu")
-        scale = 1.0 if LATENT_MARK in tensors else 1.0 / SCALE_FACTOR
-        return ({"samples": tensors["latent_tensor"].float() * scale},)
+        return ({"samples": _latent(host.input_path(latent))},)
 
     @classmethod
     def IS_CHANGED(cls, latent: str) -> str:
@@ -128,6 +128,40 @@ class LoadLatent:
 CORE_NODES.update(
     {kind.__name__: kind for kind in (CheckpointLoaderSimple, LoadImage, LoadImageMask, LoadLatent)}
 )
+
+
+class NoLatent(ValueError):  # noqa: N818 - names what the file is
+    """The file is damaged, or holds no latent; the message names it."""
+
+
+def _latent(path: Path) -> Tensor:
+    """What Save Latent wrote, float32 [B, C, h, w]. Raises NoLatent."""
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            names = file.keys()
+            samples = file.get_tensor(LATENT) if LATENT in names else None
+    except (SafetensorError, OSError, ValueError, TypeError, RuntimeError) as error:
+        raise NoLatent(
+            f"{path} cannot be read as a latent: it is damaged, or no .latent file ({error}); "
+            "expected a file of Save Latent"
+        ) from error
+    if samples is None:
+        raise NoLatent(
+            f"{path} holds no latent: it has {_some(names)}, and no {LATENT!r}; expected a file "
+            "of Save Latent"
+        )
+    if samples.ndim != 4 or not samples.numel() or not samples.is_floating_point():
+        raise NoLatent(
+            f"{path}: its {LATENT!r} has shape {list(samples.shape)} and type {samples.dtype}; "
+            "expected floats [batch, channels, height, width]"
+        )
+    return samples.float() * (1.0 if LATENT_MARK in names else 1.0 / SCALE_FACTOR)
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(repr(name[:40]) for name in sorted(names)[:3])
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{shown}{more}" if names else "no tensors"
 
 
 def _digest(path: Path) -> str:
