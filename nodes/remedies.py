@@ -6,6 +6,7 @@ that names nodes, inputs and folders.
 
 from collections.abc import Callable, Mapping
 from functools import wraps
+from inspect import BoundArguments, signature
 from typing import Any
 
 from ..checkpoints.errors import IncompleteMidas, OtherModel
@@ -48,7 +49,6 @@ REMEDIES: Remedies = {
     "it.",
     OneHole: "Use a smaller mask, or choose something else than a fill (inputs `content`, "
     "`under_mask` and `shape`).",
-    HasAlpha: "Take its alpha channel off first (Split Image with Alpha).",
     OtherImage: "Connect what VAE Decode gives for the image of Crop for Inpainting or Prepare "
     "Image.",
     OtherShape: "Paint the mask on this very image, or take the mask output of the node that this "
@@ -68,11 +68,38 @@ def _explained(execute: Callable[..., Any]) -> Callable[..., Any]:
     def explained(*arguments: Any, **inputs: Any) -> Any:
         try:
             return execute(*arguments, **inputs)
+        except HasAlpha as error:
+            given = signature(execute).bind(*arguments, **inputs)
+            error.args = (_without_alpha(error, given),)
+            raise
         except tuple(REMEDIES) as error:
             error.args = (explanation(error),)
             raise
 
     return explained
+
+
+def _without_alpha(error: HasAlpha, given: BoundArguments) -> str:
+    """Which input has an alpha channel, and how to take it off, or as a mask."""
+    names = [name for name, value in given.arguments.items() if _has_alpha(name, value)]
+    sentence = (
+        f"input {', '.join(names)}: {error}. The fourth channel is alpha: put Split Image with "
+        "Alpha before this node and connect its output image here."
+    )
+    if "mask" not in given.signature.parameters:
+        return sentence
+    return (
+        f"{sentence} Its output mask is white where the image is transparent: connect it to the "
+        "input mask to work there; put Invert Mask between them to work on what is visible."
+    )
+
+
+def _has_alpha(name: str, value: Any) -> bool:
+    """Whether an input is an image with an alpha channel; depth maps may have one."""
+    images = value if isinstance(value, list) else [value]
+    return name.startswith("image") and any(
+        getattr(one, "shape", ())[-1:] == (4,) for one in images
+    )
 
 
 def explanation(error: Exception, remedies: Remedies = REMEDIES) -> str:

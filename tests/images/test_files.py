@@ -59,7 +59,7 @@ def test_what_people_have_is_read(tmp_path, kind):
     assert only(path).alpha is None
 
 
-@pytest.mark.parametrize("kind", set(WRITTEN) - {"avif"})
+@pytest.mark.parametrize("kind", sorted(set(WRITTEN) - {"avif"}))
 def test_a_truncated_image_is_refused(tmp_path, kind):
     path = written(tmp_path, kind)
     data = path.read_bytes()

@@ -9,6 +9,7 @@ that it was edited on disk.
 
 import hashlib
 import logging
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from ...nodes.advice import ABSENT_PARTS
 from ...nodes.remedies import answer, with_remedies
 from ...sampling.latents import SCALE_FACTOR
 from .node_class import CORE_NODES
+
+LATENT = "latent_tensor"
 
 # Files without this entry are older than it and hold latents in the UNet's units.
 LATENT_MARK = "latent_format_version_0"
@@ -112,13 +115,7 @@ class LoadLatent:
         return {"required": {"latent": (folders.input_names((".latent",), images=False),)}}
 
     def load(self, latent: str) -> tuple[dict[str, Tensor]]:
-        file = open_weights(host.input_path(latent))
-        if "latent_tensor" not in file.tensors:
-            raise ValueError(
-                f"{file.path.name} holds no latent_tensor; expected a file of Save Latent"
-            )
-        scale = 1.0 if LATENT_MARK in file.tensors else 1.0 / SCALE_FACTOR
-        return ({"samples": file.read("latent_tensor").float() * scale},)
+        return ({"samples": _latent(host.input_path(latent))},)
 
     @classmethod
     def IS_CHANGED(cls, latent: str) -> str:
@@ -132,6 +129,34 @@ class LoadLatent:
 CORE_NODES.update(
     {kind.__name__: kind for kind in (CheckpointLoaderSimple, LoadImage, LoadImageMask, LoadLatent)}
 )
+
+
+class NoLatent(ValueError):  # noqa: N818 - names what the file is
+    """The file holds no latent; the message names it."""
+
+
+def _latent(path: Path) -> Tensor:
+    """What Save Latent wrote, float32 [B, C, h, w]. Raises NoLatent, and as `open_weights`."""
+    file = open_weights(path)
+    names = file.tensors.keys()
+    if LATENT not in names:
+        raise NoLatent(
+            f"{path} holds no latent: it has {_some(names)}, and no {LATENT!r}; expected a file "
+            "of Save Latent"
+        )
+    samples = file.read(LATENT)
+    if samples.ndim != 4 or not samples.numel() or not samples.is_floating_point():
+        raise NoLatent(
+            f"{path}: its {LATENT!r} has shape {list(samples.shape)} and type {samples.dtype}; "
+            "expected floats [batch, channels, height, width]"
+        )
+    return samples.float() * (1.0 if LATENT_MARK in names else 1.0 / SCALE_FACTOR)
+
+
+def _some(names: Collection[str]) -> str:
+    shown = ", ".join(repr(name[:40]) for name in sorted(names)[:3])
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{shown}{more}" if names else "no tensors"
 
 
 def _digest(path: Path) -> str:

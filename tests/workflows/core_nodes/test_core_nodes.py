@@ -11,9 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
+from sd2_depth2img.checkpoints.files.errors import UnreadableFile
 from sd2_depth2img.engine import folders
 from sd2_depth2img.images.files import UnreadableImage
 from sd2_depth2img.workflows.core_nodes import CORE_NODES
+from sd2_depth2img.workflows.core_nodes.load import NoLatent
 from sd2_depth2img.workflows.core_nodes.resample import IMAGE_METHODS, LATENT_METHODS
 
 
@@ -340,6 +342,52 @@ def test_old_latents_are_scaled(place):
     save_file({"latent_tensor": torch.full((1, 4, 2, 2), 0.18215)}, place.input / "old.latent")
     (loaded,) = run("LoadLatent", latent="old.latent")
     assert torch.allclose(loaded["samples"], torch.ones(1, 4, 2, 2))
+
+
+@pytest.mark.parametrize(
+    ("tensors", "said"),
+    [
+        ({"unet.weight": torch.ones(2)}, "has 'unet.weight', and no 'latent_tensor'"),
+        ({f"{index}": torch.ones(1) for index in range(9)}, "'0', '1', '2' and 6 more"),
+        ({}, "no tensors"),
+        ({"latent_tensor": torch.ones(4, 2)}, r"shape \[4, 2\]"),
+        ({"latent_tensor": torch.ones(1, 4, 0, 2)}, "expected floats"),
+        ({"latent_tensor": torch.ones(1, 4, 2, 2, dtype=torch.int32)}, "torch.int32"),
+    ],
+)
+def test_load_latent_says_what_a_foreign_file_holds(place, tensors, said):
+    from safetensors.torch import save_file
+
+    save_file(tensors, place.input / "other.latent")
+    with pytest.raises(NoLatent, match=rf"other\.latent.*{said}"):
+        run("LoadLatent", latent="other.latent")
+
+
+CLAIM = '{"latent_tensor": {"dtype": "F32", "shape": [1, 4, %d, %d], "data_offsets": [0, %d]}}'
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"not safetensors",
+        b"\x89PNG\r\n\x1a\n" + bytes(90),
+        (2**62).to_bytes(8, "little") + b"{}",
+        *(
+            len(header).to_bytes(8, "little") + header.encode() + bytes(64)
+            for header in (
+                CLAIM % (100_000, 100_000, 160_000_000_000),
+                CLAIM % (2**40, 2**40, 64),
+                CLAIM % (2, 2, 64),  # and one byte more or less
+                "{" * 1000,
+            )
+        ),
+    ],
+)
+def test_load_latent_says_that_a_file_is_damaged(place, data):
+    (place.input / "a.latent").write_bytes(data[:-1])
+    with pytest.raises(UnreadableFile, match=r"a\.latent is (damaged|empty|not a weight)"):
+        run("LoadLatent", latent="a.latent")
 
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 10, 4), dtype=np.uint8)
