@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 from ..checkpoints.source import folder_names
 from ..depth.networks.model_files import FOLDERS, find_model, model_names
+from .frames import check_one_picture
 
 CHECKPOINT_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")
 
@@ -142,6 +143,8 @@ def input_path(name: str) -> Path:
     """
     name, folder = _annotated(name)
     for path in (folder / name, Path(name)):
+        if name:
+            check_one_picture(path)
         if path.is_file():
             return path
     raise FileNotFoundError(
