@@ -163,7 +163,7 @@ def _check_none(beyond: Tensor, values: Tensor, most: int, reading: Reading, pat
     raise BeyondStatedRange(
         f"{path}: its values run from {low:.6g} to {high:.6g}, and {count} are beyond the stated "
         f"range of {reading.far:g} (far) to {reading.near:g} (near); {state}, clip its values "
-        "(beyond: clip) or keep its distances (beyond: keep)"
+        "(beyond: clip) or keep its distances (beyond: keep, with far 0 and near 1)"
     )
 
 
