@@ -70,7 +70,7 @@ def _tell_choice(layer: Layer, layers: Sequence[Layer], wanted: str, path: Path)
     if not wanted and (len(layers) > 1 or OTHER.search(layer.name)):
         log.warning(
             "%s: takes the layer %s as the depth, of %s",
-            *(path, layer.name, listed(other.name for other in layers)),
+            *(path, listed([layer.name]), listed(other.name for other in layers)),
         )
 
 

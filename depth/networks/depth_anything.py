@@ -149,7 +149,9 @@ def _renamed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _processor() -> Any:
-    return getattr(transformers, "DPTImageProcessor" if MODERN else "DPTImageProcessorFast")(
+    usual = transformers.DPTImageProcessor
+    kind = usual if MODERN else getattr(transformers, "DPTImageProcessorFast", usual)
+    return kind(
         size={"height": 518, "width": 518},
         keep_aspect_ratio=True,
         ensure_multiple_of=PATCH,

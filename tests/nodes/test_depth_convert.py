@@ -69,7 +69,7 @@ def test_kept_distances_are_not_inverted(base):
     write_floats(base / "input" / "metres.npy", METRES)
     with pytest.raises(ValueError, match=r"1 minus a distance means nothing; turn invert off"):
         SD2DepthLoad().execute("metres.npy", invert=True, beyond="keep")
-    with pytest.raises(ValueError, match=r"or keep its distances \(beyond: keep\)\. Convert Depth"):
+    with pytest.raises(ValueError, match=r"beyond: keep, with far 0 and near 1\)\. Convert Depth"):
         SD2DepthLoad().execute("metres.npy")
 
 

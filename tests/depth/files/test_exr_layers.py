@@ -106,6 +106,12 @@ def test_a_layer_is_wanted_by_its_name_or_a_part_of_it():
             chosen(channels, wanted)
 
 
+def test_a_long_list_of_strange_names_stays_one_line():
+    with pytest.raises(UnclearLayer, match=r"a\?b, c{100}, .* and 12 more; expected one") as told:
+        chosen(["a\nb", "c" * 255, *(f"n{number:02}" for number in range(40))])
+    assert "\n" not in str(told.value)
+
+
 def test_parts_are_layers_and_nuke_repeats_their_names():
     parts = [("rgba", ["R", "G", "B"]), ("depth", ["depth.Z"]), ("other", ["Z"])]
     assert depth_layer(parts, "depth", Path("a.exr")).part == 1
