@@ -47,8 +47,8 @@ def read_exr(path: Path, wanted: str = "", painted: bool = False) -> Values:
         planes = _grey(planes)
     if len(planes) > 1 and not painted and not wanted:
         raise UnclearLayer(
-            f"{path} has colours in its layer {listed([layer.name])}, which are no depth; expected a layer "
-            "that calls itself depth, or three equal channels"
+            f"{path} has colours in its layer {listed([layer.name])}, which are no depth; expected "
+            "a layer that calls itself depth, or three equal channels"
         )
     return Values.of(_framed(np.stack(planes, axis=-1), headers[layer.part].header, path)[None])
 

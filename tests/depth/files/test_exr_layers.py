@@ -175,4 +175,4 @@ def test_which_layer_was_taken_is_said_where_there_was_a_choice(path, slope, cap
 def test_mist_alone_is_read_with_a_warning(path, slope, caplog):
     write(path, {"ViewLayer.Mist.Z": slope})
     assert_reads_as(path, slope)
-    assert "ViewLayer.Mist" in caplog.text
+    assert "its only layer ViewLayer.Mist is taken, though it is called no depth" in caplog.text
