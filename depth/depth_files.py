@@ -31,6 +31,9 @@ READERS: Mapping[bytes, Callable[[Path], Values]] = {
     b"PF": read_pfm,
 }
 
+MOST_16 = 65535
+SENSORS_REACH = 10_000  # millimetres; Kinect and RealSense see up to 10 m
+
 # Names that such files have, and images that other lists of images leave out.
 SUFFIXES = (".npy", ".npz", ".exr", ".pfm", ".tif", ".tiff")
 
@@ -91,6 +94,8 @@ def read_depth(path: str | os.PathLike[str], reading: Reading = Reading()) -> Te
         what = "that is no file" if path.exists() else "the file is missing"
         raise FileNotFoundError(f"there is no depth map {path}: {what}")
     values = _values(path, reading)
+    if (reading.far, reading.near) == (0.0, 1.0) and reading.beyond is not Beyond.KEEP:
+        _warn_of_distances(values, path)
     depth = _in_range(_depth_of(values.pixels, reading, path), values.most, reading, path)
     return 1 - depth if reading.invert else depth
 
@@ -109,6 +114,18 @@ def _values(path: Path, reading: Reading) -> Values:
         )
     found = (read for start, read in READERS.items() if beginning.startswith(start))
     return next(found, read_image)(path)
+
+
+def _warn_of_distances(values: Values, path: Path) -> None:
+    """Integers that use little of 16 bits, as those of sensors do, which are millimetres."""
+    high = float(values.pixels.amax()) * values.most
+    if values.most == MOST_16 and 255 < high <= SENSORS_REACH:
+        log.warning(
+            "%s: its values run from %.0f to %.0f of %d, like distances in millimetres, of which "
+            "the largest are far; if that is what they are, keep them (beyond: keep) and convert "
+            "them to depth",
+            *(path, float(values.pixels.amin()) * values.most, high, values.most),
+        )
 
 
 def _depth_of(image: Tensor, reading: Reading, path: Path) -> Tensor:
@@ -164,7 +181,7 @@ def _check_none(beyond: Tensor, values: Tensor, most: int, reading: Reading, pat
     raise BeyondStatedRange(
         f"{path}: its values run from {low:.6g} to {high:.6g}, and {count} are beyond the stated "
         f"range of {reading.far:g} (far) to {reading.near:g} (near); {state}, clip its values "
-        "(beyond: clip) or keep its distances (beyond: keep)"
+        "(beyond: clip) or keep its distances (beyond: keep, with far 0 and near 1)"
     )
 
 

@@ -24,6 +24,7 @@ from typing import Any, Literal
 from ..checkpoints.files.folders import folder_names
 from ..depth.networks.model_files import FOLDERS, find_model, model_names
 from ..disk import check_name, in_words, is_unfinished
+from .frames import check_one_picture
 
 CHECKPOINT_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")
 
@@ -152,6 +153,8 @@ def input_path(name: str) -> Path:
     name, folder = _annotated(name)
     for spelled in spellings(name):
         for path in (folder / spelled, Path(spelled)):
+            if spelled:
+                check_one_picture(path)
             if os.path.isfile(path):
                 return path
     raise FileNotFoundError(

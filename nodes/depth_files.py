@@ -58,8 +58,9 @@ class SD2DepthLoad(DepthMapNode):
                 ),
                 "far": file_value(0.0).tooltip(
                     "The file's value that becomes 0 (far). Integers of 8 and 16 bits count as 0 "
-                    "to 1. Distances (far larger than near) are turned round, but stay distances, "
-                    "no disparity: for that, beyond at keep and Convert Depth."
+                    "to 1 (2708 of 65535 as 0.0413). Distances (far larger than near) are turned "
+                    "round, but stay distances, no disparity: for that, beyond at keep and Convert "
+                    "Depth."
                 ),
                 "near": file_value(1.0).tooltip("The file's value that becomes 1 (near)."),
                 "beyond": inputs.choice(Beyond.REFUSE, advanced=True).tooltip(

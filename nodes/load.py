@@ -78,9 +78,10 @@ class SD2DepthModelLoader(Node):
     CATEGORY = "SD2 Depth/loaders"
     DESCRIPTION = (
         "Loads a depth network for Estimate Depth and Depth Fidelity, other than the one inside "
-        "the checkpoint: a MiDaS file, or a folder with config.json as transformers saves it "
-        "(Depth Anything, ZoeDepth, Depth Pro, GLPN, DPT). They go into models/depth. What a file "
-        "is shows in its tensors, its name does not matter. Nothing is downloaded."
+        "the checkpoint: a MiDaS file, Depth Anything V1 or V2 in one file, or a folder with "
+        "config.json as transformers saves it (Depth Anything, ZoeDepth, Depth Pro, GLPN, DPT). "
+        "They go into models/depth. What a file is shows in its tensors; only for Depth Anything "
+        "the name tells V1 from V2 and metric ones (`v2`, `metric`). Nothing is downloaded."
     )
     SEARCH_ALIASES = ["midas", "depth anything", "zoedepth", "depth pro", "glpn", "dpt"]
     RETURN_TYPES = ("DEPTH_MODEL",)

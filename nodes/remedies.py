@@ -17,12 +17,12 @@ from ..depth.depth_files import BeyondStatedRange
 from ..depth.fidelity import AnotherSection
 from ..depth.files.values import UnclearLayer
 from ..depth.masks import MissingMap, OtherSize
-from ..depth.networks.estimators import CheckpointInstead
+from ..depth.networks.estimators import CheckpointInstead, ComfyUIsModel
 from ..disk import DamagedSettings
 from ..images.crop import HasAlpha, OtherImage
 from ..images.fill import OneHole
 from ..images.masks import OtherShape
-from .advice import advice
+from .advice import COMFYUIS_NETWORKS, advice
 
 # The sentence, or what makes it of the error.
 Remedies = Mapping[type[Exception], str | Callable[[Any], str]]
@@ -47,6 +47,7 @@ REMEDIES: Remedies = {
     OtherSize: "Upscale Image makes them so.",
     CheckpointInstead: "Use Load SD2 Depth Checkpoint, which also gives the depth network inside "
     "it.",
+    ComfyUIsModel: lambda error: COMFYUIS_NETWORKS[error.name],
     OneHole: "Use a smaller mask, or choose something else than a fill (inputs `content`, "
     "`under_mask` and `shape`).",
     OtherImage: "Connect what VAE Decode gives for the image of Crop for Inpainting or Prepare "

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .exr_layers import Layer, depth_layer
-from .values import UnclearLayer, Values, check_size
+from .values import UnclearLayer, Values, check_size, listed
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +47,8 @@ def read_exr(path: Path, wanted: str = "", painted: bool = False) -> Values:
         planes = _grey(planes)
     if len(planes) > 1 and not painted and not wanted:
         raise UnclearLayer(
-            f"{path} has colours in its layer {layer.name}, which are no depth; expected a layer "
-            "that calls itself depth, or three equal channels"
+            f"{path} has colours in its layer {listed([layer.name])}, which are no depth; expected "
+            "a layer that calls itself depth, or three equal channels"
         )
     return Values.of(_framed(np.stack(planes, axis=-1), headers[layer.part].header, path)[None])
 
@@ -81,8 +81,12 @@ def _parts(path: Path, **how: bool) -> list[Any]:
     try:
         return library.File(str(path), **how).parts  # as a context it would empty them
     except UNREADABLE as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"{path} is damaged ({reason}); write it again") from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> ValueError:
+    reason = " ".join(str(error).split())[:200]
+    return ValueError(f"{path} is damaged ({reason}); write it again")
 
 
 def _layer(parts: list[Any], wanted: str, path: Path) -> Layer:
@@ -93,7 +97,7 @@ def _layer(parts: list[Any], wanted: str, path: Path) -> Layer:
             for part in parts
         ]
     except UNREADABLE as error:  # the names are decoded here, not by the library
-        raise ValueError(f"{path} is damaged ({error}); write it again") from error
+        raise _damaged(path, error) from error
     layer = depth_layer(names, wanted, path)
     part = parts[layer.part]
     library = _library()

@@ -67,11 +67,14 @@ def depth_layer(parts: Sequence[tuple[str, Iterable[str]]], wanted: str, path: P
 
 
 def _tell_choice(layer: Layer, layers: Sequence[Layer], wanted: str, path: Path) -> None:
-    if not wanted and (len(layers) > 1 or OTHER.search(layer.name)):
-        log.warning(
-            "%s: takes the layer %s as the depth, of %s",
-            *(path, layer.name, listed(other.name for other in layers)),
-        )
+    name = listed([layer.name])
+    if wanted:
+        return
+    if len(layers) > 1:
+        names = listed(other.name for other in layers)
+        log.warning("%s: takes the layer %s as the depth, of %s", path, name, names)
+    elif OTHER.search(layer.name):
+        log.warning("%s: its only layer %s is taken, though it is called no depth", path, name)
 
 
 def _layers(index: int, part: str, channels: Iterable[str]) -> list[Layer]:

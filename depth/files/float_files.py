@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -125,7 +125,7 @@ def write_pfm(path: Path, values: np.ndarray) -> None:
     path.write_bytes(header + values[::-1].astype("<f4").tobytes())
 
 
-def _array(file: BinaryIO, size: int, path: Path) -> Values:
+def _array(file: IO[bytes], size: int, path: Path) -> Values:
     """The array of an NPY of that many bytes, header and all."""
     with _damage_named(path):
         descr, is_fortran, shape = _header(file)
@@ -142,7 +142,7 @@ def _array(file: BinaryIO, size: int, path: Path) -> Values:
     return Values.of(array.reshape(-1, *shape[-2:], 1))  # HW or NHW -> NHWC
 
 
-def _header(file: BinaryIO) -> tuple[object, bool, tuple[int, ...]]:
+def _header(file: IO[bytes]) -> tuple[object, bool, tuple[int, ...]]:
     """What an NPY says of its type, order and shape (NEP 1); raises one of `DAMAGED`."""
     version = np.lib.format.read_magic(file)
     length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")

@@ -51,7 +51,7 @@ class UnclearLayer(ValueError):  # noqa: N818 - names what is wrong
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names with commas between them, the first ones when there are many."""
-    shown = [name[:100] for name in names]
+    """Names with commas between them, the first ones when there are many, on one line."""
+    shown = ["".join(c if c.isprintable() else "?" for c in name[:100]) for name in names]
     more = f" and {len(shown) - MOST_NAMES} more" if len(shown) > MOST_NAMES else ""
     return ", ".join(shown[:MOST_NAMES]) + more or "none"

@@ -11,14 +11,15 @@ from typing import Any
 
 import transformers
 from torch import Tensor
+from transformers import AutoConfig
 
 from .kinds import HEAD_WIDTH
 from .network import Shapes
-from .transformers_models import MODERN, TransformersNetwork, check_loading, family_of
+from .transformers_models import DEPTH_ANYTHING, MODERN, TransformersNetwork, check_loading
 
 log = logging.getLogger(__name__)
 
-NAME = "Depth Anything"
+NAME = DEPTH_ANYTHING.name
 PATCH = 14  # pixels to a side of a token
 
 # After which blocks the head looks in, by the number of blocks (1 is after the first).
@@ -70,15 +71,15 @@ def build(weights: Mapping[str, Tensor], name: str) -> TransformersNetwork:
     if is_metric:
         # The largest distance scales all of a map, which is only stretched.
         config.depth_estimation_type = "metric"
+    network_class: Any = transformers.DepthAnythingForDepthEstimation
     try:
-        model, loading = transformers.DepthAnythingForDepthEstimation.from_pretrained(
+        model, loading = network_class.from_pretrained(
             None, config=config, state_dict=_renamed(weights), output_loading_info=True
         )
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise ValueError(f"the weights do not make a {NAME} network: {error}") from error
     check_loading(name, NAME, loading)
-    processor = _processor()
-    network = TransformersNetwork(model.float(), processor, family_of("depth_anything"), is_metric)
+    network = TransformersNetwork(model.float(), _processor(), DEPTH_ANYTHING, is_metric)
     return network.eval().requires_grad_(False)
 
 
@@ -109,7 +110,8 @@ def _config(shapes: Shapes, version: int) -> Any:
             f"{', '.join(map(str, TAPS_V2))} blocks and a multiple of {HEAD_WIDTH}"
         )
     tokens = shapes.size("pretrained.pos_embed", 1) - 1
-    backbone = transformers.Dinov2Config(
+    backbone = AutoConfig.for_model(
+        "dinov2",
         hidden_size=width,
         num_hidden_layers=blocks,
         num_attention_heads=width // HEAD_WIDTH,
@@ -120,7 +122,8 @@ def _config(shapes: Shapes, version: int) -> Any:
         use_mask_token="pretrained.mask_token" in shapes.shapes,
         use_swiglu_ffn="pretrained.blocks.0.mlp.w12.weight" in shapes.shapes,
     )
-    return transformers.DepthAnythingConfig(
+    return AutoConfig.for_model(
+        DEPTH_ANYTHING.model_type,
         backbone_config=backbone,
         patch_size=PATCH,
         reassemble_hidden_size=width,
@@ -146,7 +149,8 @@ def _renamed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _processor() -> Any:
-    kind = transformers.DPTImageProcessor if MODERN else transformers.DPTImageProcessorFast
+    usual = transformers.DPTImageProcessor
+    kind = usual if MODERN else getattr(transformers, "DPTImageProcessorFast", usual)
     return kind(
         size={"height": 518, "width": 518},
         keep_aspect_ratio=True,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from .kinds import DEPTH_ANYTHING, NETWORK_KINDS, TRANSFORMERS, NetworkKind, kind_of
+from .kinds import COMFYUI, DEPTH_ANYTHING, NETWORK_KINDS, TRANSFORMERS, NetworkKind, kind_of
 from .network import DepthNetwork
 
 SETTINGS = "with config.json and preprocessor_config.json"
@@ -19,6 +19,14 @@ class UnknownDepthModel(ValueError):  # noqa: N818 - names what the file is
 
 class CheckpointInstead(UnknownDepthModel):
     """Tensors of a whole Stable Diffusion checkpoint."""
+
+
+class ComfyUIsModel(UnknownDepthModel):
+    """Tensors of a depth network that ComfyUI has a loader of its own for."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"this is {name}, which is not built here")
+        self.name = name
 
 
 class DepthModel:
@@ -86,6 +94,8 @@ def recognise(names: Collection[str]) -> NetworkKind:
             f"network; expected {loadable}, or another model as a folder of transformers with "
             "config.json"
         )
+    if kind.layout == COMFYUI:
+        raise ComfyUIsModel(kind.name)
     if not kind.loadable:
         if kind.is_midas:
             use = "which cannot be loaded; use another of the MiDaS networks"

@@ -55,10 +55,12 @@ class Family:
     sizes: bool = True  # whether its input can have another size
 
 
+DEPTH_ANYTHING = Family("depth_anything", "Depth Anything", gives_distance=_metric)
+
 FAMILIES = (
     # Meta's DPT heads on DINOv2 (facebook/dpt-dinov2-*-nyu, -kitti) were trained on metres.
     Family("dpt", "DPT", gives_distance=_on_dinov2),
-    Family("depth_anything", "Depth Anything", gives_distance=_metric),
+    DEPTH_ANYTHING,
     Family("zoedepth", "ZoeDepth", gives_distance=lambda config: True),
     # Takes an image at its own size.
     Family("glpn", "GLPN", gives_distance=lambda config: True, sizes=False),
@@ -158,15 +160,11 @@ def load_folder(folder: Path) -> TransformersNetwork:
     return network.eval().requires_grad_(False)
 
 
-def family_of(model_type: object) -> Family | None:
-    """The kind of depth model that a `config.json` names; None for one that is not known here."""
-    return next((family for family in FAMILIES if family.model_type == model_type), None)
-
-
 def _family(folder: Path, config: Config) -> Family:
     found = config.get("model_type")
-    if family := family_of(found):
-        return family
+    for family in FAMILIES:
+        if family.model_type == found:
+            return family
     known = ", ".join(f"{family.name} ({family.model_type})" for family in FAMILIES)
     raise ValueError(
         f"{folder.name} holds a model of type {found!r}, by its {CONFIG}; the depth models that "

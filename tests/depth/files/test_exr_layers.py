@@ -106,6 +106,12 @@ def test_a_layer_is_wanted_by_its_name_or_a_part_of_it():
             chosen(channels, wanted)
 
 
+def test_a_long_list_of_strange_names_stays_one_line():
+    with pytest.raises(UnclearLayer, match=r"a\?b, c{100}, .* and 12 more; expected one") as told:
+        chosen(["a\nb", "c" * 255, *(f"n{number:02}" for number in range(40))])
+    assert "\n" not in str(told.value)
+
+
 def test_parts_are_layers_and_nuke_repeats_their_names():
     parts = [("rgba", ["R", "G", "B"]), ("depth", ["depth.Z"]), ("other", ["Z"])]
     assert depth_layer(parts, "depth", Path("a.exr")).part == 1
@@ -169,4 +175,4 @@ def test_which_layer_was_taken_is_said_where_there_was_a_choice(path, slope, cap
 def test_mist_alone_is_read_with_a_warning(path, slope, caplog):
     write(path, {"ViewLayer.Mist.Z": slope})
     assert_reads_as(path, slope)
-    assert "ViewLayer.Mist" in caplog.text
+    assert "its only layer ViewLayer.Mist is taken, though it is called no depth" in caplog.text

@@ -383,6 +383,19 @@ def test_a_range_is_told_in_the_files_own_integers(path):
     assert depth[0, 1, 1] == pytest.approx(1 - 2708 / 5000, abs=1e-5)
 
 
+def test_integers_that_look_like_millimetres_are_told(path, caplog):
+    Image.fromarray(np.uint16([[0, 812], [1500, 2708]])).save(path, "PNG")
+    depth = read_depth(path)
+    assert "its values run from 0 to 2708 of 65535, like distances in millimetres" in caplog.text
+    caplog.clear()
+    metres = read_depth(path, Reading(near=0.015259, beyond=Beyond.KEEP))[0]
+    assert metres[1].tolist() == pytest.approx([1.5, 2.708], rel=1e-4)
+    Image.fromarray(np.uint16([[0, 812], [1500, 62708]])).save(path, "PNG")
+    read_depth(path)
+    assert "millimetres" not in caplog.text
+    assert depth[0, 1, 1] == pytest.approx(2708 / 65535)
+
+
 def test_a_range_is_told_in_the_files_own_floats(path):
     write_npy(path, [[0.1, 7.3], [np.nan, 5000]])
     with pytest.raises(BeyondStatedRange, match=r"run from 0\.1 to 5000, and 3 of 4 are beyond"):

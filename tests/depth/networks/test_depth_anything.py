@@ -1,4 +1,4 @@
-"""Depth Anything in its authors' layout: against their network, written anew on timm's DINOv2."""
+"""Depth Anything in its authors' layout: the same as their network, on timm's DINOv2."""
 
 import logging
 
