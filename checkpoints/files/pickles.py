@@ -135,8 +135,8 @@ def _read_zip(path: Path, file: BinaryIO, machine: PickleMachine) -> tuple[Any, 
         storages = {n[len(start) :]: e for n, e in entries.items() if n.startswith(start)}
         for entry in (entries[pickled], *storages.values()):
             _check_entry(path, entry)
-        with archive.open(pickled) as entry:
-            parts = iter(lambda: entry.read(_MAX_DIRECTORY), b"")
+        with archive.open(pickled) as stream:
+            parts = iter(lambda: stream.read(_MAX_DIRECTORY), b"")
             content = machine.load(BytesIO(b"".join(parts)))
         return content, {key: _place(file, entry) for key, entry in storages.items()}
 
