@@ -4,6 +4,7 @@ Its tensors have the names of the original layout.
 """
 
 import logging
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,8 @@ class DiffusersFolder(View):
     @property
     def pipeline(self) -> str:
         """The pipeline's class as the folder names it."""
-        return str(self._index.get("_class_name", "pipeline of an unknown class"))
+        name = self._index.get("_class_name")
+        return shown(name) if isinstance(name, str) else "pipeline of an unknown class"
 
     @property
     def predicts_v(self) -> bool:
@@ -133,7 +135,7 @@ class DiffusersFolder(View):
         if text is not None:
             heads["text_encoder"] = {"num_attention_heads": [text.heads]}
         different = [
-            f"{key} in {part} is {found!r}, expected {' or '.join(map(repr, allowed))}"
+            f"{key} in {part} is {reprlib.repr(found)}, expected {' or '.join(map(repr, allowed))}"
             for part, file, settings in _SETTINGS
             for key, allowed in {**settings, **heads.get(part, {})}.items()
             for found in [self._setting(part, file, key)]

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from .errors import (
     DamagedFile,
@@ -106,15 +106,38 @@ def _foreign(machine: PickleMachine) -> list[str]:
     return [str(name) for name in machine.names if not is_ours(name)]
 
 
+_MAX_DIRECTORY = 10_000_000  # bytes, for 100,000 storages; a checkpoint has a few thousand
+
+
+class _InParts:
+    """A file that is read in parts, as zipfile reads all but the archive's directory, and parses it
+    entry by entry.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self._path, self._file = path, file
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        if size > _MAX_DIRECTORY:
+            raise DamagedFile(
+                f"{self._path.name} was refused: its archive's directory takes {size:,} bytes, "
+                "which no checkpoint needs"
+            )
+        return self._file.read(size if size >= 0 else _MAX_DIRECTORY)
+
+
 def _read_zip(path: Path, file: BinaryIO, machine: PickleMachine) -> tuple[Any, Places]:
-    with zipfile.ZipFile(file) as archive:
+    with zipfile.ZipFile(cast(BinaryIO, _InParts(path, file))) as archive:
         entries = {entry.filename: entry for entry in archive.infolist()}
         root = _root(path, archive.namelist())
         pickled, start = f"{root}/data.pkl", f"{root}/data/"
         storages = {n[len(start) :]: e for n, e in entries.items() if n.startswith(start)}
         for entry in (entries[pickled], *storages.values()):
             _check_entry(path, entry)
-        content = machine.load(BytesIO(archive.read(pickled)))
+        with archive.open(pickled) as stream:
+            parts = iter(lambda: stream.read(_MAX_DIRECTORY), b"")
+            content = machine.load(BytesIO(b"".join(parts)))
         return content, {key: _place(file, entry) for key, entry in storages.items()}
 
 

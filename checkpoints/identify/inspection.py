@@ -1,6 +1,7 @@
 """What a file or a folder on disk is, whatever it is: headers are read, and nothing is run."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,7 @@ def _pipeline(folder: Path) -> Diagnosis:
         if part.is_dir() and (ways := weight_files(part))
     }
     listed = _settings(folder / INDEX)
-    missing = [n for n in _NETWORKS if any(listed.get(n) or ()) and n not in files]
+    missing = [n for n in _NETWORKS if _is_listed(listed, n) and n not in files]
     denoiser = next((files[name] for name in _DENOISERS if name in files), None)
     if denoiser is None:
         raise DamagedFile(
@@ -127,7 +128,7 @@ def _pipeline(folder: Path) -> Diagnosis:
     found = _opened(denoiser)
     said = _settings(folder / "scheduler" / "scheduler_config.json").get("prediction_type")
     variant = found.variant
-    if found.kind is Kind.SD2 and said in _OBJECTIVES:
+    if found.kind is Kind.SD2 and isinstance(said, str) and said in _OBJECTIVES:
         variant = f"{_OBJECTIVES[said]}, as its scheduler says"
     return replace(
         found,
@@ -143,6 +144,11 @@ def _pipeline(folder: Path) -> Diagnosis:
         if missing
         else "",
     )
+
+
+def _is_listed(index: Mapping[str, Any], part: str) -> bool:
+    entry = index.get(part)
+    return isinstance(entry, list) and any(entry)
 
 
 def _settings(path: Path) -> dict[str, Any]:

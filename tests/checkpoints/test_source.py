@@ -1,6 +1,7 @@
 """Folders that diffusers itself wrote, in every form, against the file of the same weights."""
 
 import json
+import os
 import pickle
 import shutil
 
@@ -198,12 +199,27 @@ def test_an_index_that_points_out_of_its_folder_is_refused(folder, place):
         Checkpoint.open(folder)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"weight_map": {"conv_in.weight": 1}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "[]", "{}", '{"weight_map": {"conv_in.weight": 1}}', "[" * 100_000),
+        pytest.param('{"a": 0' + " " * 20_000_000 + "}", id="long"),
+    ],
+)
 def test_a_damaged_index_is_refused(folder, content):
     weights = folder / "unet/diffusion_pytorch_model.safetensors"
     weights.unlink()
     weights.with_name(weights.name + ".index.json").write_text(content)
     with pytest.raises((UnreadableFile, DamagedSettings), match=r"index\.json"):
+        Checkpoint.open(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes on Windows")
+def test_a_pipe_in_place_of_an_index_is_not_waited_for(folder):
+    weights = folder / "unet/diffusion_pytorch_model.safetensors"
+    weights.unlink()
+    os.mkfifo(weights.with_name(weights.name + ".index.json"))
+    with pytest.raises(DamagedSettings, match=r"index\.json is not a file"):
         Checkpoint.open(folder)
 
 
