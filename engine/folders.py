@@ -229,8 +229,8 @@ def checked_prefix(prefix: str) -> str:
     found = f"the file name prefix {_quoted(prefix)}"
     if leads_out(prefix):
         raise ValueError(
-            f"{found} leads outside the output folder; use one without drive letter, without .. and "
-            "without a slash at its start, such as maps/depth"
+            f"{found} leads outside the output folder; use one without drive letter, without .. "
+            "and without a slash at its start, such as maps/depth"
         )
     if "\0" in prefix:
         raise ValueError(f"{found} holds a zero character; leave it out")

@@ -129,6 +129,8 @@ def _from_image(path: Path) -> Workflow:
                 for key in ("prompt", "workflow")
                 if key in image.info
             }
+    except WorkflowError:
+        raise
     except (OSError, ValueError) as error:
         reason = f"{path} cannot be read ({error}); expected a PNG saved by ComfyUI"
         raise WorkflowError(Problem(reason)) from error
