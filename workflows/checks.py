@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 from .core_nodes.node_class import Nodes
-from .problems import Problem, describe
+from .problems import MOST_LINES, Problem, describe
 from .widgets import Json, Widget, declared_inputs
 
 log = logging.getLogger(__name__)
@@ -89,14 +89,14 @@ def check(prompt: Json, nodes: Nodes, known: Iterable[Problem] = ()) -> list[Pro
     order, cycles = _walk(prompt, nodes)
     unknown = {node for node, entry in prompt.items() if entry["class_type"] not in nodes}
     left_out = unknown - set(order) - _ends(prompt)
-    for node in prompt:
-        if node in left_out:
-            log.warning(
-                "%s is left out: the embedded engine has no such node, and nothing that is saved "
-                "or shown needs it",
-                describe(prompt, node),
-            )
-    found = [_unknown_class(prompt, node, nodes) for node in prompt if node in unknown - left_out]
+    for node in [node for node in prompt if node in left_out][:MOST_LINES]:
+        log.warning(
+            "%s is left out: the embedded engine has no such node, and nothing that is saved or "
+            "shown needs it",
+            describe(prompt, node),
+        )
+    left = (node for node in prompt if node in unknown and node not in left_out)
+    found = [_unknown_class(prompt, node, nodes, at < MOST_LINES) for at, node in enumerate(left)]
     for node in order:
         if node not in unknown:
             found += _NodeCheck(prompt, node, nodes).run()
@@ -116,8 +116,9 @@ def _ends(prompt: Json) -> set[str]:
     return {node for node in prompt if node not in feeding and any(_sources(prompt, node))}
 
 
-def _unknown_class(prompt: Json, node: str, nodes: Nodes) -> Problem:
-    alike = difflib.get_close_matches(prompt[node]["class_type"], nodes)
+def _unknown_class(prompt: Json, node: str, nodes: Nodes, with_alike: bool) -> Problem:
+    name = prompt[node]["class_type"]
+    alike = difflib.get_close_matches(name, nodes) if with_alike and len(name) < 100 else []
     has = f" (it has {', '.join(alike)})" if alike else ""
     return Problem(
         f"the embedded engine has no such node{has}; mute or remove it, or run the workflow in "

@@ -11,6 +11,7 @@ from .problems import Problem, WorkflowError
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 2**25  # of a document, 32 MiB; a canvas of a thousand nodes has one or two
+MAX_PARTS = 1_000_000  # lists and objects of a document; they cost more than their bytes
 MAX_DEPTH = 100  # of lists and objects in each other; a canvas has about ten
 
 _MARKS = {  # what Windows editors and shells put before a text
@@ -31,12 +32,16 @@ def read_json(path: Path) -> Any:
     return parse_json(decoded(path.read_bytes(), path), path)
 
 
-def parse_json(text: str | bytes, path: Path) -> Any:
+def parse_json(text: str, path: Path) -> Any:
     """What a JSON text of a file holds. Raises WorkflowError."""
     if len(text) > MAX_BYTES:
         raise _refused(
             path, f"holds {len(text):,} characters; a workflow has {MAX_BYTES:,} at most"
         )
+    parts = text.count("[") + text.count("{")
+    if parts > MAX_PARTS:
+        reason = f"holds {parts:,} lists and objects; a workflow has {MAX_PARTS:,} at most"
+        raise _refused(path, reason)
     try:
         document = json.loads(text, object_pairs_hook=_object)
     except RecursionError:

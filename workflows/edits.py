@@ -18,7 +18,7 @@ from .canvas_edits import replace_node, set_widget
 from .checks import is_link, needed
 from .core_nodes.node_class import NodeClass, Nodes
 from .graph import Workflow
-from .problems import EditError, describe, title_of
+from .problems import MOST_LINES, EditError, describe, title_of
 from .subgraphs import is_within
 from .texts import constant_texts, fill_in, wired_texts
 from .widgets import Json, declared_inputs, widget_inputs
@@ -135,7 +135,9 @@ class Editor:
         return found[0]
 
     def _list(self, nodes: Iterable[str]) -> str:
-        return ", ".join(describe(self.prompt, node) for node in nodes)
+        names = [describe(self.prompt, node) for node in nodes]
+        more = f" and {len(names) - MOST_LINES} more" if len(names) > MOST_LINES else ""
+        return ", ".join(names[:MOST_LINES]) + more
 
     def _widgets(self, node: str) -> Json:
         kind = self.nodes.get(self.prompt[node]["class_type"])

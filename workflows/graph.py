@@ -13,8 +13,9 @@ import hashlib
 import itertools
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,19 @@ def read_workflow(path: Path | str) -> Workflow:
         raise FileNotFoundError(f"there is no workflow {path}; give the path of a .json or .png")
     if path.suffix.lower() == ".png":
         return _from_image(path)
-    return parse_workflow(read_json(path))
+    document = read_json(path)
+    with _named(path):
+        return parse_workflow(document)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name the file where a problem is at no node."""
+    try:
+        yield
+    except WorkflowError as error:
+        problems = (replace(one, place=one.place or str(path)) for one in error.problems)
+        raise WorkflowError(*problems) from error
 
 
 def parse_workflow(data: Any, has_run: bool = False) -> Workflow:
@@ -126,15 +139,18 @@ def _from_image(path: Path) -> Workflow:
         entries = {
             key: parse_json(texts[key], path) for key in ("prompt", "workflow") if key in texts
         }
+    except WorkflowError:
+        raise
     except (OSError, ValueError) as error:
         reason = f"{path} cannot be read ({error}); expected a PNG saved by ComfyUI"
         raise WorkflowError(Problem(reason)) from error
     if not entries:
         raise WorkflowError(Problem(f"{path} carries no workflow; expected a PNG saved by ComfyUI"))
     canvas = entries.get("workflow")
-    if "prompt" not in entries:
-        return parse_workflow(canvas)
-    workflow = parse_workflow(entries["prompt"], has_run=True)
+    with _named(path):
+        if "prompt" not in entries:
+            return parse_workflow(canvas)
+        workflow = parse_workflow(entries["prompt"], has_run=True)
     if canvas is None:
         return workflow
     if is_canvas(canvas) and not damage(canvas):
