@@ -129,7 +129,10 @@ def _map(path: Path, dtype: torch.dtype, offset: int, length: int) -> Tensor:
     """`length` bytes of a file as a flat tensor; writing to it does not reach the file."""
     if length == 0:
         return torch.empty(0, dtype=dtype)
-    data = np.memmap(path, dtype=np.uint8, mode="c", offset=offset, shape=(length,))
+    try:
+        data = np.memmap(path, dtype=np.uint8, mode="c", offset=offset, shape=(length,))
+    except ValueError as error:
+        raise damaged(path, "it has become shorter since it was opened") from error
     return torch.frombuffer(data, dtype=dtype)
 
 

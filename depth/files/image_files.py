@@ -10,12 +10,12 @@ import struct
 from contextlib import suppress
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
+from ...images.opencv import cv2
 from . import tiff_files
 
 log = logging.getLogger(__name__)
