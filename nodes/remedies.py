@@ -18,11 +18,22 @@ from ..depth.fidelity import AnotherSection
 from ..depth.files.values import UnclearLayer
 from ..depth.masks import MissingMap, OtherSize
 from ..depth.networks.estimators import CheckpointInstead, ComfyUIsModel
-from ..disk import DamagedSettings
+from ..disk import DamagedSettings, in_words
 from ..images.crop import HasAlpha, OtherImage
 from ..images.fill import OneHole
 from ..images.masks import OtherShape
+from ..images.opencv import BrokenOpenCV
 from .advice import COMFYUIS_NETWORKS, advice
+
+
+def _install(error: ImportError) -> str:
+    """Where the message does not say it itself."""
+    if "pip install" in str(error):
+        return ""
+    package = (error.name or "it").split(".")[0]
+    anew = "" if isinstance(error, ModuleNotFoundError) else "--force-reinstall "
+    return f"With the Python that runs this: pip install {anew}{package}"
+
 
 # The sentence, or what makes it of the error.
 Remedies = Mapping[type[Exception], str | Callable[[Any], str]]
@@ -52,6 +63,8 @@ REMEDIES: Remedies = {
     "`under_mask` and `shape`).",
     OtherImage: "Connect what VAE Decode gives for the image of Crop for Inpainting or Prepare "
     "Image.",
+    BrokenOpenCV: "",  # says it itself
+    ImportError: _install,
     OtherShape: "Paint the mask on this very image, or take the mask output of the node that this "
     "image comes from.",
 }
@@ -75,7 +88,13 @@ def _explained(execute: Callable[..., Any]) -> Callable[..., Any]:
             raise
         except tuple(REMEDIES) as error:
             error.args = (explanation(error),)
+            if isinstance(error, ImportError):
+                error.msg = error.args[0]
             raise
+        except OSError as error:
+            if (said := in_words(error)) is error:
+                raise
+            raise said from error
 
     return explained
 
@@ -105,6 +124,8 @@ def _has_alpha(name: str, value: Any) -> bool:
 
 def explanation(error: Exception, remedies: Remedies = REMEDIES) -> str:
     """What an error found, and what to do about it where that is known."""
+    if isinstance(error, OSError):
+        error = in_words(error)
     remedy = next((remedies[kind] for kind in type(error).__mro__ if kind in remedies), "")
     sentence = remedy if isinstance(remedy, str) else remedy(error)
     return f"{str(error).removesuffix('.')}. {sentence}" if sentence else str(error)
@@ -114,6 +135,6 @@ def answer(check: Callable[..., object], *values: Any) -> bool | str:
     """What VALIDATE_INPUTS returns: True, or the sentence of what a check found wrong."""
     try:
         check(*values)
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         return explanation(error)
     return True

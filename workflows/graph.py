@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 
+from ..disk import in_words
 from ..engine import folders
 from ..images.files import read_text
 from ..nodes import NODE_CLASS_MAPPINGS
@@ -218,7 +219,8 @@ class Runner:
         try:
             return _call(self._objects[key], kind, inputs)
         except Exception as error:
-            reason = str(error) or type(error).__name__
+            said = in_words(error) if isinstance(error, OSError) else error
+            reason = str(said) or type(error).__name__
             raise NodeError(f"{describe(run.prompt, node)} failed: {reason}") from error
 
 

@@ -9,11 +9,11 @@ import struct
 from contextlib import suppress
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import ExifTags
 
 from ...images.files import NoImage, TooLarge, check_pixels, frame_count, load, opened
+from ...images.opencv import cv2
 from . import tiff_files
 from .values import Values
 
