@@ -16,7 +16,7 @@ COMFYUI := $(VENV)/comfyui/main.py
 endif
 
 .NOTPARALLEL:  # two pips at once would spoil the environment
-.PHONY: demo canvas test test-all behaviour bench lint clean
+.PHONY: demo canvas test test-all fuzz behaviour bench lint clean
 
 demo: $(VENV)/engine
 	$(BIN)/depth2img demo
@@ -30,6 +30,10 @@ test: $(VENV)/tests $(COMFYUI) lint
 
 test-all: $(VENV)/tests $(COMFYUI) lint
 	$(PYTEST)
+
+# 50,000 odd files and inputs; ARGS="--only KIND:NUMBER --keep DIR" makes one of them again.
+fuzz: $(VENV)/tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m sd2_depth2img.tests.fuzz $(ARGS)
 
 lint: $(VENV)/tests
 	$(BIN)/ruff check .
