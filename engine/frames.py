@@ -1,5 +1,6 @@
 """Folders of frames, and films, where a workflow takes one picture."""
 
+import os
 from pathlib import Path
 
 FILMS = (".mp4", ".mov", ".webm", ".mkv", ".avi", ".m4v", ".mpg", ".mpeg", ".wmv")
@@ -7,9 +8,9 @@ FILMS = (".mp4", ".mov", ".webm", ".mkv", ".avi", ".m4v", ".mpg", ".mpeg", ".wmv
 
 def check_one_picture(path: Path) -> None:
     """Raise FileNotFoundError for a folder or a film; it says how the frames are run in turn."""
-    if path.is_dir():
+    if os.path.isdir(path):  # which takes names of any length
         what, first, frames = "a folder", "", path
-    elif path.suffix.lower() in FILMS and path.is_file():
+    elif path.suffix.lower() in FILMS and os.path.isfile(path):
         frames = path.with_suffix("")
         what = "a film"
         first = f"make pictures of it (ffmpeg -i '{path}' '{frames}/%05d.png'), and "
