@@ -92,7 +92,7 @@ class Report(NamedTuple):
 
 
 def _holes(path: Path, kind: Kind) -> str:
-    """What is said where zeros show that a model did not arrive; of other kinds they may be meant."""
+    """What is said of a model that did not arrive as a whole; in other kinds zeros may be meant."""
     place = loaded_from(path)
     if kind not in (Kind.SD2, Kind.MIDAS, Kind.DEPTH_NETWORK) or not place.is_file():
         return ""
