@@ -56,11 +56,8 @@ def test_a_fine_tune_or_base_with_holes_is_refused(
     mini_checkpoint, fine_tune, base, tmp_path, role
 ):
     paths = [mini_checkpoint, fine_tune, base]
-    paths[role] = changed(
-        paths[role],
-        tmp_path / "half.safetensors",
-        lambda w: {**w, MIDDLE: torch.zeros_like(w[MIDDLE])},
-    )
+    hole = {MIDDLE: torch.zeros_like(load_file(base)[MIDDLE])}
+    paths[role] = changed(paths[role], tmp_path / "half.safetensors", lambda w: {**w, **hole})
     with pytest.raises(FileWithHoles, match=r"half\.safetensors: 1 of \d+ tensors are all zero"):
         add_difference(*paths)
 
