@@ -197,7 +197,8 @@ def numbered(
     folder: Path, prefix: str, count: int, width: int, height: int, suffix: str
 ) -> tuple[list[Iterator[Path]], str]:
     """The same in any folder."""
-    prefix = os.path.normpath(_expand(prefix, width, height))
+    # Workflows made on Windows name subfolders its way.
+    prefix = os.path.normpath(_expand(prefix, width, height).replace("\\", "/"))
     subfolder, name = os.path.split(prefix)
     check_name(prefix + "_")  # what follows are digits and the suffix
     target = folder / subfolder
