@@ -77,6 +77,15 @@ def test_images_are_found_by_name_by_path_and_by_folder(base):
         host.input_path("z.png")
 
 
+def test_what_is_being_written_is_not_listed(base):
+    place = base / "models" / "checkpoints"
+    touch(
+        place / ".peer.0-1-2.part" / "unet" / "a.safetensors", place / ".b.safetensors.0-1-2.part"
+    )
+    touch(place / ".hidden" / "c.safetensors")
+    assert host.checkpoint_names() == [".hidden/c.safetensors"]
+
+
 def test_no_folders_no_files(tmp_path):
     before = folders.current()
     folders.use(folders.Folders.below(tmp_path / "nowhere"))
