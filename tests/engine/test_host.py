@@ -1,5 +1,6 @@
 """The host functions outside ComfyUI, and the folders they look in."""
 
+import os
 import re
 import time
 from pathlib import Path
@@ -76,6 +77,15 @@ def test_images_are_found_by_name_by_path_and_by_folder(base):
         host.input_path("z.png")
 
 
+def test_what_is_being_written_is_not_listed(base):
+    place = base / "models" / "checkpoints"
+    touch(
+        place / ".peer.0-1-2.part" / "unet" / "a.safetensors", place / ".b.safetensors.0-1-2.part"
+    )
+    touch(place / ".hidden" / "c.safetensors")
+    assert host.checkpoint_names() == [".hidden/c.safetensors"]
+
+
 def test_no_folders_no_files(tmp_path):
     before = folders.current()
     folders.use(folders.Folders.below(tmp_path / "nowhere"))
@@ -113,7 +123,14 @@ def test_prefixes_with_marks_and_subfolders(base):
     assert paths[0].parent.is_dir()
 
 
-@pytest.mark.parametrize("prefix", ["../out", "a/../../b", "/tmp/x"])
+def test_a_prefix_from_windows_names_its_subfolder(base):
+    assert firsts("maps\\new\\depth", 1) == (
+        [base / "output" / "maps" / "new" / "depth_00001_.png"],
+        os.path.join("maps", "new"),
+    )
+
+
+@pytest.mark.parametrize("prefix", ["../out", "a/../../b", "/tmp/x", "..\\out", "a\\..\\..\\b"])
 def test_prefixes_do_not_lead_out_of_the_output_folder(base, prefix):
     with pytest.raises(ValueError, match="outside the output folder"):
         host.output_paths(prefix, 1, 1, 1)
