@@ -91,10 +91,6 @@ def floats_of_metres(base):
             checkpoint_as_depth_model,
             r"this is a Stable Diffusion checkpoint.* Use Load SD2 Depth Checkpoint",
         ),
-        (
-            lambda base: run("SD2DepthPrepare", torch.rand(1, 16, 16, 4)),
-            r"shape \[1, 16, 16, 4\]; expected RGB.*Split Image with Alpha",
-        ),
         (another_result, r"128 x 64 pixels; expected 64 x 64.*\. Connect what VAE Decode gives"),
         (
             lambda base: run("SD2DepthPrepare", WIDE, MASK),
