@@ -248,6 +248,29 @@ def test_usage_errors(arguments, capsys):
     assert "usage: depth2img" in capsys.readouterr().err
 
 
+def test_a_random_seed_is_printed_and_repeats_the_run(here, capsys, mini_checkpoint):
+    """To the bit: the choices of a prompt follow from it, too; what ran is in the image."""
+    file = write(here / "w.json", DEPTH)
+    choices = "|".join(map(str, range(1000)))
+    fixed = ["--checkpoint", str(mini_checkpoint), "--image", photo(here / "mine.png")]
+    fixed += ["--prompt", f"{{{choices}}} cats", "--steps", "1"]
+
+    def run(seed):
+        assert main.main(["run", file, *fixed, "--seed", seed]) == main.OK
+        printed = capsys.readouterr()
+        with Image.open(printed.out.strip()) as image:
+            ran = json.loads(image.text["prompt"])
+            pixels = image.tobytes()
+        return printed.err, ran["8"]["inputs"]["seed"], ran["4"]["inputs"]["text"], pixels
+
+    random, another = run("random"), run("random")
+    assert random[1] != another[1]
+    assert f"seed {random[1]}\n" in random[0]
+    repeated = run(str(random[1]))
+    assert repeated[1:] == random[1:]
+    assert "seed " not in repeated[0]
+
+
 def test_cancelling(here, capsys, monkeypatch):
     def interrupted(self, workflow):
         raise KeyboardInterrupt
