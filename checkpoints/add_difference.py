@@ -13,7 +13,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .architecture import TextArchitecture, UNetArchitecture
+from .architecture import ENDS_OF_BRANCHES, TextArchitecture, UNetArchitecture
+from .files.holes import check_holes
 from .files.rounding import rounded
 from .files.weights import Shape, TensorInfo, WeightFile
 from .identify.diagnosis import EMA, Part, part_of
@@ -78,7 +79,8 @@ class AddedDifference(WeightFile):
             parts: what may be changed, of UNet and text encoder.
             dtype: of what is changed; None for the depth file's own.
 
-        Raises CannotAddDifference, and UnknownArchitecture when depth's UNet is incomplete.
+        Raises CannotAddDifference, FileWithHoles, and UnknownArchitecture when depth's UNet is
+        incomplete.
         """
         self.path = depth.path
         self.metadata = dict(depth.metadata)
@@ -91,6 +93,7 @@ class AddedDifference(WeightFile):
         if dtype is not None:
             self.tensors |= {n: self.tensors[n]._replace(dtype=dtype) for n in self._changed}
         for file, role in ((fine_tune, "the fine-tune"), (base, "the base")):
+            check_holes(file, self._changed, ENDS_OF_BRANCHES)
             check_prediction(predicts_v(file), _label(file, role))
         warn_if_equal((fine_tune.read(name), base.read(name)) for name in sorted(self._changed))
 

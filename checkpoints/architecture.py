@@ -18,6 +18,12 @@ from .files.weights import Shape, TensorInfo
 # Not stored in any tensor: SD2 was trained with attention heads of 64 channels everywhere.
 HEAD_CHANNELS = 64
 
+# Layers after which the input is added: with zeros there, the rest of their branch has no effect.
+ENDS_OF_BRANCHES = (
+    *("out_layers.3.weight", "to_out.0.weight", "ff.net.2.weight", "proj_out.weight"),
+    *("conv2.weight", "attn.out_proj.weight", "mlp.c_proj.weight"),
+)
+
 
 class UnknownArchitecture(ValueError):  # noqa: N818 - it names what was found, like LookupError
     """The tensors do not form the part that they were taken for."""

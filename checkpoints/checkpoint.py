@@ -1,7 +1,7 @@
 """A Stable Diffusion 2 depth model: made sure that it is one, its widths, its parts."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,7 +9,13 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 from ..depth.networks.kinds import UNUSED
-from .architecture import TextArchitecture, UNetArchitecture, UnknownArchitecture, VAEArchitecture
+from .architecture import (
+    ENDS_OF_BRANCHES,
+    TextArchitecture,
+    UNetArchitecture,
+    UnknownArchitecture,
+    VAEArchitecture,
+)
 from .ema import with_ema
 from .errors import (
     AbsentPart,
@@ -18,6 +24,7 @@ from .errors import (
     NotADepthCheckpoint,
     OtherModel,
 )
+from .files.holes import check_holes
 from .files.weights import Shape, WeightFile
 from .identify.diagnosis import Diagnosis, Kind, Part, part_of
 from .identify.recognition import identify, predicts_velocity
@@ -57,7 +64,8 @@ class Checkpoint:
         all the same. An EMA copy is taken for the UNet. Without `depth_only` Stable Diffusion 2
         without a depth channel is taken as well.
 
-        Raises NotADepthCheckpoint, IncompleteCheckpoint, and what `open_source` raises.
+        Raises NotADepthCheckpoint, IncompleteCheckpoint, FileWithHoles, and what `open_source`
+        raises.
         """
         source = open_source(path)
         checkpoint = replace(cls.of(with_ema(source), source, depth_only), remedies=remedies)
@@ -88,7 +96,20 @@ class Checkpoint:
             source.check_settings(unet, text)
         for reason, names in identity.unused.items():
             log.info("%s: %d tensors are not used: %s", file.path.name, len(names), reason)
-        return cls(file, unet, vae, text, _has_midas(file))
+        checkpoint = cls(file, unet, vae, text, _has_midas(file))
+        check_holes(file, checkpoint._used(), ENDS_OF_BRANCHES)
+        return checkpoint
+
+    def _used(self) -> Iterator[str]:
+        """The tensors that something depends on."""
+        yield from (Part.UNET.value + name for name in self.unet.tensors())
+        if self.vae is not None:
+            yield from (Part.VAE.value + name for name in self.vae.tensors())
+        if self.text is not None:
+            used = self.text.tensors().keys() - self.text.unused()
+            yield from (Part.TEXT.value + name for name in used)
+        if self.has_midas:
+            yield from (Part.MIDAS.value + name for name in _midas_names())
 
     def read(self, part: Part) -> dict[str, Tensor]:
         """A part's tensors by name, the prefix stripped; memory-mapped, in their stored dtype.
@@ -177,7 +198,7 @@ def _part(file: WeightFile, part: Part, architecture: type[Widths]) -> Widths | 
 def _has_midas(file: WeightFile) -> bool:
     """Whether MiDaS is there; where it is, no tensor that it needs may be missing."""
     found = part_of(file.tensors, Part.MIDAS)
-    names = [entry.ldm for entry in MIDAS_KEYS.entries if not entry.ldm.startswith(UNUSED)]
+    names = _midas_names()
     missing = [name for name in names if name not in found]
     if found and missing:
         raise IncompleteMidas(
@@ -185,6 +206,10 @@ def _has_midas(file: WeightFile) -> bool:
             f"MiDaS under {Part.MIDAS.value} {len(missing)} are missing{_some(missing)}. {_REMEDY}"
         )
     return bool(found)
+
+
+def _midas_names() -> list[str]:
+    return [entry.ldm for entry in MIDAS_KEYS.entries if not entry.ldm.startswith(UNUSED)]
 
 
 def _check(

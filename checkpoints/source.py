@@ -4,16 +4,17 @@ Its tensors have the names of the original layout.
 """
 
 import logging
-import os.path
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import reprlib
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..disk import folders_below, read_settings
+from ..disk import read_settings
 from ..sampling.latents import SCALE_FACTOR
 from .architecture import HEAD_CHANNELS, TextArchitecture, UNetArchitecture, UnknownArchitecture
 from .diffusers_layout import midas_origins, text_origins, unet_origins, vae_origins
 from .errors import IncompleteCheckpoint, NotADepthCheckpoint
+from .files.folders import file_in_cache, is_pipeline, model_folder
 from .files.pickle_machine import shown
 from .files.shards import INDEX, weight_files
 from .files.views import Origin, View, with_prefix
@@ -39,7 +40,8 @@ def open_source(path: Path | str) -> WeightFile:
     """
     path = Path(path)
     if path.is_dir():
-        return DiffusersFolder(path)
+        alone = file_in_cache(path)
+        return open_source(alone) if alone else DiffusersFolder(path)
     file = open_weights(path)
     if file.foreign:
         asked = shown(", ".join(file.foreign))
@@ -58,26 +60,30 @@ def open_source(path: Path | str) -> WeightFile:
 class DiffusersFolder(View):
     """A pipeline's folder as one file in the original layout. Opening it reads headers only.
 
+    The folder of Hugging Face's cache is taken as well, and one around a single pipeline's.
+
     Raises FileNotFoundError without `model_index.json`, IncompleteCheckpoint when a part that it
     lists is missing, UnreadableFile and DamagedSettings.
     """
 
     def __init__(self, path: Path) -> None:
         path = path.absolute()  # "." has no name that a message could give
-        if not (path / INDEX).is_file():
+        folder = model_folder(path)
+        if not is_pipeline(folder):
             raise FileNotFoundError(
-                f"there is no {INDEX} in the folder {path}; expected a folder that diffusers "
+                f"there is no {INDEX} in the folder {folder}; expected a folder that diffusers "
                 "wrote, with unet, vae and the other parts below it. A UNet alone loads by the "
                 "name of its weight file"
             )
-        self._index = read_settings(path / INDEX)
-        self._folder = path
+        self.path = path
+        self._index = read_settings(folder / INDEX)
+        self._folder = folder
         origins: dict[str, Origin] = {}
         for part, name_them in _PARTS.items():
             if self._has(part):
-                origins |= _origins(path / part, name_them)
-        if (path / EXTRAS).is_file():
-            extras = open_weights(path / EXTRAS)
+                origins |= _origins(folder / part, name_them)
+        if (folder / EXTRAS).is_file():
+            extras = open_weights(folder / EXTRAS)
             origins = {**{name: Origin(extras, (name,)) for name in extras.tensors}, **origins}
         super().__init__(path, origins)
 
@@ -88,16 +94,16 @@ class DiffusersFolder(View):
             return True
         if isinstance(listed, list) and any(listed):
             if part == _DEPTH:
-                log.warning("%s lists a %s that is not there", self._folder.name, part)
+                log.warning("%s lists a %s that is not there", self.path.name, part)
                 return False
             raise IncompleteCheckpoint(
-                f"{self._folder.name} is incomplete: {INDEX} lists {part}, and there is no weight "
+                f"{self.path.name} is incomplete: {INDEX} lists {part}, and there is no weight "
                 f"file or index of shards in {self._folder / part}. Copy or download the folder "
                 "again."
             )
         if part == "unet":
             raise NotADepthCheckpoint(
-                f"{self._folder.name} is a {self.pipeline} without a UNet. Depth-to-image needs "
+                f"{self.path.name} is a {self.pipeline} without a UNet. Depth-to-image needs "
                 "a StableDiffusionDepth2ImgPipeline."
             )
         return False
@@ -105,7 +111,8 @@ class DiffusersFolder(View):
     @property
     def pipeline(self) -> str:
         """The pipeline's class as the folder names it."""
-        return str(self._index.get("_class_name", "pipeline of an unknown class"))
+        name = self._index.get("_class_name")
+        return shown(name) if isinstance(name, str) else "pipeline of an unknown class"
 
     @property
     def predicts_v(self) -> bool:
@@ -122,13 +129,13 @@ class DiffusersFolder(View):
             log.warning(
                 "%s has no scheduler/scheduler_config.json, which tells what the model predicts; "
                 "it is taken to be the noise, as in Stable Diffusion 2's depth model",
-                self._folder.name,
+                self.path.name,
             )
         heads = {"unet": _unet_heads(unet)}
         if text is not None:
             heads["text_encoder"] = {"num_attention_heads": [text.heads]}
         different = [
-            f"{key} in {part} is {found!r}, expected {' or '.join(map(repr, allowed))}"
+            f"{key} in {part} is {reprlib.repr(found)}, expected {' or '.join(map(repr, allowed))}"
             for part, file, settings in _SETTINGS
             for key, allowed in {**settings, **heads.get(part, {})}.items()
             for found in [self._setting(part, file, key)]
@@ -136,7 +143,7 @@ class DiffusersFolder(View):
         ]
         if different:
             raise NotADepthCheckpoint(
-                f"{self._folder.name} works in another way than Stable Diffusion 2's depth model, "
+                f"{self.path.name} works in another way than Stable Diffusion 2's depth model, "
                 f"and would give wrong images: {'; '.join(different)}."
             )
 
@@ -200,36 +207,3 @@ def _origins(
             f"{folder.parent.name}/{folder.name}/{taken.path.name} does not hold this part of "
             f"Stable Diffusion: {error}."
         ) from error
-
-
-# --- which folders there are ---------------------------------------------------------------------
-
-
-def folder_names(places: Sequence[Path]) -> list[str]:
-    """The diffusers folders below some places, as `NAME/`, sorted, each name once.
-
-    The slash tells them from files, also in a workflow that is read years later.
-    """
-    return sorted({name for place in places for name in _names(place)})
-
-
-def find_folder(name: str, places: Sequence[Path]) -> Path:
-    """The first folder of that name; FileNotFoundError says where it was looked for."""
-    for place in places:
-        if name in _names(place):
-            return place / name
-    raise FileNotFoundError(
-        f"there is no diffusers folder {name!r} in {', '.join(map(str, places))}; put the folder "
-        f"with its {INDEX} there, or choose another name"
-    )
-
-
-def _names(place: Path) -> Iterator[str]:
-    # Hidden are the unfinished ones that a killed conversion leaves.
-    for folder in folders_below(place, _is_pipeline, hidden=False):
-        if folder != place and _is_pipeline(folder):
-            yield f"{folder.relative_to(place).as_posix()}/"
-
-
-def _is_pipeline(folder: Path) -> bool:
-    return os.path.isfile(folder / INDEX)

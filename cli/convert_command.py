@@ -33,6 +33,7 @@ from ..depth.networks.network import Shapes
 from ..engine.diffusers_configs import folder_settings
 from ..engine.prompt import vocabulary_files
 from ..nodes.remedies import REMEDIES, Remedies, explanation
+from .console import printable
 
 _DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 _SMALL = 1_000_000  # bytes: names, shapes and settings
@@ -136,7 +137,7 @@ def _write(
     extras = files[EXTRAS].tensors if EXTRAS in files else ()
     for reason, names in extras_by_reason(extras).items():
         print(f"not part of a pipeline: {len(names)} tensors, in {EXTRAS} ({reason})")
-    print(f"{target} ({_bytes(target) / 1e6:,.1f} MB)")
+    print(f"{printable(str(target))} ({_bytes(target) / 1e6:,.1f} MB)")
     if is_folder and (said := _how_to_load(target, model)):
         print(said)
 

@@ -4,13 +4,18 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..checkpoints.architecture import ENDS_OF_BRANCHES
 from ..checkpoints.checkpoint import Checkpoint
 from ..checkpoints.errors import IncompleteCheckpoint, NotADepthCheckpoint
 from ..checkpoints.files.errors import UnreadableFile
+from ..checkpoints.files.holes import FileWithHoles, check_holes
 from ..checkpoints.files.pickle_machine import shown
-from ..checkpoints.identify.diagnosis import Diagnosis, Kind
+from ..checkpoints.files.shards import open_shards
+from ..checkpoints.files.weights import open_weights
+from ..checkpoints.identify.diagnosis import EMA, Diagnosis, Kind, Part
 from ..checkpoints.identify.inspection import diagnose, loaded_from
 from ..checkpoints.identify.recognition import identify
+from ..depth.networks.kinds import UNUSED
 from ..disk import DamagedSettings
 from ..nodes.advice import advice
 from ..nodes.remedies import explanation
@@ -46,6 +51,8 @@ class Report(NamedTuple):
         """For people."""
         found = self.diagnosis
         lines = [f"{path}: {found.sentence()}"]
+        if found.place:
+            lines.append(f"  found in: {found.place}")
         for name, (tensors, parameters) in found.parts.items():
             lines.append(f"  {name}: {tensors} tensors, {parameters / 1e6:,.1f} million parameters")
         if found.dtypes:
@@ -84,11 +91,27 @@ class Report(NamedTuple):
         }
 
 
+def _holes(path: Path, kind: Kind) -> str:
+    """What zeros say about a download; other kinds of model may have them on purpose."""
+    place = loaded_from(path)
+    if kind not in (Kind.SD2, Kind.MIDAS, Kind.DEPTH_NETWORK) or not place.is_file():
+        return ""
+    try:
+        file = open_shards(place) if place.name.endswith(".index.json") else open_weights(place)
+        unused = (EMA, Part.TEXT.value, Part.MIDAS.value, *UNUSED)
+        used = [name for name in file.tensors if not name.startswith(unused)]
+        check_holes(file, used, ENDS_OF_BRANCHES)
+    except FileWithHoles as error:
+        return explanation(error)
+    return ""
+
+
 def report(path: Path) -> Report:
     """Look into a file or a folder. Raises FileNotFoundError."""
     diagnosis = diagnose(path)
     if diagnosis.kind not in _DEPTH or diagnosis.problem:
-        return Report(diagnosis, "", not diagnosis.problem, advice(diagnosis))
+        state = "" if diagnosis.problem else _holes(path, diagnosis.kind)
+        return Report(diagnosis, state, not (diagnosis.problem or state), advice(diagnosis))
     place = loaded_from(path)
     if place.name.endswith(".index.json"):
         return Report(diagnosis, "in shards", True, _SHARDS)

@@ -7,12 +7,16 @@ import argparse
 import importlib.util
 import json
 import logging
+import random
+import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..disk import in_words
 from ..workflows.problems import EditError
+from .console import console, printable
 
 if TYPE_CHECKING:
     from ..engine.folders import Folders
@@ -26,33 +30,48 @@ _ENGINE_PACKAGES = ("diffusers", "open_clip", "torchsde", "tqdm")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    options = _parser().parse_args(arguments)
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
-    try:
-        return options.command(options)
-    except KeyboardInterrupt:
-        print("cancelled", file=sys.stderr)
-        return CANCELLED
-    except Exception as error:
-        if options.debug:
-            raise
-        print(f"error: {_printable(_sentence(error))}", file=sys.stderr)
-        return USAGE if isinstance(error, EditError) else FAILED
+    with console():
+        options = _parser().parse_args(arguments)
+        logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+        try:
+            code = options.command(options)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where an error is still told
+            return code
+        except KeyboardInterrupt:
+            print("cancelled", file=sys.stderr)
+            return CANCELLED
+        except Exception as error:
+            if options.debug:
+                raise
+            print(f"error: {printable(_sentence(error))}", file=sys.stderr)
+            return USAGE if isinstance(error, EditError) else FAILED
 
 
 def _sentence(error: Exception) -> str:
     """What went wrong, for a person."""
-    if isinstance(error, ModuleNotFoundError):
-        return f"the package {error.name} is not installed. {_REMEDY}"
     text = str(error) or "no further message"
-    if isinstance(error, (ValueError, OSError, RuntimeError)):
+    if isinstance(error, OSError):
+        return str(in_words(error))
+    if isinstance(error, ImportError):
+        return _import_sentence(error)
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory ({text}); close other programs, or make smaller images"
+    if isinstance(error, (ValueError, RuntimeError)) and not isinstance(error, RecursionError):
         return text
     return f"{type(error).__name__}: {text} (--debug shows where)"
 
 
-def _printable(text: str) -> str:
-    """Without escape codes, which a name in a file could bring to the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+def _import_sentence(error: ImportError) -> str:
+    if "pip install" in str(error):  # it says so itself
+        return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        return f"the package {error.name} is not installed. {_REMEDY}"
+    package = (error.name or "of it").split(".")[0]
+    return (
+        f"the package {package} is installed, but cannot be imported ({error}); install it anew: "
+        f"pip install --force-reinstall {package} (--debug shows where)"
+    )
 
 
 _REMEDY = (
@@ -86,7 +105,12 @@ def _add_run(commands: Any) -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
     run.add_argument("workflow", type=Path, metavar="WORKFLOW")
     run.add_argument("--prompt", metavar="TEXT", help="what the image should show")
-    run.add_argument("--seed", type=int, metavar="N", help="seed of every sampler")
+    run.add_argument(
+        "--seed",
+        type=_seed,
+        metavar="N|random",
+        help="seed of every sampler; random: another one each time, which is printed",
+    )
     _add_edits(run)
     run.add_argument("--output", type=Path, metavar="DIR", help="output folder")
     return run
@@ -200,10 +224,23 @@ def _add_convert(commands: Any) -> argparse.ArgumentParser:
     return convert
 
 
+_RANDOM = "random"
+
+
+def _seed(text: str) -> int | str:
+    return text if text == _RANDOM else int(text)
+
+
+_seed.__name__ = f"whole number or {_RANDOM}"  # in argparse's message
+
+
 # --- depth2img run -------------------------------------------------------------------------------
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.seed == _RANDOM:
+        options.seed = secrets.randbelow(2**50)  # as large as the canvas makes them
+        print(f"seed {options.seed}", file=sys.stderr)
     editor, runner = _prepared(options.workflow, options)
     _show(runner.run(editor.workflow))
     return OK
@@ -218,8 +255,10 @@ def _prepared(path: Path, options: argparse.Namespace) -> "tuple[Editor, Runner]
     from ..workflows.edits import Editor
     from ..workflows.graph import Runner, read_workflow
 
+    if options.seed is not None:
+        random.seed(options.seed)  # for the choices of {this|or|that}
     folders.use(_folders(options))
-    runner = Runner(report=lambda line: print(line, file=sys.stderr))
+    runner = Runner(report=lambda line: print(printable(line), file=sys.stderr))
     editor = Editor(read_workflow(path), runner.nodes)
     _edit(editor, options)
     return editor, runner
@@ -231,12 +270,14 @@ def _folders(options: argparse.Namespace) -> "Folders":
     below = Folders.below(options.base)
     for folder in (options.base, options.input):
         if folder is not None and not folder.is_dir():
-            raise FileNotFoundError(f"there is no folder {folder}")
+            raise FileNotFoundError(
+                f"there is no folder {folder}; make it, or give the path of another one"
+            )
     output = options.output or below.output
     try:  # before the run, whose results would be lost
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OSError(f"the output folder {output} cannot be made: {error.strerror}") from error
+        raise OSError(f"the output folder cannot be made: {in_words(error, output)}") from error
     return Folders(options.input or below.input, output, below.checkpoints)
 
 
@@ -273,9 +314,9 @@ def _as_in_a_shell(file: str, folder: Path) -> str:
 def _show(results: "Results") -> None:
     for shown in results.ui.values():
         for text in shown.get("text", ()):
-            print(text)
+            print(printable(text))
     for file in results.files:
-        print(file)
+        print(printable(str(file)))
 
 
 # --- depth2img demo ------------------------------------------------------------------------------
@@ -287,7 +328,7 @@ def _demo(options: argparse.Namespace) -> int:
     if options.image is None:
         options.image = str(PHOTO)
     for file in paint_sheet(*_prepared(WORKFLOW, options)):
-        print(file)
+        print(printable(str(file)))
     return OK
 
 

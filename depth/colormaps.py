@@ -3,10 +3,11 @@
 from enum import Enum
 from functools import cache
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
+
+from ..images.opencv import cv2
 
 # How far, in RGB 0..1, a pixel may lie from the nearest colour of a map: half of what a JPEG of
 # good quality moves colours by on slopes. Neighbouring colours are 0.01 to 0.05 apart.

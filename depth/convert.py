@@ -73,14 +73,17 @@ class Range:
             )
 
 
-def to_disparity(maps: Tensor, ends: Range) -> Tensor:
+def to_disparity(maps: Tensor, ends: Range, sky: Tensor | None = None) -> Tensor:
     """Distances `[B, H, W]` to disparity: (1/z − 1/far) / (1/near − 1/far), in 0..1.
 
     Sky (infinite, or beyond `ends.sky`) is 0. What is nearer than near is 1 and what is farther
     than far is 0; a warning says how many pixels. NaN and metric distances of 0 or less, which
     sensors write where they measured nothing, become NaN; see `convention.repair`.
     Disparity of any range is stretched: (d − far) / (near − far).
+    Where bool `sky` `[B, H, W]` is on, a pixel is sky whatever its value.
     """
+    if sky is not None:
+        return to_disparity(maps.masked_fill(sky, torch.nan), ends).masked_fill(sky, 0.0)
     if ends.unit is Unit.DISPARITY:
         return _stretched(maps, ends)
     linear = ends.unit is Unit.LINEAR

@@ -1,8 +1,9 @@
 """Depth maps in files: which reader a file's content asks for, which range it is in, writing."""
 
+import io
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -11,24 +12,27 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from ..disk import written_whole
+from ..disk import write_whole
 from ..images.files import png_info
 from .colormaps import TOLERANCE, ColourMap, read_back
 from .convention import OutOfRange, from_image
 from .files.exr_files import read_exr, write_exr
 from .files.float_files import read_npy, read_npz, read_pfm, write_npy, write_npz, write_pfm
 from .files.image_files import read_image
+from .files.values import UnclearLayer, Values
 
 log = logging.getLogger(__name__)
 
 # How files that are no images begin. A Pf or PF that is no PFM would be no image either.
-READERS: Mapping[bytes, Callable[[Path], Tensor]] = {
+EXR, NPZ = b"\x76\x2f\x31\x01", (b"PK\x03\x04", b"PK\x05\x06")  # the second has nothing in it
+READERS: Mapping[bytes, Callable[[Path], Values]] = {
     b"\x93NUMPY": read_npy,
-    b"PK\x03\x04": read_npz,
-    b"\x76\x2f\x31\x01": read_exr,
     b"Pf": read_pfm,
     b"PF": read_pfm,
 }
+
+MOST_16 = 65535
+SENSORS_REACH = 10_000  # millimetres; Kinect and RealSense see up to 10 m
 
 # Names that such files have, and images that other lists of images leave out.
 SUFFIXES = (".npy", ".npz", ".exr", ".pfm", ".tif", ".tiff")
@@ -60,6 +64,7 @@ class Reading:
     colours: ColourMap = ColourMap.GREY  # what a coloured image was painted with
     tolerance: float = TOLERANCE  # see `colormaps.read_back`
     invert: bool = False  # 0..1 becomes 1..0
+    layer: str = ""  # of an EXR, or array of an NPZ; "": the one that is the depth
 
     def __post_init__(self) -> None:
         if (
@@ -88,11 +93,39 @@ def read_depth(path: str | os.PathLike[str], reading: Reading = Reading()) -> Te
     if not path.is_file():
         what = "that is no file" if path.exists() else "the file is missing"
         raise FileNotFoundError(f"there is no depth map {path}: {what}")
+    values = _values(path, reading)
+    if (reading.far, reading.near) == (0.0, 1.0) and reading.beyond is not Beyond.KEEP:
+        _warn_of_distances(values, path)
+    depth = _in_range(_depth_of(values.pixels, reading, path), values.most, reading, path)
+    return 1 - depth if reading.invert else depth
+
+
+def _values(path: Path, reading: Reading) -> Values:
     with path.open("rb") as file:
         beginning = file.read(16)
+    if beginning.startswith(EXR):
+        return read_exr(path, reading.layer, painted=reading.colours is not ColourMap.GREY)
+    if beginning.startswith(NPZ):
+        return read_npz(path, reading.layer)
+    if reading.layer:
+        raise UnclearLayer(
+            f"{path} has no layers, and the layer {reading.layer!r} is asked for; expected an EXR "
+            "or NPZ"
+        )
     found = (read for start, read in READERS.items() if beginning.startswith(start))
-    depth = _in_range(_depth_of(next(found, read_image)(path), reading, path), reading, path)
-    return 1 - depth if reading.invert else depth
+    return next(found, read_image)(path)
+
+
+def _warn_of_distances(values: Values, path: Path) -> None:
+    """Integers that use little of 16 bits, as those of sensors do, which are millimetres."""
+    high = float(values.pixels.amax()) * values.most
+    if values.most == MOST_16 and 255 < high <= SENSORS_REACH:
+        log.warning(
+            "%s: its values run from %.0f to %.0f of %d, like distances in millimetres, of which "
+            "the largest are far; if that is what they are, keep them (beyond: keep) and convert "
+            "them to depth",
+            *(path, float(values.pixels.amin()) * values.most, high, values.most),
+        )
 
 
 def _depth_of(image: Tensor, reading: Reading, path: Path) -> Tensor:
@@ -111,16 +144,17 @@ def _depth_of(image: Tensor, reading: Reading, path: Path) -> Tensor:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _in_range(depth: Tensor, reading: Reading, path: Path) -> Tensor:
+def _in_range(values: Tensor, most: int, reading: Reading, path: Path) -> Tensor:
     """Far..near to 0..1; with far 0 and near 1 every value stays bit for bit."""
+    depth = values
     if (reading.far, reading.near) != (0.0, 1.0):
         # As float32, like the values, and then in float64: so the ends become 0 and 1 exactly.
         far, near = (float(np.float32(end)) for end in (reading.far, reading.near))
-        depth = ((depth.double() - far) / (near - far)).float()
+        depth = ((values.double() - far) / (near - far)).float()
     beyond = (depth < 0) | (depth > 1)
     if reading.beyond is Beyond.REFUSE:
         beyond &= depth.isfinite()
-        _check_none(beyond, depth, reading, path)
+        _check_none(beyond, values, most, reading, path)
     elif beyond.any():
         is_clipped = reading.beyond is Beyond.CLIP
         fate = "clipped to it" if is_clipped else "kept; distances become depth as disparity"
@@ -133,16 +167,21 @@ def _in_range(depth: Tensor, reading: Reading, path: Path) -> Tensor:
     return depth
 
 
-def _check_none(beyond: Tensor, depth: Tensor, reading: Reading, path: Path) -> None:
+def _check_none(beyond: Tensor, values: Tensor, most: int, reading: Reading, path: Path) -> None:
+    """Raise BeyondStatedRange, in the file's own numbers, where a value is beyond the range."""
     if not beyond.any():
         return
-    known = depth[depth.isfinite()].double() * (reading.near - reading.far) + reading.far
-    low, high = known.min().item(), known.max().item()
+    low, high = (value.item() * most for value in values[values.isfinite()].aminmax())
+    count = f"{int(beyond.sum())} of {beyond.numel()}"
+    state = "state the range that the file is in"
+    if most > 1:
+        count += f" (as integers they count as 0 to 1, {most} as 1)"
+        ends = (f"{end:g} as {end / most:.6g}" for end in (reading.far, reading.near))
+        state = f"if it is in the file's integers, state {' and '.join(ends)}"
     raise BeyondStatedRange(
-        f"{path}: its values run from {low:g} to {high:g}, and {int(beyond.sum())} of "
-        f"{depth.numel()} are beyond the stated range of {reading.far:g} (far) to "
-        f"{reading.near:g} (near); state the range that the file is in, clip its values "
-        "(beyond: clip) or keep its distances (beyond: keep)"
+        f"{path}: its values run from {low:.6g} to {high:.6g}, and {count} are beyond the stated "
+        f"range of {reading.far:g} (far) to {reading.near:g} (near); {state}, clip its values "
+        "(beyond: clip) or keep its distances (beyond: keep, with far 0 and near 1)"
     )
 
 
@@ -167,30 +206,38 @@ class FileFormat(str, Enum):
 
 
 def write_depth(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Iterator[Path],
     depth: Tensor,
     kind: FileFormat = FileFormat.PNG,
     bits: int = 16,
     text: Mapping[str, str] | None = None,
-) -> None:
-    """Write depth `[H, W]` to a file, which appears complete or not at all.
+) -> Path:
+    """Write depth `[H, W]` to a file with `disk.write_whole`; returns its path.
 
     Formats of 8 and 16 bits hold 0..1, to half a step (1/131070 at 16 bits); a map that came from
     such a file is the same bit for bit. Those of floats (float32) hold every finite value exactly;
     values outside 0..1 are warned about, because reading them takes a stated range. `bits` (8 or
     16) and `text` are a PNG's; the other formats have no place for text.
     """
-    path = Path(path)
     if kind in (FileFormat.PNG, FileFormat.TIFF_16):
         values = _steps(depth, bits if kind is FileFormat.PNG else 16)
     else:
-        values = _floats(depth, path)
-    with written_whole(path) as unfinished:
+        values = _floats(depth)
+
+    def write(unfinished: Path) -> None:
         if kind in WRITERS:
             WRITERS[kind](unfinished, values)
         else:
+            # Into memory first: Pillow writes a TIFF in a way that does not notice a full disk.
+            content = io.BytesIO()
             info = png_info(text)
-            Image.fromarray(values).save(unfinished, format=kind.suffix[1:], pnginfo=info)
+            Image.fromarray(values).save(content, format=kind.suffix[1:], pnginfo=info)
+            unfinished.write_bytes(content.getbuffer())
+
+    file = write_whole(Path(path) if isinstance(path, (str, os.PathLike)) else path, write)
+    if values.dtype.kind == "f":
+        _warn_of_a_range(values, file)
+    return file
 
 
 # How float32 values [H, W] are written to a file of that name. Pillow writes the other formats.
@@ -217,8 +264,13 @@ def _steps(depth: Tensor, bits: int) -> np.ndarray:
     return steps.astype(np.uint8 if bits == 8 else np.uint16)
 
 
-def _floats(depth: Tensor, path: Path) -> np.ndarray:
-    low, high = _ends(depth)
+def _floats(depth: Tensor) -> np.ndarray:
+    _ends(depth)
+    return np.ascontiguousarray(depth.detach().cpu().float().numpy())
+
+
+def _warn_of_a_range(values: np.ndarray, path: Path) -> None:
+    low, high = values.min(), values.max()
     if low < 0 or high > 1:
         log.warning(
             "%s: values run from %g to %g; to read them, state that range, or keep what is beyond",
@@ -226,7 +278,6 @@ def _floats(depth: Tensor, path: Path) -> np.ndarray:
             low,
             high,
         )
-    return np.ascontiguousarray(depth.detach().cpu().float().numpy())
 
 
 def _ends(depth: Tensor) -> tuple[float, float]:

@@ -7,12 +7,12 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 
-import cv2
 import torch
 from torch import Tensor
 
 from ..images.masks import way_inward
 from ..images.numbers import check_numbers
+from ..images.opencv import cv2
 from .masks import smooth_fill
 
 

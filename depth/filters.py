@@ -5,10 +5,11 @@ In NumPy on OpenCV's box and Gaussian filters: its main package has neither filt
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
+
+from ..images.opencv import cv2
 
 Map = np.ndarray  # float32 [H, W]
 

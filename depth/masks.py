@@ -3,7 +3,6 @@
 import logging
 from enum import Enum
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,6 +11,7 @@ from ..images.batch import check_shares
 from ..images.fill import fill_holes
 from ..images.masks import fade_inward
 from ..images.numbers import check_numbers
+from ..images.opencv import cv2
 from .convention import extent, normalize
 
 log = logging.getLogger(__name__)

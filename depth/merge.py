@@ -4,7 +4,6 @@ import logging
 from dataclasses import dataclass
 from enum import Enum
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,6 +11,7 @@ from torch import Tensor
 from ..images.batch import check_shares
 from ..images.crop import Box, bounds, resize_window
 from ..images.numbers import check_numbers
+from ..images.opencv import cv2
 from .convention import clipped
 from .filters import TINY, Map
 from .masks import limit

@@ -9,11 +9,11 @@ import logging
 from enum import Enum
 from math import ceil
 
-import cv2
 import numpy as np
 from torch import Tensor
 
 from ..images.numbers import check_numbers
+from ..images.opencv import cv2
 from .convention import LUMA
 from .filters import Map, cell_of, guided_filter, joint_bilateral, per_map
 from .fit import fit_map

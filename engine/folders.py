@@ -10,17 +10,21 @@
 The base is the current directory unless `use()` says otherwise.
 """
 
+import itertools
 import json
 import mimetypes
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, Literal
 
-from ..checkpoints.source import folder_names
+from ..checkpoints.files.folders import folder_names
 from ..depth.networks.model_files import FOLDERS, find_model, model_names
+from ..disk import check_name, in_words, is_unfinished
+from .frames import check_one_picture
 
 CHECKPOINT_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")
 
@@ -77,7 +81,11 @@ def checkpoint_names() -> list[str]:
     """
     folder = current().checkpoints
     paths = (path for path in folder.rglob("*") if path.suffix.lower() in CHECKPOINT_SUFFIXES)
-    files = sorted(path.relative_to(folder).as_posix() for path in paths if path.is_file())
+    files = sorted(
+        path.relative_to(folder).as_posix()
+        for path in paths
+        if path.is_file() and not any(map(is_unfinished, path.parents))
+    )
     return [*files, *folder_names([current().diffusers])]
 
 
@@ -89,21 +97,22 @@ def checkpoint_path(name: str) -> Path:
     Raises FileNotFoundError that says where it was looked for and what to do.
     """
     folder, diffusers = current().checkpoints, current().diffusers
-    if name in folder_names([diffusers]):
-        return diffusers / name
-    # Path would drop the slash, and find a file.
-    files = () if name.endswith("/") else (folder / name, Path(name))
-    for path in files:
-        if path.is_file():
-            return path
-    if name and Path(name).is_dir():
-        return Path(name)
-    if f"{name}/" in folder_names([diffusers]):
-        return diffusers / name
+    for spelled in spellings(name):
+        if spelled in folder_names([diffusers]):
+            return diffusers / spelled
+        # Path would drop the slash, and find a file.
+        files = () if spelled.endswith("/") else (folder / spelled, Path(spelled))
+        for path in files:
+            if os.path.isfile(path):
+                return path
+        if spelled and os.path.isdir(spelled):
+            return Path(spelled)
+        if f"{spelled}/" in folder_names([diffusers]):
+            return diffusers / spelled
     raise FileNotFoundError(
-        f"there is no checkpoint {name!r}, neither in {folder.absolute()} nor as a path; put the "
-        f"file into that folder, or a folder of diffusers into {diffusers.absolute()}, or say "
-        "where it is (--checkpoint FILE)"
+        f"there is no checkpoint {_quoted(name)}, neither in {folder.absolute()} nor as a path; "
+        "put the file into that folder, or a folder of diffusers into "
+        f"{diffusers.absolute()}, or say where it is (--checkpoint FILE)"
     )
 
 
@@ -117,12 +126,13 @@ def depth_model_path(name: str) -> Path:
 
     Raises FileNotFoundError that says where it was looked for and what to do.
     """
-    try:
-        return find_model(name, [folder.absolute() for folder in current().depth])
-    except FileNotFoundError:
-        if name and Path(name).exists():
-            return Path(name)
-        raise
+    folders = [folder.absolute() for folder in current().depth]
+    for spelled in spellings(name):
+        with suppress(FileNotFoundError):
+            return find_model(spelled, folders)
+        if spelled and os.path.exists(spelled):
+            return Path(spelled)
+    return find_model(_shortened(name), folders)
 
 
 def input_names(suffixes: tuple[str, ...] = (), images: bool = True) -> list[str]:
@@ -141,13 +151,35 @@ def input_path(name: str) -> Path:
     Raises FileNotFoundError that says where it was looked for and what to do.
     """
     name, folder = _annotated(name)
-    for path in (folder / name, Path(name)):
-        if path.is_file():
-            return path
+    for spelled in spellings(name):
+        for path in (folder / spelled, Path(spelled)):
+            if spelled:
+                check_one_picture(path)
+            if os.path.isfile(path):
+                return path
     raise FileNotFoundError(
-        f"there is no file {name!r}, neither in {folder.absolute()} nor as a path; put it into "
-        "that folder or give the path of another one"
+        f"there is no file {_quoted(name)}, neither in {folder.absolute()} nor as a path; put it "
+        "into that folder or give the path of another one"
     )
+
+
+def spellings(name: str) -> list[str]:
+    """A file's name as it stands in a workflow, then with the slashes of the other systems."""
+    return list(dict.fromkeys([name, name.replace("\\", "/")]))
+
+
+def leads_out(name: str) -> bool:
+    """Whether a name does not stay below a folder, on any system."""
+    path = PureWindowsPath(name)  # which knows either slash
+    return bool(path.drive or path.root or ".." in path.parts)
+
+
+def _quoted(name: str) -> str:
+    return repr(_shortened(name))
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= 200 else f"{name[:200]}…"
 
 
 def _annotated(name: str) -> tuple[str, Path]:
@@ -175,27 +207,61 @@ def output_paths(
     height: int,
     suffix: str = ".png",
     place: Literal["output", "temp"] = "output",
-) -> tuple[list[Path], str]:
-    """Free paths in ComfyUI's numbering, prefix_00001_.png, and the subfolder they lie in.
+) -> tuple[list[Iterator[Path]], str]:
+    """Paths in ComfyUI's numbering, prefix_00001_.png, and the subfolder they lie in.
 
+    For each of the files there are many, of which `disk.write_whole` takes the first that is free.
     The prefix may name a subfolder (`maps/depth`), which is created, and hold %width%, %height%
     (pixels), %year%, %month%, %day%, %hour%, %minute%, %second% and %batch_num% (0 for the first).
-    Raises ValueError when the prefix leads out of the folder.
+    Raises ValueError when the prefix leads out of the folder, ImpossibleName, OSError.
     """
     folder = current().output if place == "output" else current().temp
-    prefix = os.path.normpath(_expand(prefix, width, height))
+    return numbered(folder, prefix, count, width, height, suffix)
+
+
+def numbered(
+    folder: Path, prefix: str, count: int, width: int, height: int, suffix: str
+) -> tuple[list[Iterator[Path]], str]:
+    """The same in any folder."""
+    prefix = os.path.normpath(_expand(checked_prefix(prefix), width, height))
     subfolder, name = os.path.split(prefix)
+    check_name(prefix + "_")  # what follows are digits and the suffix
     target = folder / subfolder
-    if not target.resolve().is_relative_to(folder.resolve()):
+    # By its name: a link in the output folder was put there by its owner.
+    if not Path(os.path.abspath(target)).is_relative_to(os.path.abspath(folder)):
         raise ValueError(
-            f"the file name prefix {prefix!r} leads to {target.resolve()}, outside the output "
-            f"folder {folder.resolve()}; use a prefix without .. and without a leading /"
+            f"the file name prefix {prefix!r} leads to {os.path.abspath(target)}, outside the "
+            f"output folder {os.path.abspath(folder)}; use a prefix without .. and without a "
+            "leading /"
         )
-    target.mkdir(parents=True, exist_ok=True)
-    names = [name.replace("%batch_num%", str(index)) for index in range(count)]
-    first = 1 + max((_last_number(target, one) for one in set(names)), default=0)
-    files = [f"{one}_{first + index:05}_{suffix}" for index, one in enumerate(names)]
-    return [target / file for file in files], subfolder
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        names = [name.replace("%batch_num%", str(index)) for index in range(count)]
+        numbers = itertools.count(_last_number(target, set(names)) + 1)
+    except OSError as error:
+        raise in_words(error) from error
+    # They share the numbers: the next file goes on where the one before has stopped.
+    return [_names(target, one, numbers, suffix) for one in names], subfolder
+
+
+def _names(folder: Path, name: str, numbers: Iterator[int], suffix: str) -> Iterator[Path]:
+    return (folder / f"{name}_{number:05}_{suffix}" for number in numbers)
+
+
+def checked_prefix(prefix: str) -> str:
+    """A prefix of file names with slashes of one kind, wherever its workflow was made.
+
+    Raises ValueError for one that does not stay below the output folder or can be no name.
+    """
+    found = f"the file name prefix {_quoted(prefix)}"
+    if leads_out(prefix):
+        raise ValueError(
+            f"{found} leads outside the output folder; use one without a drive letter, without .. "
+            "and without a slash at its start, such as maps/depth"
+        )
+    if "\0" in prefix:
+        raise ValueError(f"{found} holds a zero character; leave it out")
+    return prefix.replace("\\", "/")
 
 
 def _expand(prefix: str, width: int, height: int) -> str:
@@ -207,11 +273,16 @@ def _expand(prefix: str, width: int, height: int) -> str:
     return prefix
 
 
-def _last_number(folder: Path, name: str) -> int:
-    """The highest number among files called `name_NUMBER_...`, whatever their suffix; 0: none."""
-    start = os.path.normcase(f"{name}_")
-    files = [file for file in os.listdir(folder) if os.path.normcase(file).startswith(start)]
-    numbers = [file[len(start) :].split(".")[0].split("_")[0] for file in files]
+def _last_number(folder: Path, names: set[str]) -> int:
+    """The highest number of files called `name_NUMBER_...`, whatever their suffix; 0: none."""
+    starts = tuple(os.path.normcase(f"{name}_") for name in names)
+    files = [file for file in os.listdir(folder) if os.path.normcase(file).startswith(starts)]
+    numbers = (
+        file[len(start) :].split(".")[0].split("_")[0]
+        for file in files
+        for start in starts
+        if os.path.normcase(file).startswith(start)
+    )
     return max((int(number) for number in numbers if number.isdecimal()), default=0)
 
 

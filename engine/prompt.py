@@ -29,6 +29,10 @@ START, END, PAD = 49406, 49407, 0
 CHUNK = 77
 BODY = CHUNK - 2  # between start and end
 
+# More than any image is described with. Bounds what a text from anywhere costs.
+MAX_CHUNKS = 100
+MAX_BRACKETS = 100  # in each other; 1.1 to that power is 13,781
+
 # A weighted piece of text shorter than this is not broken across two chunks.
 _UNBROKEN = 8
 
@@ -36,10 +40,18 @@ _UNBROKEN = 8
 def tokenize(text: str) -> list[Chunk]:
     """A prompt as one or more chunks of 77 (token, weight) pairs.
 
-    Raises ValueError for a weight that is not finite and for a textual inversion
-    (`embedding:name`), ModuleNotFoundError when the vocabulary is not installed.
+    Raises ValueError for a weight that is not finite, for brackets or a text beyond the bounds
+    above and for a textual inversion (`embedding:name`), ModuleNotFoundError when the vocabulary
+    is not installed.
     """
-    return _chunks([(token, weight) for token in _ids(piece)] for piece, weight in parse(text))
+    pieces = parse(text)
+    chunks = _chunks([(token, weight) for token in _ids(piece)] for piece, weight in pieces)
+    if len(chunks) > MAX_CHUNKS:
+        raise ValueError(
+            f"the prompt of {len(text):,} characters makes {len(chunks)} chunks of {BODY} tokens; "
+            f"{MAX_CHUNKS} can be used at most, so shorten it"
+        )
+    return chunks
 
 
 def encode(chunks: list[Chunk], text_tower: Callable[[Tensor], Tensor]) -> Tensor:
@@ -110,10 +122,15 @@ def engine_package(name: str) -> Path:
 # --- Brackets ------------------------------------------------------------------------------------
 
 
-def _weighted(text: str, weight: float) -> Iterator[tuple[str, float]]:
+def _weighted(text: str, weight: float, depth: int = 0) -> Iterator[tuple[str, float]]:
+    if depth > MAX_BRACKETS:
+        raise ValueError(
+            f"the prompt has brackets more than {MAX_BRACKETS} deep in each other; remove some, or "
+            "write \\( and \\) for plain ones"
+        )
     for piece in _pieces(text):
         if _is_bracketed(piece):
-            yield from _weighted(*_own_weight(piece[1:-1], weight * 1.1))
+            yield from _weighted(*_own_weight(piece[1:-1], weight * 1.1), depth + 1)
         else:
             yield piece, weight
 
@@ -162,13 +179,14 @@ def _chunks(pieces: Iterable[list[Token]]) -> list[Chunk]:
     """Lay the pieces out in chunks; a short piece that does not fit starts the next one."""
     bodies: list[list[Token]] = [[]]
     for piece in pieces:
-        breakable = len(piece) >= _UNBROKEN
-        while piece:
+        start = 0
+        while start < len(piece):
             room = BODY - len(bodies[-1])
-            taken = room if breakable or len(piece) <= room else 0
-            bodies[-1] += piece[:taken]
-            piece = piece[taken:]
-            if piece:
+            fits = len(piece) - start <= room
+            taken = room if fits or len(piece) >= _UNBROKEN else 0
+            bodies[-1] += piece[start : start + taken]
+            start += taken
+            if start < len(piece):
                 bodies.append([])
     return [
         [(START, 1.0), *body, (END, 1.0), *[(PAD, 1.0)] * (BODY - len(body))] for body in bodies

@@ -6,6 +6,7 @@ ComfyUI's own, which LoRA loaders, samplers and other packs understand. The fold
 becomes known as well.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -30,9 +31,9 @@ import nodes  # ComfyUI's, not this pack's
 from ..checkpoints.add_difference import check_fit, check_prediction, unet_shapes, warn_if_equal
 from ..checkpoints.architecture import FULL_VAE, Shape, TextArchitecture, VAEArchitecture
 from ..checkpoints.checkpoint import Absent, Checkpoint
+from ..checkpoints.files.folders import find_folder, folder_names
 from ..checkpoints.files.weights import SafetensorsFile, TensorInfo
 from ..checkpoints.identify.diagnosis import Part
-from ..checkpoints.source import find_folder, folder_names
 from ..depth.networks.model_files import FOLDERS, SUFFIXES, find_model, model_names
 from ..engine import folders as engine_folders
 from ..engine.required_depth import required_depth
@@ -112,7 +113,9 @@ def checkpoint_names() -> list[str]:
 def checkpoint_path(name: str) -> Path:
     if name.endswith("/"):
         return find_folder(name, _diffusers_places())
-    path = folder_paths.get_full_path("checkpoints", name)
+    spelled = engine_folders.spellings(name)
+    paths = (folder_paths.get_full_path("checkpoints", one) for one in spelled)
+    path = next((path for path in paths if path is not None), None)
     if path is None:
         folders = ", ".join(folder_paths.get_folder_paths("checkpoints"))
         raise FileNotFoundError(
@@ -131,7 +134,9 @@ def depth_model_names() -> list[str]:
 
 
 def depth_model_path(name: str) -> Path:
-    return find_model(name, _depth_folders())
+    known = depth_model_names()
+    spelled = (one for one in engine_folders.spellings(name) if one in known)
+    return find_model(next(spelled, name), _depth_folders())
 
 
 def _depth_folders() -> list[Path]:
@@ -157,12 +162,20 @@ def input_names(suffixes: tuple[str, ...] = ()) -> list[str]:
 
 
 def input_path(name: str) -> Path:
-    path = Path(folder_paths.get_annotated_filepath(name))
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"there is no image {name!r} in {path.parent}; upload it or choose another one"
+    plain, base = folder_paths.annotated_filepath(name)
+    folder = Path(base or folder_paths.get_input_directory())
+    if engine_folders.leads_out(plain):
+        raise ValueError(
+            f"{name!r} leads out of the folder {folder}; put the file there, and choose it by its "
+            "name"
         )
-    return path
+    for spelled in engine_folders.spellings(plain):
+        path = Path(folder, spelled)
+        if os.path.isfile(path):
+            return path
+    raise FileNotFoundError(
+        f"there is no image {name!r} in {folder}; upload it or choose another one"
+    )
 
 
 def output_paths(
@@ -172,15 +185,9 @@ def output_paths(
     height: int,
     suffix: str = ".png",
     place: Literal["output", "temp"] = "output",
-) -> tuple[list[Path], str]:
-    folder, name, number, subfolder, _ = folder_paths.get_save_image_path(
-        prefix, folder_paths.get_directory_by_type(place), width, height
-    )
-    files = [
-        f"{name.replace('%batch_num%', str(index))}_{number + index:05}_{suffix}"
-        for index in range(count)
-    ]
-    return [Path(folder, file) for file in files], subfolder
+) -> tuple[list[Iterator[Path]], str]:
+    folder = Path(folder_paths.get_directory_by_type(place))
+    return engine_folders.numbered(folder, prefix, count, width, height, suffix)
 
 
 def png_text(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, str]:

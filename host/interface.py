@@ -57,9 +57,10 @@ class Host(Protocol[Model]):
         height: int,
         suffix: str = ".png",
         place: Literal["output", "temp"] = "output",
-    ) -> tuple[list[Path], str]:
-        """Free paths in ComfyUI's numbering, and the subfolder they lie in.
+    ) -> tuple[list[Iterator[Path]], str]:
+        """Paths in ComfyUI's numbering, and the subfolder they lie in.
 
+        For each of the files there are many, of which `disk.write_whole` takes the first free one.
         `temp` is the folder of previews, which the host empties when it likes. The prefix may name
         a subfolder, which is created, and hold %width%, %height% (pixels), %batch_num%, %year% etc.
         Raises when it leads out of the folder.

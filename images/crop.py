@@ -130,10 +130,9 @@ class Stitch:
     def _check(self, result: Tensor) -> None:
         height, width, channels = self.cropped.shape[1:]
         if result.ndim != 4 or result.shape[3] != channels or result.numel() == 0:
-            raise OtherImage(
-                f"the result has shape {list(result.shape)}; expected [batch, {height}, {width}, "
-                f"{channels}], as the cropped image"
-            )
+            expected = f"expected [batch, {height}, {width}, {channels}], as the cropped image"
+            check_opaque(result, expected, "the result")
+            raise OtherImage(f"the result has shape {list(result.shape)}; {expected}")
         if not same_aspect(result.shape[1:3], (height, width)):
             raise OtherImage(
                 f"the result has {result.shape[2]} x {result.shape[1]} pixels; expected {width} x "
@@ -186,14 +185,19 @@ def cut(t: Tensor, box: Box) -> Tensor:
 def check_image(image: Tensor) -> Tensor:
     """The images in float32; raises ValueError for another layout than [B, H, W, 3]."""
     if image.ndim != 4 or image.shape[3] != 3 or image.numel() == 0:
-        is_rgba = image.ndim == 4 and image.shape[3] == 4
-        raise (HasAlpha if is_rgba else ValueError)(
-            f"the image has shape {list(image.shape)}; expected RGB, [batch, height, width, 3]"
-        )
+        expected = "expected RGB, [batch, height, width, 3]"
+        check_opaque(image, expected)
+        raise ValueError(f"the image has shape {list(image.shape)}; {expected}")
     if not image.is_floating_point():
         raise ValueError(f"the image has type {image.dtype}; expected floats from 0 to 1")
     check_finite(image)
     return image.float()
+
+
+def check_opaque(image: Tensor, expected: str, what: str = "the image") -> None:
+    """Raises HasAlpha for an image [..., H, W, 4], which has an alpha channel."""
+    if image.ndim >= 3 and image.shape[-1] == 4:
+        raise HasAlpha(f"{what} has shape {list(image.shape)}; {expected}")
 
 
 def check_finite(image: Tensor) -> None:

@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from .crop import check_opaque
 from .lettering import MARGIN, PAPER, Label, Lettering
 from .sizes import common_size
 
@@ -61,11 +62,9 @@ def comparison_grid(
 
 def _check_rgb(cell: Tensor, which: str) -> None:
     if cell.ndim != 3 or cell.shape[-1] != 3:
-        alpha = " (RGBA: take its alpha channel off first)" if cell.shape[-1] == 4 else ""
-        raise ValueError(
-            f"image {which} has the shape {list(cell.shape)}{alpha}; expected RGB, "
-            "[height, width, 3]"
-        )
+        expected = "expected RGB, [height, width, 3]"
+        check_opaque(cell, expected, f"image {which}")
+        raise ValueError(f"image {which} has shape {list(cell.shape)}; {expected}")
 
 
 def _whole_rows(cells: int, columns: int) -> int:

@@ -4,7 +4,6 @@ import logging
 import math
 from collections.abc import Iterator
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from .batch import check_shares
 from .numbers import check_numbers
+from .opencv import cv2
 from .sizes import same_aspect
 
 log = logging.getLogger(__name__)

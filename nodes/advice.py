@@ -1,6 +1,7 @@
 """What to do with a model file, in the words of the canvas; `depth2img inspect` prints it too."""
 
 from ..checkpoints.identify.diagnosis import FOLDER, Diagnosis, Family, Kind, Part
+from ..depth.networks.kinds import DEPTH_ANYTHING, DEPTH_ANYTHING_3, MOGE
 
 
 def advice(found: Diagnosis) -> str:
@@ -9,6 +10,10 @@ def advice(found: Diagnosis) -> str:
         return _VELOCITY
     if found.kind is Kind.SD2_DEPTH and found.layout == FOLDER:
         return "Put it into models/diffusers and choose it in Load SD2 Depth Checkpoint."
+    if found.kind is Kind.DEPTH_NETWORK and found.variant in COMFYUIS_NETWORKS:
+        return COMFYUIS_NETWORKS[found.variant]
+    if (found.variant, found.layout) == (DEPTH_ANYTHING.name, DEPTH_ANYTHING.layout):
+        return _ADVICE[Kind.MIDAS]
     use = _ADVICE[found.kind]
     if found.kind not in _ADD_ONS or found.family is Family.SD2:
         return use
@@ -67,6 +72,19 @@ _ADVICE = {
     Kind.HOSTILE: "Do not give it to any other program.",
     Kind.DAMAGED: "Copy or download it again.",
     Kind.NOT_A_MODEL: "If it should be a model, get another copy, best as safetensors.",
+}
+
+# Which nodes of ComfyUI load a depth network, and how their result becomes a depth map.
+COMFYUIS_NETWORKS = {
+    DEPTH_ANYTHING_3.name: "Put it into models/geometry_estimation, load it with ComfyUI's Load "
+    "Depth Anything 3, run it with Run Depth Anything 3, and take depth with the normalization raw "
+    "from Render Depth Anything 3: these are distances, which Convert Depth turns into a map for "
+    "the input `depth` of Encode Depth. sky_mask or confidence, each of a Render Depth Anything 3 "
+    "of its own, go through Convert Image to Mask into the inputs of the same names of Convert "
+    "Depth.",
+    MOGE.name: "Put it into models/geometry_estimation, load it with ComfyUI's Load MoGe Model, "
+    "run it with Run MoGe Inference, and wire depth of Render MoGe Geometry into the input `depth` "
+    "of Encode Depth: it is a depth map already, with sky in black.",
 }
 
 # What to connect or to use where a checkpoint lacks a part.

@@ -65,6 +65,19 @@ class SD2DepthConvert(DepthMapNode):
                     "stays as it is, bit for bit; grey is refused, as distances and disparity "
                     "do not mix. Without it, everywhere."
                 ),
+                "sky_mask": inputs.MASK.tooltip(
+                    "What is sky, from 0.5 on: becomes black, whatever its distance, and does not "
+                    "count for near and far. The sky_mask of Render Depth Anything 3, for example, "
+                    "through Convert Image to Mask. Only with distance to disparity."
+                ),
+                "confidence": inputs.MASK.tooltip(
+                    "How sure a network is of each pixel, 0 to 1. Pixels below least_confidence "
+                    "are holes, filled from their neighbours, with a warning. Only with distance "
+                    "to disparity."
+                ),
+                "least_confidence": inputs.fraction(0.1, advanced=True).tooltip(
+                    "Confidence from which on a pixel's value counts. 0: all do."
+                ),
             },
         }
 
@@ -77,14 +90,24 @@ class SD2DepthConvert(DepthMapNode):
         far: float = 0.0,
         sky: float = 0.0,
         mask: Tensor | None = None,
+        sky_mask: Tensor | None = None,
+        confidence: Tensor | None = None,
+        least_confidence: float = 0.1,
     ) -> tuple[Tensor]:
         """The ends are the whole batch's; infinite distances are sky, so holes wait until then."""
         ends, maps = Range(near, far, sky, Unit(unit)), from_image(depth)
         mask = fitting_mask(mask, depth)
         inside = None if mask is None else check_black_and_white(mask) > 0
+        sure, is_sky = (_for_each(one, depth) for one in (confidence, sky_mask))
         if Direction(direction) is Direction.TO_DISPARITY:
-            converted = to_disparity(maps, ends)
+            seen = maps if sure is None else maps.where(sure >= least_confidence, torch.nan)
+            converted = to_disparity(seen, ends, None if is_sky is None else is_sky >= 0.5)
             check_repairable(converted, inside)
+        elif sky_mask is not None or confidence is not None:
+            raise ValueError(
+                "sky_mask or confidence is connected, and the direction is "
+                f"{direction}; expected them with {Direction.TO_DISPARITY.value} only"
+            )
         else:
             # What lies outside of the mask may have any value.
             whole = repair(maps, inside)
@@ -97,3 +120,9 @@ class SD2DepthConvert(DepthMapNode):
 
         batches = {"depth": maps, "converted": converted, "mask": inside}
         return (one_by_one(self.DISPLAY_NAME, edit, **batches),)
+
+
+def _for_each(mask: Tensor | None, depth: Tensor) -> Tensor | None:
+    """A mask of the map's size with as many entries; a smaller batch repeats as a whole."""
+    mask = fitting_mask(mask, depth)
+    return None if mask is None else mask.repeat(len(depth) // len(mask), 1, 1)

@@ -14,6 +14,10 @@ from .node import DepthMapNode, Node
 from .preview import show
 from .remedies import answer
 
+# What stands where `layer` is in workflows that were saved before it was there: the value of the
+# upload button, which ComfyUI saves after all inputs.
+UPLOAD_BUTTON = "image"
+
 
 class SD2DepthLoad(DepthMapNode):
     DISPLAY_NAME = "Load Depth Map"
@@ -39,8 +43,8 @@ class SD2DepthLoad(DepthMapNode):
             "required": {
                 "image": inputs.one_of(host.input_names(SUFFIXES), image_upload=True).tooltip(
                     "A file in the input folder; put EXR, NPY, NPZ and PFM there by hand. Black "
-                    "pixels are far, white ones near; transparent ones count as far. An EXR's Z "
-                    "channel comes before its colours."
+                    "pixels are far, white ones near; transparent ones count as far. Of an EXR, "
+                    "the layer that calls itself depth (Z, Depth, VRayZDepth, WorldDepth) is taken."
                 )
             },
             "optional": {
@@ -54,8 +58,9 @@ class SD2DepthLoad(DepthMapNode):
                 ),
                 "far": file_value(0.0).tooltip(
                     "The file's value that becomes 0 (far). Integers of 8 and 16 bits count as 0 "
-                    "to 1. Distances (far larger than near) are turned round, but stay distances, "
-                    "no disparity: for that, beyond at keep and Convert Depth."
+                    "to 1 (2708 of 65535 as 0.0413). Distances (far larger than near) are turned "
+                    "round, but stay distances, no disparity: for that, beyond at keep and Convert "
+                    "Depth."
                 ),
                 "near": file_value(1.0).tooltip("The file's value that becomes 1 (near)."),
                 "beyond": inputs.choice(Beyond.REFUSE, advanced=True).tooltip(
@@ -67,6 +72,11 @@ class SD2DepthLoad(DepthMapNode):
                     "How far a pixel may be from the nearest colour of the map (RGB 0 to 1) before "
                     "the image is refused. More for a JPEG; then legends and edges become wrong "
                     "depths."
+                ),
+                "layer": inputs.text("", advanced=True).tooltip(
+                    "Which layer or channel of an EXR (ViewLayer.Depth, Fg.Depth.Z), or array of "
+                    "an NPZ. Empty: the one that calls itself depth, or the only one; where none "
+                    "or several do, the error lists them all."
                 ),
             },
         }
@@ -80,8 +90,10 @@ class SD2DepthLoad(DepthMapNode):
         near: float = 1.0,
         beyond: str = Beyond.REFUSE.value,
         tolerance: float = TOLERANCE,
+        layer: str = "",
     ) -> tuple[Tensor]:
-        reading = Reading(far, near, Beyond(beyond), ColourMap(colours), tolerance, invert)
+        layer = "" if layer == UPLOAD_BUTTON else layer.strip()
+        reading = Reading(far, near, Beyond(beyond), ColourMap(colours), tolerance, invert, layer)
         return (to_image(read_depth(host.input_path(image), reading)),)
 
     @classmethod
@@ -142,9 +154,11 @@ class SD2DepthSave(Node):
         count, height, width = maps.shape
         paths, subfolder = host.output_paths(filename_prefix, count, width, height, kind.suffix)
         text = host.png_text(prompt, extra_pnginfo)
-        for path, one in zip(paths, maps, strict=True):
+        files = [
             write_depth(path, one, kind, int(bits), text)
-        saved = [{"filename": p.name, "subfolder": subfolder, "type": "output"} for p in paths]
+            for path, one in zip(paths, maps, strict=True)
+        ]
+        saved = [{"filename": f.name, "subfolder": subfolder, "type": "output"} for f in files]
         if kind is FileFormat.PNG:
             return {"ui": {"images": saved}}
         # A web page shows none of the others, so it gets images of them.

@@ -3,10 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from ..checkpoints.checkpoint import Checkpoint
+from ..checkpoints.files.holes import check_holes
+from ..checkpoints.files.shards import weight_files
 from ..checkpoints.files.weights import WeightFile, open_weights
 from ..checkpoints.identify.diagnosis import Part
 from ..depth.networks.estimators import DepthModel, UnknownDepthModel, recognise
+from ..depth.networks.kinds import UNUSED
 from ..host import host
 from . import inputs
 from .advice import ABSENT_PARTS
@@ -73,9 +78,10 @@ class SD2DepthModelLoader(Node):
     CATEGORY = "SD2 Depth/loaders"
     DESCRIPTION = (
         "Loads a depth network for Estimate Depth and Depth Fidelity, other than the one inside "
-        "the checkpoint: a MiDaS file, or a folder with config.json as transformers saves it "
-        "(Depth Anything, ZoeDepth, Depth Pro, GLPN, DPT). They go into models/depth. What a file "
-        "is shows in its tensors, its name does not matter. Nothing is downloaded."
+        "the checkpoint: a MiDaS file, Depth Anything V1 or V2 in one file, or a folder with "
+        "config.json as transformers saves it (Depth Anything, ZoeDepth, Depth Pro, GLPN, DPT). "
+        "They go into models/depth. What a file is shows in its tensors; only for Depth Anything "
+        "the name tells V1 from V2 and metric ones (`v2`, `metric`). Nothing is downloaded."
     )
     SEARCH_ALIASES = ["midas", "depth anything", "zoedepth", "depth pro", "glpn", "dpt"]
     RETURN_TYPES = ("DEPTH_MODEL",)
@@ -99,7 +105,7 @@ class SD2DepthModelLoader(Node):
         """Only make sure that it is a depth network; it is read later."""
         path = host.depth_model_path(model_name)
         if path.is_dir():
-            return (DepthModel(model_name, lambda: path),)
+            return (DepthModel(model_name, lambda: _whole_folder(path)),)
         return (_depth_model(model_name, open_weights(path)),)
 
     @classmethod
@@ -159,7 +165,23 @@ def _depth_model(name: str, file: WeightFile) -> DepthModel:
     except UnknownDepthModel as error:
         error.args = (f"{file.path.name}: {error}",)
         raise
-    return DepthModel(name, lambda: {tensor: file.read(tensor) for tensor in file.tensors})
+    return DepthModel(name, lambda: _whole(file))
+
+
+def _whole(file: WeightFile) -> dict[str, Tensor]:
+    """All tensors of a depth network. Raises FileWithHoles."""
+    tensors = {name: file.read(name) for name in file.tensors}
+    used = [name for name in tensors if not name.startswith(UNUSED)]
+    check_holes(file, used, read=tensors.__getitem__)
+    return tensors
+
+
+def _whole_folder(path: Path) -> Path:
+    """A folder of transformers. Raises FileWithHoles."""
+    for weights in weight_files(path)[:1]:
+        file = weights.open()
+        check_holes(file, file.tensors)
+    return path
 
 
 def _checkpoint_names() -> list[str]:

@@ -83,9 +83,8 @@ def show(images: Tensor) -> list[dict[str, str]]:
     """Write IMAGE `[B, H, W, 3]`, 0..1, to the folder of previews: what `ui.images` takes."""
     count, height, width = images.shape[:3]
     paths, subfolder = host.output_paths("depth_preview", count, width, height, place="temp")
-    for path, image in zip(paths, images, strict=True):
-        write_image(path, image)
-    return [{"filename": path.name, "subfolder": subfolder, "type": "temp"} for path in paths]
+    files = [write_image(path, image) for path, image in zip(paths, images, strict=True)]
+    return [{"filename": file.name, "subfolder": subfolder, "type": "temp"} for file in files]
 
 
 def _channels(condition: DepthCondition) -> Tensor:

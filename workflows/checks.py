@@ -10,15 +10,21 @@ import inspect
 import logging
 import math
 import os
+import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
 from .core_nodes.node_class import Nodes
-from .problems import Problem, describe
+from .problems import MOST_LINES, Problem, describe
 from .widgets import Json, Widget, declared_inputs
 
 log = logging.getLogger(__name__)
+
+MAX_TEXT = 100_000  # characters of an input; a novel's chapter, some 300 chunks of tokens
+_MOST_CYCLES = 10
+_LONGEST_NUMBER = 400  # characters; the largest float has 309 digits
+_CONSTANTS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "*"}  # types that a value may have
 
 
 def output_nodes(prompt: Json, nodes: Nodes) -> list[str]:
@@ -49,20 +55,23 @@ def needed(prompt: Json, nodes: Nodes) -> list[str]:
 
 
 def _walk(prompt: Json, nodes: Nodes) -> tuple[list[str], list[list[str]]]:
-    """The needed nodes in order, and a way round for every cycle among them."""
+    """The needed nodes in order, and a way round for each of the first cycles among them."""
     order: dict[str, None] = {}
     cycles: list[list[str]] = []
-
-    def visit(node: str, way: list[str]) -> None:
-        if node in way:
-            cycles.append([*way[way.index(node) :], node])
-        elif node in prompt and node not in order:
-            for source in _sources(prompt, node):
-                visit(source, [*way, node])
-            order[node] = None
-
     for output in output_nodes(prompt, nodes):
-        visit(output, [])
+        way = {} if output in order else {output: _sources(prompt, output)}
+        while way:
+            node, sources = next(reversed(way.items()))
+            source = next(sources, None)
+            if source is None:
+                order[node] = None
+                del way[node]
+            elif source in way:
+                if len(cycles) < _MOST_CYCLES:
+                    names = list(way)
+                    cycles.append([*names[names.index(source) :], source])
+            elif source in prompt and source not in order:
+                way[source] = _sources(prompt, source)
     return list(order), cycles
 
 
@@ -77,9 +86,17 @@ def check(prompt: Json, nodes: Nodes, known: Iterable[Problem] = ()) -> list[Pro
     The inputs of problems `known` before are not reported a second time.
     """
     reported = {(problem.node, problem.input) for problem in known}
-    unknown = [node for node, entry in prompt.items() if entry["class_type"] not in nodes]
-    found = [_unknown_class(prompt, node, nodes) for node in unknown]
     order, cycles = _walk(prompt, nodes)
+    unknown = {node for node, entry in prompt.items() if entry["class_type"] not in nodes}
+    left_out = unknown - set(order) - _ends(prompt)
+    for node in [node for node in prompt if node in left_out][:MOST_LINES]:
+        log.warning(
+            "%s is left out: the embedded engine has no such node, and nothing that is saved or "
+            "shown needs it",
+            describe(prompt, node),
+        )
+    left = (node for node in prompt if node in unknown and node not in left_out)
+    found = [_unknown_class(prompt, node, nodes, at < MOST_LINES) for at, node in enumerate(left)]
     for node in order:
         if node not in unknown:
             found += _NodeCheck(prompt, node, nodes).run()
@@ -87,13 +104,21 @@ def check(prompt: Json, nodes: Nodes, known: Iterable[Problem] = ()) -> list[Pro
     if not output_nodes(prompt, nodes):
         problems.append(Problem("no node saves or shows anything; add Save Image or Preview Image"))
     for cycle in cycles:
-        named = " <- ".join(describe(prompt, node) for node in cycle)
+        way = cycle if len(cycle) <= 20 else [*cycle[:10], *cycle[-10:]]
+        named = " <- ".join(describe(prompt, node) for node in way)
         problems.append(Problem(f"the links go round in a circle: {named}"))
     return problems
 
 
-def _unknown_class(prompt: Json, node: str, nodes: Nodes) -> Problem:
-    alike = difflib.get_close_matches(prompt[node]["class_type"], nodes)
+def _ends(prompt: Json) -> set[str]:
+    """The nodes that take something and feed no other: what they are for may be what they save."""
+    feeding = {source for node in prompt for source in _sources(prompt, node)}
+    return {node for node in prompt if node not in feeding and any(_sources(prompt, node))}
+
+
+def _unknown_class(prompt: Json, node: str, nodes: Nodes, with_alike: bool) -> Problem:
+    name = prompt[node]["class_type"]
+    alike = difflib.get_close_matches(name, nodes) if with_alike and len(name) < 100 else []
     has = f" (it has {', '.join(alike)})" if alike else ""
     return Problem(
         f"the embedded engine has no such node{has}; mute or remove it, or run the workflow in "
@@ -143,7 +168,7 @@ class _NodeCheck:
             self._check_link(name, kind, value)
             return
         try:
-            constant = _converted(kind, unwrapped(value))
+            constant = _converted(kind, options, unwrapped(value))
         except ValueError as error:
             self._report(name, str(error))
             return
@@ -151,14 +176,20 @@ class _NodeCheck:
             self.inputs[name] = constant
         if name not in self._judged_by_the_node():
             self._check_value(Widget(name, kind, options), constant)
+        elif isinstance(kind, list) and not isinstance(constant, str):
+            self._report(name, f"expected a name, found {_found(constant)}")
 
     def _check_link(self, name: str, kind: Any, link: list[Any]) -> None:
         if len(link) != 2 or not isinstance(link[1], int) or isinstance(link[1], bool):
-            self._report(name, f"{link!r} is no link; expected [node id, number of its output]")
+            self._report(
+                name, f"{_found(link)} is no link; expected [node id, number of its output]"
+            )
             return
         source, slot = str(link[0]), link[1]
         if source not in self.prompt:
-            self._report(name, f"is linked to node {source}, which is not in the workflow")
+            self._report(
+                name, f"is linked to node {_found(source)[1:-1]}, which is not in the workflow"
+            )
             return
         source_kind = self.nodes.get(self.prompt[source]["class_type"])
         if source_kind is None:
@@ -179,13 +210,15 @@ class _NodeCheck:
         if widget.type in ("INT", "FLOAT"):
             low, high = options.get("min", -math.inf), options.get("max", math.inf)
             if not low <= value <= high:
-                self._report(widget.name, f"{value} is out of range; expected {_range(low, high)}")
+                self._report(
+                    widget.name, f"{_found(value)} is out of range; expected {_range(low, high)}"
+                )
         elif isinstance(widget.type, (list, tuple)) or "options" in options:
             chosen = value if options.get("multiselect") and isinstance(value, list) else [value]
             for one in chosen:
                 if one not in widget.choices and not _is_file(one):
                     choices = _choices(widget.choices)
-                    self._report(widget.name, f"{one!r} is not a choice; {choices}")
+                    self._report(widget.name, f"{_found(one)} is not a choice; {choices}")
 
     def _judged_by_the_node(self) -> set[str]:
         """The inputs whose values VALIDATE_INPUTS judges, instead of the checks here."""
@@ -212,40 +245,69 @@ class _NodeCheck:
 # --- values --------------------------------------------------------------------------------------
 
 
-def _converted(kind: Any, value: Any) -> Any:
+def _converted(kind: Any, options: Json, value: Any) -> Any:
     """A constant in the type that its input takes; ValueError when it is of another one."""
     conversions = {"INT": _whole, "FLOAT": _number, "STRING": _text, "BOOLEAN": _truth}
-    return conversions[kind](value) if isinstance(kind, str) and kind in conversions else value
+    if not isinstance(kind, str) or kind == "COMBO":
+        return _chosen(options, value)
+    if kind in conversions:
+        return conversions[kind](value)
+    if not _CONSTANTS & {name.strip() for name in kind.split(",")}:
+        raise ValueError(f"expected a link to {kind}, found {_found(value)}")
+    return value
 
 
 def _whole(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if isinstance(value, str) and value.strip().lstrip("+-").isdecimal():
-        return int(value)  # not by way of a float, which is too coarse for a seed
+    if isinstance(value, str) and len(value) <= _LONGEST_NUMBER and "_" not in value:
+        with suppress(ValueError):  # a text that is no number
+            return int(value)  # not by way of a float, which is too coarse for a seed
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    raise ValueError(f"expected a whole number, found {value!r}")
+    raise ValueError(f"expected a whole number, found {_found(value)}")
 
 
 def _number(value: Any) -> float:
     if isinstance(value, (int, float, str)) and not isinstance(value, bool):
-        with suppress(ValueError):  # a text that is no number
-            if not math.isnan(number := float(value)):
+        with suppress(ValueError, OverflowError):  # a text that is no number, too large a one
+            if math.isfinite(number := float(value)):
                 return number
-    raise ValueError(f"expected a number, found {value!r}")
+    raise ValueError(f"expected a number, found {_found(value)}")
 
 
 def _text(value: Any) -> str:
     if value is None or isinstance(value, (list, dict)):
-        raise ValueError(f"expected a text, found {value!r}")
+        raise ValueError(f"expected a text, found {_found(value)}")
+    if isinstance(value, str) and len(value) > MAX_TEXT:
+        raise ValueError(
+            f"expected a text of {MAX_TEXT:,} characters at most, found {len(value):,}"
+        )
     return str(value)
 
 
 def _truth(value: Any) -> bool:
     if not isinstance(value, (bool, int)) or value not in (0, 1):
-        raise ValueError(f"expected true or false, found {value!r}")
+        raise ValueError(f"expected true or false, found {_found(value)}")
     return bool(value)
+
+
+def _chosen(options: Json, value: Any) -> Any:
+    """A choice; of several where the input takes several."""
+    if options.get("multiselect") and isinstance(value, list):
+        return [_chosen({}, one) for one in value]
+    if value is None or isinstance(value, (list, dict)):
+        raise ValueError(f"expected a choice, found {_found(value)}")
+    return value
+
+
+def _found(value: Any) -> str:
+    """A value as a message shows it: not all of a long one."""
+    return _SHORT.repr(value)
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 60
 
 
 def _fits(given: Any, expected: Any) -> bool:

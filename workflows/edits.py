@@ -5,17 +5,22 @@ that an image dragged into ComfyUI shows the values it was made with. Where the 
 changed (inside a subgraph) it is left out of the images; what ran is always in them.
 """
 
-import copy
+import itertools
+import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from .canvas import replace_node, set_widget
+from ..engine import folders
+from ..images.mask_files import Meaning, understand
+from .canvas_edits import replace_node, set_widget
 from .checks import is_link, needed
-from .core_nodes.node_class import Nodes
+from .core_nodes.node_class import NodeClass, Nodes
 from .graph import Workflow
-from .problems import EditError, describe, title_of
+from .problems import MOST_LINES, EditError, describe, title_of
+from .subgraphs import is_within
+from .texts import constant_texts, fill_in, wired_texts
 from .widgets import Json, declared_inputs, widget_inputs
 
 log = logging.getLogger(__name__)
@@ -28,7 +33,7 @@ class Editor:
         self.workflow = workflow
         self.prompt = workflow.prompt  # the nodes that run, in the API format
         self.nodes = nodes
-        workflow.canvas = copy.deepcopy(workflow.canvas)
+        self._owns_canvas = False  # the caller's is copied before the first change
 
     def assign(self, assignment: str) -> None:
         """`NODE.INPUT=VALUE`: NODE is an id, a title or a class; VALUE is read as INPUT's type."""
@@ -56,11 +61,15 @@ class Editor:
         self._write(self._only("LoadImage", "image"), "image", file)
 
     def mask(self, file: str) -> None:
-        """A mask from a file, white is repainted: for all that takes a mask of the photo."""
+        """A mask from a file, white is repainted: for all that takes a mask of the photo.
+
+        What a file with transparency means is told by a warning.
+        Raises UnreadableImage and AmbiguousMask.
+        """
         for kind in ("SD2DepthCrop", "SD2DepthPrepare", "SD2DepthInpaintEncode"):
             takers = [n for n in self._of_class(kind) if "mask" in self.prompt[n]["inputs"]]
             if takers:
-                self._feed(takers, "mask", "LoadImageMask", {"image": file, "channel": "red"})
+                self._connect(self._mask_of(file), takers, "mask")
                 return
         raise EditError("nothing in the workflow takes a mask; there is no place for --mask")
 
@@ -126,7 +135,9 @@ class Editor:
         return found[0]
 
     def _list(self, nodes: Iterable[str]) -> str:
-        return ", ".join(describe(self.prompt, node) for node in nodes)
+        names = [describe(self.prompt, node) for node in nodes]
+        more = f" and {len(names) - MOST_LINES} more" if len(names) > MOST_LINES else ""
+        return ", ".join(names[:MOST_LINES]) + more
 
     def _widgets(self, node: str) -> Json:
         kind = self.nodes.get(self.prompt[node]["class_type"])
@@ -143,25 +154,29 @@ class Editor:
 
     def _texts_behind(self, node: str, side: str) -> list[str]:
         """The CLIP Text Encodes behind an input, through any nodes that pass conditioning on."""
-        link = self.prompt[node]["inputs"].get(side)
-        if not is_link(link) or str(link[0]) not in self.prompt:
-            return []
-        source, slot = str(link[0]), link[1]
-        entry = self.prompt[source]
-        kind = self.nodes.get(entry["class_type"])
-        if entry["class_type"] == "CLIPTextEncode" or kind is None:
-            return [source] if kind is not None else []
-        inputs = declared_inputs(kind)
-        names = getattr(kind, "RETURN_NAMES", ())
-        if slot < len(names) and names[slot] in inputs:
-            return self._texts_behind(source, names[slot])  # positive -> positive
-        sides = [name for name, spec in inputs.items() if spec[0] == "CONDITIONING"]
-        return [text for name in sides for text in self._texts_behind(source, name)]
+        texts: dict[str, None] = {}
+        ways, seen = [(node, side)], set()
+        while ways:
+            way = ways.pop()
+            link = self.prompt[way[0]]["inputs"].get(way[1])
+            if way in seen or not is_link(link) or not link or str(link[0]) not in self.prompt:
+                continue
+            seen.add(way)
+            source = str(link[0])
+            kind = self.nodes.get(self.prompt[source]["class_type"])
+            if self.prompt[source]["class_type"] == "CLIPTextEncode":
+                texts[source] = None
+            elif kind is not None:
+                ways += [(source, name) for name in reversed(_conditionings(kind, link[-1]))]
+        return list(texts)
 
     # --- changing
 
     def _write(self, node: str, name: str, value: Any) -> None:
+        """Write a value as if it were typed on the canvas, which fills in texts."""
         self.prompt[node]["inputs"][name] = value
+        places = (*constant_texts(self.prompt, self.nodes), *wired_texts(self.prompt, self.nodes))
+        fill_in(self.prompt, [place for place in places if place[:2] == (node, name)], typed=True)
         self._on_canvas(lambda drawn: set_widget(drawn, node, name, value, self.nodes))
 
     def _write_text(self, node: str, text: str) -> None:
@@ -178,15 +193,45 @@ class Editor:
     def _takers(self, source: str) -> list[str]:
         """The nodes that a node feeds."""
         links = ((n, v) for n, e in self.prompt.items() for v in e["inputs"].values() if is_link(v))
-        return [node for node, link in links if str(link[0]) == source]
+        return [node for node, link in links if link and str(link[0]) == source]
+
+    def _mask_of(self, file: str) -> list[Any]:
+        """The output of ComfyUI's own nodes that give what an image file means as a mask."""
+        meaning = Meaning.COLOURS
+        with suppress(FileNotFoundError):  # the checks report it, as they do for other files
+            understood = understand(folders.input_path(file))
+            meaning = understood.meaning
+            if understood.words:
+                log.warning("%s", understood.words)
+
+        def channel(name: str) -> list[Any]:
+            return self._add("LoadImageMask", {"image": file, "channel": name})
+
+        if meaning is Meaning.COLOURS:
+            return channel("red")
+        if meaning is Meaning.HOLE:
+            return channel("alpha")  # which Load Image (as Mask) turns round
+        alpha = self._add("InvertMask", {"mask": channel("alpha")})
+        if meaning is Meaning.PAINT:
+            return alpha
+        both = {"destination": channel("red"), "source": alpha}
+        return self._add("MaskComposite", {**both, "x": 0, "y": 0, "operation": "multiply"})
 
     def _feed(self, takers: Sequence[str], name: str, kind: str, inputs: Json) -> None:
         """A new node's first output into an input of others; the canvas cannot show that."""
-        number = max((int(node) for node in self.prompt if node.isdigit()), default=0) + 1
-        self._put(str(number), kind, inputs)
+        self._connect(self._add(kind, inputs), takers, name)
+
+    def _connect(self, link: list[Any], takers: Sequence[str], name: str) -> None:
         for node in takers:
-            self.prompt[node]["inputs"][name] = [str(number), 0]
+            self.prompt[node]["inputs"][name] = link
         self._on_canvas(lambda drawn: False)
+
+    def _add(self, kind: str, inputs: Json) -> list[Any]:
+        """A new node; a link to its first output."""
+        numbers = (str(number) for number in itertools.count(1))
+        new = next(number for number in numbers if number not in self.prompt)
+        self._put(new, kind, inputs)
+        return [new, 0]
 
     def _replace(self, node: str, kind: str, inputs: Json) -> None:
         title = self._put(node, kind, inputs)
@@ -200,12 +245,24 @@ class Editor:
         return title
 
     def _on_canvas(self, change: Callable[[Json], bool]) -> None:
+        if self.workflow.canvas is not None and not self._owns_canvas:
+            self.workflow.canvas = json.loads(json.dumps(self.workflow.canvas))
+            self._owns_canvas = True
         if self.workflow.canvas is not None and not change(self.workflow.canvas):
             log.warning(
                 "the canvas cannot show a change that was made inside it; saved images carry "
                 "what ran, without the canvas"
             )
             self.workflow.canvas = None
+
+
+def _conditionings(kind: type[NodeClass], slot: Any) -> list[str]:
+    """The inputs whose conditioning a node passes on by this output: positive by positive."""
+    inputs = declared_inputs(kind)
+    names = getattr(kind, "RETURN_NAMES", ())
+    if is_within(slot, names) and names[slot] in inputs:
+        return [names[slot]]
+    return [name for name, spec in inputs.items() if spec[0] == "CONDITIONING"]
 
 
 def _parsed(text: str, kind: Any) -> Any:

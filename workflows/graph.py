@@ -13,22 +13,26 @@ import hashlib
 import itertools
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 
+from ..disk import in_words
 from ..engine import folders
+from ..images.files import read_text
 from ..nodes import NODE_CLASS_MAPPINGS
 from .canvas import is_canvas, to_prompt
 from .checks import check, is_link, needed, output_nodes, unwrapped
 from .core_nodes import CORE_NODES
 from .core_nodes.node_class import NodeClass, Nodes
-from .damage import damage, is_shaped
+from .damage import damage, is_shaped, prompt_damage
+from .documents import parse_json, read_json
 from .problems import Problem, WorkflowError, describe
+from .texts import constant_texts, fill_in, wired_texts
 from .widgets import Json, declared_inputs
 
 log = logging.getLogger(__name__)
@@ -85,25 +89,41 @@ def read_workflow(path: Path | str) -> Workflow:
         raise FileNotFoundError(f"there is no workflow {path}; give the path of a .json or .png")
     if path.suffix.lower() == ".png":
         return _from_image(path)
+    document = read_json(path)
+    with _named(path):
+        return parse_workflow(document)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name the file where a problem is at no node."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise WorkflowError(Problem(f"{path} is not JSON ({error}); save it again")) from error
-    return parse_workflow(data)
+        yield
+    except WorkflowError as error:
+        problems = (replace(one, place=one.place or str(path)) for one in error.problems)
+        raise WorkflowError(*problems) from error
 
 
-def parse_workflow(data: Any) -> Workflow:
-    """A workflow from a JSON document in either format. Raises WorkflowError."""
+def parse_workflow(data: Any, has_run: bool = False) -> Workflow:
+    """A workflow from a JSON document in either format. Raises WorkflowError.
+
+    In the API format, too, texts are filled in as the canvas does it; not in one that `has_run`,
+    whose texts are already what was meant.
+    """
+    nodes = all_nodes()
     if is_canvas(data):
         if found := damage(data):
             raise WorkflowError(*found)
-        prompt, problems = to_prompt(data, all_nodes())
+        prompt, problems = to_prompt(data, nodes)
+        fill_in(prompt, wired_texts(prompt, nodes))
         return Workflow(prompt, data, problems)
-    if (
-        isinstance(data, dict)
-        and data
-        and all(is_shaped(entry, class_type=str, inputs=dict) for entry in data.values())
+    if isinstance(data, dict) and any(
+        is_shaped(entry, class_type=str, inputs=dict) for entry in data.values()
     ):
+        if found := prompt_damage(data):
+            raise WorkflowError(*found)
+        if not has_run:
+            fill_in(data, [*constant_texts(data, nodes), *wired_texts(data, nodes)])
         return Workflow(data)
     raise WorkflowError(
         Problem(
@@ -116,21 +136,28 @@ def parse_workflow(data: Any) -> Workflow:
 def _from_image(path: Path) -> Workflow:
     """Its "prompt" is what ran, its "workflow" the canvas; other programs' images have neither."""
     try:
-        with Image.open(path) as image:
-            image.load()  # text entries may follow the pixels
-            entries = {
-                key: json.loads(image.info[key])
-                for key in ("prompt", "workflow")
-                if key in image.info
-            }
+        texts = read_text(path)
+        entries = {
+            key: parse_json(texts[key], path) for key in ("prompt", "workflow") if key in texts
+        }
+    except WorkflowError:
+        raise
     except (OSError, ValueError) as error:
         reason = f"{path} cannot be read ({error}); expected a PNG saved by ComfyUI"
         raise WorkflowError(Problem(reason)) from error
     if not entries:
         raise WorkflowError(Problem(f"{path} carries no workflow; expected a PNG saved by ComfyUI"))
-    workflow = parse_workflow(entries.get("prompt", entries.get("workflow")))
-    if "prompt" in entries:
-        workflow.canvas = entries.get("workflow")
+    canvas = entries.get("workflow")
+    with _named(path):
+        if "prompt" not in entries:
+            return parse_workflow(canvas)
+        workflow = parse_workflow(entries["prompt"], has_run=True)
+    if canvas is None:
+        return workflow
+    if is_canvas(canvas) and not damage(canvas):
+        workflow.canvas = canvas
+    else:
+        log.warning("%s carries a damaged canvas; what ran is taken without it", path)
     return workflow
 
 
@@ -192,7 +219,8 @@ class Runner:
         try:
             return _call(self._objects[key], kind, inputs)
         except Exception as error:
-            reason = str(error) or type(error).__name__
+            said = in_words(error) if isinstance(error, OSError) else error
+            reason = str(said) or type(error).__name__
             raise NodeError(f"{describe(run.prompt, node)} failed: {reason}") from error
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+MOST_LINES = 30  # of a message; WorkflowError.problems has all
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -15,7 +17,7 @@ class Problem:
     input: str = ""  # its name; "" when it is about the whole node
 
     def __str__(self) -> str:
-        name = f"input {self.input!r}" if self.input else ""
+        name = f"input {shortened(self.input)!r}" if self.input else ""
         place = ", ".join(filter(None, (self.place, name)))
         return f"{place}: {self.message}" if place else self.message
 
@@ -25,9 +27,11 @@ class WorkflowError(ValueError):
 
     def __init__(self, *problems: Problem) -> None:
         self.problems = problems
-        lines = [str(problem) for problem in problems]
+        lines = [str(problem) for problem in problems[:MOST_LINES]]
+        if len(problems) > MOST_LINES:
+            lines.append(f"and {len(problems) - MOST_LINES} more")
         if len(lines) > 1:
-            lines.insert(0, f"{len(lines)} things are wrong with the workflow:")
+            lines.insert(0, f"{len(problems)} things are wrong with the workflow:")
         super().__init__("\n  ".join(lines))
 
 
@@ -42,7 +46,13 @@ def describe(prompt: Mapping[str, Any], node: str) -> str:
 
 def described(node: str, title: str, kind: str) -> str:
     """The same of its id, title and class."""
+    node, title, kind = (shortened(text) for text in (node, title, kind))
     return f'node {node} "{title}" ({kind})' if title and title != kind else f"node {node} ({kind})"
+
+
+def shortened(text: str, length: int = 80) -> str:
+    """A name as a message shows it: not all of one that no person gave."""
+    return text if len(text) <= length else f"{text[:length]}…"
 
 
 def title_of(entry: Mapping[str, Any]) -> str:

@@ -1,49 +1,157 @@
-"""Texts as ComfyUI's frontend fills them in: dynamic prompts, marks in file names."""
+"""Texts as ComfyUI's frontend fills them in: dynamic prompts, marks in file names.
 
+The frontend does so where a value is typed; here also where it comes from a file in the API
+format, by a wire from a text node or from the command line.
+"""
+
+import functools
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from .core_nodes.node_class import Nodes
+from .problems import title_of
+from .widgets import Json, Widget, declared_inputs, widget_inputs
+
 _NOT_IN_FILES = r'[/?<>\\:*|"\x00-\x1f\x7f]'
+_FILE_NAME = "filename_prefix"
+
+Place = tuple[str, str, Widget]  # a node's id, the name of its text, what kind of text it is
+
+
+def filled_in(widget: Widget, value: Any, value_of: Callable[[str, str], Any]) -> Any:
+    """What a widget hands on when this stands in it; `value_of` as in `file_name`."""
+    if isinstance(value, str) and widget.options.get("dynamicPrompts"):
+        value = one_prompt(value)
+    if isinstance(value, str) and widget.name == _FILE_NAME:
+        value = file_name(value, value_of)
+    return value
+
+
+def fill_in(prompt: Json, places: Iterable[Place], typed: bool = False) -> None:
+    """Fill in texts of the API format, in place.
+
+    Unless they were `typed` just now, {brackets} without a choice stay: ComfyUI exports the API
+    format filled in, and such brackets were \\{escaped\\} ones before.
+    """
+
+    def value_of(node: str, widget: str) -> Any:
+        value = named().get(node, {}).get(widget)
+        return None if isinstance(value, list) else value
+
+    @functools.cache
+    def named() -> dict[str, Json]:
+        """Inputs by the class or else the title of their node; the first of several counts."""
+        entries = list(reversed(prompt.values()))
+        by_title = {title_of(entry): entry["inputs"] for entry in entries}
+        return by_title | {entry["class_type"]: entry["inputs"] for entry in entries}
+
+    for node, name, widget in places:
+        inputs = prompt[node]["inputs"]
+        if typed or widget.name == _FILE_NAME or _is_unfilled(inputs[name]):
+            inputs[name] = filled_in(widget, inputs[name], value_of)
+
+
+def _is_unfilled(text: str) -> bool:
+    """Whether a prompt shows that it was not filled in yet."""
+    _, bracket, rest = text.partition("{")
+    return bool(
+        (bracket and "|" in rest) or re.search(r"//|/\*", text) or re.search(r"\\[{}|]", text)
+    )
+
+
+def constant_texts(prompt: Json, nodes: Nodes) -> Iterator[Place]:
+    """The texts that stand in the inputs that are filled in."""
+    for node, widget in _filled_inputs(prompt, nodes):
+        if isinstance(prompt[node]["inputs"][widget.name], str):
+            yield node, widget.name, widget
+
+
+def wired_texts(prompt: Json, nodes: Nodes) -> Iterator[Place]:
+    """The same of nodes that are nothing but a text and feed such inputs."""
+    found = {}
+    for node, widget in _filled_inputs(prompt, nodes):
+        link = prompt[node]["inputs"][widget.name]
+        source = prompt.get(str(link[0])) if isinstance(link, list) and link else None
+        kind = source and nodes.get(source["class_type"])
+        if source and kind:
+            declared = declared_inputs(kind)
+            name = next(iter(declared), "")
+            if len(declared) == 1 and isinstance(source["inputs"].get(name), str):
+                key = (str(link[0]), name, widget.name == _FILE_NAME)  # each kind once
+                found[key] = (str(link[0]), name, widget)
+    yield from found.values()
+
+
+def _filled_inputs(prompt: Json, nodes: Nodes) -> Iterator[tuple[str, Widget]]:
+    for node, entry in prompt.items():
+        kind = nodes.get(entry["class_type"])
+        for widget in widget_inputs(kind) if kind else ():
+            if widget.name in entry["inputs"] and (
+                widget.options.get("dynamicPrompts") or widget.name == _FILE_NAME
+            ):
+                yield node, widget
 
 
 def one_prompt(text: str) -> str:
     r"""One prompt out of a dynamic one: comments gone, one choice of every {this|or|that} made.
 
-    // and /* */ are comments; \{ \| \} stand for the characters themselves.
+    // and /* */ are comments; \{ \| \} stand for the characters themselves. A bracket that is
+    never closed reaches to the end.
     """
-    text = re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.DOTALL)
-    return re.sub(r"\\([{}|])", r"\1", _choose(text))
+    # Of open brackets the choices so far, each a list of texts and chosen lists.
+    blocks: list[list[list[Any]]] = [[[]]]
 
+    def close() -> None:
+        chosen = random.choice(blocks.pop())
+        blocks[-1][-1].append(chosen)
 
-def _choose(text: str) -> str:
-    result, rest = "", text
-    while match := re.search(r"\\.|\{", rest, flags=re.DOTALL):
-        result += rest[: match.start()]
-        rest = rest[match.end() :]
-        if match.group() != "{":
-            result += match.group()
-            continue
-        options, rest = _options(rest)
-        result += _choose(random.choice(options))
-    return result + rest
-
-
-def _options(text: str) -> tuple[list[str], str]:
-    """The choices up to the closing bracket, and what follows it."""
-    options, depth = [""], 0
-    for match in re.finditer(r"\\.|.", text, flags=re.DOTALL):
-        character = match.group()
-        depth += (character == "{") - (character == "}")
-        if depth < 0:
-            return options, text[match.end() :]
-        if character == "|" and depth == 0:
-            options.append("")
+    for match in re.finditer(r"\\.|[{}|]|[^\\{}|]+|\\", _without_comments(text), flags=re.DOTALL):
+        part = match.group()
+        if part == "{":
+            blocks.append([[]])
+        elif part == "}" and len(blocks) > 1:
+            close()
+        elif part == "|" and len(blocks) > 1:
+            blocks[-1].append([])
         else:
-            options[-1] += character
-    return options, ""
+            blocks[-1][-1].append(part)
+    while len(blocks) > 1:
+        close()
+    return re.sub(r"\\([{}|])", r"\1", "".join(_flat(blocks[0][0])))
+
+
+def _without_comments(text: str) -> str:
+    if "*/" not in text:  # saves a search to the end from every /*
+        return re.sub(r"//[^\n]*", "", text)
+    kept, at, last = [], 0, text.rindex("*/")
+    for match in re.finditer(r"/\*|//[^\n]*", text):
+        if match.start() < at:
+            continue
+        if match.group() != "/*":
+            end = match.end()
+        elif match.end() <= last:
+            end = text.index("*/", match.end()) + 2
+        else:
+            continue
+        kept.append(text[at : match.start()])
+        at = end
+    return "".join([*kept, text[at:]])
+
+
+def _flat(parts: list[Any]) -> Iterator[str]:
+    """The texts in lists of texts and lists, in order, however deep."""
+    waiting = [iter(parts)]
+    while waiting:
+        for part in waiting[-1]:
+            if isinstance(part, list):
+                waiting.append(iter(part))
+                break
+            yield part
+        else:
+            waiting.pop()
 
 
 def file_name(text: str, value_of: Callable[[str, str], Any]) -> str:

@@ -31,6 +31,10 @@ class HostileFile(UnreadableFile):
     """The archive carries a program beside its weights; nothing was run."""
 
 
+class OtherPickle(UnreadableFile):
+    """A pickle that PyTorch did not write."""
+
+
 class TorchScriptFile(UnreadableFile):
     """A TorchScript archive: a program with its weights."""
 

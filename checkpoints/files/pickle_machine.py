@@ -26,7 +26,7 @@ from typing import IO, Any, NamedTuple, cast
 from .errors import DamagedFile, UnreadableFile, excessive
 
 MAX_BYTES = 100_000_000  # of a file's pickles; a checkpoint's have about one million
-MAX_OPERATIONS = 2_000_000  # of one pickle; a checkpoint's has about fifty thousand
+MAX_OPERATIONS = 1_000_000  # of these; a checkpoint's have about fifty thousand
 _MAX_NAMES = 1_000  # that one file asks for; a checkpoint for about twenty
 _MAX_TEXT = 1_000  # characters of a key or a name
 _MAX_BITS = 128  # of a number; PyTorch's magic number has 77
@@ -77,6 +77,7 @@ class PickleMachine:
         self._calls = calls
         self._persistent = persistent
         self.names: dict[Global, Global] = {}
+        self._operations = 0
 
     def load(self, stream: BytesIO | mmap) -> Any:
         """What the next pickle of a stream holds, which ends after MAX_BYTES at the latest.
@@ -86,7 +87,6 @@ class PickleMachine:
         self._stack: list[Any] = []
         self._marks: list[int] = []
         self._memo: dict[int, Any] = {}
-        self._operations = 0
         try:
             for opcode, argument, _ in pickletools.genops(cast(IO[bytes], stream)):
                 self._count(1)

@@ -1,8 +1,8 @@
 """PyTorch's pickled checkpoints (`.ckpt`, `.pt`, `.pth`, `.bin`), read without running them.
 
-`pickle_machine.py` takes the pickle apart; here a tensor becomes a note of where its data lies,
-and everything else (a training framework's callbacks, its configuration objects) is dropped. That
-also lets files load whose classes are not installed.
+`pickle_machine.py` takes the pickle apart; a tensor becomes a note of where its data lies
+(`pickled_tensors.py`), and everything else (a training framework's callbacks, its configuration
+objects) is dropped. That also lets files load whose classes are not installed.
 
 File formats (PyTorch, `torch/serialization.py`): since version 1.6 a zip archive with
 `NAME/data.pkl` and one uncompressed `NAME/data/KEY` per storage; before, pickles one after the
@@ -14,51 +14,35 @@ import logging
 import mmap
 import struct
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
-
-import torch
+from typing import Any, BinaryIO, cast
 
 from .errors import (
     DamagedFile,
     HostileFile,
+    OtherPickle,
     TorchScriptFile,
     UnreadableFile,
     damaged,
     excessive,
 )
 from .pickle_machine import MAX_BYTES, Foreign, Global, PickleMachine, shown
+from .pickled_tensors import (
+    CALLS,
+    STORAGE_DTYPES,
+    STORAGE_MODULES,
+    Storage,
+    StoredTensor,
+    is_ours,
+    is_size,
+)
 
 log = logging.getLogger(__name__)
 
 Places = dict[str, tuple[int, int]]  # of storages: byte offset in the file, length in bytes
-
-
-class Storage(NamedTuple):
-    """A storage of the file: element type, key, and at which of its elements a view begins."""
-
-    dtype: torch.dtype
-    key: str
-    start: int = 0
-
-
-class StoredTensor(NamedTuple):
-    """Where a tensor's elements lie; offset and stride count elements of its storage."""
-
-    storage: Storage
-    offset: int
-    shape: tuple[int, ...]
-    stride: tuple[int, ...]
-
-    def end(self) -> int:
-        """How many elements its storage must have."""
-        if 0 in self.shape:
-            return 0
-        steps = zip(self.shape, self.stride, strict=True)
-        return self.offset + sum((size - 1) * stride for size, stride in steps) + 1
 
 
 class Archive:
@@ -70,13 +54,14 @@ class Archive:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._storages: dict[str, Storage] = {}
-        machine = PickleMachine(path.name, _CALLS, self._storage)
+        machine = PickleMachine(path.name, CALLS, self._storage)
         try:
             with path.open("rb") as file:
                 content, self.places = self._read(file, machine)
             self.tensors = _tensors(path, content)
             for name, tensor in self.tensors.items():
                 _check_place(path, name, tensor, self.places)
+            _check_total(path, self.tensors)
         except UnreadableFile as error:
             error.foreign = _foreign(machine)
             raise
@@ -98,16 +83,16 @@ class Archive:
         """A persistent id: ("storage", type, key, device, elements), before 1.6 also a view."""
         match reference:
             case ("storage", Global() as kind, str(key), str() | None, int(), *view) if (
-                kind.module in _STORAGE_MODULES and len(view) < 2
+                kind.module in STORAGE_MODULES and len(view) < 2
             ):
-                if kind.name not in _STORAGE_DTYPES:
+                if kind.name not in STORAGE_DTYPES:
                     return Foreign(kind)
-                storage = Storage(_STORAGE_DTYPES[kind.name], key)
+                storage = Storage(STORAGE_DTYPES[kind.name], key)
                 self._storages[key] = storage
                 match view:
                     case [] | [None]:
                         return storage
-                    case [(str(), start, _)] if _is_size(start):
+                    case [(str(), start, _)] if is_size(start):
                         return storage._replace(start=start)
             case ("module", Global() as kind, *_):  # with its source, which nobody needs
                 return kind
@@ -117,28 +102,42 @@ class Archive:
         )
 
 
-def _is_size(number: Any) -> bool:
-    return isinstance(number, int) and 0 <= number < 1 << 63
-
-
 def _foreign(machine: PickleMachine) -> list[str]:
-    return [str(name) for name in machine.names if not _is_ours(name)]
+    return [str(name) for name in machine.names if not is_ours(name)]
 
 
-def _is_ours(name: Global) -> bool:
-    known = name.name in _STORAGE_DTYPES or name.name in _DTYPES
-    return name in _CALLS or (known and name.module in _STORAGE_MODULES)
+_MAX_DIRECTORY = 10_000_000  # bytes, for 100,000 storages; a checkpoint has a few thousand
+
+
+class _InParts:
+    """A file that is read in parts, as zipfile reads all but the archive's directory, and parses it
+    entry by entry.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self._path, self._file = path, file
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        if size > _MAX_DIRECTORY:
+            raise DamagedFile(
+                f"{self._path.name} was refused: its archive's directory takes {size:,} bytes, "
+                "which no checkpoint needs"
+            )
+        return self._file.read(size if size >= 0 else _MAX_DIRECTORY)
 
 
 def _read_zip(path: Path, file: BinaryIO, machine: PickleMachine) -> tuple[Any, Places]:
-    with zipfile.ZipFile(file) as archive:
+    with zipfile.ZipFile(cast(BinaryIO, _InParts(path, file))) as archive:
         entries = {entry.filename: entry for entry in archive.infolist()}
         root = _root(path, archive.namelist())
         pickled, start = f"{root}/data.pkl", f"{root}/data/"
         storages = {n[len(start) :]: e for n, e in entries.items() if n.startswith(start)}
         for entry in (entries[pickled], *storages.values()):
             _check_entry(path, entry)
-        content = machine.load(BytesIO(archive.read(pickled)))
+        with archive.open(pickled) as stream:
+            parts = iter(lambda: stream.read(_MAX_DIRECTORY), b"")
+            content = machine.load(BytesIO(b"".join(parts)))
         return content, {key: _place(file, entry) for key, entry in storages.items()}
 
 
@@ -184,7 +183,7 @@ def _place(file: BinaryIO, entry: zipfile.ZipInfo) -> tuple[int, int]:
     return entry.header_offset + 30 + name_length + extra_length, entry.file_size
 
 
-_MAGIC = 0x1950A86A20F9469CFC6C
+MAGIC = 0x1950A86A20F9469CFC6C
 
 
 def _read_legacy(
@@ -194,8 +193,8 @@ def _read_legacy(
     machine: PickleMachine,
     storages: Mapping[str, Storage],
 ) -> tuple[Any, Places]:
-    if machine.load(pickles) != _MAGIC:
-        raise UnreadableFile(
+    if machine.load(pickles) != MAGIC:
+        raise OtherPickle(
             f"{path.name} is a pickle, but not one that PyTorch wrote; expected safetensors or a "
             "checkpoint written by torch.save"
         )
@@ -229,15 +228,33 @@ _NOT_THERE = "the data of its tensors is not in it. Copy or download it again."
 
 def _check_place(path: Path, name: str, tensor: StoredTensor, places: Places) -> None:
     offset, length = places.get(tensor.storage.key, (0, 0))
+    shape = list(tensor.shape)
     if tensor.end() * tensor.storage.dtype.itemsize > length:
-        shape = list(tensor.shape)
         raise damaged(path, f"{name} of shape {shape} does not fit into its {length:,} bytes")
+    if tensor.size > length:
+        raise DamagedFile(
+            f"{path.name} was refused: {name} of shape {shape} has {tensor.size:,} bytes, and the "
+            f"file holds {length:,} of them, which it repeats; no weights do so"
+        )
     size = path.stat().st_size
     if offset + length > size:
         raise DamagedFile(
             f"{path.name} is cut off after {size:,} bytes, {name} ends at {offset + length:,}: "
             f"{_NOT_THERE}"
         )
+
+
+def _check_total(path: Path, tensors: Mapping[str, StoredTensor]) -> None:
+    """Tensors may share a storage, but a small file must not become a large one."""
+    total, size = sum(tensor.size for tensor in tensors.values()), path.stat().st_size
+    if total > _MAX_SHARING * size:
+        raise DamagedFile(
+            f"{path.name} was refused: its {len(tensors):,} tensors have {total:,} bytes together, "
+            f"and the file {size:,}; no model shares its weights that often"
+        )
+
+
+_MAX_SHARING = 4  # tensors to a storage, on average; a model whose EMA copy is itself has two
 
 
 # Where the weights are: Lightning's, MiDaS's with its optimizer beside them, a textual inversion's,
@@ -296,96 +313,3 @@ def check_name(path: Path, name: str) -> None:
 
 
 _MAX_NAME = 500
-
-
-# --- The calls that are carried out --------------------------------------------------------------
-#
-# What their arguments are is checked here; what they raise makes the file a damaged one.
-
-
-def _rebuild_tensor(
-    storage: Any, offset: Any, shape: Any, stride: Any, *_: Any
-) -> StoredTensor | Foreign:
-    if isinstance(storage, Foreign):  # a storage of a type that is not known
-        return storage
-    if not isinstance(storage, Storage) or not _is_size(offset):
-        raise ValueError("a tensor without a storage or an offset")
-    if not (_is_shape(shape) and _is_shape(stride) and len(shape) == len(stride)):
-        raise ValueError("a tensor's shape or stride is not a short row of whole numbers")
-    return StoredTensor(storage, storage.start + offset, tuple(shape), tuple(stride))
-
-
-def _is_shape(shape: Any) -> bool:
-    return isinstance(shape, tuple | list) and len(shape) <= 64 and all(map(_is_size, shape))
-
-
-def _rebuild_typed_tensor(
-    storage: Any, offset: Any, shape: Any, stride: Any, _grad: Any, _hooks: Any, dtype: Any, *_: Any
-) -> StoredTensor | Foreign:
-    if not isinstance(dtype, Global):
-        raise ValueError("a tensor without an element type")
-    if isinstance(storage, Storage):
-        if dtype.module != "torch" or dtype.name not in _DTYPES:
-            return Foreign(dtype)
-        storage = storage._replace(dtype=_DTYPES[dtype.name])
-    return _rebuild_tensor(storage, offset, shape, stride)
-
-
-def _first(value: Any, *_: Any) -> Any:
-    return value
-
-
-def _rebuild_from_type(function: Any, _kind: Any, arguments: Any, *_: Any) -> Any:
-    """A subclass of Tensor with attributes: the tensor."""
-    if not isinstance(function, Global) or not isinstance(arguments, tuple):
-        raise ValueError("a tensor that is rebuilt by no function")
-    if function not in _REBUILD or len(arguments) > 10:
-        return Foreign(function)
-    return _REBUILD[function](*arguments)
-
-
-def _dictionary(*arguments: Any) -> dict[str, Any]:
-    """OrderedDict; Python 2 gives it its items at once, Python 3 one by one later."""
-    pairs = arguments[0] if arguments and isinstance(arguments[0], list) else []
-    return {key: value for key, value in pairs if isinstance(key, str)}
-
-
-_REBUILD: dict[Global, Callable[..., Any]] = {
-    Global("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
-    Global("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
-    Global("torch._utils", "_rebuild_tensor_v3"): _rebuild_typed_tensor,
-    Global("torch._utils", "_rebuild_parameter"): _first,
-    Global("torch._utils", "_rebuild_parameter_with_state"): _first,
-}
-
-_CALLS: dict[Global, Callable[..., Any]] = {
-    **_REBUILD,
-    Global("torch._tensor", "_rebuild_from_type_v2"): _rebuild_from_type,
-    Global("torch", "Size"): _first,
-    Global("collections", "OrderedDict"): _dictionary,
-    Global("collections", "defaultdict"): lambda *_: {},
-    # A dictionary as well; its tensors follow as its state.
-    Global("torch.nn.modules.container", "ParameterDict"): lambda *_: {},
-}
-
-# An untyped storage's own type is bytes; the tensor that refers to it names the real one.
-_DTYPES = {name: value for name, value in vars(torch).items() if isinstance(value, torch.dtype)}
-_STORAGE_MODULES = ("torch", "torch.cuda", "torch.storage")
-_STORAGE_DTYPES = {
-    "DoubleStorage": torch.float64,
-    "FloatStorage": torch.float32,
-    "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16,
-    "LongStorage": torch.int64,
-    "IntStorage": torch.int32,
-    "ShortStorage": torch.int16,
-    "CharStorage": torch.int8,
-    "ByteStorage": torch.uint8,
-    "BoolStorage": torch.bool,
-    "ComplexFloatStorage": torch.complex64,
-    "ComplexDoubleStorage": torch.complex128,
-    "QInt8Storage": torch.int8,  # of quantised tensors, which are not read
-    "QUInt8Storage": torch.uint8,
-    "QInt32Storage": torch.int32,
-    "UntypedStorage": torch.uint8,
-}

@@ -1,5 +1,7 @@
 """Weights of another type: rounded, and never turned into infinity in silence."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -14,16 +16,25 @@ def rounded(tensor: Tensor, dtype: torch.dtype, name: str) -> Tensor:
     """A tensor in another floating-point type. Raises DtypeOverflow, which names the tensor."""
     if tensor.dtype == dtype:
         return tensor
-    converted = tensor.to(dtype)
-    if not _finite(converted).all():
-        lost = tensor[_finite(tensor) & ~_finite(converted)]
-        if lost.numel():
-            raise DtypeOverflow(
-                f"{name} has values up to {lost.double().abs().max():g}, and "
-                f"{str(dtype).removeprefix('torch.')} ends at {torch.finfo(dtype).max:g}; a wider "
-                "type holds them"
-            )
-    return converted
+    # Torch cannot compare fp8, and rounds float64 to float32 first.
+    values = tensor.float() if tensor.itemsize in (1, 8) else tensor
+    is_lost = (values.abs() >= _end(dtype)) & _finite(tensor)
+    if is_lost.any():
+        raise DtypeOverflow(
+            f"{name} has values up to {tensor[is_lost].double().abs().max():g}, and "
+            f"{str(dtype).removeprefix('torch.')} ends at {torch.finfo(dtype).max:g}; a wider "
+            "type holds them"
+        )
+    return tensor.to(dtype)
+
+
+def _end(dtype: torch.dtype) -> float:
+    """Half a step beyond the type's largest number, which is what smaller ones round to.
+
+    What larger ones become depends on torch as well: infinity, NaN, or the largest number.
+    """
+    limits = torch.finfo(dtype)
+    return limits.max + 2.0 ** math.floor(math.log2(limits.max)) * limits.eps / 2
 
 
 class Rounded(WeightFile):

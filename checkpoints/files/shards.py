@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ...disk import read_settings
 from .errors import DamagedFile, UnreadableFile
+from .pickle_machine import shown
 from .views import Origin, View
 from .weights import WeightFile, open_weights
 
@@ -30,6 +31,7 @@ INDEX = "model_index.json"  # of a diffusers folder
 _NAME = r"(?:diffusion_pytorch_model|pytorch_model|model)"
 _FILE = re.compile(rf"{_NAME}(?:\.([\w-]+))?(?<!-of-\d{{5}})\.(safetensors|bin)")
 _SHARDS = re.compile(rf"{_NAME}\.(safetensors|bin)\.index(?:\.([\w-]+))?\.json")
+_SHARD = re.compile(r"[^/\\:\0-\x1f\ud800-\udfff]{1,255}")  # a file's name, without a path
 _RANKS = {"": 0, "fp32": 0, "fp16": 1, "bf16": 2}
 
 
@@ -61,10 +63,10 @@ def open_shards(index: Path) -> WeightFile:
         raise UnreadableFile(f"{index}: expected a weight_map from tensors to files")
     shards = {}
     for name in sorted(set(places.values())):
-        if re.search(r"[/\\:\0]", name) or name in ("", ".", ".."):
+        if not _SHARD.fullmatch(name) or name in (".", ".."):
             raise UnreadableFile(
-                f"{index} was refused: it names the file {name!r}, and shards lie in the folder "
-                "of their index. Nothing was read from there."
+                f"{index} was refused: it names the file {shown(name)!r}, and shards lie in the "
+                "folder of their index. Nothing was read from there."
             )
         if not (index.parent / name).is_file():
             raise DamagedFile(
@@ -76,7 +78,7 @@ def open_shards(index: Path) -> WeightFile:
     if lost:
         raise DamagedFile(
             f"{index.parent}: {len(lost)} tensors are not in the files where {index.name} says "
-            f"they are, {lost[0]} for example. The files belong to different models."
+            f"they are, {shown(lost[0])} for example. The files belong to different models."
         )
     origins = {tensor: Origin(shards[name], (tensor,)) for tensor, name in places.items()}
     return View(index, origins)

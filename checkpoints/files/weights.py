@@ -6,6 +6,7 @@ are read by `pickles.py`, which never runs what is pickled.
 
 import json
 import math
+import os
 import reprlib
 import struct
 from abc import ABC, abstractmethod
@@ -18,13 +19,16 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from .errors import DamagedFile, GGUFFile, UnreadableFile, damaged
+from .errors import DamagedFile, GGUFFile, OtherPickle, UnreadableFile, damaged
 from .pickle_machine import shown
-from .pickles import Archive, check_name
+from .pickles import MAGIC, Archive, check_name
 
 Shape = tuple[int, ...]
 
-_MAX_HEADER = 100_000_000  # bytes; the limit the safetensors format sets itself
+# Bytes; the largest headers have less than one million. The format itself allows 100 million,
+# which take gigabytes of memory where they are lists of lists.
+_MAX_HEADER = 20_000_000
+_MAX_DIMENSIONS = 64  # PyTorch's own limit
 
 
 class TensorInfo(NamedTuple):
@@ -83,9 +87,12 @@ class SafetensorsFile(WeightFile):
                 pass  # opening checks that the header and the file's size agree
         except SafetensorError as error:
             whole = self._start + max((end for _, end in self._offsets.values()), default=0)
+            size = path.stat().st_size
+            if size >= whole:
+                raise damaged(path, shown(str(error))) from error
             raise CutOffFile(
                 f"{path.name} is damaged: {shown(str(error))}. By its header it should have "
-                f"{whole:,} bytes; it has {path.stat().st_size:,}. Copy or download it again.",
+                f"{whole:,} bytes; it has {size:,}. Copy or download it again.",
                 self,
             ) from error
 
@@ -129,8 +136,19 @@ def _map(path: Path, dtype: torch.dtype, offset: int, length: int) -> Tensor:
     """`length` bytes of a file as a flat tensor; writing to it does not reach the file."""
     if length == 0:
         return torch.empty(0, dtype=dtype)
+    if (size := _size_now(path)) < offset + length:
+        raise damaged(path, f"it had more when it was opened than the {size:,} bytes it has now")
     data = np.memmap(path, dtype=np.uint8, mode="c", offset=offset, shape=(length,))
     return torch.frombuffer(data, dtype=dtype)
+
+
+def _size_now(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError as error:
+        raise DamagedFile(
+            f"{path} is gone: it was there when it was opened. Put it back, or open another copy."
+        ) from error
 
 
 def open_weights(path: Path | str) -> WeightFile:
@@ -140,6 +158,11 @@ def open_weights(path: Path | str) -> WeightFile:
     pickle; its subclasses say what else it is.
     """
     path = Path(path)
+    if path.is_symlink() and not path.exists():
+        raise DamagedFile(
+            f"{path.name} is a link to {os.readlink(path)}, which is not there: the download is "
+            "not complete, or only the links were copied. Copy or download it again."
+        )
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}; check the name and the folder")
     with path.open("rb") as file:
@@ -151,9 +174,9 @@ def open_weights(path: Path | str) -> WeightFile:
     try:
         return PickleFile(path)
     except UnreadableFile as error:
-        if start[:4] == _ZIP or start[:1] == _PICKLE:
-            raise
         # Below protocol 2 pickles have no mark to know them by, so anything else is tried as one.
+        if start.startswith((_ZIP, *_PICKLES)) or isinstance(error, OtherPickle):
+            raise
         raise UnreadableFile(
             f"{path.name} is not a weight file: it begins with {start[:8]!r}, which is neither "
             f"safetensors nor a PyTorch file{_hint(start)}."
@@ -161,7 +184,7 @@ def open_weights(path: Path | str) -> WeightFile:
 
 
 _ZIP = b"PK\x03\x04"
-_PICKLE = b"\x80"
+_PICKLES = (b"\x80", b"L%d" % MAGIC)  # from protocol 2, and PyTorch's below
 
 
 def _hint(start: bytes) -> str:
@@ -184,17 +207,29 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
     """The safetensors header and where it ends: an 8-byte little-endian length, then JSON."""
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
-        if length > min(_MAX_HEADER, path.stat().st_size - 8):
-            size = path.stat().st_size
+        size = path.stat().st_size
+        if length > size - 8:
             raise damaged(path, f"its header should take {length:,} bytes, the file has {size:,}")
+        if length > _MAX_HEADER:
+            raise DamagedFile(
+                f"{path.name} was refused: its header takes {length:,} bytes; no model needs more "
+                f"than {_MAX_HEADER:,}"
+            )
         raw = file.read(length)
     try:
-        header = json.loads(raw)
+        header = json.loads(raw, object_pairs_hook=_named_once)
     except (ValueError, RecursionError) as error:
         raise damaged(path, f"its header is not JSON ({error})") from error
     if not isinstance(header, dict):
         raise damaged(path, "its header is not a JSON object")
     return header, 8 + length
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        raise ValueError("a name occurs twice")
+    return entries
 
 
 # https://github.com/huggingface/safetensors#format
@@ -232,11 +267,20 @@ def _info(path: Path, name: str, entry: object) -> TensorInfo:
             "dtype": str(dtype),
             "shape": list(shape),
             "data_offsets": [int(begin), int(end)],
-        } if 0 <= begin <= end and all(isinstance(n, int) and n >= 0 for n in shape):
-            if dtype in DTYPES:
-                return TensorInfo(DTYPES[dtype], tuple(shape))
-            raise UnreadableFile(
-                f"{path.name}: the element type of {name} is {shown(dtype, 20)!r}, which is not "
-                f"known here; known ones are {', '.join(DTYPES)}"
-            )
+        } if 0 <= begin <= end and _is_shape(shape):
+            if dtype not in DTYPES:
+                raise UnreadableFile(
+                    f"{path.name}: the element type of {name} is {shown(dtype, 20)!r}, which is "
+                    f"not known here; known ones are {', '.join(DTYPES)}"
+                )
+            info = TensorInfo(DTYPES[dtype], tuple(shape))
+            if info.size == end - begin:
+                return info
     raise damaged(path, f"the header's entry for {name} is {reprlib.repr(entry)}")
+
+
+def _is_shape(shape: list[Any]) -> bool:
+    """Whether these are sizes; their product, too, is soon computed."""
+    return len(shape) <= _MAX_DIMENSIONS and all(
+        isinstance(n, int) and 0 <= n < 1 << 63 for n in shape
+    )

@@ -79,6 +79,7 @@ class Diagnosis:
         dtypes: number of tensors of each element type.
         unused: tensors that depth-to-image does not read, grouped: reason -> names.
         foreign: names of functions and classes that a pickle asks for; it is given none.
+        place: where below the folder that was named the model lies; "" for that folder itself.
         problem: why it cannot be read, in a sentence; "" for a file that can.
     """
 
@@ -93,6 +94,7 @@ class Diagnosis:
     dtypes: dict[str, int] = field(default_factory=dict)
     unused: dict[str, list[str]] = field(default_factory=dict)
     foreign: Sequence[str] = ()
+    place: str = ""
     problem: str = ""
 
     def sentence(self) -> str:

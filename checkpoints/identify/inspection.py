@@ -1,18 +1,18 @@
 """What a file or a folder on disk is, whatever it is: headers are read, and nothing is run."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ...disk import DamagedSettings, read_settings
 from ..files.errors import DamagedFile, GGUFFile, HostileFile, TorchScriptFile, UnreadableFile
+from ..files.folders import model_folder, models_in, weight_files_in
 from ..files.shards import INDEX, open_shards, weight_files
 from ..files.weights import CutOffFile, WeightFile, open_weights
 from .diagnosis import FOLDER, Diagnosis, Kind
 from .recognition import count, identify
-
-_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
 
 
 def diagnose(path: Path | str) -> Diagnosis:
@@ -26,7 +26,7 @@ def diagnose(path: Path | str) -> Diagnosis:
     path = Path(path).absolute()
     try:
         if path.is_dir():
-            return _pipeline(path) if _is_pipeline(path) else _opened(_only_weights(path))
+            return _folder(path)
         return _opened(
             open_shards(path) if path.name.endswith(".index.json") else open_weights(path)
         )
@@ -45,7 +45,9 @@ def loaded_from(path: Path | str) -> Path:
     An index where the file is in shards.
     """
     path = Path(path).absolute()
-    return _only_weights(path).path if path.is_dir() and not _is_pipeline(path) else path
+    if not path.is_dir() or _is_pipeline(folder := model_folder(path)):
+        return path
+    return _only_weights(folder).path
 
 
 _UNREADABLE = {
@@ -58,6 +60,12 @@ _UNREADABLE = {
 }
 
 
+def _folder(path: Path) -> Diagnosis:
+    folder = model_folder(path)
+    found = _pipeline(folder) if _is_pipeline(folder) else _opened(_only_weights(folder))
+    return replace(found, place="" if folder == path else folder.relative_to(path).as_posix())
+
+
 def _opened(file: WeightFile) -> Diagnosis:
     return replace(identify(file.tensors, file.metadata), foreign=file.foreign)
 
@@ -67,7 +75,7 @@ def _only_weights(folder: Path) -> WeightFile:
     if ways := weight_files(folder):
         return ways[0].open()
     indexes = sorted(folder.glob("*.index.json"))
-    files = sorted(p for p in folder.iterdir() if p.suffix in _SUFFIXES and p.is_file())
+    files = weight_files_in(folder)
     if len(indexes) == 1:
         return open_shards(indexes[0])
     if len(files) == 1:
@@ -75,6 +83,9 @@ def _only_weights(folder: Path) -> WeightFile:
     if files:
         found = ", ".join(file.name for file in files[:5]) + ", ..." * (len(files) > 5)
         raise UnreadableFile(f"{folder.name} holds {len(files)} weight files ({found}); name one")
+    if models := models_in(folder):
+        found = ", ".join(model.name for model in models[:5]) + ", ..." * (len(models) > 5)
+        raise UnreadableFile(f"{folder.name} holds {len(models)} models ({found}); name one")
     raise UnreadableFile(
         f"{folder.name} holds no weights; expected a model of diffusers or transformers"
     )
@@ -107,7 +118,7 @@ def _pipeline(folder: Path) -> Diagnosis:
         if part.is_dir() and (ways := weight_files(part))
     }
     listed = _settings(folder / INDEX)
-    missing = [n for n in _NETWORKS if any(listed.get(n) or ()) and n not in files]
+    missing = [n for n in _NETWORKS if _is_listed(listed, n) and n not in files]
     denoiser = next((files[name] for name in _DENOISERS if name in files), None)
     if denoiser is None:
         raise DamagedFile(
@@ -117,7 +128,7 @@ def _pipeline(folder: Path) -> Diagnosis:
     found = _opened(denoiser)
     said = _settings(folder / "scheduler" / "scheduler_config.json").get("prediction_type")
     variant = found.variant
-    if found.kind is Kind.SD2 and said in _OBJECTIVES:
+    if found.kind is Kind.SD2 and isinstance(said, str) and said in _OBJECTIVES:
         variant = f"{_OBJECTIVES[said]}, as its scheduler says"
     return replace(
         found,
@@ -133,6 +144,11 @@ def _pipeline(folder: Path) -> Diagnosis:
         if missing
         else "",
     )
+
+
+def _is_listed(index: Mapping[str, Any], part: str) -> bool:
+    entry = index.get(part)
+    return isinstance(entry, list) and any(entry)
 
 
 def _settings(path: Path) -> dict[str, Any]:

@@ -5,38 +5,52 @@ The library is imported when an EXR is at hand, so that where no wheel of it exi
 install lacks it, everything else works.
 """
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from .image_files import check_count
+from .exr_layers import Layer, depth_layer
+from .values import UnclearLayer, Values, check_size, listed
+
+log = logging.getLogger(__name__)
+
+MOST_DECODED = 1 << 28  # values of all channels, which the library decodes at once: 1 GB of floats
 
 # What the library and its bindings raise for a file that they cannot read.
 UNREADABLE = (RuntimeError, ValueError, TypeError, KeyError, IndexError, MemoryError)
 
 
-def read_exr(path: Path) -> Tensor:
-    """The depth in an EXR: its only channel, or the one called Z, else Y, else the colours R, G, B.
+def read_exr(path: Path, wanted: str = "", painted: bool = False) -> Values:
+    """The depth in an EXR: the layer that calls itself depth, or the wanted one, in its frame.
 
-    Of several parts, views or layers (`ViewLayer.Depth.Z`) there may be one Z. Alpha is not read.
-    Values, float32 `[1, H, W, channels]`, are as they are.
+    Pixels of the frame that the file has none for become NaN, those beyond it are left out; a
+    warning says so. Colours are refused unless `painted`, or their layer is wanted by its name.
+    Raises UnclearLayer; see `exr_layers.depth_layer`.
     """
-    index, names = _choice(_parts(path, header_only=True), path)
+    headers = _parts(path, header_only=True)
+    layer = _layer(headers, wanted, path)
     parts = _parts(path, separate_channels=True)
-    if len(parts) <= index or not parts[index].channels.keys() >= set(names):
+    if len(parts) <= layer.part or not parts[layer.part].channels.keys() >= set(layer.channels):
         raise ValueError(f"{path} is damaged (its pixels cannot be decoded); write it again")
-    planes = [parts[index].channels[name].pixels for name in names]
+    planes = [parts[layer.part].channels[name].pixels for name in layer.channels]
     if any(plane.dtype.kind == "u" for plane in planes):
         raise ValueError(
             f"{path} has 32-bit integers, whose range is not stated; expected floats, save it as "
             "half or float"
         )
-    return torch.from_numpy(np.stack(planes, axis=-1).astype(np.float32)).unsqueeze(0)
+    if not painted:
+        planes = _grey(planes)
+    if len(planes) > 1 and not painted and not wanted:
+        raise UnclearLayer(
+            f"{path} has colours in its layer {listed([layer.name])}, which are no depth; expected "
+            "a layer that calls itself depth, or three equal channels"
+        )
+    return Values.of(_framed(np.stack(planes, axis=-1), headers[layer.part].header, path)[None])
 
 
 def write_exr(path: Path, values: np.ndarray) -> None:
@@ -67,61 +81,104 @@ def _parts(path: Path, **how: bool) -> list[Any]:
     try:
         return library.File(str(path), **how).parts  # as a context it would empty them
     except UNREADABLE as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"{path} is damaged ({reason}); write it again") from error
+        raise _damaged(path, error) from error
 
 
-def _choice(parts: list[Any], path: Path) -> tuple[int, list[str]]:
-    """Which part has the depth, and in which channels, by the headers alone."""
+def _damaged(path: Path, error: Exception) -> ValueError:
+    reason = " ".join(str(error).split())[:200]
+    return ValueError(f"{path} is damaged ({reason}); write it again")
+
+
+def _layer(parts: list[Any], wanted: str, path: Path) -> Layer:
+    """Which layer is the depth, by the headers alone; everything else about them is checked."""
     try:
-        places = {  # by the name that a message gives to a channel
-            f"{part.name()}.{channel.name}" if len(parts) > 1 else channel.name: (index, channel)
-            for index, part in enumerate(parts)
-            for channel in part.header.get("channels", [])
-        }
-    except UnicodeDecodeError as error:  # the names are decoded here, not by the library
-        raise ValueError(f"{path} is damaged ({error}); write it again") from error
-    chosen = [places[name] for name in depth_channels(places)]
-    if not chosen:
-        raise ValueError(
-            f"{path} has the channels {', '.join(places) or 'none'}; expected one alone, one Z, Y, "
-            "or R, G and B: save the depth in a file of its own"
-        )
-    index = chosen[0][0]
+        names = [
+            (part.name() if len(parts) > 1 else "", [c.name for c in part.header["channels"]])
+            for part in parts
+        ]
+    except UNREADABLE as error:  # the names are decoded here, not by the library
+        raise _damaged(path, error) from error
+    layer = depth_layer(names, wanted, path)
+    part = parts[layer.part]
     library = _library()
-    if parts[index].type() in (library.deepscanline, library.deeptile):
+    if part.type() in (library.deepscanline, library.deeptile):
         raise ValueError(f"{path} has deep pixels, which are not read; flatten it first")
-    if any((channel.xSampling, channel.ySampling) != (1, 1) for _, channel in chosen):
+    chosen = [channel for channel in part.header["channels"] if channel.name in layer.channels]
+    if any((channel.xSampling, channel.ySampling) != (1, 1) for channel in chosen):
         raise ValueError(f"{path} has subsampled channels, which are not read; save it without")
-    _check_windows(parts, index, path)
-    return index, [channel.name for _, channel in chosen]
+    _check_windows(parts, layer, path)
+    return layer
 
 
-def depth_channels(channels: Iterable[str]) -> list[str]:
-    """Which channels of these names are the depth; none when that is not clear."""
-    names = list(channels)
-    deep = [name for name in names if name.split(".")[-1] == "Z"]
-    if len(names) == 1 or len(deep) == 1:
-        return names if len(names) == 1 else deep
-    if "Y" in names:
-        return ["Y"]
-    return ["R", "G", "B"] if {"R", "G", "B"} <= set(names) else []
+def _check_windows(parts: list[Any], layer: Layer, path: Path) -> None:
+    """All parts have to fit, as the library reads all, and the frame that the depth is put into."""
+    decoded = 0
+    for part in parts:
+        for window in (_window(part.header, "dataWindow"), _window(part.header, "displayWindow")):
+            if min(window.width, window.height) < 1:
+                raise ValueError(f"{path} is damaged (its window is {window}); write it again")
+        window = _window(part.header, "dataWindow")
+        decoded += window.width * window.height * len(part.header["channels"])
+    frame = _window(parts[layer.part].header, "displayWindow")
+    check_size(decoded, path, MOST_DECODED)
+    check_size(frame.width * frame.height * len(layer.channels), path)
 
 
-def _check_windows(parts: list[Any], index: int, path: Path) -> None:
-    """All parts have to fit, as the library reads all; only the depth's has to fill its frame."""
-    sizes = [np.subtract(*part.header["dataWindow"][::-1]).astype(object) + 1 for part in parts]
-    channels = [len(part.header["channels"]) for part in parts]
-    check_count(sum(w * h * n for (w, h), n in zip(sizes, channels, strict=True)), path)
-    header = parts[index].header
-    if not np.array_equal(header["dataWindow"], header["displayWindow"]):
+@dataclass(frozen=True)
+class Window:
+    """Pixels of the plane that all windows of a file lie in; the ends are inside."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def __str__(self) -> str:
+        return f"{self.left}, {self.top} to {self.right}, {self.bottom}"
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return self.right - self.left + 1
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return self.bottom - self.top + 1
+
+
+def _window(header: Mapping[str, Any], name: str) -> Window:
+    (left, top), (right, bottom) = header[name]
+    return Window(int(left), int(top), int(right), int(bottom))
+
+
+def _grey(planes: list[np.ndarray]) -> list[np.ndarray]:
+    """One of equal planes, or the only one that is not 0 everywhere, otherwise all."""
+    filled = [plane for plane in planes if plane.any()] or planes
+    first, *others = filled
+    same = all(np.array_equal(first, other, equal_nan=True) for other in others)
+    return [first] if same else planes
+
+
+def _framed(values: np.ndarray, header: Mapping[str, Any], path: Path) -> np.ndarray:
+    """Values `[h, w, C]` of the data window in the frame, the display window: `[H, W, C]`."""
+    data, frame = _window(header, "dataWindow"), _window(header, "displayWindow")
+    if data == frame:
+        return values
+    left, right = max(data.left, frame.left), min(data.right, frame.right) + 1
+    top, bottom = max(data.top, frame.top), min(data.bottom, frame.bottom) + 1
+    if left >= right or top >= bottom:
         raise ValueError(
-            f"{path} has pixels for a part of its frame only, or beyond it (data window "
-            f"{_corners(header['dataWindow'])}, frame {_corners(header['displayWindow'])}); save "
-            "it with both the same"
+            f"{path} has no pixel inside its frame (data window {data}, frame {frame}); save it "
+            "with both the same"
         )
-
-
-def _corners(window: tuple[np.ndarray, np.ndarray]) -> str:
-    (left, top), (right, bottom) = window
-    return f"{left}, {top} to {right}, {bottom}"
+    inside = values[top - data.top : bottom - data.top, left - data.left : right - data.left]
+    framed = np.full((frame.height, frame.width, values.shape[2]), np.nan, np.float32)
+    framed[top - frame.top : bottom - frame.top, left - frame.left : right - frame.left] = inside
+    log.warning(
+        "%s has pixels for another part of the plane than its frame (data window %s, frame %s): "
+        "%d of them lie beyond the frame and are left out, %d pixels of the frame have no value",
+        *(path, data, frame, data.width * data.height - inside.shape[0] * inside.shape[1]),
+        frame.width * frame.height - inside.shape[0] * inside.shape[1],
+    )
+    return framed

@@ -1,24 +1,22 @@
 """Values of the files that hold numbers rather than images: NPY, NPZ and PFM.
 
-Every reader gives float32 `[N, H, W, channels]`: unsigned integers of 8 and 16 bits as 0..1, floats
-as they are.
+What a file claims is checked before anything is unpacked or reserved for it.
 """
 
 import ast
-import io
 import logging
+import math
 import re
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from .image_files import check_count, to_unit
+from .values import UnclearLayer, Values, check_size, listed
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +24,19 @@ NPZ_KEY = "depth"  # our own; files of others may call their only array what the
 
 # What numpy, zipfile and zlib raise for bytes that are no such file.
 DAMAGED = (
-    *(ValueError, TypeError, KeyError, EOFError, OSError, MemoryError, OverflowError),
+    *(ValueError, TypeError, LookupError, EOFError, OSError, MemoryError, OverflowError),
     *(NotImplementedError, RuntimeError, SyntaxError, zipfile.BadZipFile, zlib.error),
 )
 
 NUMPY_REMEDY = "write it again with numpy.save or numpy.savez, as float32 [height, width]"
+
+LONGEST_HEADER = 10_000  # bytes; numpy's own limit, as Python's parser takes far more than it reads
+
+# The types of numbers as numpy writes them; in other names its parser finds whole records.
+NUMBERS = re.compile(r"[<>=|]?[?biufc]\d{0,2}")
+
+# numpy writes these two; of others a few bytes may unpack to gigabytes at once.
+UNPACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 # "Pf" (one channel) or "PF" (three), width, height, scale; the pixels begin after one white space.
 # Debevec's description, https://www.pauldebevec.com/Research/HDR/PFM/
@@ -39,52 +45,55 @@ PFM_HEADER = re.compile(
 )
 
 
-def read_npy(path: Path) -> Tensor:
+def read_npy(path: Path) -> Values:
     """An array `[H, W]` or `[N, H, W]`, no pickle; ValueError for another or a damaged file."""
-    return _from_npy(path.read_bytes(), path)
+    with path.open("rb") as file:
+        return _array(file, path.stat().st_size, path)
 
 
-def _from_npy(data: bytes, path: Path) -> Tensor:
+def read_npz(path: Path, name: str = "") -> Values:
+    """The array of that name, else the one called `depth`, else the only one; as with `read_npy`.
+
+    Raises UnclearLayer when that is none, or not clear.
+    """
     with _damage_named(path):
-        # The header first: a damaged one may claim more than any memory holds.
-        array = np.lib.format.read_array(_with_honest_header(data), allow_pickle=False)
-    return _from_array(array, path)
+        archive = zipfile.ZipFile(path)
+    with archive:
+        entry = _entry(archive.infolist(), name, path)
+        if entry.compress_type not in UNPACKED:
+            raise ValueError(
+                f"{path} is compressed by a method that numpy does not use (number "
+                f"{entry.compress_type} of ZIP); {NUMPY_REMEDY}"
+            )
+        with _damage_named(path):
+            file = archive.open(entry)
+        with file:
+            return _array(file, entry.file_size, path)
 
 
-def read_npz(path: Path) -> Tensor:
-    """The array called `depth`, or the only one, as with `read_npy`."""
-    with _damage_named(path), zipfile.ZipFile(path) as file:
-        entries = file.infolist()
-    entry = _only_array(entries, path)
-    # No more than the entry claims is ever unpacked.
-    check_count(entry.file_size // 4, path)
-    with _damage_named(path), zipfile.ZipFile(path) as file:
-        content = file.read(entry)
-    return _from_npy(content, path)
+def _entry(entries: list[zipfile.ZipInfo], name: str, path: Path) -> zipfile.ZipInfo:
+    names = [entry.filename.removesuffix(".npy") for entry in entries]
+    wanted = name or (NPZ_KEY if len(names) != 1 else names[0])
+    found = [entry for entry, its in zip(entries, names, strict=True) if its == wanted]
+    if len(found) != 1:
+        expected = f"one called {name!r}" if name else f"one, or one named {NPZ_KEY}"
+        raise UnclearLayer(f"{path} holds these arrays: {listed(names)}; expected {expected}")
+    return found[0]
 
 
-def _only_array(entries: list[zipfile.ZipInfo], path: Path) -> zipfile.ZipInfo:
-    wanted = [entry for entry in entries if len(entries) == 1 or entry.filename == f"{NPZ_KEY}.npy"]
-    if len(wanted) != 1:
-        found = ", ".join(entry.filename.removesuffix(".npy") for entry in entries) or "none"
-        raise ValueError(
-            f"{path} holds these arrays: {found}; expected one, or one named {NPZ_KEY}"
-        )
-    return wanted[0]
-
-
-def read_pfm(path: Path) -> Tensor:
+def read_pfm(path: Path) -> Values:
     """A portable float map, grey or RGB, of either byte order; its lines run from bottom to top.
 
     The size of its scale factor, which nobody agrees on, is not applied; a warning says so.
     """
-    data = path.read_bytes()
-    header = PFM_HEADER.match(data)
+    with path.open("rb") as file:
+        header = PFM_HEADER.match(file.read(LONGEST_HEADER))
     scale = float(header[4]) if header else 0.0
     if not header or not scale or not np.isfinite(scale):
         raise ValueError(f"{path} is damaged (its PFM header is incomplete); write it again")
     width, height, channels = int(header[2]), int(header[3]), 3 if header[1] == b"PF" else 1
-    expected, found = 4 * width * height * channels, len(data) - header.end()
+    expected = 4 * width * height * channels
+    found = path.stat().st_size - header.end()
     if found != expected or not expected:
         raise ValueError(
             f"{path} is damaged ({found} bytes of pixels, expected {expected} for {width} × "
@@ -93,8 +102,8 @@ def read_pfm(path: Path) -> Tensor:
     if abs(scale) != 1:
         log.warning("%s names a scale factor of %g, which is not applied", path, abs(scale))
     order = "<f4" if scale < 0 else ">f4"
-    lines = np.frombuffer(data, order, offset=header.end()).reshape(1, height, width, channels)
-    return torch.from_numpy(lines[:, ::-1].astype(np.float32, order="C"))
+    lines = np.fromfile(path, order, offset=header.end()).reshape(1, height, width, channels)
+    return Values.of(lines[:, ::-1])
 
 
 def write_npy(path: Path, values: np.ndarray) -> None:
@@ -116,36 +125,63 @@ def write_pfm(path: Path, values: np.ndarray) -> None:
     path.write_bytes(header + values[::-1].astype("<f4").tobytes())
 
 
-def _with_honest_header(data: bytes) -> io.BytesIO:
-    """The NPY file if its header claims no more than there is; raises one of `DAMAGED`."""
-    file = io.BytesIO(data)
+def _array(file: IO[bytes], size: int, path: Path) -> Values:
+    """The array of an NPY of that many bytes, header and all."""
+    with _damage_named(path):
+        descr, is_fortran, shape = _header(file)
+    dtype = _number_type(descr, path)
+    _check_shape(shape, path)
+    claimed, rest = dtype.itemsize * math.prod(shape), size - file.tell()
+    if claimed == rest:
+        check_size(math.prod(shape), path)
+    with _damage_named(path):
+        data = file.read(claimed) if claimed == rest else b""
+        if len(data) != claimed:
+            raise ValueError(f"{rest} bytes of values, expected {claimed}")
+    array = np.frombuffer(data, dtype).reshape(shape, order="F" if is_fortran else "C")
+    return Values.of(array.reshape(-1, *shape[-2:], 1))  # HW or NHW -> NHWC
+
+
+def _header(file: IO[bytes]) -> tuple[object, bool, tuple[int, ...]]:
+    """What an NPY says of its type, order and shape (NEP 1); raises one of `DAMAGED`."""
     version = np.lib.format.read_magic(file)
     length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")
-    entries = ast.literal_eval(file.read(length).decode("latin1").strip())
-    dtype = np.lib.format.descr_to_dtype(entries["descr"])
-    claimed = dtype.itemsize * int(np.prod([int(side) for side in entries["shape"]], dtype=object))
-    rest = len(data) - file.tell()
-    if claimed != rest and not dtype.hasobject:
-        raise ValueError(f"{rest} bytes of values, expected {claimed}")
-    file.seek(0)
-    return file
-
-
-def _from_array(array: np.ndarray, path: Path) -> Tensor:
-    is_small_integer = array.dtype.kind == "u" and array.dtype.itemsize <= 2
-    if array.dtype.kind != "f" and not is_small_integer:
+    if length > LONGEST_HEADER:
         raise ValueError(
-            f"{path} holds values of type {array.dtype}; expected floats, or uint8 or uint16: "
+            f"its header has {length:,} bytes, and at most {LONGEST_HEADER:,} are read"
+        )
+    entries = ast.literal_eval(file.read(length).decode("latin1").strip())
+    shape = entries["shape"]
+    if not isinstance(shape, tuple) or not all(type(side) is int for side in shape):
+        raise ValueError("its shape is no tuple of whole numbers")
+    if any(side < 0 or side.bit_length() > 63 for side in shape):
+        raise ValueError("its shape has sides that no array has")
+    return entries["descr"], bool(entries["fortran_order"]), shape
+
+
+def _number_type(descr: object, path: Path) -> np.dtype:
+    if not isinstance(descr, str) or not NUMBERS.fullmatch(descr):
+        raise ValueError(
+            f"{path} holds Python objects, records or texts (type {str(descr)[:60]!r}), which are "
+            f"not read; {NUMPY_REMEDY}"
+        )
+    with _damage_named(path):
+        dtype = np.dtype(descr)
+    if dtype.kind != "f" and not (dtype.kind == "u" and dtype.itemsize <= 2):
+        raise ValueError(
+            f"{path} holds values of type {dtype}; expected floats, or uint8 or uint16: "
             f"{NUMPY_REMEDY}"
         )
+    return dtype
+
+
+def _check_shape(shape: tuple[int, ...], path: Path) -> None:
     # Three or four in the last place may be colours or a very narrow map: nobody can tell.
-    if array.ndim not in (2, 3) or not array.size or (array.ndim == 3 and array.shape[2] <= 4):
+    if len(shape) not in (2, 3) or 0 in shape or (len(shape) == 3 and shape[2] <= 4):
         raise ValueError(
-            f"{path} holds an array of shape {list(array.shape)}; expected [height, width] or "
+            f"{path} holds an array of shape {list(shape[:8])}; expected [height, width] or "
             f"[maps, height, width]: {NUMPY_REMEDY}"
         )
-    array = array.reshape(-1, *array.shape[-2:], 1)  # HW or NHW -> NHWC
-    return torch.from_numpy(to_unit(np.ascontiguousarray(array)))
 
 
 @contextmanager
@@ -155,6 +191,4 @@ def _damage_named(path: Path) -> Iterator[None]:
         yield
     except DAMAGED as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ValueError(
-            f"{path} is damaged, or holds Python objects ({reason}); {NUMPY_REMEDY}"
-        ) from error
+        raise ValueError(f"{path} is damaged ({reason}); {NUMPY_REMEDY}") from error

@@ -4,19 +4,18 @@ OpenCV reads them, because Pillow cuts 16-bit colour down to 8 bits; Pillow find
 not report: frames, EXIF, damage.
 """
 
-import io
 import logging
 import struct
 from contextlib import suppress
 from pathlib import Path
 
-import cv2
 import numpy as np
-import torch
-from PIL import ExifTags, Image, UnidentifiedImageError
-from torch import Tensor
+from PIL import ExifTags
 
+from ...images.files import NoImage, TooLarge, check_pixels, frame_count, load, opened
+from ...images.opencv import cv2
 from . import tiff_files
+from .values import Values
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +25,6 @@ MOST_VALUES = 1 << 29
 
 REMEDY = "open it in an image editor and save it as an 8- or 16-bit PNG"
 
-# Kinds that both libraries know; Pillow alone would start other programs for some.
-KINDS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
-
 # What Pillow raises for a damaged image.
 DAMAGED = (
     *(OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error),
@@ -36,10 +32,6 @@ DAMAGED = (
 )
 
 ONE_IMAGE = "a depth map is one image, save the one you need as a file of its own"
-
-
-class TooLarge(ValueError):  # noqa: N818 - names what the file is
-    """The file claims more values than are read."""
 
 
 # What undoes an EXIF orientation: whether to swap the axes, then which of them to flip (0 is
@@ -55,7 +47,7 @@ UPRIGHT: dict[int, tuple[bool, tuple[int, ...]]] = {
 }
 
 
-def read_image(path: Path) -> Tensor:
+def read_image(path: Path) -> Values:
     """An image file to IMAGE `[1, H, W, C]`, C = 1, 3 or 4; 8 and 16 bits become 0..1.
 
     Floats (TIFF) stay as they are. An image that EXIF says is lying on its side is turned, like
@@ -69,14 +61,11 @@ def read_image(path: Path) -> Tensor:
         pixels = pixels[..., np.newaxis]
     elif pixels.shape[2] >= 3:  # BGR or BGRA
         pixels = pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]]
-    return torch.from_numpy(to_unit(pixels)).unsqueeze(0)
+    return Values.of(pixels[np.newaxis])
 
 
 def _pixels(data: bytes, path: Path) -> np.ndarray:
-    try:
-        orientation, has_transparent_grey = _look_at(data, path)
-    except UnidentifiedImageError:
-        raise ValueError(f"{path} is not an image, or of an unknown kind; {REMEDY}") from None
+    orientation, has_transparent_grey = _look_at(path)
     pixels = _decoded(data, path)
     if has_transparent_grey and pixels.ndim == 2:
         raise ValueError(
@@ -95,11 +84,12 @@ def _tiff_pixels(data: bytes, path: Path) -> np.ndarray:
         tags = tiff_files.read_tags(data)
     except DAMAGED as error:
         raise ValueError(f"{path} is damaged ({error}); {REMEDY}") from error
+    check_pixels(tags.width * tags.height, 1, path)
     check_count(tags.width * tags.height * tags.samples, path)
     _check_tiff(tags, path)
     # Pillow knows no floats of 64 bits and none in colour; what it knows, it checks for damage.
-    with suppress(UnidentifiedImageError):
-        _look_at(data, path)
+    with suppress(NoImage):
+        _look_at(path)
     pixels = _decoded(data, path)
     if not tags.white_is_zero or pixels.dtype == np.uint8:
         return pixels
@@ -139,27 +129,18 @@ def _decoded(data: bytes, path: Path) -> np.ndarray:
     return pixels
 
 
-def _look_at(data: bytes, path: Path) -> tuple[int, bool]:
+def _look_at(path: Path) -> tuple[int, bool]:
     """EXIF orientation (1 = upright), and whether a grey value stands for transparency.
 
-    Decodes the image as well: OpenCV before 5 fills up a truncated JPEG with grey.
-    Raises UnidentifiedImageError, for kinds that Pillow does not know; else ValueError.
+    Unpacks the image as well: OpenCV before 5 fills up a truncated JPEG with grey.
+    Raises UnreadableImage, and ValueError for several frames.
     """
-    try:
-        with Image.open(io.BytesIO(data), formats=KINDS) as image:
-            check_count(image.width * image.height * len(image.getbands()), path)
-            frames = getattr(image, "n_frames", 1)
-            image.load()
-            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-            transparent_grey = "transparency" in image.info
-            kind = image.format
-    except (UnidentifiedImageError, TooLarge):
-        raise
-    except Image.DecompressionBombError as error:
-        raise TooLarge(f"{path} is too large ({error}); save a smaller image") from error
-    except DAMAGED as error:
-        raise ValueError(f"{path} is damaged ({error}); {REMEDY}") from error
-    if frames > 1 and kind != "MPO":  # the further images in a camera's MPO are previews
+    with opened(path) as image:
+        frames = frame_count(image)
+        load(image, path)
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        transparent_grey = "transparency" in image.info
+    if frames > 1:
         raise ValueError(f"{path} has {frames} frames; {ONE_IMAGE}")
     return orientation, transparent_grey
 
@@ -171,13 +152,3 @@ def check_count(values: int, path: Path) -> None:
             f"{path} is too large: it claims {values:,} values, and at most {MOST_VALUES:,} are "
             "read; save the depth alone, or smaller"
         )
-
-
-def to_unit(values: np.ndarray) -> np.ndarray:
-    """float32: unsigned integers by their type's range to 0..1, floats as they are.
-
-    Those of 64 bits are rounded; beyond 3.4e38 they become infinite.
-    """
-    with np.errstate(over="ignore"):
-        floats = values.astype(np.float32)
-    return floats / np.iinfo(values.dtype).max if values.dtype.kind == "u" else floats

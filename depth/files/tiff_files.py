@@ -1,6 +1,7 @@
 """What a TIFF says of itself before its pixels are decoded (TIFF 6.0; Adobe's technical note 3)."""
 
 import io
+import warnings
 from dataclasses import dataclass
 
 from PIL.TiffImagePlugin import (
@@ -37,7 +38,9 @@ def read_tags(data: bytes) -> Tags:
     file = io.BytesIO(data)
     tags = ImageFileDirectory_v2(data[:size])
     file.seek(tags.next)
-    tags.load(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # entries that Pillow cannot read; missing ones are noticed
+        tags.load(file)
     if IMAGEWIDTH not in tags or IMAGELENGTH not in tags:
         raise ValueError("its header does not say how large it is")
     return Tags(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from .kinds import NETWORK_KINDS, TRANSFORMERS, NetworkKind, kind_of
+from .kinds import COMFYUI, DEPTH_ANYTHING, NETWORK_KINDS, TRANSFORMERS, NetworkKind, kind_of
 from .network import DepthNetwork
 
 SETTINGS = "with config.json and preprocessor_config.json"
@@ -19,6 +19,14 @@ class UnknownDepthModel(ValueError):  # noqa: N818 - names what the file is
 
 class CheckpointInstead(UnknownDepthModel):
     """Tensors of a whole Stable Diffusion checkpoint."""
+
+
+class ComfyUIsModel(UnknownDepthModel):
+    """Tensors of a depth network that ComfyUI has a loader of its own for."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"this is {name}, which is not built here")
+        self.name = name
 
 
 class DepthModel:
@@ -41,7 +49,7 @@ class DepthModel:
         source = self._source()
         try:
             if not isinstance(source, Path):
-                return build_network(source)
+                return build_network(source, self.name)
             # Here, because transformers takes seconds to import and few need it.
             from .transformers_models import load_folder
 
@@ -51,8 +59,16 @@ class DepthModel:
             raise
 
 
-def build_network(weights: Mapping[str, Tensor]) -> DepthNetwork:
-    """The network that the tensors make, in float32, ready for inference; see `recognise`."""
+def build_network(weights: Mapping[str, Tensor], name: str = "") -> DepthNetwork:
+    """The network that the tensors make, in float32, ready for inference; see `recognise`.
+
+    `name` is what the file is called, which only Depth Anything needs.
+    """
+    kind = recognise(weights.keys())
+    if kind is DEPTH_ANYTHING:
+        from .depth_anything import build
+
+        return build(weights, name)
     # Here, because timm takes seconds to import and a name is recognised without it.
     from .midas_hybrid import DPTHybrid
     from .midas_large import DPTLarge
@@ -60,7 +76,7 @@ def build_network(weights: Mapping[str, Tensor]) -> DepthNetwork:
     from .midas_swin2 import MidasSwin2
 
     networks = {network.KIND: network for network in (DPTHybrid, DPTLarge, MidasSmall, MidasSwin2)}
-    return networks[recognise(weights.keys())].from_state_dict(weights)
+    return networks[kind].from_state_dict(weights)
 
 
 def recognise(names: Collection[str]) -> NetworkKind:
@@ -78,6 +94,8 @@ def recognise(names: Collection[str]) -> NetworkKind:
             f"network; expected {loadable}, or another model as a folder of transformers with "
             "config.json"
         )
+    if kind.layout == COMFYUI:
+        raise ComfyUIsModel(kind.name)
     if not kind.loadable:
         if kind.is_midas:
             use = "which cannot be loaded; use another of the MiDaS networks"

@@ -7,7 +7,7 @@ Nothing heavy is imported here, so that a file can be identified quickly.
 from collections.abc import Container
 from dataclasses import dataclass
 
-ORIGINAL, TRANSFORMERS = "original", "transformers"  # whose names the tensors have
+ORIGINAL, TRANSFORMERS, COMFYUI = "original", "transformers", "ComfyUI"  # whose names they have
 
 HEAD = "scratch.output_conv.0.weight"  # in every MiDaS network
 
@@ -29,7 +29,7 @@ class NetworkKind:
     name: str
     has: tuple[str, ...]  # tensors by which it is known; all of them are there
     lacks: tuple[str, ...] = ()  # tensors that only its relatives have
-    layout: str = ORIGINAL  # or TRANSFORMERS
+    layout: str = ORIGINAL  # or another's
     loadable: bool = False  # whether a weight file is enough to load it
 
     @property
@@ -55,6 +55,24 @@ MIDAS_SMALL = NetworkKind(
 )
 MIDAS_SWIN2 = NetworkKind("MiDaS 3.1 Swin2-tiny", has=(f"{_SWIN}logit_scale", HEAD), loadable=True)
 
+DEPTH_ANYTHING = NetworkKind(
+    "Depth Anything",
+    has=("pretrained.blocks.0.attn.qkv.weight", "depth_head.projects.0.weight"),
+    loadable=True,
+)
+
+DEPTH_ANYTHING_3 = NetworkKind(
+    "Depth Anything 3",
+    has=("backbone.embeddings.patch_embeddings.projection.weight", "head.projects.0.weight"),
+    layout=COMFYUI,
+)
+MOGE = NetworkKind(
+    "MoGe", has=("neck.input_blocks.0.weight", "scale_head.0.weight"), layout=COMFYUI
+)
+MOGE_1 = NetworkKind(
+    "MoGe", has=("head.upsample_blocks.0.0.0.weight", "head.projects.0.weight"), layout=COMFYUI
+)
+
 NETWORK_KINDS: tuple[NetworkKind, ...] = (  # the first that fits
     DPT_HYBRID,
     DPT_LARGE,
@@ -66,10 +84,10 @@ NETWORK_KINDS: tuple[NetworkKind, ...] = (  # the first that fits
         "MiDaS v2 on ResNeXt",
         has=("pretrained.layer1.0.weight", "pretrained.layer2.0.conv1.weight", HEAD),
     ),
-    NetworkKind(
-        "Depth Anything network in its authors' layout",
-        has=("pretrained.blocks.0.attn.qkv.weight", "depth_head.projects.0.weight"),
-    ),
+    DEPTH_ANYTHING,
+    MOGE_1,
+    MOGE,
+    DEPTH_ANYTHING_3,
     NetworkKind(
         "ZoeDepth network in its authors' layout", has=("core.core.scratch.layer1_rn.weight",)
     ),

@@ -28,6 +28,9 @@ WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 
 NEAREST = 1e-3  # metres; metric networks end in a sigmoid or a ReLU, which may give 0
 
+# From transformers 5 on the processor on tensors is what one gets, and its option is deprecated.
+MODERN = int(transformers.__version__.split(".")[0]) >= 5
+
 # The first unit of the coarsest fusion has nothing to merge. Intel's own folders leave it out.
 UNUSED = "fusion_stage.layers.0.residual_layer1."
 
@@ -52,10 +55,12 @@ class Family:
     sizes: bool = True  # whether its input can have another size
 
 
+DEPTH_ANYTHING = Family("depth_anything", "Depth Anything", gives_distance=_metric)
+
 FAMILIES = (
     # Meta's DPT heads on DINOv2 (facebook/dpt-dinov2-*-nyu, -kitti) were trained on metres.
     Family("dpt", "DPT", gives_distance=_on_dinov2),
-    Family("depth_anything", "Depth Anything", gives_distance=_metric),
+    DEPTH_ANYTHING,
     Family("zoedepth", "ZoeDepth", gives_distance=lambda config: True),
     # Takes an image at its own size.
     Family("glpn", "GLPN", gives_distance=lambda config: True, sizes=False),
@@ -138,9 +143,7 @@ def load_folder(folder: Path) -> TransformersNetwork:
     _check_files(folder)
     config = read_settings(folder / CONFIG)
     family = _family(folder, config)
-    # From transformers 5 on this is what one gets, and the option is deprecated.
-    modern = int(transformers.__version__.split(".")[0]) >= 5
-    options = {} if modern else {"use_fast": True}
+    options = {} if MODERN else {"use_fast": True}
     try:
         processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True, **options)
         model, loading = AutoModelForDepthEstimation.from_pretrained(
@@ -152,7 +155,7 @@ def load_folder(folder: Path) -> TransformersNetwork:
             "complete, it may need another version of transformers (this is "
             f"{transformers.__version__})"
         ) from error
-    _check_loading(folder, family, loading)
+    check_loading(folder.name, family.name, loading)
     network = TransformersNetwork(model.float(), processor, family, family.gives_distance(config))
     return network.eval().requires_grad_(False)
 
@@ -183,14 +186,14 @@ def _check_files(folder: Path) -> None:
         )
 
 
-def _check_loading(folder: Path, family: Family, loading: Mapping[str, Any]) -> None:
+def check_loading(where: str, name: str, loading: Mapping[str, Any]) -> None:
     """transformers only warns about missing weights, and makes them up at random."""
     missing = sorted(name for name in loading["missing_keys"] if UNUSED not in name)
     if missing:
         raise ValueError(
-            f"the weights in {folder.name} do not make a {family.name} model: {some(missing)} "
+            f"the weights in {where} do not make a {name} model: {some(missing)} "
             f"missing; they are damaged, or belong to another {CONFIG}"
         )
     if loading["unexpected_keys"]:
         unused = sorted(loading["unexpected_keys"])
-        log.warning("%s: %s in the weights, but not used", folder.name, some(unused))
+        log.warning("%s: %s in the weights, but not used", where, some(unused))

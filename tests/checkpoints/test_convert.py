@@ -5,6 +5,8 @@ import multiprocessing
 import os
 import random
 import shutil
+import subprocess
+import sys
 import time
 
 import pytest
@@ -29,11 +31,15 @@ from sd2_depth2img.checkpoints.errors import (
     NoEMACopy,
     NotADepthCheckpoint,
 )
+from sd2_depth2img.checkpoints.files.errors import DamagedFile
+from sd2_depth2img.checkpoints.files.folders import folder_names
+from sd2_depth2img.checkpoints.files.holes import FileWithHoles
 from sd2_depth2img.checkpoints.files.rounding import DtypeOverflow
 from sd2_depth2img.checkpoints.files.weights import open_weights
 from sd2_depth2img.checkpoints.identify.diagnosis import Part
 from sd2_depth2img.checkpoints.source import INDEX, open_source
 from sd2_depth2img.cli import main
+from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT
 
 UNET = Part.UNET.value
 
@@ -389,3 +395,51 @@ def test_killed_at_any_moment_the_target_is_whole_or_not_there(
             killed += 1
             assert attempt >= 0
     assert killed > 0
+
+
+def test_killed_while_a_folder_is_written_nothing_is_taken_for_a_model_and_it_can_be_run_again(
+    tmp_path,
+):
+    target = tmp_path / "pipeline"
+    arguments = ["convert", str(BUNDLED_CHECKPOINT), str(target), "--without-midas"]
+    script = f"from sd2_depth2img.cli.main import main; main({arguments!r})"
+    writer = subprocess.Popen([sys.executable, "-c", script])
+    deadline = time.monotonic() + 60
+    while not [*tmp_path.glob(".*/unet/*")] and time.monotonic() < deadline:
+        time.sleep(0.001)
+    writer.kill()
+    writer.wait()
+    assert [path.name.startswith(".") for path in tmp_path.iterdir()] == [True]
+    assert folder_names([tmp_path]) == []
+    (left,) = tmp_path.iterdir()
+    with pytest.raises(FileNotFoundError, match=r"no model_index\.json"):
+        open_source(left)
+    assert main.main(arguments) == main.OK
+    assert folder_names([tmp_path]) == ["pipeline/"]
+    written, source = open_source(target), open_source(BUNDLED_CHECKPOINT)
+    assert {n for n in source.tensors if not n.startswith(Part.MIDAS)} == set(written.tensors)
+    assert all(torch.equal(written.read(n), source.read(n)) for n in written.tensors)
+
+
+@pytest.mark.parametrize("change", ["gone", "shorter"])
+@pytest.mark.parametrize("target", ["file.safetensors", "folder"])
+def test_a_source_that_changes_meanwhile_is_named_and_nothing_is_left(
+    mini_checkpoint, tmp_path, target, change
+):
+    source = shutil.copy(mini_checkpoint, tmp_path / "source.safetensors")
+
+    def interfere(_):
+        source.unlink() if change == "gone" else os.truncate(source, 100_000)
+
+    with pytest.raises(DamagedFile, match=r"source\.safetensors"):
+        convert(open_source(source), tmp_path / target, written=interfere)
+    assert {path.name for path in tmp_path.iterdir()} <= {"source.safetensors"}
+
+
+def test_a_copy_with_holes_is_not_converted(mini_checkpoint, tmp_path):
+    content = bytearray(mini_checkpoint.read_bytes())
+    content[-1_000_000:] = bytes(1_000_000)
+    (tmp_path / "half.safetensors").write_bytes(content)
+    with pytest.raises(FileWithHoles, match=r"of \d+ tensors are all zero"):
+        convert(open_source(tmp_path / "half.safetensors"), tmp_path / "copy.safetensors")
+    assert not (tmp_path / "copy.safetensors").exists()

@@ -4,7 +4,6 @@ import json
 import os
 import pickle
 import shutil
-import time
 
 import pytest
 import torch
@@ -16,13 +15,7 @@ from sd2_depth2img.checkpoints.files.errors import DamagedFile, UnreadableFile
 from sd2_depth2img.checkpoints.files.weights import open_weights
 from sd2_depth2img.checkpoints.identify.diagnosis import Part
 from sd2_depth2img.checkpoints.identify.recognition import _UNETS
-from sd2_depth2img.checkpoints.source import (
-    INDEX,
-    DiffusersFolder,
-    find_folder,
-    folder_names,
-    open_source,
-)
+from sd2_depth2img.checkpoints.source import INDEX, DiffusersFolder, open_source
 from sd2_depth2img.disk import DamagedSettings
 
 # What the file has and a CLIPTextModel or a DPTForDepthEstimation has not.
@@ -206,12 +199,27 @@ def test_an_index_that_points_out_of_its_folder_is_refused(folder, place):
         Checkpoint.open(folder)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"weight_map": {"conv_in.weight": 1}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "[]", "{}", '{"weight_map": {"conv_in.weight": 1}}', "[" * 100_000),
+        pytest.param('{"a": 0' + " " * 20_000_000 + "}", id="long"),
+    ],
+)
 def test_a_damaged_index_is_refused(folder, content):
     weights = folder / "unet/diffusion_pytorch_model.safetensors"
     weights.unlink()
     weights.with_name(weights.name + ".index.json").write_text(content)
     with pytest.raises((UnreadableFile, DamagedSettings), match=r"index\.json"):
+        Checkpoint.open(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes on Windows")
+def test_a_pipe_in_place_of_an_index_is_not_waited_for(folder):
+    weights = folder / "unet/diffusion_pytorch_model.safetensors"
+    weights.unlink()
+    os.mkfifo(weights.with_name(weights.name + ".index.json"))
+    with pytest.raises(DamagedSettings, match=r"index\.json is not a file"):
         Checkpoint.open(folder)
 
 
@@ -350,54 +358,6 @@ def test_a_unet_of_diffusers_whose_widths_cannot_be_told_is_refused(
     save_file({prefix + name: tensor for name, tensor in unet.items()}, tmp_path / "u.safetensors")
     with pytest.raises(IncompleteCheckpoint, match=r"u\.safetensors is an incomplete depth"):
         Checkpoint.open(tmp_path / "u.safetensors")
-
-
-# --- which there are -----------------------------------------------------------------------------
-
-
-def test_folders_are_listed_with_a_slash_and_found_by_their_name_only(diffusers_folder, tmp_path):
-    first, second = tmp_path / "first", tmp_path / "second"
-    for place in (first / "b", second / "author/a", second / "b"):
-        place.mkdir(parents=True)
-        shutil.copy(diffusers_folder / INDEX, place)
-    (first / "no model").mkdir()
-    (first / "b/unet").mkdir()
-    (first / "linked").symlink_to(second / "author/a")
-    assert folder_names([first, second, tmp_path / "none"]) == ["author/a/", "b/", "linked/"]
-    assert find_folder("b/", [first, second]) == first / "b"
-    for name in ("b", "../second/b/", "/", "no model/", str(first / "b") + "/"):
-        with pytest.raises(FileNotFoundError, match="no diffusers folder"):
-            find_folder(name, [first, second])
-
-
-def test_what_a_killed_conversion_left_is_not_listed(diffusers_folder, tmp_path):
-    shutil.copytree(diffusers_folder, tmp_path / ".mine.77.part")
-    shutil.copytree(diffusers_folder, tmp_path / "mine")
-    assert folder_names([tmp_path]) == ["mine/"]
-
-
-@pytest.mark.skipif(os.name != "posix", reason="links want privileges on Windows")
-def test_links_that_go_round_end_and_a_model_is_listed_once(diffusers_folder, tmp_path):
-    for name in ("author/model", "other"):
-        (tmp_path / name).mkdir(parents=True)
-    shutil.copy(diffusers_folder / INDEX, tmp_path / "author/model")
-    for name in ("a", "b", "author/c", "other/d"):
-        (tmp_path / name).symlink_to(tmp_path)
-    (tmp_path / "again").symlink_to(tmp_path / "author/model")
-    (tmp_path / "lost").symlink_to(tmp_path / "nowhere")
-    (tmp_path / "itself").symlink_to(tmp_path / "itself")
-    started = time.monotonic()
-    assert folder_names([tmp_path]) == ["author/model/"]
-    assert time.monotonic() - started < 1  # a walk along two loops doubles with every step
-
-
-def test_what_lies_very_deep_is_not_looked_for(diffusers_folder, tmp_path):
-    deep = tmp_path.joinpath(*"abcdefgh")
-    deep.mkdir(parents=True)
-    shutil.copy(diffusers_folder / INDEX, deep)
-    assert folder_names([tmp_path]) == []
-    shutil.copy(diffusers_folder / INDEX, tmp_path / "a/b/c")
-    assert folder_names([tmp_path]) == ["a/b/c/"]
 
 
 def test_opening_a_pickle_warns_of_what_it_asks_for(mini_checkpoint, tmp_path, caplog):

@@ -87,6 +87,39 @@ def test_a_folder_that_diffusers_wrote(diffusers_folder, capsys):
     assert (facts["state"], facts["has_midas"]) == ("complete", True)
 
 
+def test_a_folder_around_the_models_folder(diffusers_folder, tmp_path, capsys):
+    shutil.copytree(diffusers_folder, tmp_path / "inner")
+    lines, facts = inspect(capsys, tmp_path)
+    assert "  found in: inner" in lines
+    assert (facts["kind"], facts["place"], facts["state"]) == ("SD2_DEPTH", "inner", "complete")
+
+
+def test_a_folder_of_several_models_names_them(diffusers_folder, tmp_path, capsys):
+    for name in ("a", "b"):
+        shutil.copytree(diffusers_folder, tmp_path / name)
+    lines, _ = inspect(capsys, tmp_path, main.FAILED)
+    assert "holds 2 models (a, b); name one" in lines[1]
+
+
+@pytest.mark.parametrize("kind", ["SD2_DEPTH", "SD2", "MIDAS"])
+def test_a_copy_with_holes_is_not_sound(mini_checkpoint, tmp_path, capsys, kind):
+    weights = load_file(mini_checkpoint)
+    first = "model.diffusion_model.input_blocks.0.0.weight"
+    if kind == "SD2":
+        weights = {n: t for n, t in weights.items() if n.startswith("model.diffusion_model.")}
+        weights |= {first: weights[first][:, :4].contiguous()}
+        weights |= {n: t.new_zeros(len(t), 1024) for n, t in weights.items() if "attn2.to_k" in n}
+    elif kind == "MIDAS":
+        start = "depth_model.model."
+        weights = {n[len(start) :]: t for n, t in weights.items() if n.startswith(start)}
+    last = [n for n in weights if n.endswith("weight") and weights[n].ndim > 1][-9:]
+    save_file({**weights, **{n: torch.zeros_like(weights[n]) for n in last}}, tmp_path / "h.pt")
+    lines, facts = inspect(capsys, tmp_path / "h.pt", main.FAILED)
+    assert facts["kind"] == kind
+    assert f"of {len(weights)} tensors are all zero" in facts["state"]
+    assert "the download is not complete" in lines[-1]
+
+
 def test_a_folder_of_one_file(tmp_path, capsys):
     save_file({"emb_params": torch.zeros(2, 1024)}, tmp_path / "learned_embeds.safetensors")
     lines, facts = inspect(capsys, tmp_path)

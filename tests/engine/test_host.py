@@ -86,6 +86,12 @@ def test_no_folders_no_files(tmp_path):
 # --- names for results ---------------------------------------------------------------------------
 
 
+def firsts(prefix, count, width=1, height=1, suffix=".png"):
+    """The names that files get where no other program writes, and the subfolder."""
+    series, subfolder = host.output_paths(prefix, count, width, height, suffix)
+    return [next(paths) for paths in series], subfolder
+
+
 def test_numbers_go_on_where_they_stopped(base):
     touch(
         base / "output" / "pic_00007_.png",
@@ -93,14 +99,14 @@ def test_numbers_go_on_where_they_stopped(base):
         base / "output" / "pic_abc_.png",
         base / "output" / "image_00050_.png",
     )
-    paths, subfolder = host.output_paths("pic", 2, 64, 64)
+    paths, subfolder = firsts("pic", 2)
     assert [path.name for path in paths] == ["pic_00010_.png", "pic_00011_.png"]
     assert subfolder == ""
-    assert host.output_paths("new", 1, 64, 64, ".latent")[0][0].name == "new_00001_.latent"
+    assert firsts("new", 1, suffix=".latent")[0][0].name == "new_00001_.latent"
 
 
 def test_prefixes_with_marks_and_subfolders(base):
-    paths, subfolder = host.output_paths("%year%/%width%x%height%_%batch_num%", 2, 640, 48)
+    paths, subfolder = firsts("%year%/%width%x%height%_%batch_num%", 2, 640, 48)
     year = time.strftime("%Y")
     assert subfolder == year
     assert paths == [base / "output" / year / f"640x48_{n}_0000{n + 1}_.png" for n in (0, 1)]
@@ -114,6 +120,13 @@ def test_prefixes_do_not_lead_out_of_the_output_folder(base, prefix):
     assert sorted(path.name for path in base.iterdir()) == ["input", "models"]
 
 
+def test_a_link_in_the_output_folder_may_lead_elsewhere(base, tmp_path_factory):
+    """Its owner made it, to have maps on another disk."""
+    (base / "output").mkdir()
+    (base / "output" / "maps").symlink_to(tmp_path_factory.mktemp("other disk"))
+    assert firsts("maps/depth", 1) == ([base / "output" / "maps" / "depth_00001_.png"], "maps")
+
+
 @given(st.lists(st.integers(0, 99999), max_size=5), st.integers(1, 3))
 def test_paths_are_always_free(tmp_path_factory, taken, count):
     before, there = folders.current(), folders.Folders.below(tmp_path_factory.mktemp("out"))
@@ -121,7 +134,7 @@ def test_paths_are_always_free(tmp_path_factory, taken, count):
     for number in taken:
         (there.output / f"p_{number:05}_.png").touch()
     folders.use(there)
-    paths, _ = host.output_paths("p", count, 1, 1)
+    paths, _ = firsts("p", count)
     folders.use(before)
     assert len(set(paths)) == count
     assert not any(path.exists() for path in paths)

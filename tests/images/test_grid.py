@@ -135,7 +135,7 @@ def test_half_precision_cells_become_float32_without_loss():
     [
         ([], {}, "found no images"),
         ([*noise(1, 8, 9), *noise(1, 9, 8)], {}, "found 9 x 8, 8 x 9 .*one size"),
-        ([torch.ones(8, 8, 4)], {}, r"image 0 of 1 .*\[8, 8, 4\] \(RGBA: .*expected RGB"),
+        ([torch.ones(8, 8, 4)], {}, r"image 0 of 1 .*\[8, 8, 4\]; expected RGB"),
         ([torch.ones(8, 8, 1)], {}, r"\[8, 8, 1\]; expected RGB"),
         ([torch.ones(8, 3)], {}, r"\[8, 3\]; expected RGB"),
         (noise(5), {"columns": 2}, "5 images do not fill rows of 2 columns: 1 would"),

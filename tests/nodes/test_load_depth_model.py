@@ -1,5 +1,7 @@
 """Load Depth Model: from a name in the dropdown to a network, or to a sentence that helps."""
 
+import re
+
 import pytest
 import torch
 import transformers
@@ -8,11 +10,13 @@ from safetensors.torch import save_file
 from sd2_depth2img.checkpoints.checkpoint import Checkpoint
 from sd2_depth2img.checkpoints.files.weights import open_weights
 from sd2_depth2img.checkpoints.identify.diagnosis import Part
+from sd2_depth2img.checkpoints.identify.inspection import diagnose
 from sd2_depth2img.depth.networks.estimators import UnknownDepthModel
 from sd2_depth2img.depth.networks.midas_hybrid import DPTHybrid
 from sd2_depth2img.depth.networks.transformers_models import TransformersNetwork
 from sd2_depth2img.engine import folders
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS
+from sd2_depth2img.nodes.advice import advice
 from sd2_depth2img.nodes.estimate import SD2DepthEstimate
 from sd2_depth2img.nodes.load import SD2DepthModelLoader
 
@@ -113,3 +117,40 @@ def test_nothing_but_the_header_is_read_before_use(depth_folder, midas, monkeypa
     assert not read
     _ = model.network
     assert sorted(read) == sorted(midas)
+
+
+# Names that ComfyUI tells these networks by, or that every file of them has.
+COMFYUIS = {
+    "Depth Anything 3": [
+        "backbone.embeddings.patch_embeddings.projection.weight",
+        "backbone.encoder.layer.0.attention.attention.query.weight",
+        *("head.projects.0.weight", "head.scratch.refinenet1.out_conv.weight"),
+    ],
+    "MoGe": [
+        *("encoder.backbone.patch_embed.proj.weight", "encoder.output_projections.0.weight"),
+        *("neck.input_blocks.0.weight", "points_head.input_blocks.0.weight"),
+        *("scale_head.0.weight", "mask_head.input_blocks.0.weight"),
+    ],
+    "MoGe 1": [
+        *("backbone.cls_token", "head.projects.0.weight", "head.upsample_blocks.0.0.0.weight"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", COMFYUIS)
+def test_what_comfyui_loads_itself_is_told_with_its_nodes(depth_folder, name):
+    path = depth_folder / "network.safetensors"
+    save_file({tensor: torch.zeros(4, 4, 1, 1) for tensor in COMFYUIS[name]}, path)
+    name = name.removesuffix(" 1")
+    nodes = rf"ComfyUI's Load {name}.*run it with Run {name}.*Render {name}.*of Encode Depth"
+    with pytest.raises(UnknownDepthModel, match=rf"network.safetensors: this is {name}.*{nodes}"):
+        load("network.safetensors")
+    assert re.search(nodes, advice(diagnose(path)))
+
+
+def test_depth_anything_is_told_to_load(depth_folder):
+    path = depth_folder / "network.safetensors"
+    names = ("pretrained.blocks.0.attn.qkv.weight", "depth_head.projects.0.weight")
+    save_file({name: torch.zeros(4, 4) for name in names}, path)
+    assert load("network.safetensors").name == "network.safetensors"
+    assert "choose it in Load Depth Model" in advice(diagnose(path))

@@ -248,6 +248,17 @@ def test_load_reads_the_input_folder_inverts_and_notices_edits(base):
     assert SD2DepthLoad.IS_CHANGED("hand.png") != before
 
 
+def test_load_takes_the_layer_that_is_asked_for(base):
+    near, far = np.full((2, 2), 0.75, np.float32), np.full((2, 2), 0.25, np.float32)
+    np.savez(base / "input" / "two.npz", left=near, right=far)
+    (depth,) = SD2DepthLoad().execute("two.npz", layer=" right ")
+    assert (depth == 0.25).all()
+    np.savez(base / "input" / "one.npz", image=near)
+    # Workflows from before this input have the upload button's value in its place.
+    (depth,) = SD2DepthLoad().execute("one.npz", layer="image")
+    assert (depth == 0.75).all()
+
+
 @pytest.mark.parametrize("file_format", ["tiff float", "exr", "npy", "npz", "pfm"])
 def test_floats_come_back_exactly_and_are_shown_as_images(base, file_format):
     maps = torch.rand(2, 17, 9, 1).repeat(1, 1, 1, 3)

@@ -1,5 +1,7 @@
 """Errors of the algorithms, with what to do about them in the words of the canvas."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -65,6 +67,10 @@ def floats_of_metres(base):
             r"turn invert off\. Convert Depth",
         ),
         (
+            lambda base: run("SD2DepthLoad", floats_of_metres(base), layer="Z"),
+            r"has no layers, .* input `layer` of Load Depth Map; for a file without any",
+        ),
+        (
             lambda base: run("SD2DepthConvert", DEPTH + 1, mask=MASK / 2),
             r"256 of 256 pixels of the mask are grey.*Threshold Mask.*Merge Depth",
         ),
@@ -86,7 +92,7 @@ def floats_of_metres(base):
         ),
         (
             lambda base: run("SD2DepthPrepare", torch.rand(1, 16, 16, 4)),
-            r"shape \[1, 16, 16, 4\]; expected RGB.* \(Split Image with Alpha\)",
+            r"shape \[1, 16, 16, 4\]; expected RGB.*Split Image with Alpha",
         ),
         (another_result, r"128 x 64 pixels; expected 64 x 64.*\. Connect what VAE Decode gives"),
         (
@@ -99,3 +105,54 @@ def test_a_mistake_is_answered_with_fact_and_remedy(base, mistake, said):
     with pytest.raises(ValueError, match=said) as told:
         mistake(base)
     assert type(told.value) in REMEDIES
+
+
+# What else each node that takes an image needs before it looks at that.
+RGBA = torch.rand(1, 16, 16, 4)
+
+
+def stitch():
+    return run("SD2DepthCrop", IMAGE, MASK, DEPTH, size=64)[-1]
+
+
+TAKE_IMAGES = {
+    "SD2DepthPrepare": lambda: {"image": RGBA},
+    "SD2DepthCrop": lambda: {"image": RGBA, "mask": MASK, "depth": RGBA},
+    "SD2DepthStitch": lambda: {"image": torch.rand(1, 64, 64, 4), "stitch": stitch()},
+    "SD2DepthInpaintEncode": lambda: {"image": RGBA, "mask": MASK, "vae": None},
+    "SD2DepthRefine": lambda: {"depth": DEPTH, "image": RGBA},
+    "SD2DepthParallax": lambda: {"image": RGBA, "depth": DEPTH},
+    "SD2DepthEstimate": lambda: {"image": RGBA, "depth_model": miniature()},
+    "SD2DepthFidelity": lambda: {"image": RGBA, "depth": DEPTH, "depth_model": miniature()},
+    "SD2DepthGrid": lambda: {"images": [IMAGE, RGBA]},
+}
+
+
+def miniature():
+    path = Path(nodes.__file__).parents[1] / "models" / "sd2-depth-mini.safetensors"
+    return run("SD2DepthCheckpointLoader", str(path))[3]
+
+
+def test_every_node_that_takes_an_image_is_tried():
+    takers = {
+        name
+        for name, kind in nodes.NODE_CLASS_MAPPINGS.items()
+        for group in kind.INPUT_TYPES().values()
+        for key, spec in group.items()
+        if spec[0] == "IMAGE" and key.startswith("image")
+    }
+    assert takers == set(TAKE_IMAGES)
+
+
+@pytest.mark.parametrize("name", TAKE_IMAGES)
+def test_an_image_with_alpha_is_refused_with_its_input_and_what_to_wire(base, name):
+    inputs = TAKE_IMAGES[name]()
+    (key,) = (key for key in inputs if key.startswith("image"))
+    shape = r"(\[1, )?\[?\d+, \d+, 4\]; expected .*\]"
+    with pytest.raises(
+        ValueError, match=rf"^input {key}: .*{shape}.*Split Image with Alpha"
+    ) as told:
+        run(name, **inputs)
+    kind = nodes.NODE_CLASS_MAPPINGS[name]
+    has_mask = any("mask" in group for group in kind.INPUT_TYPES().values())
+    assert ("to the input mask" in str(told.value)) is has_mask

@@ -188,15 +188,26 @@ def test_types_that_fit(name, slot):
     assert messages(workflow(**{name: ["1", slot]})) == []
 
 
-def test_unknown_classes_are_named_wherever_they_are():
+def test_unknown_classes_that_could_matter_are_named():
+    """One that feeds what is saved, and one that may itself save what it takes."""
     prompt = workflow()
     prompt["1"]["class_type"] = "FluxLoader"
-    prompt["3"] = {"class_type": "Other", "inputs": {}, "_meta": {"title": "Aside"}}
+    prompt["3"] = {"class_type": "Other", "inputs": {"a": ["1", 0]}, "_meta": {"title": "Aside"}}
     assert messages(prompt) == [
         f"{place}: the embedded engine has no such node; mute or remove it, or run the workflow "
         "in ComfyUI"
         for place in ("node 1 (FluxLoader)", 'node 3 "Aside" (Other)')
     ]
+
+
+def test_unknown_classes_that_nothing_needs_are_left_out(caplog):
+    prompt = workflow()
+    prompt["3"] = {"class_type": "Label", "inputs": {"text": "hello"}}
+    prompt["4"] = {"class_type": "Odd", "inputs": {"image": ["1", 0]}}
+    prompt["5"] = {"class_type": "Source", "inputs": {"image": ["4", 0]}}
+    assert messages(prompt) == []
+    assert "node 3 (Label) is left out" in caplog.text
+    assert "node 4 (Odd) is left out" in caplog.text
 
 
 def test_an_unknown_class_is_answered_with_those_of_similar_names():

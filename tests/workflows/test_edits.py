@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from sd2_depth2img.workflows.edits import Editor
-from sd2_depth2img.workflows.graph import all_nodes, parse_workflow
+from sd2_depth2img.workflows.graph import Runner, Workflow, all_nodes, parse_workflow
 from sd2_depth2img.workflows.problems import EditError
 
 RECORDED = Path(__file__).parents[1] / "data" / "canvas-1.49.6.json"
@@ -170,6 +172,40 @@ def test_a_mask_goes_to_the_first_node_that_takes_one(editor):
     assert source["inputs"] == {"image": "mask.png", "channel": "red"}
     # Crop for Inpainting feeds nothing that runs.
     assert inputs(editor, "70")["mask"] == ["61", 0]
+
+
+def masked(editor, file):
+    """The mask that a file gives Encode for Inpainting."""
+    editor.prompt = editor.workflow.prompt = {
+        "1": {"class_type": "SD2DepthInpaintEncode", "inputs": {"mask": ["9", 0]}},
+        "2": {"class_type": "SaveLatent", "inputs": {"samples": ["1", 0]}},
+    }
+    editor.mask(str(file))
+    node, slot = editor.prompt["1"]["inputs"]["mask"]
+    del editor.prompt["1"], editor.prompt["2"]
+    editor.prompt["99"] = {"class_type": "MaskPreview", "inputs": {"mask": [node, slot]}}
+    return Runner(NODES).run(Workflow(editor.prompt)).outputs[node][slot][0]
+
+
+@pytest.mark.parametrize("grey", [0, 128, 255])
+def test_strokes_on_a_clear_layer_count_by_their_alpha(editor, tmp_path, caplog, grey):
+    alpha = np.array([[0, 0, 0, 51], [0, 0, 0, 255]], np.uint8)
+    file = tmp_path / "mask.png"
+    Image.fromarray(np.dstack([np.full((2, 4, 3), grey, np.uint8), alpha])).save(file)
+    strength = grey / 255 if grey else 1.0
+    assert np.allclose(masked(editor, file)[0], alpha / 255 * strength, atol=1e-6)
+    assert "mask.png: " in caplog.text
+    assert "strokes on a transparent layer" in caplog.text
+
+
+def test_a_hole_in_a_photo_is_the_mask(editor, tmp_path, caplog):
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 4), dtype=np.uint8)
+    pixels[..., 3] = 255
+    pixels[3, 4:6, 3] = (0, 102)
+    file = tmp_path / "mask.png"
+    Image.fromarray(pixels).save(file)
+    assert np.allclose(masked(editor, file)[0], 1 - pixels[..., 3] / 255)
+    assert "the hole is the mask" in caplog.text
 
 
 def test_a_prompt_goes_to_the_other_end_of_a_wire_that_others_hang_on(editor):

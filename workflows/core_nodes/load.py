@@ -9,21 +9,25 @@ that it was edited on disk.
 
 import hashlib
 import logging
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from ...checkpoints.checkpoint import Checkpoint
+from ...checkpoints.files.weights import open_weights
 from ...engine import folders, host
+from ...images.files import read_frames
+from ...images.masks import UNPAINTED
 from ...nodes.advice import ABSENT_PARTS
 from ...nodes.remedies import answer, with_remedies
 from ...sampling.latents import SCALE_FACTOR
 from .node_class import CORE_NODES
+
+LATENT = "latent_tensor"
 
 # Files without this entry are older than it and hold latents in the UNet's units.
 LATENT_MARK = "latent_format_version_0"
@@ -111,9 +115,7 @@ class LoadLatent:
         return {"required": {"latent": (folders.input_names((".latent",), images=False),)}}
 
     def load(self, latent: str) -> tuple[dict[str, Tensor]]:
-        tensors = load_file(host.input_path(latent), device="cpu")
-        scale = 1.0 if LATENT_MARK in tensors else 1.0 / SCALE_FACTOR
-        return ({"samples": tensors["latent_tensor"].float() * scale},)
+        return ({"samples": _latent(host.input_path(latent))},)
 
     @classmethod
     def IS_CHANGED(cls, latent: str) -> str:
@@ -129,54 +131,57 @@ CORE_NODES.update(
 )
 
 
+class NoLatent(ValueError):  # noqa: N818 - names what the file is
+    """The file holds no latent; the message names it."""
+
+
+def _latent(path: Path) -> Tensor:
+    """What Save Latent wrote, float32 [B, C, h, w]. Raises NoLatent, and as `open_weights`."""
+    file = open_weights(path)
+    names = file.tensors.keys()
+    if LATENT not in names:
+        raise NoLatent(
+            f"{path} holds no latent: it has {_some(names)}, and no {LATENT!r}; expected a file "
+            "of Save Latent"
+        )
+    samples = file.read(LATENT)
+    if samples.ndim != 4 or not samples.numel() or not samples.is_floating_point():
+        raise NoLatent(
+            f"{path}: its {LATENT!r} has shape {list(samples.shape)} and type {samples.dtype}; "
+            "expected floats [batch, channels, height, width]"
+        )
+    return samples.float() * (1.0 if LATENT_MARK in names else 1.0 / SCALE_FACTOR)
+
+
+def _some(names: Collection[str]) -> str:
+    shown = ", ".join(repr(name[:40]) for name in sorted(names)[:3])
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{shown}{more}" if names else "no tensors"
+
+
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-class UnreadableImage(ValueError):  # noqa: N818 - names what the file is
-    """The file is not an image, or a damaged one."""
-
-
 def read_image(path: Path) -> tuple[Tensor, Tensor]:
-    """All frames of an image file, turned upright by its EXIF entry.
+    """All frames of an image file, as `read_frames` gives them.
 
     Returns: IMAGE [B, H, W, 3] and MASK 1 - alpha [B, H, W]; a file without transparency gives
     a mask of zeros [B, 64, 64]. Frames of another size than the first are left out with a
-    warning. 16 bits of a grey image are kept; Pillow reads 16-bit colour as 8 bits.
-    Raises UnreadableImage.
+    warning. Raises UnreadableImage.
     """
-    images, masks = [], []
-    try:
-        with Image.open(path) as file:
-            for frame in ImageSequence.Iterator(file):
-                upright = ImageOps.exif_transpose(frame)
-                images.append(_colours(upright))
-                masks.append(_transparency(upright))
-                if file.format == "MPO":
-                    break  # its other frames are other views of the scene, not a sequence
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise UnreadableImage(
-            f"{path} cannot be read as an image ({error}); save it again as PNG or JPEG"
-        ) from error
-    fitting = [i for i, image in enumerate(images) if image.shape == images[0].shape]
-    if len(fitting) < len(images):
-        left_out = len(images) - len(fitting)
+    frames = list(read_frames(path))
+    size = frames[0].colours.shape[:2]
+    fitting = [frame for frame in frames if frame.colours.shape[:2] == size]
+    if len(fitting) < len(frames):
+        left_out = len(frames) - len(fitting)
         log.warning("%s: %d frames of another size are left out", path.name, left_out)
-    image = torch.stack([images[i] for i in fitting])
-    return image, torch.stack([masks[i] for i in fitting])
-
-
-def _colours(frame: Image.Image) -> Tensor:
-    """[H, W, 3] in 0..1."""
-    if frame.mode.startswith("I"):  # 16-bit grey, which Pillow widens to 32 bits in some formats
-        grey = torch.from_numpy(np.asarray(frame).astype(np.float32) / 65535.0)
-        return grey.unsqueeze(-1).expand(-1, -1, 3).contiguous()
-    return torch.from_numpy(np.asarray(frame.convert("RGB")).astype(np.float32) / 255.0)
-
-
-def _transparency(frame: Image.Image) -> Tensor:
-    """[H, W], 1 = transparent."""
-    if not frame.has_transparency_data:
-        return torch.zeros(64, 64)
-    alpha = frame.convert("RGBA").getchannel("A")
-    return 1.0 - torch.from_numpy(np.asarray(alpha).astype(np.float32) / 255.0)
+    image = torch.empty(len(fitting), *size, 3)
+    has_alpha = any(frame.alpha is not None for frame in fitting)
+    mask = torch.zeros(len(fitting), *(size if has_alpha else UNPAINTED))
+    for index, (colours, alpha) in enumerate(fitting):
+        white = np.float32(255 if colours.dtype == np.uint8 else 65535)
+        np.divide(colours, white, out=image[index].numpy(), dtype=np.float32)
+        if alpha is not None:
+            mask[index] = 1.0 - torch.from_numpy(alpha / np.float32(255))
+    return image, mask

@@ -1,14 +1,16 @@
 """ComfyUI's nodes that save or show something."""
 
 import json
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import PIL.Image
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
-from ...disk import written_whole
+from ...disk import write_whole
 from ...engine import host
 from ...images.files import png_info
 from .load import LATENT_MARK
@@ -50,12 +52,16 @@ def _save_images(
 ) -> Shown:
     count, height, width = images.shape[:3]
     paths, subfolder = host.output_paths(prefix, count, width, height, place=place)
-    for path, image in zip(paths, images, strict=True):
-        with written_whole(path) as unfinished:
-            file = to_pil(image)
-            file.save(unfinished, format="PNG", pnginfo=png_info(text), compress_level=4)
-    saved = [{"filename": path.name, "subfolder": subfolder, "type": place} for path in paths]
+    files = [
+        write_whole(path, partial(_write_png, to_pil(image), text))
+        for path, image in zip(paths, images, strict=True)
+    ]
+    saved = [{"filename": file.name, "subfolder": subfolder, "type": place} for file in files]
     return {"images": saved}
+
+
+def _write_png(image: PIL.Image.Image, text: dict[str, str], path: Path) -> None:
+    image.save(path, format="PNG", pnginfo=png_info(text), compress_level=4)
 
 
 def to_pil(image: Tensor) -> PIL.Image.Image:
@@ -73,9 +79,10 @@ def save_latent(
     """A latent to a .latent file (safetensors) in the output folder, with the workflow inside."""
     (path,), subfolder = host.output_paths(filename_prefix, 1, 0, 0, ".latent")
     tensors = {"latent_tensor": samples["samples"].contiguous(), LATENT_MARK: torch.tensor([])}
-    with written_whole(path) as unfinished:
-        save_file(tensors, unfinished, metadata=host.png_text(prompt, extra_pnginfo))
-    saved = {"filename": path.name, "subfolder": subfolder, "type": "output"}
+    # As bytes: what safetensors raises when it writes a file itself is no OSError.
+    content = save(tensors, metadata=host.png_text(prompt, extra_pnginfo))
+    file = write_whole(path, lambda unfinished: unfinished.write_bytes(content))
+    saved = {"filename": file.name, "subfolder": subfolder, "type": "output"}
     return samples, {"latents": [saved]}
 
 

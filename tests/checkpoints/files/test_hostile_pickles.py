@@ -30,7 +30,7 @@ from sd2_depth2img.checkpoints.files.errors import (
     UnreadableFile,
 )
 from sd2_depth2img.checkpoints.files.pickle_machine import PickleMachine
-from sd2_depth2img.checkpoints.files.pickles import _CALLS
+from sd2_depth2img.checkpoints.files.pickled_tensors import CALLS
 from sd2_depth2img.checkpoints.files.weights import open_weights
 
 
@@ -155,7 +155,7 @@ def check_refused(path, canary):
 
 def names_of(content):
     """What a pickle asks for."""
-    machine = PickleMachine("a", _CALLS, lambda reference: reference)
+    machine = PickleMachine("a", CALLS, lambda reference: reference)
     with contextlib.suppress(DamagedFile):
         machine.load(io.BytesIO(content))
     return {str(name) for name in machine.names}

@@ -11,6 +11,7 @@ import pickle
 import re
 import struct
 import sys
+import time
 import types
 import typing
 import uuid
@@ -22,6 +23,7 @@ import pytest
 import torch
 
 from sd2_depth2img.checkpoints.files.errors import DamagedFile, UnreadableFile
+from sd2_depth2img.checkpoints.files.pickle_machine import MAX_OPERATIONS
 from sd2_depth2img.checkpoints.files.weights import open_weights
 
 
@@ -382,3 +384,51 @@ def test_where_else_weights_are(tmp_path, content, zipped):
     file = open_weights(tmp_path / "w.pt")
     assert list(file.tensors) == ["*"]
     assert torch.equal(file.read("*"), VECTOR)
+
+
+@FORMATS
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.zeros(1).expand(2_000_000_000),
+        torch.zeros(4, 1).expand(4, 1000),
+        torch.zeros(10).as_strided((5, 5), (1, 1)),
+    ],
+)
+def test_a_tensor_larger_than_its_storage_is_refused(tmp_path, zipped, tensor):
+    path = tmp_path / "model.ckpt"
+    save({"state_dict": {"x": tensor, "y": torch.ones(2)}}, path, zipped)
+    assert path.stat().st_size < 10_000
+    with pytest.raises(DamagedFile, match=r"model\.ckpt was refused: x of shape .* repeats"):
+        open_weights(path)
+
+
+@FORMATS
+def test_a_storage_may_be_shared_but_not_by_so_many_that_a_file_grows(tmp_path, zipped):
+    weight = torch.randn(50, 50)
+    save({"a": weight, "b": weight, "c": weight.t(), "d": weight[:9]}, tmp_path / "a.ckpt", zipped)
+    assert torch.equal(open_weights(tmp_path / "a.ckpt").read("c"), weight.t())
+    save({str(n): weight for n in range(1000)}, tmp_path / "b.ckpt", zipped)
+    with pytest.raises(DamagedFile, match=r"b\.ckpt was refused: its 1,000 tensors have 10,"):
+        open_weights(tmp_path / "b.ckpt")
+
+
+def test_an_archive_of_any_number_of_entries_is_refused_unread(tmp_path):
+    path = tmp_path / "model.ckpt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model/data.pkl", pickle.dumps({}))
+        name = "model/data/" + "0" * 60_000
+        for number in range(200):
+            archive.writestr(f"{name}{number}", b"")
+    started = time.monotonic()
+    with pytest.raises(DamagedFile, match=r"ckpt was refused: its archive's directory takes"):
+        open_weights(path)
+    assert time.monotonic() - started < 1
+
+
+def test_the_pickles_of_a_file_are_counted_together(tmp_path):
+    path = tmp_path / "model.pt"
+    lists = b"(" + b"]" * (MAX_OPERATIONS // 2) + b"l."
+    path.write_bytes(pickle.dumps(0x1950A86A20F9469CFC6C, 2) + lists + lists)
+    with pytest.raises(DamagedFile, match="has more than 1,000,000 instructions"):
+        open_weights(path)

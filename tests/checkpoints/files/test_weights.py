@@ -1,6 +1,8 @@
 """Weight files are read by content, header first, and damage is told plainly."""
 
 import json
+import os
+import pickle
 import struct
 
 import pytest
@@ -9,6 +11,7 @@ from safetensors.torch import save_file
 
 from sd2_depth2img.checkpoints.files.errors import DamagedFile, UnreadableFile
 from sd2_depth2img.checkpoints.files.weights import (
+    CutOffFile,
     PickleFile,
     SafetensorsFile,
     TensorInfo,
@@ -94,11 +97,88 @@ ENTRY = {"dtype": "U8", "shape": [8], "data_offsets": [0, 8]}
         {"shape": [-8]},
         {"shape": [8.0]},
         {"shape": {}},
+        {"shape": [10**40]},
+        {"shape": [1 << 62, 1 << 62]},
+        {"shape": [1] * 65},
+        {"shape": [4]},
+        {"data_offsets": [0, 4]},
+        {"dtype": "F32"},
     ],
 )
 def test_an_entry_that_is_damaged_is_named(tmp_path, change):
     path = write_header(tmp_path / "odd.safetensors", {"x": {**ENTRY, **change}})
     with pytest.raises(DamagedFile, match=r"odd\.safetensors is damaged: .* entry for x "):
+        open_weights(path)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"x": ENTRY, "y": {**ENTRY, "data_offsets": [4, 12]}},  # overlap
+        {"x": {**ENTRY, "shape": [4], "data_offsets": [0, 4]}},  # bytes that belong to nothing
+        {"x": {**ENTRY, "shape": [4], "data_offsets": [4, 8]}},
+    ],
+)
+def test_a_file_that_is_not_cut_off_is_not_said_to_be(tmp_path, header):
+    path = write_header(tmp_path / "odd.safetensors", header)
+    with pytest.raises(DamagedFile, match=r"odd\.safetensors is damaged: ") as refusal:
+        open_weights(path)
+    assert isinstance(refusal.value, CutOffFile) == ("it has" in str(refusal.value))
+    assert ("y" in header) == isinstance(refusal.value, CutOffFile)
+
+
+def test_a_name_that_occurs_twice_is_refused(tmp_path):
+    entry = json.dumps(ENTRY)
+    path = write_header(tmp_path / "odd.safetensors", f'{{"x": {entry}, "x": {entry}}}'.encode())
+    with pytest.raises(DamagedFile, match="a name occurs twice"):
+        open_weights(path)
+
+
+def test_a_header_larger_than_any_models_is_refused_unread(tmp_path):
+    path = tmp_path / "odd.safetensors"
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", 90_000_000) + b"{")
+        file.truncate(100_000_000)
+    with pytest.raises(DamagedFile, match=r"odd\.safetensors was refused: its header takes 90,000"):
+        open_weights(path)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".ckpt"])
+def test_a_file_that_changes_after_it_was_opened_is_named(tmp_path, suffix):
+    path = tmp_path / f"weights{suffix}"
+    save_file(TENSORS, path) if suffix == ".safetensors" else torch.save(TENSORS, path)
+    file = open_weights(path)
+    path.write_bytes(b"")
+    with pytest.raises(DamagedFile, match=rf"weights\{suffix} is damaged: it had more when it was"):
+        file.read("a")
+    path.unlink()
+    with pytest.raises(DamagedFile, match=rf"weights\{suffix} is gone"):
+        file.read("a")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links want privileges on Windows")
+def test_a_link_to_nothing_is_named(tmp_path):
+    (tmp_path / "model.safetensors").symlink_to("blobs/12")
+    with pytest.raises(DamagedFile, match=r"safetensors is a link to blobs/12, which is not"):
+        open_weights(tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2])
+def test_pickles_of_any_protocol_are_called_so(tmp_path, protocol):
+    path = tmp_path / "model.pt"
+    path.write_bytes(pickle.dumps({"loss": [0.5]}, protocol))
+    with pytest.raises(UnreadableFile, match="is a pickle, but not one that PyTorch wrote"):
+        open_weights(path)
+
+
+@pytest.mark.parametrize("protocol", [1, 2])
+def test_the_old_format_is_read_in_any_protocol_and_its_damage_told(tmp_path, protocol):
+    """In protocol 0 not even PyTorch reads what it writes."""
+    path, weights = tmp_path / "model.pt", {"a": torch.arange(4.0)}
+    torch.save(weights, path, pickle_protocol=protocol, _use_new_zipfile_serialization=False)
+    assert torch.equal(open_weights(path).read("a"), weights["a"])
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(DamagedFile, match="is cut off after"):
         open_weights(path)
 
 

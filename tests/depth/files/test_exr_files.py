@@ -8,7 +8,8 @@ import OpenEXR
 import pytest
 import torch
 
-from sd2_depth2img.depth.depth_files import FileFormat, read_depth, write_depth
+from sd2_depth2img.depth.depth_files import FileFormat, Reading, read_depth, write_depth
+from sd2_depth2img.depth.files.values import UnclearLayer
 
 LOSSLESS = ["NO", "RLE", "ZIPS", "ZIP", "PIZ", "HTJ2K256", "HTJ2K32"]
 LOSSY = ["B44", "B44A", "DWAA", "DWAB"]
@@ -125,8 +126,11 @@ def test_of_several_parts_one_has_the_depth(path, values):
     write_parts(path, beauty=dict.fromkeys("RGB", 1 - values), depth={"Z": values})
     assert_reads_as(path, values)
     write_parts(path, left={"Z": values}, right={"Z": values})
-    with pytest.raises(ValueError, match=r"the channels left\.Z, right\.Z; expected one alone"):
+    with pytest.raises(UnclearLayer, match=r"the layers left\.Z, right\.Z; expected one"):
         read_depth(path)
+    assert torch.equal(
+        read_depth(path, Reading(layer="left")), torch.from_numpy(values).unsqueeze(0)
+    )
 
 
 def test_deep_pixels_are_refused(path):
@@ -140,7 +144,7 @@ def test_deep_pixels_are_refused(path):
 
 def test_unclear_channels_are_named(path, values):
     write(path, {"left": values, "right": values})
-    with pytest.raises(ValueError, match="the channels left, right; expected one alone"):
+    with pytest.raises(UnclearLayer, match="the layers left, right; expected one that calls"):
         read_depth(path)
 
 
@@ -150,10 +154,55 @@ def test_integers_are_refused(path):
         read_depth(path)
 
 
-def test_pixels_for_a_part_of_the_frame_are_refused(path, values):
-    write(path, {"Y": values}, displayWindow=((0, 0), (99, 99)))
-    with pytest.raises(ValueError, match=r"window 0, 0 to 22, 36, frame 0, 0 to 99, 99"):
+# --- windows -------------------------------------------------------------------------------------
+
+
+def write_window(path, values, left_top, frame):
+    """Values from a corner on; the frame is left, top, right, bottom, the ends inside."""
+    write(
+        path, {"Y": values}, displayWindow=(frame[:2], frame[2:]), dataWindow=at(values, left_top)
+    )
+
+
+def at(values, left_top):
+    left, top = left_top
+    return ((left, top), (left + values.shape[1] - 1, top + values.shape[0] - 1))
+
+
+def test_pixels_of_the_frame_that_were_not_rendered_have_no_value(path, values, caplog):
+    write_window(path, values, left_top=(5, 2), frame=(0, 0, 49, 59))
+    depth = read_depth(path)[0]
+    assert depth.shape == (60, 50)
+    assert torch.equal(depth[2 : 2 + 37, 5 : 5 + 23], torch.from_numpy(values))
+    assert int(depth.isnan().sum()) == 60 * 50 - 37 * 23
+    assert f"0 of them lie beyond the frame and are left out, {60 * 50 - 37 * 23}" in caplog.text
+
+
+def test_overscan_is_cropped_to_the_frame(path, values, caplog):
+    write_window(path, values, left_top=(-4, -3), frame=(0, 0, 15, 29))
+    assert_reads_as(path, values[3:33, 4:20])
+    assert f"{37 * 23 - 16 * 30} of them lie beyond the frame" in caplog.text
+
+
+def test_a_frame_need_not_begin_at_0(path, values):
+    write_window(path, values, left_top=(98, 200), frame=(100, 203, 130, 210))
+    depth = read_depth(path)[0]
+    assert depth.shape == (8, 31)
+    assert torch.equal(depth[:, :21], torch.from_numpy(values[3:11, 2:]))
+    assert depth[:, 21:].isnan().all()
+
+
+def test_pixels_beside_the_frame_are_refused(path, values):
+    write_window(path, values, left_top=(50, 0), frame=(0, 0, 49, 59))
+    with pytest.raises(ValueError, match=r"window 50, 0 to 72, 36, frame 0, 0 to 49, 59"):
         read_depth(path)
+
+
+def test_a_frame_larger_than_any_memory_is_refused(path, values):
+    write_window(path, values, left_top=(0, 0), frame=(0, 0, 2**20, 2**20))
+    with pytest.raises(ValueError, match="is too large") as told:
+        read_depth(path)
+    assert str(told.value).startswith(str(path))
 
 
 @pytest.mark.parametrize("side", [2**14 * 3, 100_000, 2**30])

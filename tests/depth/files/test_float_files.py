@@ -17,11 +17,13 @@ from PIL import Image
 from sd2_depth2img.depth.colormaps import ColourMap, palette
 from sd2_depth2img.depth.depth_files import (
     Beyond,
+    BeyondStatedRange,
     FileFormat,
     Reading,
     read_depth,
     write_depth,
 )
+from sd2_depth2img.depth.files.values import UnclearLayer
 
 FLOATS = [kind for kind in FileFormat if kind not in (FileFormat.PNG, FileFormat.TIFF_16)]
 
@@ -286,15 +288,118 @@ def test_a_header_that_claims_more_than_any_memory_is_refused(path, values):
         read_depth(path)
 
 
-def test_an_archive_that_unpacks_to_more_than_is_read_is_refused(path):
-    """It claims 2.4 GB, and is not unpacked to see whether that is true."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("depth.npy", bytes(77_777))
-    data = path.read_bytes()
-    path.write_bytes(data.replace(struct.pack("<I", 77_777), struct.pack("<I", 0x90000000)))
-    with pytest.raises(ValueError, match="too large: it claims 603,979,776 values") as told:
+def npy(descr="<f4", shape=(2, 2), content=bytes(16), header=None):
+    """An NPY whose header may say anything."""
+    header = header or f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape}, }}\n"
+    data = header.encode()
+    return b"\x93NUMPY\x02\x00" + struct.pack("<I", len(data)) + data + content
+
+
+def npz(content, name="depth.npy", method=zipfile.ZIP_DEFLATED):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        archive.writestr(name, content)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("descr", ["|u1", "<f2"])
+def test_an_archive_that_unpacks_to_more_than_is_read_is_refused(path, descr):
+    """It claims gigabytes, and is not unpacked to see whether that is true."""
+    content = npy(descr, (2**15, 2**15), bytes(77_777))
+    claimed = len(content) - 77_777 + np.dtype(descr).itemsize * 2**30
+    sizes = (struct.pack("<I", size) for size in (len(content), claimed))
+    path.write_bytes(npz(content).replace(*sizes))
+    with pytest.raises(
+        ValueError, match=r"too large: it claims 1,073,741,824 values.* at most 67,108,864"
+    ) as told:
         read_depth(path)
     assert str(told.value).startswith(str(path))
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (
+            npy(header="{'descr':'<f4','fortran_order':False,'shape':(" + "1," * 9999 + ")}"),
+            "header",
+        ),
+        (npz(npy(header="{" + " " * 10_000_000)), "header has 10,000,001 bytes"),
+        (npy(header="(" * 9999), "is damaged"),
+        (npy(header="-" * 9998 + "1"), "is damaged"),
+        (npy(header="{'descr': '<f4'}"), "is damaged"),
+        (npy(header="[1, 2]"), "is damaged"),
+        (npy(()), "records or texts"),
+        (npy([("a", "<f4")]), "records or texts"),
+        (npy("<f4,<f4"), "records or texts"),
+        (npy("|V9999999999"), "records or texts"),
+        (npy("<f3"), "is damaged"),
+        (npy(shape=(2, -2)), "sides that no array has"),
+        (npy(shape=(2, True)), "no tuple of whole numbers"),
+        (npy(shape=(2**31, 2**31)), "16 bytes of values, expected"),
+        (npy(shape=(10**4000, 2)), "sides that no array has"),
+        (npy(shape=(1,) * 3000), r"shape \[1, 1, 1, 1, 1, 1, 1, 1\]"),
+        (npz(npy(), method=zipfile.ZIP_LZMA), "a method that numpy does not use"),
+        (npz(npy(), method=zipfile.ZIP_BZIP2), "a method that numpy does not use"),
+        (npz(npy(), name="../../etc/depth.npy").replace(b"\0\0\x08\0", b"\1\0\x08\0"), "encrypted"),
+        (npz(npy())[:-1], "is damaged"),
+        (saved(np.savez), "these arrays: none; expected one"),
+        (b"Pf\n99999 99999\n-1\n" + bytes(64), "too large|64 bytes of pixels"),
+        (b"Pf" + b" " * 2_000_000 + b"4 4\n-1\n" + bytes(64), "header is incomplete"),
+    ],
+)
+def test_what_claims_too_much_or_nonsense_is_refused_by_name(path, data, said):
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=said) as caught:
+        read_depth(path)
+    assert str(caught.value).startswith(str(path))
+    assert len(str(caught.value)) < 1000
+
+
+def test_of_several_arrays_one_is_named(path, values):
+    path.write_bytes(saved(np.savez, left=values, right=1 - values))
+    with pytest.raises(UnclearLayer, match="these arrays: left, right; expected one, or one named"):
+        read_depth(path)
+    assert_reads_as(path, values, Reading(layer="left"))
+    with pytest.raises(UnclearLayer, match="left, right; expected one called 'middle'"):
+        read_depth(path, Reading(layer="middle"))
+    path.write_bytes(saved(np.savez, image=1 - values, depth=values))
+    assert_reads_as(path, values)
+
+
+def test_a_file_without_layers_refuses_the_name_of_one(path, values):
+    path.write_bytes(saved(np.save, values))
+    with pytest.raises(UnclearLayer, match="has no layers, and the layer 'Z' is asked for"):
+        read_depth(path, Reading(layer="Z"))
+
+
+def test_a_range_is_told_in_the_files_own_integers(path):
+    """Of a sensor's millimetres, with the ends given in millimetres too."""
+    Image.fromarray(np.uint16([[0, 812], [1500, 2708]])).save(path, "PNG")
+    with pytest.raises(BeyondStatedRange) as told:
+        read_depth(path, Reading(far=5000, near=400))
+    for said in ("run from 0 to 2708", "65535 as 1", "5000 as 0.0762951 and 400 as 0.00610361"):
+        assert said in str(told.value)
+    depth = read_depth(path, Reading(far=0.0762951, near=0.0, beyond=Beyond.REFUSE))
+    assert depth[0, 1, 1] == pytest.approx(1 - 2708 / 5000, abs=1e-5)
+
+
+def test_integers_that_look_like_millimetres_are_told(path, caplog):
+    Image.fromarray(np.uint16([[0, 812], [1500, 2708]])).save(path, "PNG")
+    depth = read_depth(path)
+    assert "its values run from 0 to 2708 of 65535, like distances in millimetres" in caplog.text
+    caplog.clear()
+    metres = read_depth(path, Reading(near=0.015259, beyond=Beyond.KEEP))[0]
+    assert metres[1].tolist() == pytest.approx([1.5, 2.708], rel=1e-4)
+    Image.fromarray(np.uint16([[0, 812], [1500, 62708]])).save(path, "PNG")
+    read_depth(path)
+    assert "millimetres" not in caplog.text
+    assert depth[0, 1, 1] == pytest.approx(2708 / 65535)
+
+
+def test_a_range_is_told_in_the_files_own_floats(path):
+    write_npy(path, [[0.1, 7.3], [np.nan, 5000]])
+    with pytest.raises(BeyondStatedRange, match=r"run from 0\.1 to 5000, and 3 of 4 are beyond"):
+        read_depth(path, Reading(far=5001, near=5000.5))
 
 
 def test_larger_numbers_than_float32_holds_become_infinite_with_a_warning(path, caplog):

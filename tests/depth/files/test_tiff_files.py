@@ -161,7 +161,7 @@ def claiming(width, height, bits=8, kind=1, samples=1):
 @pytest.mark.parametrize(("bits", "kind"), [(8, 1), (16, 1), (32, 3), (64, 3)])
 def test_a_claim_of_more_than_any_memory_is_refused(path, bits, kind):
     path.write_bytes(claiming(100_000, 100_000, bits, kind))
-    with pytest.raises(ValueError, match="too large: it claims 10,000,000,000 values"):
+    with pytest.raises(ValueError, match="too large: it claims 10,000,000,000 pixels"):
         read_depth(path)
 
 

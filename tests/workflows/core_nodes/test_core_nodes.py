@@ -11,9 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
+from sd2_depth2img.checkpoints.files.errors import UnreadableFile
 from sd2_depth2img.engine import folders
+from sd2_depth2img.images.files import UnreadableImage
 from sd2_depth2img.workflows.core_nodes import CORE_NODES
-from sd2_depth2img.workflows.core_nodes.load import UnreadableImage
+from sd2_depth2img.workflows.core_nodes.load import NoLatent
 from sd2_depth2img.workflows.core_nodes.resample import IMAGE_METHODS, LATENT_METHODS
 
 
@@ -342,6 +344,52 @@ def test_old_latents_are_scaled(place):
     assert torch.allclose(loaded["samples"], torch.ones(1, 4, 2, 2))
 
 
+@pytest.mark.parametrize(
+    ("tensors", "said"),
+    [
+        ({"unet.weight": torch.ones(2)}, "has 'unet.weight', and no 'latent_tensor'"),
+        ({f"{index}": torch.ones(1) for index in range(9)}, "'0', '1', '2' and 6 more"),
+        ({}, "no tensors"),
+        ({"latent_tensor": torch.ones(4, 2)}, r"shape \[4, 2\]"),
+        ({"latent_tensor": torch.ones(1, 4, 0, 2)}, "expected floats"),
+        ({"latent_tensor": torch.ones(1, 4, 2, 2, dtype=torch.int32)}, "torch.int32"),
+    ],
+)
+def test_load_latent_says_what_a_foreign_file_holds(place, tensors, said):
+    from safetensors.torch import save_file
+
+    save_file(tensors, place.input / "other.latent")
+    with pytest.raises(NoLatent, match=rf"other\.latent.*{said}"):
+        run("LoadLatent", latent="other.latent")
+
+
+CLAIM = '{"latent_tensor": {"dtype": "F32", "shape": [1, 4, %d, %d], "data_offsets": [0, %d]}}'
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"not safetensors",
+        b"\x89PNG\r\n\x1a\n" + bytes(90),
+        (2**62).to_bytes(8, "little") + b"{}",
+        *(
+            len(header).to_bytes(8, "little") + header.encode() + bytes(64)
+            for header in (
+                CLAIM % (100_000, 100_000, 160_000_000_000),
+                CLAIM % (2**40, 2**40, 64),
+                CLAIM % (2, 2, 64),  # and one byte more or less
+                "{" * 1000,
+            )
+        ),
+    ],
+)
+def test_load_latent_says_that_a_file_is_damaged(place, data):
+    (place.input / "a.latent").write_bytes(data[:-1])
+    with pytest.raises(UnreadableFile, match=r"a\.latent is (damaged|empty|not a weight)"):
+        run("LoadLatent", latent="a.latent")
+
+
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 10, 4), dtype=np.uint8)
 
 
@@ -405,7 +453,7 @@ def test_frames_of_another_size_are_left_out_with_a_word(place, caplog):
 
 def test_load_image_says_that_a_file_is_no_image(place):
     (place.input / "a.png").write_bytes(b"not an image")
-    with pytest.raises(UnreadableImage, match=r"a\.png cannot be read as an image"):
+    with pytest.raises(UnreadableImage, match=r"a\.png is not an image that can be read"):
         run("LoadImage", image="a.png")
 
 
@@ -413,7 +461,7 @@ def test_a_cut_off_image_is_refused(place):
     Image.fromarray(PIXELS).save(place.input / "a.png")
     whole = (place.input / "a.png").read_bytes()
     (place.input / "a.png").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UnreadableImage, match="cannot be read"):
+    with pytest.raises(UnreadableImage, match=r"a\.png cannot be read: it is damaged"):
         run("LoadImage", image="a.png")
 
 

@@ -1,0 +1,137 @@
+"""Which folders are models: those that diffusers wrote, and those of Hugging Face's cache.
+
+A cache has a folder `models--AUTHOR--NAME` with `snapshots/COMMIT`, whose files are links to
+`blobs`, and `refs/main` with the name of the current snapshot.
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ...disk import folders_below
+from .errors import DamagedFile
+from .shards import INDEX
+
+log = logging.getLogger(__name__)
+
+_SNAPSHOTS = "snapshots"
+_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
+
+
+def model_folder(folder: Path) -> Path:
+    """The model's own folder: of a cache its current snapshot, of a folder around one model that.
+
+    Any other folder is its own. Raises DamagedFile for a cache without a snapshot.
+    """
+    if is_pipeline(folder):
+        return folder
+    if is_cache(folder):
+        return _snapshot(folder)
+    inside = models_in(folder)
+    has_files = any(os.path.isfile(path) for path in folder.iterdir() if path.name[0] != ".")
+    return folder if has_files or len(inside) != 1 else model_folder(inside[0])
+
+
+def file_in_cache(folder: Path) -> Path | None:
+    """Where a cache holds a weight file and no pipeline, that file."""
+    if not is_cache(folder) or is_pipeline(snapshot := _snapshot(folder)):
+        return None
+    files = weight_files_in(snapshot)
+    return files[0] if len(files) == 1 else None
+
+
+def weight_files_in(folder: Path) -> list[Path]:
+    """The weight files directly in a folder, by their suffixes."""
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and p.is_file())
+
+
+def models_in(folder: Path) -> list[Path]:
+    """The folders of models directly in a folder."""
+    visible = (path for path in sorted(folder.iterdir()) if path.name[0] != ".")
+    return [path for path in visible if is_pipeline(path) or is_cache(path)]
+
+
+def is_pipeline(folder: Path) -> bool:
+    """Whether diffusers would take it for a pipeline's."""
+    return os.path.isfile(folder / INDEX)
+
+
+def is_cache(folder: Path) -> bool:
+    """Whether Hugging Face's cache keeps a repository in it."""
+    return os.path.isdir(folder / _SNAPSHOTS)
+
+
+def _snapshot(cache: Path) -> Path:
+    """The snapshot that `refs/main` names; the newest where that is not there."""
+    snapshots = [path for path in (cache / _SNAPSHOTS).iterdir() if os.path.isdir(path)]
+    if not snapshots:
+        raise DamagedFile(
+            f"{cache.name} is a folder of Hugging Face's cache, and there is nothing in its "
+            f"{_SNAPSHOTS}: the download is not complete. Download it again."
+        )
+    main = _main(cache)
+    if current := next((path for path in snapshots if path.name == main), None):
+        return current
+    newest = max(snapshots, key=lambda path: (path.stat().st_mtime, path.name))
+    if len(snapshots) > 1:
+        log.warning(
+            "%s has %d snapshots, and refs/main names none of them; taking the newest, %s",
+            cache.name,
+            len(snapshots),
+            newest.name,
+        )
+    return newest
+
+
+def _main(cache: Path) -> str:
+    try:
+        with (cache / "refs" / "main").open("rb") as file:
+            return file.read(200).decode("ascii", "replace").strip()
+    except OSError:  # a snapshot that was fetched by its own name has none
+        return ""
+
+
+# --- which there are -----------------------------------------------------------------------------
+
+
+def folder_names(places: Sequence[Path]) -> list[str]:
+    """The models below some places, as `NAME/`, sorted, each name once.
+
+    The slash tells them from files, also in a workflow that is read years later. The snapshots of a
+    cache are one model, which has the name of the cache's folder.
+    """
+    found = ((place, folder) for place in places for folder in _pipelines(place))
+    return sorted({_name(place, _repository(place, folder)) for place, folder in found})
+
+
+def find_folder(name: str, places: Sequence[Path]) -> Path:
+    """The first folder of that name, which may be a snapshot's own.
+
+    FileNotFoundError says where it was looked for.
+    """
+    for place in places:
+        for folder in _pipelines(place):
+            if name in (_name(place, folder), _name(place, _repository(place, folder))):
+                return place / name
+    raise FileNotFoundError(
+        f"there is no diffusers folder {name!r} in {', '.join(map(str, places))}; put the folder "
+        f"with its {INDEX} there, or choose another name"
+    )
+
+
+def _pipelines(place: Path) -> Iterator[Path]:
+    # Hidden are the unfinished ones that a killed conversion leaves.
+    for folder in folders_below(place, is_pipeline, hidden=False):
+        if folder != place and is_pipeline(folder):
+            yield folder
+
+
+def _repository(place: Path, folder: Path) -> Path:
+    """Of a snapshot the cache's folder, unless that is the place itself."""
+    around = folder.parent.parent
+    return around if folder.parent.name == _SNAPSHOTS and around != place else folder
+
+
+def _name(place: Path, folder: Path) -> str:
+    return f"{folder.relative_to(place).as_posix()}/"

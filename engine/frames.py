@@ -1,0 +1,23 @@
+"""Folders of frames, and films, where a workflow takes one picture."""
+
+import os
+from pathlib import Path
+
+FILMS = (".mp4", ".mov", ".webm", ".mkv", ".avi", ".m4v", ".mpg", ".mpeg", ".wmv")
+
+
+def check_one_picture(path: Path) -> None:
+    """Raise FileNotFoundError for a folder or a film; it says how the frames are run in turn."""
+    if os.path.isdir(path):  # which no name, however odd, makes raise
+        what, first, frames = "a folder", "", path
+    elif path.suffix.lower() in FILMS and os.path.isfile(path):
+        frames = path.with_suffix("")
+        what = "a film"
+        first = f"make pictures of it (ffmpeg -i '{path}' '{frames}/%05d.png'), and "
+    else:
+        return
+    raise FileNotFoundError(
+        f"{path} is {what}, and one picture at a time is taken; {first}run them in turn, in a "
+        f"shell for example: for frame in '{frames}'/*; do depth2img run WORKFLOW --image "
+        '"$frame"; done (with a depth map for each: --depth DEPTHS/"$(basename "$frame")" too)'
+    )

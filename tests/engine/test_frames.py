@@ -1,0 +1,36 @@
+"""Where one picture is expected: folders of frames and films are told how to run them in turn."""
+
+import pytest
+
+from sd2_depth2img.engine import folders
+from sd2_depth2img.workflows.core_nodes.load import LoadImage
+
+
+@pytest.fixture
+def base(tmp_path):
+    before = folders.current()
+    folders.use(folders.Folders.below(tmp_path))
+    (tmp_path / "input" / "shots").mkdir(parents=True)
+    yield tmp_path
+    folders.use(before)
+
+
+def test_a_folder_is_told_how_its_frames_are_run(base):
+    loop = r"shots is a folder, and one picture .*for frame in '.*shots'/\*; do depth2img run"
+    for name in ("shots", str(base / "input" / "shots")):
+        with pytest.raises(FileNotFoundError, match=loop):
+            folders.input_path(name)
+    assert "is a folder, and one picture at a time" in LoadImage.VALIDATE_INPUTS("shots")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".MOV", ".webm", ".mkv", ".avi"])
+def test_a_film_is_told_how_it_becomes_pictures(base, suffix):
+    (base / "input" / f"clip{suffix}").write_bytes(b"\0\0\0\x18ftypmp42")
+    with pytest.raises(FileNotFoundError, match=r"is a film, .*ffmpeg -i '.*' '.*clip/%05d\.png'"):
+        folders.input_path(f"clip{suffix}")
+
+
+def test_what_is_not_there_is_no_film(base):
+    for name in ("gone.mp4", "gone", ""):
+        with pytest.raises(FileNotFoundError, match="there is no file"):
+            folders.input_path(name)
