@@ -29,7 +29,7 @@ CANARY = "fuzz_canary"  # the module that hostile pickles of the fuzzer ask for
 SECONDS = 10.0
 MEMORY = 2_000_000_000  # bytes beyond what the worker had before
 ADDRESSES = 8 * MEMORY  # beyond these it is stopped by the system, before the machine suffers
-LONGEST = 5_000  # characters of a message that a person still reads
+LONGEST = 20_000  # characters of a message; more is no answer but a dump
 
 _STARTS = {
     *("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork"),

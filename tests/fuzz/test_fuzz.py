@@ -5,7 +5,7 @@ An input is refused with an answer, or read. It fails when
 - an error is neither an OSError, a ValueError nor of a type of the package, or was not raised by a
   `raise` of the package (but for the system's own errors of a file that they name);
 - the message names neither the file nor, for workflows and nodes, the node or one of its inputs;
-  or is longer than a person reads;
+  or is of more than 20,000 characters;
 - it takes more than 10 s of processor time or 2 GB of memory, or the worker dies of it;
 - anything is started, imported for a pickle, sent over the network, or written outside of the
   folders for it; or a file stays behind that is no result.

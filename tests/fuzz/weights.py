@@ -42,14 +42,14 @@ def _below(path: Path) -> list[Path]:
 
 def _call(rng: random.Random, path: Path, place: Path) -> tuple[str, Callable[[], object]]:
     """A file goes into every door that takes a model."""
-    out = place / "output"
+    out, loader = place / "output", NODE_CLASS_MAPPINGS["SD2DepthModelLoader"]()
     doors: Mapping[str, Callable[[], object]] = {
         "inspect": lambda: command.main(["inspect", "--debug", str(path)]),
         "inspect --json": lambda: command.main(["inspect", "--debug", "--json", str(path)]),
         "Checkpoint.open": lambda: Checkpoint.open(path, depth_only=rng.random() < 0.5),
         "convert": lambda: _convert(str(path), str(out / "new.safetensors"), *options),
         "convert to a folder": lambda: _convert(str(path), str(out / "new"), *options),
-        "Load Depth Model": lambda: NODE_CLASS_MAPPINGS["SD2DepthModelLoader"]().execute(str(path)),
+        "Load Depth Model": lambda: loader.execute(str(path))[0].network,
         "Load Latent": lambda: CORE_NODES["LoadLatent"]().load(str(path)),
     }
     how = rng.choice(list(doors) if path.suffix == ".safetensors" else list(doors)[:-1])
