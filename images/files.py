@@ -26,6 +26,7 @@ from .kinds import ALL_NAMES, KINDS, not_read
 
 # In all frames together: 0.6 GB as IMAGE, and not more than 2 GB with all that reading takes.
 MOST_PIXELS = 8192 * 6144
+MOST_A_BYTE = 8  # pixels that a byte of a file may unpack to where there are more: photographs
 MOST_FRAMES = 4096
 
 # A progressive JPEG goes over all its pixels once for each scan; encoders write about ten.
@@ -63,7 +64,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
         except UnidentifiedImageError:
             raise NoImage(f"{path} is not an image that can be read: {_what_it_is(path)}") from None
         except Image.DecompressionBombError as error:  # which Pillow raises from 179 million on
-            raise _too_large(path, f"more than {2 * MOST_PIXELS:,} pixels") from error
+            raise _too_large(path, "more pixels than Pillow opens") from error
         except _TooMuchParsing as error:
             raise TooLarge(f"{path} has too many parts ({error}); save it again as PNG") from error
         except MemoryError as error:
@@ -165,7 +166,7 @@ def _check_size(image: Image.Image, path: Path) -> None:
 
 def check_pixels(pixels: int, frames: int, path: Path) -> None:
     """Raise TooLarge for a file that claims more than is read."""
-    if pixels * frames <= MOST_PIXELS and frames <= MOST_FRAMES:
+    if pixels * frames <= _most_pixels(path) and frames <= MOST_FRAMES:
         return
     what = f"{pixels:,} pixels" if frames == 1 else f"{frames} frames of {pixels:,} pixels"
     raise _too_large(path, what)
@@ -173,10 +174,14 @@ def check_pixels(pixels: int, frames: int, path: Path) -> None:
 
 def _too_large(path: Path, what: str) -> TooLarge:
     return TooLarge(
-        f"{path} is too large: it claims {what}, and {MOST_PIXELS:,} in at most {MOST_FRAMES} "
-        "frames are read (8192 x 6144, or 192 frames of 512 x 512); save it smaller, or with "
-        "fewer frames"
+        f"{path} is too large: it claims {what}, and of a file of its size at most "
+        f"{_most_pixels(path):,} in {MOST_FRAMES} frames are read (8192 x 6144 of any, or 192 "
+        "frames of 512 x 512); save it smaller, or with fewer frames"
     )
+
+
+def _most_pixels(path: Path) -> int:
+    return max(MOST_PIXELS, MOST_A_BYTE * path.stat().st_size)
 
 
 def _number(value: object) -> int:

@@ -12,16 +12,12 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags
 
-from ...images.files import NoImage, TooLarge, check_pixels, frame_count, load, opened
+from ...images.files import NoImage, check_pixels, frame_count, load, opened
 from ...images.opencv import cv2
 from . import tiff_files
 from .values import Values
 
 log = logging.getLogger(__name__)
-
-# 2 GB as float32, 6 GB in three channels: an image of 23,000 × 23,000, a frame of 4K with 60
-# channels. A few bytes can claim, and some truly unpack to, as much as they like.
-MOST_VALUES = 1 << 29
 
 REMEDY = "open it in an image editor and save it as an 8- or 16-bit PNG"
 
@@ -85,7 +81,6 @@ def _tiff_pixels(data: bytes, path: Path) -> np.ndarray:
     except DAMAGED as error:
         raise ValueError(f"{path} is damaged ({error}); {REMEDY}") from error
     check_pixels(tags.width * tags.height, 1, path)
-    check_count(tags.width * tags.height * tags.samples, path)
     _check_tiff(tags, path)
     # Pillow knows no floats of 64 bits and none in colour; what it knows, it checks for damage.
     with suppress(NoImage):
@@ -107,9 +102,9 @@ def _check_tiff(tags: tiff_files.Tags, path: Path) -> None:
             f"{path} has floats of {tags.bits} bits; expected 32 or 64: save it as a TIFF with "
             "floats of 32 bits"
         )
-    if tags.samples == 2:
+    if tags.samples not in (1, 3, 4):
         raise ValueError(
-            f"{path} has two channels, grey and another; expected 1, 3 or 4: save the depth alone"
+            f"{path} has {tags.samples} channels; expected 1, 3 or 4: save the depth alone"
         )
 
 
@@ -143,12 +138,3 @@ def _look_at(path: Path) -> tuple[int, bool]:
     if frames > 1:
         raise ValueError(f"{path} has {frames} frames; {ONE_IMAGE}")
     return orientation, transparent_grey
-
-
-def check_count(values: int, path: Path) -> None:
-    """Raise TooLarge when a file claims more values, over all its channels, than are read."""
-    if values > MOST_VALUES:
-        raise TooLarge(
-            f"{path} is too large: it claims {values:,} values, and at most {MOST_VALUES:,} are "
-            "read; save the depth alone, or smaller"
-        )

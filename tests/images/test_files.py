@@ -132,18 +132,27 @@ def refusal(path):
 def test_a_png_of_more_pixels_than_are_read(tmp_path, side):
     path = tmp_path / "image.png"
     path.write_bytes(png(side, side, zlib.compress(bytes(1000))))
-    assert "8192 x 6144, or 192 frames of 512 x 512" in refusal(path)
+    assert "8192 x 6144 of any, or 192 frames of 512 x 512" in refusal(path)
 
 
 @pytest.mark.parametrize("kind", ["gif", "png", "webp", "tif"])
 def test_frames_count_together(tmp_path, kind, monkeypatch):
     monkeypatch.setattr(files, "MOST_PIXELS", 40 * 24 * 5)
+    monkeypatch.setattr(files, "MOST_A_BYTE", 0)
     path = tmp_path / f"image.{kind}"
     frames = [Image.fromarray(np.roll(PIXELS[..., :3], shift, 0)) for shift in range(6)]
     frames[0].save(path, save_all=True, append_images=frames[1:])
     assert "6 frames of 960 pixels" in refusal(path)
     frames[0].save(path, save_all=True, append_images=frames[1:5])
     assert len(list(read_frames(path))) == 5
+
+
+def test_a_photograph_may_be_larger_as_its_file_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "MOST_PIXELS", 100)
+    path = written(tmp_path, "jpg")
+    assert len(list(read_frames(path))) == 1
+    monkeypatch.setattr(files, "MOST_A_BYTE", 1 / path.stat().st_size)
+    assert "960 pixels" in refusal(path)
 
 
 def test_a_png_that_claims_frames(tmp_path):
