@@ -247,7 +247,7 @@ def check_name(name: str, windows: bool = os.name == "nt") -> None:
     except UnicodeEncodeError as error:
         raise ImpossibleName(
             f"the file name {name!r} has {name[error.start : error.end]!r}, which file names of "
-            f"this system ({error.encoding}) cannot have; leave it out, or set PYTHONUTF8=1"
+            f"this system ({error.encoding}) cannot have; leave it out"
         ) from error
     for part in re.split(r"[/\\]", name) if windows else ():
         if found := _WINDOWS_CHARACTERS.search(part):

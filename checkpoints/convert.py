@@ -233,7 +233,9 @@ def write(
 
 def _check_room(target: Path, size: int) -> None:
     if not target.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {target.parent} to write {target.name} into")
+        raise FileNotFoundError(
+            f"there is no folder {target.parent} to write {target.name} into; make it first"
+        )
     free = shutil.disk_usage(target.parent).free
     if free < size:
         raise NoRoom(

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..images.fill import fill_holes
+from ..images.numbers import WORTH_SAYING
 
 log = logging.getLogger(__name__)
 
@@ -170,10 +171,11 @@ def clipped(depth: Tensor, where: str) -> Tensor:
     if low >= 0 and high <= 1:
         return depth
     outside = int(((depth < 0) | (depth > 1)).sum())
-    log.warning(
-        "%s: %d of %d depth pixels lie outside of 0..1 and are clipped",
-        *(where, outside, depth.numel()),
-    )
+    if outside >= WORTH_SAYING * depth.numel():
+        log.warning(
+            "%s: %d of %d depth pixels lie outside of 0..1 and are clipped",
+            *(where, outside, depth.numel()),
+        )
     return depth.clamp(0, 1)
 
 
@@ -211,7 +213,7 @@ def _over_black(image: Tensor) -> Tensor:
     """RGBA `[B, H, W, 4]`, straight alpha, laid over black: `[B, H, W, 3]`."""
     colour, alpha = image[..., :3], image[..., 3:]
     seen_through = int((alpha < 1).sum())
-    if seen_through:
+    if seen_through >= max(1, WORTH_SAYING * alpha.numel()):
         log.warning(
             "%d of %d depth pixels are transparent; black (= far) is put behind them",
             seen_through,

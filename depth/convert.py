@@ -11,7 +11,7 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from ..images.numbers import check_numbers
+from ..images.numbers import WORTH_SAYING, check_numbers
 
 log = logging.getLogger(__name__)
 
@@ -183,6 +183,8 @@ def _warn_missing(z: Tensor, least: float) -> None:
 
 
 def _warn_outside(nearer: Tensor, farther: Tensor, near: float, far: float) -> None:
+    if nearer.sum() + farther.sum() < WORTH_SAYING * nearer.numel():
+        return
     log.warning(
         "of %d pixels %d are nearer than %.4g and %d farther than %.4g; they become white and "
         "black",

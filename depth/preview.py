@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..images.crop import resize_image
 from ..images.lettering import INK, MARGIN, PAPER, Lettering
+from ..images.numbers import percent
 from ..images.sheet import contact_sheet
 from .colormaps import ColourMap, paint
 
@@ -135,8 +136,9 @@ def _flatness(known: Tensor, low: float, high: float) -> str:
     inner = np.subtract(*np.quantile(known.cpu().numpy(), (0.99, 0.01)))
     if inner < CROWDED * span:
         return (
-            f"almost flat but for a few pixels: 98% of them lie within {inner / span:.0%} of the "
-            "range. Cut off what is extreme, and the rest gets more depth."
+            "almost flat but for a few pixels: 98% of them lie within "
+            f"{percent(inner / span)} of the range. Cut off what is extreme, and the rest gets "
+            "more depth."
         )
     return ""
 

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from ..images.numbers import percent
 from ..sampling.depth_channel import Conditioning
 from ..sampling.latents import Latent, MaskRule, fit_mask, repainted_at
 from .conditioning import Prompt, fitted_prompts
@@ -285,10 +286,10 @@ def _shares(prompts: Sequence[Prompt], which: str, sigma: float, x: Tensor) -> l
     bare = (total == 0).float().mean().item()
     if bare:
         log.warning(
-            "no %s prompt holds in %.0f %% of the image at noise level %.2f, which leaves it "
+            "no %s prompt holds in %s of the image at noise level %.2f, which leaves it "
             "empty there; add a prompt without area, mask and time range",
             which,
-            100 * bare,
+            percent(bare),
             sigma,
         )
     total += 1e-37  # nothing divided by nothing is nothing

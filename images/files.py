@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH
 from torch import Tensor
@@ -24,8 +24,8 @@ from ..disk import write_whole
 from . import png_data
 from .kinds import ALL_NAMES, KINDS, not_read
 
-# In all frames together: 0.8 GB as IMAGE, and not more than 2 GB with all that reading takes.
-MOST_PIXELS = 1 << 26
+# In all frames together: 0.6 GB as IMAGE, and not more than 2 GB with all that reading takes.
+MOST_PIXELS = 8192 * 6144
 MOST_FRAMES = 4096
 
 # A progressive JPEG goes over all its pixels once for each scan; encoders write about ten.
@@ -92,7 +92,9 @@ def read_frames(path: Path) -> Iterator[Frame]:
         for index in range(frame_count(file)):
             file.seek(index)
             load(file, path)
-            upright = ImageOps.exif_transpose(file)
+            # Pillow copies an image that is upright as well.
+            is_lying = file.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
+            upright = ImageOps.exif_transpose(file) if is_lying else file
             yield Frame(_colours(upright), _alpha(upright))
 
 
@@ -172,7 +174,7 @@ def check_pixels(pixels: int, frames: int, path: Path) -> None:
 def _too_large(path: Path, what: str) -> TooLarge:
     return TooLarge(
         f"{path} is too large: it claims {what}, and {MOST_PIXELS:,} in at most {MOST_FRAMES} "
-        "frames are read (8192 x 8192, or 256 frames of 512 x 512); save it smaller, or with "
+        "frames are read (8192 x 6144, or 192 frames of 512 x 512); save it smaller, or with "
         "fewer frames"
     )
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .batch import check_shares
-from .numbers import check_numbers
+from .numbers import WORTH_SAYING, check_numbers, percent
 from .opencv import cv2
 from .sizes import same_aspect
 
@@ -73,11 +73,11 @@ def _with_black(mask: Tensor) -> Tensor:
     nearly = (mask > 0) & (mask < BLACK)
     if not nearly.any():
         return mask
-    log.warning(
-        "%.1f %% of the mask are nearly black (below %s) and count as black",
-        100 * float(nearly.float().mean()),
-        BLACK,
-    )
+    share = float(nearly.float().mean())
+    if share >= WORTH_SAYING:
+        log.warning(
+            "%s of the mask are nearly black (below %s) and count as black", percent(share), BLACK
+        )
     return torch.where(nearly, 0.0, mask)
 
 

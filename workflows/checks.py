@@ -104,8 +104,10 @@ def check(prompt: Json, nodes: Nodes, known: Iterable[Problem] = ()) -> list[Pro
     if not output_nodes(prompt, nodes):
         problems.append(Problem("no node saves or shows anything; add Save Image or Preview Image"))
     for cycle in cycles:
-        way = cycle if len(cycle) <= 20 else [*cycle[:10], *cycle[-10:]]
-        named = " <- ".join(describe(prompt, node) for node in way)
+        names = [describe(prompt, node) for node in (*cycle[:10], *cycle[10:][-10:])]
+        if len(cycle) > len(names):
+            names.insert(10, "…")
+        named = " <- ".join(names)
         problems.append(Problem(f"the links go round in a circle: {named}"))
     return problems
 

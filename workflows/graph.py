@@ -23,7 +23,7 @@ import torch
 
 from ..disk import in_words
 from ..engine import folders
-from ..images.files import read_text
+from ..images.files import UnreadableImage, read_text
 from ..nodes import NODE_CLASS_MAPPINGS
 from .canvas import is_canvas, to_prompt
 from .checks import check, is_link, needed, output_nodes, unwrapped
@@ -137,14 +137,9 @@ def _from_image(path: Path) -> Workflow:
     """Its "prompt" is what ran, its "workflow" the canvas; other programs' images have neither."""
     try:
         texts = read_text(path)
-        entries = {
-            key: parse_json(texts[key], path) for key in ("prompt", "workflow") if key in texts
-        }
-    except WorkflowError:
-        raise
-    except (OSError, ValueError) as error:
-        reason = f"{path} cannot be read ({error}); expected a PNG saved by ComfyUI"
-        raise WorkflowError(Problem(reason)) from error
+    except UnreadableImage as error:
+        raise WorkflowError(Problem(f"{error}; expected a PNG saved by ComfyUI")) from error
+    entries = {key: parse_json(texts[key], path) for key in ("prompt", "workflow") if key in texts}
     if not entries:
         raise WorkflowError(Problem(f"{path} carries no workflow; expected a PNG saved by ComfyUI"))
     canvas = entries.get("workflow")

@@ -15,6 +15,7 @@ from sd2_depth2img.checkpoints.add_difference import (
     with_difference,
 )
 from sd2_depth2img.checkpoints.checkpoint import Checkpoint
+from sd2_depth2img.checkpoints.files.holes import FileWithHoles
 from sd2_depth2img.checkpoints.files.weights import open_weights
 from sd2_depth2img.checkpoints.identify.diagnosis import Part
 from sd2_depth2img.checkpoints.keymaps import unet_keys
@@ -48,6 +49,17 @@ def changed(path, target, change):
     """A copy of a file with other tensors."""
     save_file(change(load_file(path)), target)
     return target
+
+
+@pytest.mark.parametrize("role", [1, 2])
+def test_a_fine_tune_or_base_with_holes_is_refused(
+    mini_checkpoint, fine_tune, base, tmp_path, role
+):
+    paths = [mini_checkpoint, fine_tune, base]
+    hole = {MIDDLE: torch.zeros_like(load_file(base)[MIDDLE])}
+    paths[role] = changed(paths[role], tmp_path / "half.safetensors", lambda w: {**w, **hole})
+    with pytest.raises(FileWithHoles, match=r"half\.safetensors: 1 of \d+ tensors are all zero"):
+        add_difference(*paths)
 
 
 # --- arithmetic ----------------------------------------------------------------------------------

@@ -248,6 +248,29 @@ def test_usage_errors(arguments, capsys):
     assert "usage: depth2img" in capsys.readouterr().err
 
 
+def test_a_random_seed_is_printed_and_repeats_the_run(here, capsys, mini_checkpoint):
+    """To the bit: the choices of a prompt follow from it, too; what ran is in the image."""
+    file = write(here / "w.json", DEPTH)
+    choices = "|".join(map(str, range(1000)))
+    fixed = ["--checkpoint", str(mini_checkpoint), "--image", photo(here / "mine.png")]
+    fixed += ["--prompt", f"{{{choices}}} cats", "--steps", "1"]
+
+    def run(seed):
+        assert main.main(["run", file, *fixed, "--seed", seed]) == main.OK
+        printed = capsys.readouterr()
+        with Image.open(printed.out.strip()) as image:
+            ran = json.loads(image.text["prompt"])
+            pixels = image.tobytes()
+        return printed.err, ran["8"]["inputs"]["seed"], ran["4"]["inputs"]["text"], pixels
+
+    random, another = run("random"), run("random")
+    assert random[1] != another[1]
+    assert f"seed {random[1]}\n" in random[0]
+    repeated = run(str(random[1]))
+    assert repeated[1:] == random[1:]
+    assert "seed " not in repeated[0]
+
+
 def test_cancelling(here, capsys, monkeypatch):
     def interrupted(self, workflow):
         raise KeyboardInterrupt
@@ -264,6 +287,65 @@ def test_missing_packages_are_named_with_the_remedy(here, capsys, monkeypatch):
     err = capsys.readouterr().err
     assert "no_such_package is not installed" in err
     assert 'pip install "sd2-depth2img[engine]"' in err
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (ModuleNotFoundError("No module named 'timm'", name="timm"), "timm is not installed. Inst"),
+        (ImportError("cannot import name 'a'", name="timm.layers"), "--force-reinstall timm"),
+        (ImportError("broken: pip install it"), "error: broken: pip install it\n"),
+        (
+            PermissionError(13, "Permission denied", "/a/b"),
+            "error: /a/b: permission is denied; giv",
+        ),
+        (
+            OSError(28, "No space left on device", "/a/b"),
+            "error: /a/b: the disk is full; make room",
+        ),
+        (MemoryError(), "there is not enough memory"),
+        (RecursionError("too deep"), "RecursionError: too deep (--debug shows where)"),
+        (KeyError("x"), "KeyError: 'x' (--debug shows where)"),
+        (ValueError("a \x1b[2J b"), "error: a \\x1b[2J b"),
+    ],
+)
+def test_every_error_is_a_sentence(here, capsys, monkeypatch, error, sentence):
+    def failing(self, workflow):
+        raise error
+
+    monkeypatch.setattr(graph.Runner, "run", failing)
+    photo(here / "input" / "photo.png")
+    assert main.main(["run", write(here / "w.json", SCALE)]) == main.FAILED
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert said.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "message"),
+    [
+        ("a\0b", "node 3 (SaveImage) failed: the file name 'a\\x00b_' has a zero character"),
+        ("a" * 300, "_00001_.png: the name is too long; choose a shorter one"),
+        ("file/a", "output/file: it exists already; choose another name"),
+        ("../a", "outside the output folder"),
+    ],
+)
+def test_prefixes_that_give_no_file(here, capsys, prefix, message):
+    photo(here / "input" / "photo.png")
+    (here / "output").mkdir()
+    (here / "output" / "file").touch()
+    workflow = {**SCALE, "3": entry("SaveImage", images=["2", 0], filename_prefix=prefix)}
+    assert main.main(["run", write(here / "w.json", workflow)]) == main.FAILED
+    assert message in capsys.readouterr().err
+    assert [path.name for path in (here / "output").iterdir()] == ["file"]
+
+
+def test_an_output_folder_that_cannot_be_made(here, capsys):
+    (here / "file").touch()
+    workflow = write(here / "w.json", SCALE)
+    assert main.main(["run", workflow, "--output", "file/a"]) == main.FAILED
+    err = capsys.readouterr().err
+    assert "error: the output folder cannot be made: file/a: a part of its path is a file" in err
 
 
 def test_help_imports_nothing_heavy():

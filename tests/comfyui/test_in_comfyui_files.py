@@ -50,3 +50,36 @@ def test_parallax_frames_come_as_a_batch_and_start_with_the_image(comfyui, depth
     assert len(images) == 3
     assert np.array_equal(images[0], original)
     assert not np.array_equal(images[1], original)
+
+
+@pytest.mark.parametrize(
+    "name", ["../output/secret.png", "/etc/passwd", "C:\\x.png", "..\\x.png", "../x.png [output]"]
+)
+def test_depth_maps_outside_the_input_folder_are_refused_in_words(comfyui, depth_graph, name):
+    """Old versions of ComfyUI have no check of their own."""
+    graph = depth_graph()
+    loaded = graph.add("SD2DepthLoad", image=name)
+    graph.add("SD2DepthSave", depth=loaded(), filename_prefix="never")
+    with pytest.raises(Exception, match="leads out of the folder"):
+        comfyui.submit(graph)
+
+
+@pytest.mark.parametrize("prefix", ["../x", "/x", "C:\\x", "a\\..\\..\\x"])
+def test_prefixes_that_lead_out_are_refused_in_words(comfyui, depth_graph, prefix):
+    graph = depth_graph()
+    graph.add("SD2DepthSave", depth=graph.depth, filename_prefix=prefix)
+    assert "leads outside the output folder" in comfyui.failure(graph).message
+
+
+def test_names_from_windows_are_found(comfyui, depth_graph):
+    graph = depth_graph()
+    saved = graph.add("SD2DepthSave", depth=graph.depth, filename_prefix="maps\\windows")
+    (entry,) = comfyui.run(graph)[saved]["images"]
+    assert entry["subfolder"] == "maps"
+    folder = comfyui.folder("input") / "sub"
+    folder.mkdir(exist_ok=True)
+    (folder / "a.png").write_bytes(comfyui.file(entry).read_bytes())
+    back = depth_graph()
+    loaded = back.add("SD2DepthLoad", image="sub\\a.png")
+    again = back.add("SD2DepthSave", depth=loaded(), filename_prefix="windows")
+    assert comfyui.run(back)[again]["images"]

@@ -175,3 +175,15 @@ def test_a_file_of_another_kind_is_named(comfyui, depth_graph, tensors, kind):
     assert failure.kind.endswith("OtherModel")
     assert kind in failure.message
     assert name in failure.message
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".ckpt"])
+def test_a_download_with_holes_is_refused_before_comfyui_loads_it(comfyui, depth_graph, suffix):
+    weights, name = _weights(comfyui, depth_graph), f"half{suffix}"
+    holes = {k: torch.zeros_like(v) for k, v in weights.items() if k.startswith(f"{UNET}output")}
+    save = save_file if suffix == ".safetensors" else torch.save
+    save({**weights, **holes}, comfyui.folder("models/checkpoints") / name)
+    graph = depth_graph(checkpoint=name)
+    graph.save(graph.sample())
+    failure = comfyui.failure(graph)
+    assert f"{name}: {len(holes)} of {len(weights)} tensors are all zero" in failure.message

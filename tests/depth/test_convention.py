@@ -264,3 +264,13 @@ def test_repairing_inside_fills_only_there_and_only_from_there():
     assert torch.equal(repaired.nan_to_num(nan=-1), depth.nan_to_num(nan=-1))
     with pytest.raises(ValueError, match=r"depth map 1 of 3 .*: all 64 are NaN"):
         repair(depth, torch.ones_like(inside))
+
+
+def test_what_few_pixels_lose_is_not_worth_saying(caplog):
+    depth = torch.full((1, 60, 60), 0.5)
+    depth[0, 0, :3] = 1.1
+    assert unit_range(depth).max() == 1
+    assert caplog.text == ""
+    depth[0, 0, :4] = 1.1
+    assert unit_range(depth).max() == 1
+    assert "4 of 3600 depth pixels lie outside of 0..1" in caplog.text

@@ -389,7 +389,7 @@ def test_a_place_without_any_prompt_is_reported(model, caplog):
     positive = prompt(1, end_percent=0.5)
     with caplog.at_level(logging.WARNING):
         sample(model, SEED, 6, 2.0, "euler", "normal", positive, NEGATIVE, LATENT)
-    assert "no positive prompt holds in 100 % of the image" in caplog.text
+    assert "no positive prompt holds in 100% of the image" in caplog.text
 
 
 # --- Repainting ----------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The host functions outside ComfyUI, and the folders they look in."""
 
+import os
 import re
 import time
 from pathlib import Path
@@ -76,6 +77,15 @@ def test_images_are_found_by_name_by_path_and_by_folder(base):
         host.input_path("z.png")
 
 
+def test_what_is_being_written_is_not_listed(base):
+    place = base / "models" / "checkpoints"
+    touch(
+        place / ".peer.0-1-2.part" / "unet" / "a.safetensors", place / ".b.safetensors.0-1-2.part"
+    )
+    touch(place / ".hidden" / "c.safetensors")
+    assert host.checkpoint_names() == [".hidden/c.safetensors"]
+
+
 def test_no_folders_no_files(tmp_path):
     before = folders.current()
     folders.use(folders.Folders.below(tmp_path / "nowhere"))
@@ -113,7 +123,14 @@ def test_prefixes_with_marks_and_subfolders(base):
     assert paths[0].parent.is_dir()
 
 
-@pytest.mark.parametrize("prefix", ["../out", "a/../../b", "/tmp/x"])
+def test_a_prefix_from_windows_names_its_subfolder(base):
+    assert firsts("maps\\new\\depth", 1) == (
+        [base / "output" / "maps" / "new" / "depth_00001_.png"],
+        os.path.join("maps", "new"),
+    )
+
+
+@pytest.mark.parametrize("prefix", ["../out", "a/../../b", "/tmp/x", "..\\out", "a\\..\\..\\b"])
 def test_prefixes_do_not_lead_out_of_the_output_folder(base, prefix):
     with pytest.raises(ValueError, match="outside the output folder"):
         host.output_paths(prefix, 1, 1, 1)
@@ -182,3 +199,36 @@ def test_progress_gives_every_item_and_lets_an_interrupt_through():
 
 def test_relative_folders_count_from_the_current_directory():
     assert folders.Folders.below(Path()).input == Path("input")
+
+
+# --- names from other systems -------------------------------------------------------------------
+
+
+def test_either_slash_finds_a_file(base):
+    touch(base / "input" / "sub" / "a.png", base / "models" / "checkpoints" / "sd2" / "m.ckpt")
+    assert host.input_path("sub\\a.png") == base / "input" / "sub" / "a.png"
+    checkpoint = base / "models" / "checkpoints" / "sd2" / "m.ckpt"
+    assert host.checkpoint_path("sd2\\m.ckpt") == checkpoint
+    touch(base / "models" / "depth" / "v2" / "d.pth")
+    assert host.depth_model_path("v2\\d.pth").samefile(base / "models" / "depth" / "v2" / "d.pth")
+
+
+def test_either_slash_leads_into_a_subfolder(base):
+    (path,), subfolder = host.output_paths("maps\\depth", 1, 1, 1)
+    assert (path, subfolder) == (base / "output" / "maps" / "depth_00001_.png", "maps")
+
+
+@pytest.mark.parametrize(
+    "prefix", ["..\\out", "C:\\x", "c:x", "\\x", "\\\\server\\share\\x", "a\\..\\b"]
+)
+def test_prefixes_of_windows_do_not_lead_out_of_the_output_folder(base, prefix):
+    with pytest.raises(ValueError, match="outside the output folder"):
+        host.output_paths(prefix, 1, 1, 1)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a" * 5000, "C:\\Users\\me\\a.png"])
+def test_names_that_cannot_be_files_are_refused_like_missing_ones(base, name):
+    for path_of in (host.input_path, host.checkpoint_path, host.depth_model_path):
+        with pytest.raises(FileNotFoundError) as caught:
+            path_of(name)
+        assert len(str(caught.value)) < 1000

@@ -1,6 +1,7 @@
 """Prompts: brackets, weights, chunks and token numbers as in ComfyUI."""
 
 import math
+import time
 
 import pytest
 import torch
@@ -209,3 +210,25 @@ def test_a_weight_of_zero_is_the_empty_prompt_at_that_place():
     context = encode(tokenize("(cat:0)"), tower)
     empty = encode(tokenize(""), tower)
     assert context[0, 1].tolist() == empty[0, 1].tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("(" * 200 + "a" + ")" * 200, "brackets more than 100 deep"),
+        ("(" * 50_000 + "a)", "chunks of 75 tokens; 100 can be used"),
+        ("a:" * 50_000, "chunks of 75 tokens; 100 can be used"),
+        (")(a" * 30_000, "chunks of 75 tokens; 100 can be used"),
+    ],
+)
+def test_texts_without_measure_are_refused_soon(text, said):
+    start = time.monotonic()
+    with pytest.raises(ValueError, match=said):
+        tokenize(text)
+    assert time.monotonic() - start < 5
+
+
+def test_a_hundred_brackets_are_resolved():
+    ((text, weight),) = parse("(" * 100 + "a" + ")" * 100)
+    assert text == "a"
+    assert weight == pytest.approx(1.1**100)

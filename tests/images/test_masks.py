@@ -83,12 +83,19 @@ def test_white_stays_white_however_thin(size):
     assert (small > 0).float().mean() <= 2 / size[0] + 1e-6
 
 
+def test_a_share_that_rounds_to_nothing_is_black_without_a_word(caplog):
+    mask = torch.ones(1, 40, 60)
+    mask[0, 0, :2] = 1 / 255
+    assert torch.equal(fit_images(mask, torch.rand(1, 40, 60, 3)), (mask == 1).float())
+    assert caplog.text == ""
+
+
 def test_what_is_nearly_black_is_black_and_that_is_said(caplog):
     mask = torch.full((1, 20, 30), 1 / 255)
     mask[:, :10] = 1
     fitted = fit_images(mask, images())
     assert torch.equal(fitted, (mask == 1).float())
-    assert "50.0 % of the mask are nearly black" in caplog.text
+    assert "50% of the mask are nearly black" in caplog.text
     caplog.clear()
     assert torch.equal(
         fit_images(torch.full((1, 20, 30), 0.02), images())[0, 0, 0], torch.tensor(0.02)

@@ -8,6 +8,7 @@ import transformers
 from safetensors.torch import save_file
 
 from sd2_depth2img.checkpoints.checkpoint import Checkpoint
+from sd2_depth2img.checkpoints.files.holes import FileWithHoles
 from sd2_depth2img.checkpoints.files.weights import open_weights
 from sd2_depth2img.checkpoints.identify.diagnosis import Part
 from sd2_depth2img.checkpoints.identify.inspection import diagnose
@@ -99,6 +100,36 @@ def test_a_damaged_midas_says_what_is_missing(depth_folder, midas):
     save_file(weights, depth_folder / "half.safetensors")
     model = load("half.safetensors")
     with pytest.raises(ValueError, match=r"scratch\.layer3_rn\.weight is missing"):
+        _ = model.network
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_a_download_with_holes_is_told(depth_folder, midas, suffix):
+    holes = {n: torch.zeros_like(t) for n, t in midas.items() if ".blocks.3." in n}
+    name = f"half{suffix}"
+    (save_file if suffix == ".safetensors" else torch.save)({**midas, **holes}, depth_folder / name)
+    model = load(name)
+    said = rf"half\{suffix}: {len(holes)} of {len(midas)} tensors are all zero"
+    with pytest.raises(FileWithHoles, match=said):
+        _ = model.network
+
+
+def test_a_folder_with_holes_is_told(depth_folder):
+    config = transformers.DPTConfig(
+        hidden_size=32,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        intermediate_size=64,
+        image_size=32,
+        neck_hidden_sizes=[16, 16, 16, 16],
+        fusion_hidden_size=16,
+        backbone_out_indices=[0, 1, 2, 3],
+    )
+    network = transformers.DPTForDepthEstimation(config)
+    torch.nn.init.zeros_(network.neck.fusion_stage.layers[0].projection.weight)
+    network.save_pretrained(depth_folder / "dpt")
+    model = load("dpt")
+    with pytest.raises(FileWithHoles, match=r"model\.safetensors: .* tensors are all zero"):
         _ = model.network
 
 

@@ -1,5 +1,6 @@
 """Errors of the algorithms, with what to do about them in the words of the canvas."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from safetensors.torch import save_file
 from sd2_depth2img import nodes
 from sd2_depth2img.depth.depth_files import FileFormat, write_depth
 from sd2_depth2img.engine import folders
-from sd2_depth2img.nodes.remedies import REMEDIES
+from sd2_depth2img.nodes.remedies import REMEDIES, explanation
 
 IMAGE, WIDE = torch.rand(1, 16, 16, 3), torch.rand(1, 16, 48, 3)
 DEPTH = torch.linspace(0, 1, 256).reshape(1, 16, 16, 1).repeat(1, 1, 1, 3)
@@ -90,10 +91,6 @@ def floats_of_metres(base):
             checkpoint_as_depth_model,
             r"this is a Stable Diffusion checkpoint.* Use Load SD2 Depth Checkpoint",
         ),
-        (
-            lambda base: run("SD2DepthPrepare", torch.rand(1, 16, 16, 4)),
-            r"shape \[1, 16, 16, 4\]; expected RGB.*Split Image with Alpha",
-        ),
         (another_result, r"128 x 64 pixels; expected 64 x 64.*\. Connect what VAE Decode gives"),
         (
             lambda base: run("SD2DepthPrepare", WIDE, MASK),
@@ -156,3 +153,19 @@ def test_an_image_with_alpha_is_refused_with_its_input_and_what_to_wire(base, na
     kind = nodes.NODE_CLASS_MAPPINGS[name]
     has_mask = any("mask" in group for group in kind.INPUT_TYPES().values())
     assert ("to the input mask" in str(told.value)) is has_mask
+
+
+def test_what_the_system_refuses_is_said_with_the_file(base):
+    with pytest.raises(OSError, match=r"/output/a{300}_00001_\.png: the name is too long; choose"):
+        run("SD2DepthSave", DEPTH, "a" * 300)
+    assert not list((base / "output").iterdir())
+
+
+def test_a_missing_package_is_named_with_what_to_do(base, monkeypatch):
+    monkeypatch.setitem(sys.modules, "OpenEXR", None)  # importing it fails
+    with pytest.raises(ImportError, match=r"EXR files take the package OpenEXR.*pip install Ope"):
+        run("SD2DepthSave", DEPTH, "a", file_format="exr")
+    error = ModuleNotFoundError("No module named 'timm'", name="timm.layers")
+    assert explanation(error) == (
+        "No module named 'timm'. With the Python that runs this: pip install timm"
+    )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sd2_depth2img.workflows.checks import check, needed
-from sd2_depth2img.workflows.problems import Problem
+from sd2_depth2img.workflows.problems import Problem, WorkflowError
 
 
 class Source:
@@ -276,3 +276,69 @@ def test_checks_change_nothing_but_the_form_of_constants(data):
     check(prompt, NODES)
     del prompt["2"]["inputs"]["count"], before["2"]["inputs"]["count"]
     assert prompt == before
+
+
+# --- hostile documents ---------------------------------------------------------------------------
+
+
+def chain(length):
+    """Sources one behind another, the last into the sink."""
+    prompt = {
+        str(at): {"class_type": "Source", "inputs": {"image": [str(at - 1), 0]}}
+        for at in range(length)
+    }
+    prompt["sink"] = {"class_type": "Sink", "inputs": {"image": [str(length - 1), 0]}}
+    return prompt
+
+
+def test_chains_of_ten_thousand_nodes():
+    prompt = chain(10_000)
+    del prompt["0"]["inputs"]["image"]
+    assert messages(prompt) == []
+    assert needed(prompt, NODES) == [*map(str, range(10_000)), "sink"]
+
+
+def test_a_large_circle_is_shown_in_part():
+    prompt = chain(10_000)
+    prompt["0"]["inputs"]["image"] = ["9999", 0]
+    (text,) = messages(prompt)
+    assert text.startswith(
+        "the links go round in a circle: node 9999 (Source) <- node 9998 (Source)"
+    )
+    assert " <- … <- " in text
+    assert len(text) < 1000
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 10**400, "9" * 5000, [], {}, None])
+@pytest.mark.parametrize("name", ["count", "ratio"])
+def test_numbers_that_are_none(name, value):
+    value = {"__value__": value} if isinstance(value, list) else value
+    assert len(message(**{name: value})) < 200
+
+
+@pytest.mark.parametrize("name", ["image", "either"])
+@pytest.mark.parametrize("value", [5, None, "x", {}])
+def test_what_only_a_link_can_give(name, value):
+    assert "expected a link to" in message(**{name: value})
+
+
+def test_long_texts():
+    assert messages(workflow(text="a" * 100_000)) == []
+    text = message(text="a" * 100_001)
+    assert text == "'text': expected a text of 100,000 characters at most, found 100,001"
+
+
+@pytest.mark.parametrize("value", [5, True, None, {}])
+def test_a_name_that_is_none_is_not_given_to_the_node(value):
+    ((name, text),) = judged(value)
+    assert name == "file"
+    assert "found" in text
+
+
+def test_long_names_and_many_problems_give_a_short_message():
+    prompt = {"n" * 9999 + str(at): {"class_type": "Sink", "inputs": {}} for at in range(1000)}
+    error = WorkflowError(*check(prompt, NODES))
+    assert len(error.problems) == 1000
+    assert len(str(error)) < 10_000
+    assert "1000 things are wrong" in str(error)
+    assert str(error).endswith("and 970 more")

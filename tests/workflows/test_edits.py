@@ -1,6 +1,7 @@
 """Changes from the command line, on the canvas that ComfyUI's frontend saved."""
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -251,3 +252,55 @@ def test_everywhere(editor):
     assert inputs(editor, "1")["ckpt_name"] == "mine.safetensors"
     with pytest.raises(EditError, match="no node has an input 'fps' or 'rate'"):
         editor.everywhere(["fps", "rate"], 5)
+
+
+# --- texts as if typed ---------------------------------------------------------------------------
+
+
+def api(**inputs):
+    return Editor(
+        parse_workflow(
+            {
+                "1": {"class_type": "PrimitiveString", "inputs": {"value": "x"}},
+                "2": {"class_type": "CLIPTextEncode", "inputs": {"text": "a", **inputs}},
+                "3": {"class_type": "SaveImage", "inputs": {"filename_prefix": "b"}},
+            }
+        ),
+        NODES,
+    )
+
+
+def test_texts_are_filled_in_as_when_typed():
+    editor = api()
+    editor.assign("2.text=a {red|red} {statue} // note")
+    assert inputs(editor, "2")["text"] == "a red statue "
+    editor.assign("3.filename_prefix=%date:yyyy%/%PrimitiveString.value%")
+    assert inputs(editor, "3")["filename_prefix"] == f"{time.strftime('%Y')}/x"
+    editor.assign("1.value={red|red}")
+    assert inputs(editor, "1")["value"] == "{red|red}"  # feeds no prompt
+
+
+def test_the_text_node_behind_a_prompt_is_filled_in():
+    editor = api(text=["1", 0])
+    editor.assign("1.value={red|red}")
+    assert inputs(editor, "1")["value"] == "red"
+
+
+def test_prompts_are_found_along_long_ways_and_circles():
+    size = 3000
+    prompt = {
+        str(at): {
+            "class_type": "ConditioningCombine",
+            "inputs": {"conditioning_1": [str(at + 1), 0], "conditioning_2": [str(at + 1), 0]},
+        }
+        for at in range(size)
+    }
+    prompt[str(size)] = {"class_type": "CLIPTextEncode", "inputs": {"text": "a"}}
+    prompt["s"] = {"class_type": "KSampler", "inputs": {"seed": 1, "positive": ["0", 0]}}
+    prompt["p"] = {"class_type": "PreviewAny", "inputs": {"source": ["s", 0]}}
+    editor = Editor(parse_workflow(prompt), NODES)
+    editor.text("positive", "found")
+    assert inputs(editor, str(size))["text"] == "found"
+    inputs(editor, "5")["conditioning_2"] = ["0", 0]
+    editor.text("positive", "again")
+    assert inputs(editor, str(size))["text"] == "again"

@@ -3,6 +3,7 @@
 # ruff: noqa: N802 - INPUT_TYPES and IS_CHANGED are ComfyUI's names
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -401,3 +402,62 @@ def test_a_truncated_image_is_no_workflow(tmp_path):
     path.write_bytes(path.read_bytes()[:60])
     with pytest.raises(WorkflowError, match="cannot be read"):
         read_workflow(path)
+
+
+# --- texts ---------------------------------------------------------------------------------------
+
+
+def with_texts(text, prefix):
+    return {
+        "1": {"class_type": "PrimitiveString", "inputs": {"value": text}},
+        "2": {"class_type": "CLIPTextEncode", "inputs": {"text": text, "clip": ["9", 0]}},
+        "3": {"class_type": "CLIPTextEncode", "inputs": {"text": ["1", 0], "clip": ["9", 0]}},
+        "4": {"class_type": "SaveImage", "inputs": {"filename_prefix": prefix}},
+        "5": {"class_type": "PrimitiveString", "inputs": {"value": prefix}},
+        "6": {"class_type": "SaveImage", "inputs": {"filename_prefix": ["5", 0]}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        ("a {red|red} statue // note", "a red statue "),
+        ("a /* big */ statue", "a  statue"),
+        (r"\{a|b\}", "{a|b}"),
+        ("{braces}", "{braces}"),  # ComfyUI's export has what was escaped
+    ],
+)
+def test_texts_of_the_api_format_are_filled_in(text, filled):
+    year = time.strftime("%Y")
+    prompt = parse_workflow(with_texts(text, "%date:yyyy%/%PrimitiveString.value%")).prompt
+    assert prompt["2"]["inputs"]["text"] == filled
+    assert prompt["1"]["inputs"]["value"] == filled  # of which node 3 takes it
+    assert prompt["4"]["inputs"]["filename_prefix"].startswith(f"{year}/")
+    assert prompt["5"]["inputs"]["value"].startswith(f"{year}/")
+
+
+def test_what_has_run_keeps_its_texts(tmp_path):
+    prompt = with_texts("{a|b} // c", "x")
+    entries = PngInfo()
+    entries.add_text("prompt", json.dumps(prompt))
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png", pnginfo=entries)
+    assert read_workflow(tmp_path / "a.png").prompt == prompt
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{" * 50_000, "{a|" * 30_000, "/*" * 50_000, "//" * 50_000, "|}" * 50_000, "\\" * 99_999],
+)
+def test_long_texts_are_filled_in_soon(text):
+    start = time.monotonic()
+    parse_workflow(with_texts(text, "%a.b" * 25_000))
+    assert time.monotonic() - start < 5
+
+
+def test_a_damaged_canvas_beside_what_ran_is_left_out(tmp_path, caplog):
+    entries = PngInfo()
+    entries.add_text("prompt", json.dumps(with_texts("a", "x")))
+    entries.add_text("workflow", '{"nodes": [5], "links": []}')
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png", pnginfo=entries)
+    assert read_workflow(tmp_path / "a.png").canvas is None
+    assert "damaged canvas" in caplog.text
