@@ -1,6 +1,8 @@
 """The command line: what it runs, what it prints, how it ends."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -279,6 +281,32 @@ def test_cancelling(here, capsys, monkeypatch):
     photo(here / "input" / "photo.png")
     assert main.main(["run", write(here / "w.json", SCALE)]) == main.CANCELLED
     assert "cancelled" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows ends programs otherwise")
+@pytest.mark.parametrize("number", [15, 1])  # SIGTERM, SIGHUP
+def test_a_kill_leaves_nothing_half_written(here, number):
+    """It comes while the first half of a file is on the disk."""
+    code = f"""
+import os, pathlib, sys
+from sd2_depth2img.cli.main import main
+from sd2_depth2img.workflows.core_nodes import save
+
+def half(image, text, path):
+    path.write_bytes(b"half")
+    print(os.listdir("output"), flush=True)
+    os.kill(os.getpid(), {number})
+
+save._write_png = half
+sys.argv = ["depth2img", "run", "w.json"]
+sys.exit(main())
+"""
+    photo(here / "input" / "photo.png")
+    write(here / "w.json", SCALE)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ".part" in done.stdout
+    assert done.returncode == 128 + number
+    assert os.listdir(here / "output") == []
 
 
 def test_missing_packages_are_named_with_the_remedy(here, capsys, monkeypatch):
