@@ -9,10 +9,11 @@ import json
 import logging
 import random
 import secrets
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..disk import in_words
 from ..workflows.problems import EditError
@@ -32,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     with console():
         options = _parser().parse_args(arguments)
+        if arguments is None:  # in a program of somebody else signals are that one's
+            _stop_tidily()
         logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
         try:
             code = options.command(options)
@@ -46,6 +49,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 raise
             print(f"error: {printable(_sentence(error))}", file=sys.stderr)
             return USAGE if isinstance(error, EditError) else FAILED
+
+
+def _stop_tidily() -> None:
+    """Let `kill`, `docker stop` and a closed terminal, too, leave nothing half-written."""
+
+    def stop(number: int, frame: Any) -> NoReturn:
+        raise SystemExit(128 + number)  # as a shell reports it
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has one of them
+        if number and signal.getsignal(number) is signal.SIG_DFL:  # not with nohup
+            signal.signal(number, stop)
 
 
 def _sentence(error: Exception) -> str:

@@ -259,7 +259,7 @@ def checked_prefix(prefix: str) -> str:
             f"{found} leads outside the output folder; use one without a drive letter, without .. "
             "and without a slash at its start, such as maps/depth"
         )
-    if "\0" in prefix:
+    if "\0" in prefix:  # where some normpath would end it in silence
         raise ValueError(f"{found} holds a zero character; leave it out")
     return prefix.replace("\\", "/")
 

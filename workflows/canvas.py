@@ -77,7 +77,7 @@ class _Conversion:
         self.classes = nodes
         self.subgraphs = subgraphs(canvas)
         self.scopes = list(scopes(canvas))
-        self.wires = Wires(self.scopes)
+        self.wires = Wires(self.scopes, self._stored)
         self.problems: list[Problem] = []
 
     def entry(self, scope: Scope, node: Json) -> Json:
@@ -97,7 +97,7 @@ class _Conversion:
                 "the links, or export the workflow from ComfyUI in the API format, which has them"
             )
         shown = _shown_outside(scope, node)
-        inputs = self._widget_values(node, shown)
+        inputs = self._stored(scope, node)
         for slot, entry in enumerate(slots):
             if entry["name"] in shown:
                 continue  # the frontend, too, lets the value outside win over a link inside
@@ -108,6 +108,7 @@ class _Conversion:
             else:
                 if found is not None:
                     inputs[entry["name"]] = found.value
+        self._fill_in(node, inputs)
         return {"inputs": inputs, "class_type": node["type"], "_meta": {"title": title}}
 
     def _title(self, node: Json) -> str:
@@ -115,16 +116,20 @@ class _Conversion:
         kind = self.classes.get(node["type"])
         return node.get("title") or getattr(kind, "DISPLAY_NAME", None) or node["type"]
 
-    def _widget_values(self, node: Json, shown: Json) -> Json:
+    def _stored(self, scope: Scope, node: Json) -> Json:
+        """The values of its widgets, or those that stand on the outside of the subgraph around."""
         kind = self.classes.get(node["type"])
         if kind is None:
             return {}
-        stored = stored_values(kind, node.get("widgets_values") or []) | shown
-        values = {}
-        for widget in widget_inputs(kind):
-            value = stored.get(widget.name, widget.default)
-            values[widget.name] = wrapped(filled_in(widget, value, self._named_value))
-        return values
+        stored = stored_values(kind, node.get("widgets_values") or [])
+        stored |= _shown_outside(scope, node)
+        return {w.name: wrapped(stored.get(w.name, w.default)) for w in widget_inputs(kind)}
+
+    def _fill_in(self, node: Json, inputs: Json) -> None:
+        """Fill in texts, in place, also those that come from a primitive or stand outside."""
+        kind = self.classes.get(node["type"])
+        for widget in widget_inputs(kind) if kind else ():
+            inputs[widget.name] = filled_in(widget, inputs[widget.name], self._named_value)
 
     def _named_value(self, name: str, widget: str) -> Any:
         """The value of a widget of another node, known by its search name or its title."""

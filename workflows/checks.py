@@ -1,8 +1,8 @@
 """Checks of a workflow in the API format before anything runs: all that is wrong, at once.
 
-The rules are ComfyUI's (`execution.py`, validate_prompt), with two differences: nothing is
+The rules are ComfyUI's (`execution.py`, validate_prompt), with these differences: nothing is
 converted in silence (20.7 is no INT), and one bad output node refuses the whole workflow, where
-ComfyUI would run the others.
+ComfyUI would run the others. Only unknown nodes are left out when known ones do not need them.
 """
 
 import difflib
@@ -88,15 +88,18 @@ def check(prompt: Json, nodes: Nodes, known: Iterable[Problem] = ()) -> list[Pro
     reported = {(problem.node, problem.input) for problem in known}
     order, cycles = _walk(prompt, nodes)
     unknown = {node for node, entry in prompt.items() if entry["class_type"] not in nodes}
-    left_out = unknown - set(order) - _ends(prompt)
-    for node in [node for node in prompt if node in left_out][:MOST_LINES]:
+    # Another pack's display at the end of a line stops no run that is for something else, too.
+    left_out = [node for node in prompt if node in unknown - set(order)] if order else []
+    for node in left_out[:MOST_LINES]:
         log.warning(
-            "%s is left out: the embedded engine has no such node, and nothing that is saved or "
-            "shown needs it",
+            "%s is left out: the embedded engine has no such node. What it may show or save is not "
+            "made; the other results do not need it",
             describe(prompt, node),
         )
-    left = (node for node in prompt if node in unknown and node not in left_out)
-    found = [_unknown_class(prompt, node, nodes, at < MOST_LINES) for at, node in enumerate(left)]
+    if len(left_out) > MOST_LINES:
+        log.warning("and %d more unknown nodes are left out", len(left_out) - MOST_LINES)
+    refused = [node for node in prompt if node in unknown.difference(left_out)]
+    found = [_unknown_class(prompt, one, nodes, at < MOST_LINES) for at, one in enumerate(refused)]
     for node in order:
         if node not in unknown:
             found += _NodeCheck(prompt, node, nodes).run()
@@ -110,12 +113,6 @@ def check(prompt: Json, nodes: Nodes, known: Iterable[Problem] = ()) -> list[Pro
         named = " <- ".join(names)
         problems.append(Problem(f"the links go round in a circle: {named}"))
     return problems
-
-
-def _ends(prompt: Json) -> set[str]:
-    """The nodes that take something and feed no other: what they are for may be what they save."""
-    feeding = {source for node in prompt for source in _sources(prompt, node)}
-    return {node for node in prompt if node not in feeding and any(_sources(prompt, node))}
 
 
 def _unknown_class(prompt: Json, node: str, nodes: Nodes, with_alike: bool) -> Problem:

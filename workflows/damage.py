@@ -118,6 +118,8 @@ def _are_slots(slots: Any) -> bool:
     return isinstance(slots or [], list) and all(
         is_shaped(slot, name=str)
         and _is_scalar(slot.get("link"))
+        and isinstance(slot.get("linkIds") or [], list)
+        and all(map(_is_scalar, slot.get("linkIds") or []))
         and (not slot.get("widget") or is_shaped(slot["widget"], name=str))
         for slot in slots or []
     )

@@ -48,6 +48,7 @@ class Outside(NamedTuple):
     node: Json
     inputs: list[str]
     shown: Shown
+    first: dict[str, tuple[str, str]]  # of an input the inner node and widget it is made from
 
 
 @dataclass(eq=False)
@@ -96,8 +97,10 @@ def scopes(canvas: Json) -> Iterator[Scope]:
 
 def _inside(scope: Scope, node: Json, definition: Json) -> Scope:
     inner = Scope.read(definition, f"{scope.id_of(node)}:")
-    names = [entry["name"] for entry in definition.get("inputs") or []]
-    inner.outside = Outside(scope, node, names, _shown(scope, node, names, inner))
+    inputs = definition.get("inputs") or []
+    names = [entry["name"] for entry in inputs]
+    shown = _shown(scope, node, names, inner)
+    inner.outside = Outside(scope, node, names, shown, _first_widgets(inputs, inner))
     return inner
 
 
@@ -174,11 +177,25 @@ def _from_further_out(scope: Scope, node: Json) -> dict[str, Any]:
 
 def _widgets_behind(inner: Scope) -> dict[tuple[str, str], int]:
     """The inner widgets, by node and name, that a subgraph's inputs lead to, and by which one."""
-    found = {}
-    for link in inner.links.values():
-        slots = (inner.nodes.get(str(link.target_id)) or {}).get("inputs") or []
-        if link.origin_id == SUBGRAPH_IN and is_within(link.target_slot, slots):
-            widget = slots[link.target_slot].get("widget")
-            if widget:
-                found[str(link.target_id), widget["name"]] = link.origin_slot
+    ends = ((_widget_at(inner, link), link.origin_slot) for link in inner.links.values())
+    return {widget: slot for widget, slot in ends if widget is not None}
+
+
+def _first_widgets(inputs: Sequence[Json], inner: Scope) -> dict[str, tuple[str, str]]:
+    """Of each input the first inner widget that it leads to."""
+    found: dict[str, tuple[str, str]] = {}
+    for entry in inputs:
+        for number in entry.get("linkIds") or []:
+            widget = _widget_at(inner, inner.links[number]) if number in inner.links else None
+            if widget is not None:
+                found.setdefault(entry["name"], widget)
     return found
+
+
+def _widget_at(inner: Scope, link: Link) -> tuple[str, str] | None:
+    """The inner node and its widget at the end of a link from a subgraph's input."""
+    slots = (inner.nodes.get(str(link.target_id)) or {}).get("inputs") or []
+    if link.origin_id != SUBGRAPH_IN or not is_within(link.target_slot, slots):
+        return None
+    widget = slots[link.target_slot].get("widget")
+    return (str(link.target_id), widget["name"]) if widget else None

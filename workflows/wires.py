@@ -4,7 +4,7 @@ Reroutes, primitives, muted and bypassed nodes, the borders of subgraphs, and pa
 nodes (KJNodes, Easy-Use), which carry a value by its name.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from .subgraphs import BYPASSED, MUTED, SUBGRAPH_IN, Link, Scope, is_within
@@ -37,9 +37,13 @@ class _Place(NamedTuple):
 
 
 class Wires:
-    """The links of a canvas and of the subgraphs on it."""
+    """The links of a canvas and of the subgraphs on it.
 
-    def __init__(self, scopes: Iterable[Scope]) -> None:
+    `stored` gives the values of a node's widgets, as far as its class is known.
+    """
+
+    def __init__(self, scopes: Iterable[Scope], stored: Callable[[Scope, Json], Json]) -> None:
+        self._stored = stored
         self._inside = {scope.path: scope for scope in scopes}
         self._setters: dict[str, dict[str, list[Json]]] = {}  # by scope, by name
         self._steps = 0
@@ -62,8 +66,7 @@ class Wires:
             kind = kind or node["inputs"][slot].get("type")
             if link.origin_id == SUBGRAPH_IN and scope.outside is not None:
                 name = _border(scope, link)
-                if name in scope.outside.shown.inputs:
-                    shown = Found(wrapped(scope.outside.shown.inputs[name]))
+                shown = self._at_border(scope, name) or shown
                 following: _Place | Found | None = _slot(
                     scope.outside.scope, scope.outside.node, name
                 )
@@ -74,6 +77,21 @@ class Wires:
             if not isinstance(following, _Place):
                 return following or shown
             place = following
+
+    def _at_border(self, scope: Scope, name: str) -> Found | None:
+        """The value of a subgraph's input: its own, or else that of the first widget behind it."""
+        outside = scope.outside
+        while outside is not None and name not in outside.shown.inputs:
+            if name not in outside.first:
+                return None
+            node_id, name = outside.first[name]
+            node = scope.nodes[node_id]
+            inner = self._inside.get(f"{scope.id_of(node)}:")
+            if inner is None:
+                stored = self._stored(scope, node)
+                return Found(wrapped(stored[name])) if name in stored else None
+            scope, outside = inner, inner.outside
+        return Found(wrapped(outside.shown.inputs[name])) if outside is not None else None
 
     def _count(self, seen: set[Any], place: Any) -> None:
         self._steps += 1

@@ -1,6 +1,8 @@
 """The command line: what it runs, what it prints, how it ends."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -281,6 +283,32 @@ def test_cancelling(here, capsys, monkeypatch):
     assert "cancelled" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows ends programs otherwise")
+@pytest.mark.parametrize("number", [15, 1])  # SIGTERM, SIGHUP
+def test_a_kill_leaves_nothing_half_written(here, number):
+    """It comes while the first half of a file is on the disk."""
+    code = f"""
+import os, pathlib, sys
+from sd2_depth2img.cli.main import main
+from sd2_depth2img.workflows.core_nodes import save
+
+def half(image, text, path):
+    path.write_bytes(b"half")
+    print(os.listdir("output"), flush=True)
+    os.kill(os.getpid(), {number})
+
+save._write_png = half
+sys.argv = ["depth2img", "run", "w.json"]
+sys.exit(main())
+"""
+    photo(here / "input" / "photo.png")
+    write(here / "w.json", SCALE)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ".part" in done.stdout
+    assert done.returncode == 128 + number
+    assert os.listdir(here / "output") == []
+
+
 def test_missing_packages_are_named_with_the_remedy(here, capsys, monkeypatch):
     monkeypatch.setattr(main, "_ENGINE_PACKAGES", ("json", "no_such_package"))
     assert main.main(["run", write(here / "w.json", SCALE)]) == main.FAILED
@@ -324,7 +352,7 @@ def test_every_error_is_a_sentence(here, capsys, monkeypatch, error, sentence):
 @pytest.mark.parametrize(
     ("prefix", "message"),
     [
-        ("a\0b", "node 3 (SaveImage) failed: the file name 'a\\x00b_' has a zero character"),
+        ("a\0b", "node 3 (SaveImage) failed: the file name prefix 'a\\x00b' holds a zero"),
         ("a" * 300, "_00001_.png: the name is too long; choose a shorter one"),
         ("file/a", "output/file: it exists already; choose another name"),
         ("../a", "outside the output folder"),

@@ -188,26 +188,36 @@ def test_types_that_fit(name, slot):
     assert messages(workflow(**{name: ["1", slot]})) == []
 
 
-def test_unknown_classes_that_could_matter_are_named():
-    """One that feeds what is saved, and one that may itself save what it takes."""
+def test_an_unknown_class_that_a_result_needs_is_named():
     prompt = workflow()
     prompt["1"]["class_type"] = "FluxLoader"
-    prompt["3"] = {"class_type": "Other", "inputs": {"a": ["1", 0]}, "_meta": {"title": "Aside"}}
     assert messages(prompt) == [
-        f"{place}: the embedded engine has no such node; mute or remove it, or run the workflow "
-        "in ComfyUI"
-        for place in ("node 1 (FluxLoader)", 'node 3 "Aside" (Other)')
+        "node 1 (FluxLoader): the embedded engine has no such node; mute or remove it, or run the "
+        "workflow in ComfyUI"
     ]
 
 
-def test_unknown_classes_that_nothing_needs_are_left_out(caplog):
+def test_unknown_classes_that_no_result_needs_are_left_out(caplog):
+    """Decorations, and what other packs show at the end of a line, with all that leads there."""
     prompt = workflow()
     prompt["3"] = {"class_type": "Label", "inputs": {"text": "hello"}}
-    prompt["4"] = {"class_type": "Odd", "inputs": {"image": ["1", 0]}}
-    prompt["5"] = {"class_type": "Source", "inputs": {"image": ["4", 0]}}
+    prompt["4"] = {"class_type": "Source", "inputs": {"image": ["missing", 0]}}
+    prompt["5"] = {"class_type": "Odd", "inputs": {"image": ["4", 0]}}
+    shown = {"class_type": "ShowText|pysssh", "inputs": {"text": ["5", 0]}}
+    prompt["6"] = shown | {"_meta": {"title": "Aside"}}
     assert messages(prompt) == []
-    assert "node 3 (Label) is left out" in caplog.text
-    assert "node 4 (Odd) is left out" in caplog.text
+    assert needed(prompt, NODES) == ["1", "2"]
+    for place in ("node 3 (Label)", "node 5 (Odd)", 'node 6 "Aside" (ShowText|pysssh)'):
+        assert f"{place} is left out: the embedded engine has no such node. What it" in caplog.text
+
+
+def test_an_unknown_class_that_the_whole_run_is_for_is_named():
+    prompt = workflow()
+    prompt["2"]["class_type"] = "VHS_VideoCombine"
+    assert [one.split(";")[0] for one in messages(prompt)] == [
+        'node 2 "The end" (VHS_VideoCombine): the embedded engine has no such node',
+        "no node saves or shows anything",
+    ]
 
 
 def test_an_unknown_class_is_answered_with_those_of_similar_names():

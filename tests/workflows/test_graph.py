@@ -319,6 +319,7 @@ def test_reads_both_formats(tmp_path):
     api = read_workflow(tmp_path / "output.json")
     assert drawn.canvas == record["workflow"]
     assert api.canvas is None
+    api.prompt["8"]["inputs"]["layer"] = "image"  # newer than the recording: the button's value
     assert {n: e["inputs"] for n, e in drawn.prompt.items()} == {
         n: e["inputs"] for n, e in api.prompt.items()
     }

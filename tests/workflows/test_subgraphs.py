@@ -6,6 +6,7 @@ The expected sizes and colours were recorded with that frontend (headless Chromi
 
 import copy
 import json
+import re
 
 import pytest
 
@@ -132,6 +133,68 @@ def test_inputs_without_a_widget_have_no_value():
     assert made(drawn) == (96, 48, 255)
     drawn = canvas(None, [96, 48], ("image", "width", "height"))
     assert made(drawn) == (96, 48, 255)
+
+
+def one_input(values, numbers=(1, 2)):
+    """A subgraph whose one input leads to width, height and what PreviewAny 9 shows."""
+    drawn = canvas(None, values)
+    (box,) = drawn["definitions"]["subgraphs"]
+    box["inputs"] = [{"name": "width", "type": "INT", "linkIds": [77, *numbers]}]
+    box["links"][1]["origin_slot"] = 0
+    del drawn["nodes"][0]["inputs"][1]
+    shown = {"id": 9, "type": "PreviewAny", "inputs": [{"name": "source", "link": 77}]}
+    box["nodes"].append(shown)
+    box["links"].append([77, -10, 0, 9, 0])
+    return drawn
+
+
+@pytest.mark.parametrize(
+    ("values", "numbers", "expected"),
+    [([96], (1, 2), 96), ([], (1, 2), 10), ([], (2, 1), 20), (None, (1, 2), 10)],
+)
+def test_an_input_without_a_value_has_that_of_its_first_inner_widget(values, numbers, expected):
+    prompt = parse_workflow(one_input(values, numbers)).prompt
+    assert made(one_input(values, numbers)) == (expected, expected, 255)
+    assert prompt["1:9"]["inputs"] == {"source": expected}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"), [([70], [80], 70), ([], [80], 10), ([], [], 10)]
+)
+def test_so_it_is_with_subgraphs_in_a_subgraph(first, second, expected):
+    drawn = one_input([])
+    host = drawn["nodes"][0]
+    inner = [
+        copy.deepcopy(host) | {"id": 5 + at, "widgets_values": values}
+        for at, values in enumerate((first, second))
+    ]
+    for at, node in enumerate(inner):
+        node["inputs"][0]["link"] = 61 + at
+    links = [[61, -10, 0, 5, 0], [62, -10, 0, 6, 0], [63, 5, 0, -20, 0]]
+    inputs = [{"name": "width", "type": "INT", "linkIds": [61, 62]}]
+    definition = {"id": "outer", "nodes": inner, "inputs": inputs, "links": links}
+    drawn["definitions"]["subgraphs"].append(definition)
+    host["type"] = "outer"
+    for node in ("1:5:3", "1:6:3"):
+        assert made(drawn, node) == (expected, expected, 255)
+
+
+@pytest.mark.parametrize("outside", ["%date:yyyy%/x", None])
+def test_texts_on_the_outside_are_filled_in_as_those_inside(outside):
+    """The frontend fills in none of a subgraph's widgets; a file would be called %date..."""
+    drawn = canvas([WIDTH, HEIGHT], [96, 48])
+    (box,) = drawn["definitions"]["subgraphs"]
+    save = {"id": 8, "type": "SaveImage", "widgets_values": ["%date:yyyy%/x"]}
+    slot = {"name": "filename_prefix", "type": "STRING", "widget": {"name": "filename_prefix"}}
+    save["inputs"] = [{"name": "images", "link": 30}, {**slot, "link": 31}]
+    box["nodes"].append(save)
+    box["inputs"].append({"name": "prefix", "type": "STRING", "linkIds": [31]})
+    box["links"] += [[30, 3, 0, 8, 0], [31, -10, 2, 8, 1]]
+    if outside:
+        drawn["nodes"][0]["properties"]["proxyWidgets"].append(["-1", "prefix"])
+        drawn["nodes"][0]["widgets_values"].append(outside)
+    prefix = parse_workflow(drawn).prompt["1:8"]["inputs"]["filename_prefix"]
+    assert re.fullmatch(r"20\d\d/x", prefix)
 
 
 def test_each_use_of_a_subgraph_has_values_of_its_own():
