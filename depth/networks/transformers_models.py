@@ -7,6 +7,7 @@ models, which give distance, are turned by 1 / distance.
 """
 
 import logging
+import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,9 @@ MODERN = int(transformers.__version__.split(".")[0]) >= 5
 
 # The first unit of the coarsest fusion has nothing to merge. Intel's own folders leave it out.
 UNUSED = "fusion_stage.layers.0.residual_layer1."
+
+LAYERS = {"depths", "num_hidden_layers", "num_encoder_blocks"}  # in `config.json`
+MOST_LAYERS = 1_000  # the largest models have some dozens
 
 Config = Mapping[str, Any]  # what `config.json` holds
 
@@ -143,21 +147,29 @@ def load_folder(folder: Path) -> TransformersNetwork:
     _check_files(folder)
     config = read_settings(folder / CONFIG)
     family = _family(folder, config)
+    _check_layers(folder, config)
     options = {} if MODERN else {"use_fast": True}
     try:
         processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True, **options)
         model, loading = AutoModelForDepthEstimation.from_pretrained(
             folder, local_files_only=True, output_loading_info=True
         )
-    except (OSError, RuntimeError, ValueError, KeyError, ImportError) as error:
+    except Exception as error:  # settings that contradict each other fail anywhere in transformers
         raise ValueError(
-            f"{folder.name} cannot be loaded as a {family.name} model: {error}; if its files are "
-            "complete, it may need another version of transformers (this is "
+            f"{folder.name} cannot be loaded as a {family.name} model: {_reason(error)}; if its "
+            "files are complete, it may need another version of transformers (this is "
             f"{transformers.__version__})"
         ) from error
     check_loading(folder.name, family.name, loading)
     network = TransformersNetwork(model.float(), processor, family, family.gives_distance(config))
     return network.eval().requires_grad_(False)
+
+
+def _reason(error: Exception) -> str:
+    """The error in short; torch's own of a pickle advises to run it."""
+    if isinstance(error, pickle.UnpicklingError):
+        return "its weights are a pickle that is damaged or asks for more than tensors"
+    return " ".join(str(error).split())[:500] or type(error).__name__
 
 
 def _family(folder: Path, config: Config) -> Family:
@@ -170,6 +182,18 @@ def _family(folder: Path, config: Config) -> Family:
         f"{folder.name} holds a model of type {found!r}, by its {CONFIG}; the depth models that "
         f"can be loaded from a folder are {known}"
     )
+
+
+def _check_layers(folder: Path, config: Config) -> None:
+    """A few bytes can ask for layers that take minutes and gigabytes to make."""
+    for part in (config, *(one for one in config.values() if isinstance(one, dict))):
+        for name in LAYERS & part.keys():
+            counts = part[name] if isinstance(part[name], list) else [part[name]]
+            if any(isinstance(count, (int, float)) and count > MOST_LAYERS for count in counts):
+                raise ValueError(
+                    f"{folder.name} is damaged: by its {CONFIG} {name} is {counts}, expected "
+                    f"{MOST_LAYERS} at most"
+                )
 
 
 def _check_files(folder: Path) -> None:

@@ -20,6 +20,7 @@ from .mutations import damaged, edge
 from .runner import Attempt, Maker
 
 WIDTH, HEIGHT = 12, 9
+LAYERS = ("Z", "depth", "ViewLayer", "rgb", "x" * 9_000, "a\0b", "[", "arr_0", "R")
 
 
 def maker() -> Maker:
@@ -43,6 +44,7 @@ def _call(rng: random.Random, path: Path) -> Callable[[], object]:
         near=rng.choice((1.0, 1.0, 0.5, 1e-30)),
         beyond=rng.choice((Beyond.REFUSE, Beyond.CLIP, Beyond.KEEP)),
         colours=rng.choice((ColourMap.GREY, ColourMap.GREY, *ColourMap)),
+        layer=rng.choice(("",) * 12 + LAYERS),
     )
     if rng.random() < 0.5:
         return lambda: _sound(read_depth(path, reading))

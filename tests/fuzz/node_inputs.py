@@ -37,6 +37,7 @@ def maker() -> Maker:
         words = {word.rstrip("s") for n in declared_inputs(kind) for word in n.split("_")}
         words = {word for word in words if len(word) > 2}
         names = [kind.DISPLAY_NAME, *_NOUNS, *sorted(words), *declared_inputs(kind)]
+        names.append(str(place / "output"))  # an error about a file names that
         told = ", ".join(f"{name} {_shown(value)}" for name, value in inputs.items())
         return Attempt(lambda: _run(kind, inputs), names, f"{name}: {told}")
 

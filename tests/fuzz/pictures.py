@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from sd2_depth2img.depth.depth_files import read_depth
+from sd2_depth2img.images.mask_files import understand
 from sd2_depth2img.workflows.core_nodes import CORE_NODES
 from sd2_depth2img.workflows.graph import read_workflow
 
@@ -45,6 +46,7 @@ def _call(rng: random.Random, path: Path) -> tuple[str, Callable[[], object]]:
     doors: Mapping[str, Callable[[], object]] = {
         "LoadImage": lambda: load.load(image=path.name),
         "LoadImageMask": lambda: mask.load(image=path.name, channel=channel),
+        "mask": lambda: understand(path),
         "depth": lambda: read_depth(path),
         "workflow": lambda: read_workflow(path),
     }

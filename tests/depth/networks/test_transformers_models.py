@@ -62,7 +62,6 @@ def dpt():
         intermediate_size=64,
         image_size=64,
         patch_size=16,
-        backbone_out_indices=[0, 1, 2, 3],
         **DECODER,
     )
     return transformers.DPTForDepthEstimation(config), dpt_processor(64)
@@ -331,6 +330,33 @@ def test_another_model_is_named(copy, config, said):
     (folder / "config.json").write_text(config)
     with pytest.raises(ValueError, match=said):
         load_folder(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"num_hidden_layers": 40_000}, r"num_hidden_layers is \[40000\], expected 1000 at most"),
+        ({"num_attention_heads": "two"}, "cannot be loaded as a DPT model"),
+        ({"hidden_size": 33}, "cannot be loaded as a DPT model"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(copy, change, said):
+    folder = copy("dpt")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **change}))
+    with pytest.raises(ValueError, match=f"^dpt .*{said}"):
+        load_folder(folder)
+
+
+def test_weights_that_would_run_code_are_refused(copy):
+    folder = copy("dpt")
+    (folder / "model.safetensors").unlink()
+    torch.save({"a": print}, folder / "pytorch_model.bin")
+    with pytest.raises(
+        ValueError, match=r"dpt .*a pickle that .*asks for more than tensors"
+    ) as told:
+        load_folder(folder)
+    assert "weights_only" not in str(told.value)
 
 
 def test_nothing_is_asked_of_the_network(folders, photo, monkeypatch):
