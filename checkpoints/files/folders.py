@@ -22,15 +22,16 @@ _SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
 def model_folder(folder: Path) -> Path:
     """The model's own folder: of a cache its current snapshot, of a folder around one model that.
 
-    Any other folder is its own. Raises DamagedFile for a cache without a snapshot.
+    A folder with weight files of its own, or several models, is its own. Raises DamagedFile for a
+    cache without a snapshot.
     """
     if is_pipeline(folder):
         return folder
     if is_cache(folder):
         return _snapshot(folder)
     inside = models_in(folder)
-    has_files = any(os.path.isfile(path) for path in folder.iterdir() if path.name[0] != ".")
-    return folder if has_files or len(inside) != 1 else model_folder(inside[0])
+    is_around = len(inside) == 1 and not weight_files_in(folder)
+    return model_folder(inside[0]) if is_around else folder
 
 
 def file_in_cache(folder: Path) -> Path | None:
@@ -42,8 +43,10 @@ def file_in_cache(folder: Path) -> Path | None:
 
 
 def weight_files_in(folder: Path) -> list[Path]:
-    """The weight files directly in a folder, by their suffixes."""
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and p.is_file())
+    """The weight files directly in a folder, by their suffixes; links to nothing as well."""
+    # Without those with a dot first: macOS keeps facts about a file in ._NAME beside it.
+    named = (p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and p.name[0] != ".")
+    return sorted(path for path in named if path.is_file() or path.is_symlink())
 
 
 def models_in(folder: Path) -> list[Path]:
@@ -64,7 +67,8 @@ def is_cache(folder: Path) -> bool:
 
 def _snapshot(cache: Path) -> Path:
     """The snapshot that `refs/main` names; the newest where that is not there."""
-    snapshots = [path for path in (cache / _SNAPSHOTS).iterdir() if os.path.isdir(path)]
+    places = (path for path in (cache / _SNAPSHOTS).iterdir() if os.path.isdir(path))
+    snapshots = [path for path in places if any(path.iterdir())]
     if not snapshots:
         raise DamagedFile(
             f"{cache.name} is a folder of Hugging Face's cache, and there is nothing in its "

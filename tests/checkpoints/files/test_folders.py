@@ -9,7 +9,12 @@ from safetensors.torch import load_file
 
 from sd2_depth2img.checkpoints.checkpoint import Checkpoint
 from sd2_depth2img.checkpoints.files.errors import DamagedFile
-from sd2_depth2img.checkpoints.files.folders import find_folder, folder_names, model_folder
+from sd2_depth2img.checkpoints.files.folders import (
+    find_folder,
+    folder_names,
+    model_folder,
+    weight_files_in,
+)
 from sd2_depth2img.checkpoints.files.shards import INDEX
 from sd2_depth2img.checkpoints.source import open_source
 
@@ -125,6 +130,10 @@ def test_a_cache_that_did_not_arrive_says_so(diffusers_folder, tmp_path):
     ):
         open_source(top)
     shutil.rmtree(top / "snapshots" / NEW)
+    (top / "snapshots" / NEW).mkdir()
+    with pytest.raises(DamagedFile, match=r"depth is .* the download is not complete"):
+        open_source(top)
+    (top / "snapshots" / NEW).rmdir()
     with pytest.raises(DamagedFile, match=r"depth is .* the download is not complete"):
         open_source(top)
 
@@ -137,8 +146,16 @@ def test_a_cache_of_a_single_file_is_that_file(mini_checkpoint, tmp_path):
     assert open_source(top).tensors.keys() == load_file(mini_checkpoint).keys()
 
 
+def test_weight_files_are_those_that_are_seen(mini_checkpoint, tmp_path):
+    shutil.copy(mini_checkpoint, tmp_path / "model.safetensors")
+    (tmp_path / "._model.safetensors").write_bytes(b"\0\5\x16\7")
+    (tmp_path / "model.ckpt").mkdir()
+    assert weight_files_in(tmp_path) == [tmp_path / "model.safetensors"]
+
+
 def test_a_folder_around_one_model_is_that_model(diffusers_folder, tmp_path):
     shutil.copytree(diffusers_folder, tmp_path / "outer" / "inner")
+    (tmp_path / "outer" / "version.txt").write_text("1")
     assert model_folder(tmp_path) == tmp_path
     assert model_folder(tmp_path / "outer") == tmp_path / "outer" / "inner"
     assert Checkpoint.open(tmp_path / "outer").has_midas
