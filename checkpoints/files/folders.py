@@ -4,6 +4,7 @@ A cache has a folder `models--AUTHOR--NAME` with `snapshots/COMMIT`, whose files
 `blobs`, and `refs/main` with the name of the current snapshot.
 """
 
+import functools
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from ...disk import folders_below
 from .errors import DamagedFile
-from .shards import INDEX
+from .shards import INDEX, weight_files
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +35,12 @@ def model_folder(folder: Path) -> Path:
     return model_folder(inside[0]) if is_around else folder
 
 
-def file_in_cache(folder: Path) -> Path | None:
-    """Where a cache holds a weight file and no pipeline, that file."""
-    if not is_cache(folder) or is_pipeline(snapshot := _snapshot(folder)):
-        return None
-    files = weight_files_in(snapshot)
+def only_file(folder: Path) -> Path | None:
+    """The weight file of a model's folder that has one, and is no pipeline's or a part of it."""
+    place = model_folder(folder)
+    has_folders = any(os.path.isdir(path) for path in place.iterdir() if path.name[0] != ".")
+    is_part = place == folder and (has_folders or bool(weight_files(place)))
+    files = [] if is_part or is_pipeline(place) else weight_files_in(place)
     return files[0] if len(files) == 1 else None
 
 
@@ -79,19 +81,23 @@ def _snapshot(cache: Path) -> Path:
         return current
     newest = max(snapshots, key=lambda path: (path.stat().st_mtime, path.name))
     if len(snapshots) > 1:
-        log.warning(
-            "%s has %d snapshots, and refs/main names none of them; taking the newest, %s",
-            cache.name,
-            len(snapshots),
-            newest.name,
-        )
+        _warn_of_several(cache, len(snapshots), newest)
     return newest
+
+
+@functools.cache
+def _warn_of_several(cache: Path, count: int, newest: Path) -> None:
+    # Once: a folder is looked into several times on the way to a model.
+    log.warning(
+        "%s has %d snapshots, and refs/main names none of them; taking the newest, %s",
+        *(cache.name, count, newest.name),
+    )
 
 
 def _main(cache: Path) -> str:
     try:
         with (cache / "refs" / "main").open("rb") as file:
-            return file.read(200).decode("ascii", "replace").strip()
+            return file.read(200).decode("utf-8-sig", "replace").strip()
     except OSError:  # a snapshot that was fetched by its own name has none
         return ""
 

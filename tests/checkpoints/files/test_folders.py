@@ -107,6 +107,8 @@ def test_without_a_ref_the_newest_snapshot_is_taken_and_named(
     assert model_folder(top) == top / "snapshots" / NEW
     assert "models--someone--depth has 2 snapshots, and refs/main names none" in caplog.text
     assert f"taking the newest, {NEW}" in caplog.text
+    model_folder(top)
+    assert caplog.text.count("taking the newest") == 1
 
 
 @POSIX
@@ -139,11 +141,12 @@ def test_a_cache_that_did_not_arrive_says_so(diffusers_folder, tmp_path):
 
 
 @POSIX
-def test_a_cache_of_a_single_file_is_that_file(mini_checkpoint, tmp_path):
+def test_a_cache_of_a_single_file_is_that_file_and_so_is_a_folder(mini_checkpoint, tmp_path):
     (tmp_path / "in").mkdir()
     shutil.copy(mini_checkpoint, tmp_path / "in" / "512-depth-ema.safetensors")
     top = cache_of(tmp_path / "in", tmp_path)
-    assert open_source(top).tensors.keys() == load_file(mini_checkpoint).keys()
+    for folder in (top, tmp_path / "in"):
+        assert open_source(folder).tensors.keys() == load_file(mini_checkpoint).keys()
 
 
 def test_weight_files_are_those_that_are_seen(mini_checkpoint, tmp_path):
