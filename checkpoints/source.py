@@ -14,7 +14,7 @@ from ..sampling.latents import SCALE_FACTOR
 from .architecture import HEAD_CHANNELS, TextArchitecture, UNetArchitecture, UnknownArchitecture
 from .diffusers_layout import midas_origins, text_origins, unet_origins, vae_origins
 from .errors import IncompleteCheckpoint, NotADepthCheckpoint
-from .files.folders import file_in_cache, is_pipeline, model_folder
+from .files.folders import is_pipeline, model_folder, only_file
 from .files.pickle_machine import shown
 from .files.shards import INDEX, weight_files
 from .files.views import Origin, View, with_prefix
@@ -40,7 +40,7 @@ def open_source(path: Path | str) -> WeightFile:
     """
     path = Path(path)
     if path.is_dir():
-        alone = file_in_cache(path)
+        alone = only_file(path)
         return open_source(alone) if alone else DiffusersFolder(path)
     file = open_weights(path)
     if file.foreign:

@@ -4,6 +4,7 @@ A cache has a folder `models--AUTHOR--NAME` with `snapshots/COMMIT`, whose files
 `blobs`, and `refs/main` with the name of the current snapshot.
 """
 
+import functools
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from ...disk import folders_below
 from .errors import DamagedFile
-from .shards import INDEX
+from .shards import INDEX, weight_files
 
 log = logging.getLogger(__name__)
 
@@ -22,28 +23,32 @@ _SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
 def model_folder(folder: Path) -> Path:
     """The model's own folder: of a cache its current snapshot, of a folder around one model that.
 
-    Any other folder is its own. Raises DamagedFile for a cache without a snapshot.
+    A folder with weight files of its own, or several models, is its own. Raises DamagedFile for a
+    cache without a snapshot.
     """
     if is_pipeline(folder):
         return folder
     if is_cache(folder):
         return _snapshot(folder)
     inside = models_in(folder)
-    has_files = any(os.path.isfile(path) for path in folder.iterdir() if path.name[0] != ".")
-    return folder if has_files or len(inside) != 1 else model_folder(inside[0])
+    is_around = len(inside) == 1 and not weight_files_in(folder)
+    return model_folder(inside[0]) if is_around else folder
 
 
-def file_in_cache(folder: Path) -> Path | None:
-    """Where a cache holds a weight file and no pipeline, that file."""
-    if not is_cache(folder) or is_pipeline(snapshot := _snapshot(folder)):
-        return None
-    files = weight_files_in(snapshot)
+def only_file(folder: Path) -> Path | None:
+    """The weight file of a model's folder that has one, and is no pipeline's or a part of it."""
+    place = model_folder(folder)
+    has_folders = any(os.path.isdir(path) for path in place.iterdir() if path.name[0] != ".")
+    is_part = place == folder and (has_folders or bool(weight_files(place)))
+    files = [] if is_part or is_pipeline(place) else weight_files_in(place)
     return files[0] if len(files) == 1 else None
 
 
 def weight_files_in(folder: Path) -> list[Path]:
-    """The weight files directly in a folder, by their suffixes."""
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and p.is_file())
+    """The weight files directly in a folder, by their suffixes; links to nothing as well."""
+    # Without those with a dot first: macOS keeps facts about a file in ._NAME beside it.
+    named = (p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and p.name[0] != ".")
+    return sorted(path for path in named if path.is_file() or path.is_symlink())
 
 
 def models_in(folder: Path) -> list[Path]:
@@ -64,7 +69,8 @@ def is_cache(folder: Path) -> bool:
 
 def _snapshot(cache: Path) -> Path:
     """The snapshot that `refs/main` names; the newest where that is not there."""
-    snapshots = [path for path in (cache / _SNAPSHOTS).iterdir() if os.path.isdir(path)]
+    places = (path for path in (cache / _SNAPSHOTS).iterdir() if os.path.isdir(path))
+    snapshots = [path for path in places if any(path.iterdir())]
     if not snapshots:
         raise DamagedFile(
             f"{cache.name} is a folder of Hugging Face's cache, and there is nothing in its "
@@ -75,19 +81,23 @@ def _snapshot(cache: Path) -> Path:
         return current
     newest = max(snapshots, key=lambda path: (path.stat().st_mtime, path.name))
     if len(snapshots) > 1:
-        log.warning(
-            "%s has %d snapshots, and refs/main names none of them; taking the newest, %s",
-            cache.name,
-            len(snapshots),
-            newest.name,
-        )
+        _warn_of_several(cache, len(snapshots), newest)
     return newest
+
+
+@functools.cache
+def _warn_of_several(cache: Path, count: int, newest: Path) -> None:
+    # Once: a folder is looked into several times on the way to a model.
+    log.warning(
+        "%s has %d snapshots, and refs/main names none of them; taking the newest, %s",
+        *(cache.name, count, newest.name),
+    )
 
 
 def _main(cache: Path) -> str:
     try:
         with (cache / "refs" / "main").open("rb") as file:
-            return file.read(200).decode("ascii", "replace").strip()
+            return file.read(200).decode("utf-8-sig", "replace").strip()
     except OSError:  # a snapshot that was fetched by its own name has none
         return ""
 

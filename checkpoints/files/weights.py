@@ -189,18 +189,32 @@ _PICKLES = (b"\x80", b"L%d" % MAGIC)  # from protocol 2, and PyTorch's below
 
 def _hint(start: bytes) -> str:
     """What a file that is no weight file may be."""
-    first = start.lstrip()[:1]
     if not start:
         return " (it is empty: the download failed)"
     if not start.strip(b"\0"):
         return " (it begins with zeros: the download reserved its room and failed)"
-    if first == b"<":
+    if found := next((said for begins, said in _OTHERS.items() if start.startswith(begins)), ""):
+        return f" (it is {found})"
+    is_utf_16 = start[:2] in (b"\xff\xfe", b"\xfe\xff")
+    text = start.decode("utf-16" if is_utf_16 else "utf-8-sig", "ignore").lstrip()
+    if text.startswith("<"):
         return " (it is a web page: the download gave a login or error page, not the file)"
-    if start.startswith(b"version https://"):
-        return " (it is a Git LFS pointer: fetch the real file with `git lfs pull`)"
-    if first in (b"{", b"["):
+    if text.startswith(("{", "[")):
         return " (it is JSON: perhaps a configuration, or an error message in place of the file)"
-    return " (it is text)" if start.isascii() else ""
+    return " (it is text)" if text.isascii() and min(text, default="") > "\x08" else ""
+
+
+_ARCHIVE = "an archive: unpack it, and take the weight file out of it"
+_TORRENT = "a torrent: a program for these fetches the file with it"
+_OTHERS = {
+    **dict.fromkeys((b"7z\xbc\xaf", b"Rar!", b"\x1f\x8b", b"BZh", b"\xfd7zXZ"), _ARCHIVE),
+    b"\x28\xb5\x2f\xfd": _ARCHIVE,  # Zstandard
+    b"PK\x05\x06": "an archive with nothing inside",
+    **dict.fromkeys((b"d8:announce", b"d13:announce-list"), _TORRENT),
+    b"version https://": "a Git LFS pointer: fetch the real file with `git lfs pull`",
+    b"[InternetShortcut]": "a link for a browser: open it to download the file",
+    b"\0\5\x16\7": "what macOS keeps beside a file: take the one without ._ in its name",
+}
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:

@@ -40,6 +40,8 @@ def _names(folder: Path) -> Iterator[str]:
         if is_model(place):
             yield place.relative_to(folder).as_posix()
         else:
-            names = (path.name for path in place.iterdir() if path.is_file())
+            names = (
+                path.name for path in place.iterdir() if path.is_file() and path.name[0] != "."
+            )
             found = (place / name for name in names if name.lower().endswith(SUFFIXES))
             yield from (path.relative_to(folder).as_posix() for path in found)

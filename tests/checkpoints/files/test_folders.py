@@ -9,7 +9,12 @@ from safetensors.torch import load_file
 
 from sd2_depth2img.checkpoints.checkpoint import Checkpoint
 from sd2_depth2img.checkpoints.files.errors import DamagedFile
-from sd2_depth2img.checkpoints.files.folders import find_folder, folder_names, model_folder
+from sd2_depth2img.checkpoints.files.folders import (
+    find_folder,
+    folder_names,
+    model_folder,
+    weight_files_in,
+)
 from sd2_depth2img.checkpoints.files.shards import INDEX
 from sd2_depth2img.checkpoints.source import open_source
 
@@ -102,6 +107,8 @@ def test_without_a_ref_the_newest_snapshot_is_taken_and_named(
     assert model_folder(top) == top / "snapshots" / NEW
     assert "models--someone--depth has 2 snapshots, and refs/main names none" in caplog.text
     assert f"taking the newest, {NEW}" in caplog.text
+    model_folder(top)
+    assert caplog.text.count("taking the newest") == 1
 
 
 @POSIX
@@ -125,20 +132,33 @@ def test_a_cache_that_did_not_arrive_says_so(diffusers_folder, tmp_path):
     ):
         open_source(top)
     shutil.rmtree(top / "snapshots" / NEW)
+    (top / "snapshots" / NEW).mkdir()
+    with pytest.raises(DamagedFile, match=r"depth is .* the download is not complete"):
+        open_source(top)
+    (top / "snapshots" / NEW).rmdir()
     with pytest.raises(DamagedFile, match=r"depth is .* the download is not complete"):
         open_source(top)
 
 
 @POSIX
-def test_a_cache_of_a_single_file_is_that_file(mini_checkpoint, tmp_path):
+def test_a_cache_of_a_single_file_is_that_file_and_so_is_a_folder(mini_checkpoint, tmp_path):
     (tmp_path / "in").mkdir()
     shutil.copy(mini_checkpoint, tmp_path / "in" / "512-depth-ema.safetensors")
     top = cache_of(tmp_path / "in", tmp_path)
-    assert open_source(top).tensors.keys() == load_file(mini_checkpoint).keys()
+    for folder in (top, tmp_path / "in"):
+        assert open_source(folder).tensors.keys() == load_file(mini_checkpoint).keys()
+
+
+def test_weight_files_are_those_that_are_seen(mini_checkpoint, tmp_path):
+    shutil.copy(mini_checkpoint, tmp_path / "model.safetensors")
+    (tmp_path / "._model.safetensors").write_bytes(b"\0\5\x16\7")
+    (tmp_path / "model.ckpt").mkdir()
+    assert weight_files_in(tmp_path) == [tmp_path / "model.safetensors"]
 
 
 def test_a_folder_around_one_model_is_that_model(diffusers_folder, tmp_path):
     shutil.copytree(diffusers_folder, tmp_path / "outer" / "inner")
+    (tmp_path / "outer" / "version.txt").write_text("1")
     assert model_folder(tmp_path) == tmp_path
     assert model_folder(tmp_path / "outer") == tmp_path / "outer" / "inner"
     assert Checkpoint.open(tmp_path / "outer").has_midas
