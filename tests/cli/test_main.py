@@ -325,7 +325,7 @@ def test_every_error_is_a_sentence(here, capsys, monkeypatch, error, sentence):
     ("prefix", "message"),
     [
         ("a\0b", "node 3 (SaveImage) failed: the file name 'a\\x00b_' has a zero character"),
-        ("a" * 300, "_00001_.png: the name is too long; choose a shorter one"),
+        ("a" * 300, "_00001_.png: the file name is too long; choose a shorter one"),
         ("file/a", "output/file: it exists already; choose another name"),
         ("../a", "outside the output folder"),
     ],
