@@ -181,6 +181,8 @@ def _is_running(process: int) -> bool:
 
 # --- what the system says ------------------------------------------------------------------------
 
+LONGEST_NAME = 600  # characters of a path in a message
+
 _ELSEWHERE = "make room there, or write to another disk"
 _RIGHTS = "permission is denied; give your user the rights to it, or choose another place"
 _AGAIN = "the disk or the network failed; try again, or copy the files to another disk"
@@ -191,7 +193,7 @@ _SENTENCES = {
     errno.EACCES: _RIGHTS,
     errno.EPERM: _RIGHTS,
     errno.EROFS: "the disk is read-only; choose a place on another one",
-    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+    errno.ENAMETOOLONG: "the file name is too long; choose a shorter one",
     errno.ENOENT: "there is no such file or folder; see whether it was moved, renamed or deleted",
     errno.EISDIR: "it is a folder; a file is expected, so choose another name",
     errno.ENOTDIR: "a part of its path is a file; a folder is expected, so choose another path",
@@ -219,6 +221,8 @@ def in_words(error: OSError, path: Path | None = None) -> OSError:
     found = _SENTENCES.get(error.errno, f"{error.strerror}; see whether the disk is there")
     name = path if path is not None else error.filename
     where = "what is written" if name is None else os.fsdecode(name)
+    if len(where) > LONGEST_NAME:
+        where = f"{where[: LONGEST_NAME // 2]}...{where[-LONGEST_NAME // 4 :]}"
     return _plain(error)(f"{where}: {found}")
 
 

@@ -113,8 +113,9 @@ def _from_first(
         single = height == width == 1
         remedy = "it has no other, choose flat plane" if single else "move one of them"
         raise ValueError(
-            f"on a map of {width} x {height} pixels the two points are the same pixel; a ramp runs "
-            f"from one to the other, and a dome reaches from one to the other: {remedy}"
+            f"on a map of {width} x {height} pixels the points x1, y1 and x2, y2 are the same "
+            f"pixel; a ramp runs from one to the other, and a dome reaches from one to the other: "
+            f"{remedy}"
         )
     x, y = torch.arange(width, dtype=torch.float32), torch.arange(height)[:, None].float()
     return x - x1, y - y1, (x2 - x1, y2 - y1)

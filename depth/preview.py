@@ -75,7 +75,7 @@ def sheet(
         channel: `[h, w]`, -1..1; shown from black to white.
         size: of the longer side of both images, in pixels.
 
-    Returns: float32 `[H', W', 3]`, 0..1; its width depends on the map's shape and on `size` only.
+    Returns: float32 `[H', W', 3]`, 0..1; how large depends on the texts, too.
     """
     factor = size / max(depth.shape)
     height, width = (max(1, round(side * factor)) for side in depth.shape)
@@ -93,11 +93,11 @@ def sheet(
     return torch.from_numpy(np.array(page)).float() / 255
 
 
-def same_height(pages: Sequence[Tensor]) -> Tensor:
-    """Pages `[H, W, 3]` of one width as a batch; the shorter ones get more white paper below."""
-    height = max(len(page) for page in pages)
-    padded = [F.pad(page, (0, 0, 0, 0, 0, height - len(page)), value=1.0) for page in pages]
-    return torch.stack(padded)
+def same_size(pages: Sequence[Tensor]) -> Tensor:
+    """Pages `[H, W, 3]` as a batch; smaller ones get more white paper, on the right and below."""
+    height, width = (max(page.shape[side] for page in pages) for side in (0, 1))
+    more = ((0, 0, 0, width - page.shape[1], 0, height - page.shape[0]) for page in pages)
+    return torch.stack([F.pad(page, by, value=1.0) for page, by in zip(pages, more, strict=True)])
 
 
 # --- hints ---------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from ..checkpoints.files.folders import folder_names
 from ..depth.networks.model_files import FOLDERS, find_model, model_names
-from ..disk import check_name, in_words, is_unfinished
+from ..disk import ImpossibleName, check_name, in_words, is_unfinished
 from .frames import check_one_picture
 
 CHECKPOINT_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")
@@ -224,7 +224,7 @@ def numbered(
 ) -> tuple[list[Iterator[Path]], str]:
     """The same in any folder."""
     prefix = os.path.normpath(_expand(checked_prefix(prefix), width, height))
-    subfolder, name = os.path.split(prefix)
+    subfolder, name = os.path.split("" if prefix == "." else prefix)  # "._00001_" would be hidden
     check_name(prefix + "_")  # what follows are digits and the suffix
     target = folder / subfolder
     # By its name: a link in the output folder was put there by its owner.
@@ -251,16 +251,18 @@ def _names(folder: Path, name: str, numbers: Iterator[int], suffix: str) -> Iter
 def checked_prefix(prefix: str) -> str:
     """A prefix of file names with slashes of one kind, wherever its workflow was made.
 
-    Raises ValueError for one that does not stay below the output folder or can be no name.
+    Raises ValueError for one that does not stay below the output folder.
     """
-    found = f"the file name prefix {_quoted(prefix)}"
     if leads_out(prefix):
         raise ValueError(
-            f"{found} leads outside the output folder; use one without a drive letter, without .. "
-            "and without a slash at its start, such as maps/depth"
+            f"the file name prefix {_quoted(prefix)} leads outside the output folder; use one "
+            "without a drive letter, without .. and without a slash at its start, such as "
+            "maps/depth"
         )
-    if "\0" in prefix:  # where some normpath would end it in silence
-        raise ValueError(f"{found} holds a zero character; leave it out")
+    if "\0" in prefix:  # where some versions of normpath would end it in silence
+        raise ImpossibleName(
+            f"the file name prefix {_quoted(prefix)} has a zero character; take it out"
+        )
     return prefix.replace("\\", "/")
 
 

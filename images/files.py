@@ -93,6 +93,11 @@ def read_frames(path: Path) -> Iterator[Frame]:
         for index in range(frame_count(file)):
             file.seek(index)
             load(file, path)
+            if file.mode == "F" or (file.mode, file.format) == ("I", "TIFF"):
+                raise UnreadableImage(
+                    f"{path} has numbers of 32 bits, of which only a depth map can be made; save "
+                    "it with 8 or 16 bits a channel, as PNG for example"
+                )
             # Pillow copies an image that is upright as well.
             is_lying = file.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
             upright = ImageOps.exif_transpose(file) if is_lying else file

@@ -14,8 +14,9 @@ from .node import DepthMapNode, Node
 from .preview import show
 from .remedies import answer
 
-# What stands where `layer` is in workflows that were saved before it was there: the value of the
-# upload button, which ComfyUI saves after all inputs.
+# The value of the upload button, which ComfyUI's canvas saves after all inputs and opens by their
+# number: in workflows that were saved before `layer` was there it becomes the layer. A layer of
+# that name is written in another case.
 UPLOAD_BUTTON = "image"
 
 

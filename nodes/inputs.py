@@ -5,8 +5,13 @@ is V1's pair of a type and its options. `options` are ComfyUI's own; `advanced=T
 hides an expert's input.
 """
 
+import math
+import reprlib
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..depth.estimate import Precision
 from ..depth.networks.network import OWN
@@ -83,6 +88,44 @@ def choice(default: Enum, **options: Any) -> Field:
 def one_of(names: list[str], **options: Any) -> Field:
     """One of several names, of files for example."""
     return Field(names, options)
+
+
+# --- limits --------------------------------------------------------------------------------------
+
+
+def check_limits(node: Any, given: Mapping[str, Any]) -> None:
+    """Raise ValueError for a number beyond the limits that its input declares; NaN is, too.
+
+    ComfyUI checks the numbers of widgets alone, not those that come by a wire.
+    """
+    numbers = [
+        (name, one)
+        for name, value in given.items()
+        for one in (value if isinstance(value, list) else [value])
+        if isinstance(one, (int, float, np.number))
+    ]
+    if not numbers:
+        return
+    declared = node.INPUT_TYPES()
+    options = {
+        name: more
+        for name, (_, more) in {**declared["required"], **declared.get("optional", {})}.items()
+    }
+    for name, number in numbers:
+        reason = out_of_range(number, options.get(name, {}))
+        if reason:
+            raise ValueError(f"input {name}: {reason}")
+
+
+def out_of_range(number: Any, options: Mapping[str, Any]) -> str:
+    """What is wrong with a number for an input with these options; "" where nothing is."""
+    low, high = options.get("min", -math.inf), options.get("max", math.inf)
+    if low <= number <= high:  # of NaN it is false
+        return ""
+    expected = f"{low} to {high}"
+    if math.isinf(high) or math.isinf(low):
+        expected = f"at least {low}" if math.isinf(high) else f"at most {high}"
+    return f"{reprlib.repr(number)} is out of range; expected {expected}"
 
 
 # --- what several nodes ask alike ----------------------------------------------------------------

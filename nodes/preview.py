@@ -8,7 +8,7 @@ from ..depth.colormaps import ColourMap
 from ..depth.convention import from_image, repair, unit_range
 from ..depth.fit import check_fits, fit_map
 from ..depth.parallax import Move, camera_path, view, widen
-from ..depth.preview import examine, examine_channel, same_height, sheet
+from ..depth.preview import examine, examine_channel, same_size, sheet
 from ..host import host
 from ..images.batch import gather
 from ..images.crop import check_image
@@ -75,7 +75,7 @@ class SD2DepthPreview(Node):
         for one, drawn, channel in host.progress(rows, self.DISPLAY_NAME):
             notes.append(examine(one) + examine_channel(channel))
             drawings.append(sheet(drawn, channel, ColourMap(colours), notes[-1], size))
-        pages, report = same_height(drawings), _report(notes)
+        pages, report = same_size(drawings), _report(notes)
         return {"ui": {"images": show(pages), "text": [report]}, "result": (pages, report)}
 
 

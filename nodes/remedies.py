@@ -24,6 +24,7 @@ from ..images.fill import OneHole
 from ..images.masks import OtherShape
 from ..images.opencv import BrokenOpenCV
 from .advice import COMFYUIS_NETWORKS, advice
+from .inputs import check_limits
 
 
 def _install(error: ImportError) -> str:
@@ -71,7 +72,7 @@ REMEDIES: Remedies = {
 
 
 def with_remedies(node: type) -> type:
-    """Let a node's errors end with what to do. Changes the class and gives it back."""
+    """Let a node check its numbers, and its errors end with what to do; changes the class."""
     name = node.FUNCTION  # type: ignore[attr-defined]  # every V1 node has one
     setattr(node, name, _explained(getattr(node, name)))
     return node
@@ -79,11 +80,12 @@ def with_remedies(node: type) -> type:
 
 def _explained(execute: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(execute)
-    def explained(*arguments: Any, **inputs: Any) -> Any:
+    def explained(node: Any, *arguments: Any, **inputs: Any) -> Any:
+        given = signature(execute).bind(node, *arguments, **inputs)
+        check_limits(node, given.arguments)
         try:
-            return execute(*arguments, **inputs)
+            return execute(node, *arguments, **inputs)
         except HasAlpha as error:
-            given = signature(execute).bind(*arguments, **inputs)
             error.args = (_without_alpha(error, given),)
             raise
         except tuple(REMEDIES) as error:

@@ -258,9 +258,9 @@ def test_what_a_killed_program_left_goes_with_the_next_write(tmp_path, kind):
 def test_a_name_may_be_as_long_as_the_disk_allows(tmp_path):
     path = tmp_path / ("ä" * 125 + "a.txt")  # 255 bytes
     assert write_whole(path, text("a")).read_text() == "a"
-    with pytest.raises(OSError, match=r"b{300}_00001_\.txt: the name is too long; choose"):
+    with pytest.raises(OSError, match=r"b{300}_00001_\.txt: the file name is too long; choose"):
         write_whole(series(tmp_path, "b" * 300)[0], text("b"))
-    with pytest.raises(OSError, match=r"c{300}: the name is too long"):
+    with pytest.raises(OSError, match=r"c{300}: the file name is too long"):
         series(tmp_path, "c" * 300 + "/c")
     assert list(tmp_path.iterdir()) == [path]
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from ..nodes.inputs import out_of_range
 from .core_nodes.node_class import Nodes
 from .problems import MOST_LINES, Problem, describe
 from .widgets import Json, Widget, declared_inputs
@@ -207,11 +208,9 @@ class _NodeCheck:
     def _check_value(self, widget: Widget, value: Any) -> None:
         options = widget.options
         if widget.type in ("INT", "FLOAT"):
-            low, high = options.get("min", -math.inf), options.get("max", math.inf)
-            if not low <= value <= high:
-                self._report(
-                    widget.name, f"{_found(value)} is out of range; expected {_range(low, high)}"
-                )
+            reason = out_of_range(value, options)
+            if reason:
+                self._report(widget.name, reason)
         elif isinstance(widget.type, (list, tuple)) or "options" in options:
             chosen = value if options.get("multiselect") and isinstance(value, list) else [value]
             for one in chosen:
@@ -324,12 +323,6 @@ def _fits(given: Any, expected: Any) -> bool:
 def _is_file(value: Any) -> bool:
     """In the engine a path serves wherever a list offers files."""
     return isinstance(value, str) and os.path.isfile(value)
-
-
-def _range(low: float, high: float) -> str:
-    if math.isinf(low) or math.isinf(high):
-        return f"at most {high}" if math.isinf(low) else f"at least {low}"
-    return f"{low} to {high}"
 
 
 def _shown(kind: Any) -> str:

@@ -352,8 +352,8 @@ def test_every_error_is_a_sentence(here, capsys, monkeypatch, error, sentence):
 @pytest.mark.parametrize(
     ("prefix", "message"),
     [
-        ("a\0b", "node 3 (SaveImage) failed: the file name prefix 'a\\x00b' holds a zero"),
-        ("a" * 300, "_00001_.png: the name is too long; choose a shorter one"),
+        ("a\0b", "node 3 (SaveImage) failed: the file name prefix 'a\\x00b' has a zero"),
+        ("a" * 300, "_00001_.png: the file name is too long; choose a shorter one"),
         ("file/a", "output/file: it exists already; choose another name"),
         ("../a", "outside the output folder"),
     ],

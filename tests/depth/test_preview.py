@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sd2_depth2img.depth.colormaps import ColourMap, palette
-from sd2_depth2img.depth.preview import examine, examine_channel, same_height, sheet
+from sd2_depth2img.depth.preview import examine, examine_channel, same_size, sheet
 
 
 def scene(height=90, width=120):
@@ -147,13 +147,22 @@ def expected_legend(width):
     return palette(ColourMap.TURBO)[(torch.linspace(0, 1, width) * 255).round().long()]
 
 
+def test_pages_of_any_size_become_one_batch_on_white_paper():
+    small, wide = torch.zeros(2, 3, 3), torch.full((1, 5, 3), 0.5)
+    pages = same_size([small, wide])
+    assert torch.equal(pages[0, :2, :3], small)
+    assert torch.equal(pages[1, :1], wide)
+    assert (pages[0, :, 3:] == 1).all()
+    assert (pages[1, 1:] == 1).all()
+
+
 def test_notes_make_the_page_longer_not_wider():
     depth, channel = scene(), torch.zeros(8, 8)
     without, with_ = page(depth, channel), page(depth, channel, notes=["too flat " * 20])
     assert with_.shape[0] > without.shape[0] + 10
     assert with_.shape[1] == without.shape[1]
     assert torch.equal(with_[: len(without) - 12], without[:-12])
-    both = same_height([with_, without])
+    both = same_size([with_, without])
     assert torch.equal(both[0], with_)
     assert torch.equal(both[1, : len(without)], without)
     assert (both[1, len(without) :] == 1).all()

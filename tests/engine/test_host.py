@@ -214,8 +214,17 @@ def test_either_slash_finds_a_file(base):
 
 
 def test_either_slash_leads_into_a_subfolder(base):
-    (path,), subfolder = host.output_paths("maps\\depth", 1, 1, 1)
-    assert (path, subfolder) == (base / "output" / "maps" / "depth_00001_.png", "maps")
+    (paths,), subfolder = host.output_paths("maps\\depth", 1, 1, 1)
+    assert (next(paths), subfolder) == (base / "output" / "maps" / "depth_00001_.png", "maps")
+
+
+@pytest.mark.parametrize("prefix", ["", ".", "./"])
+def test_without_a_prefix_files_are_not_hidden(base, prefix):
+    (paths,), _ = host.output_paths(prefix, 1, 1, 1)
+    touch(next(paths))
+    assert [file.name for file in (base / "output").iterdir()] == ["_00001_.png"]
+    (paths,), _ = host.output_paths(prefix, 1, 1, 1)
+    assert next(paths).name == "_00002_.png"
 
 
 @pytest.mark.parametrize(

@@ -293,3 +293,10 @@ def test_what_goes_wrong_with_an_opened_file_names_it(tmp_path):
     said = r"image\.png cannot be read: it is damaged \(so\)"
     with pytest.raises(UnreadableImage, match=said), opened(path):
         raise IndexError("so")
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+def test_numbers_whose_white_nobody_knows_are_no_image(tmp_path, kind):
+    Image.fromarray(np.full((4, 4), 1, kind)).save(tmp_path / "z.tif")
+    with pytest.raises(UnreadableImage, match=r"z\.tif has numbers of 32 bits.* 8 or 16 bits"):
+        list(read_frames(tmp_path / "z.tif"))

@@ -26,6 +26,7 @@ def meaning(tmp_path, image, name="mask.png", **options):
 
 
 GREYS = np.where(X[..., None] < 20, 128, 255).astype(np.uint8)
+DRAWING = np.where(X[..., None] == 5, 0, 255).astype(np.uint8)  # on white paper
 PREMULTIPLIED = np.repeat(SOFT[..., None], 3, axis=2)
 
 
@@ -33,7 +34,10 @@ PREMULTIPLIED = np.repeat(SOFT[..., None], 3, axis=2)
     ("image", "expected", "words"),
     [
         (Image.fromarray(PATCH), Meaning.COLOURS, ""),
-        (Image.fromarray(PHOTO), Meaning.COLOURS, ""),
+        (Image.fromarray(SOFT), Meaning.COLOURS, ""),
+        (Image.fromarray(SOFT.astype(np.uint16) * 257), Meaning.COLOURS, ""),
+        (Image.fromarray(np.dstack([SOFT, 0 * SOFT, 0 * SOFT])), Meaning.COLOURS, ""),
+        (Image.fromarray(SOFT).convert("P"), Meaning.COLOURS, ""),
         (layer(255, 255 + 0 * PATCH), Meaning.COLOURS, ""),
         (layer(255, PATCH), Meaning.PAINT, "white strokes on a transparent layer; their alpha"),
         (layer(255, SOFT), Meaning.PAINT, "white strokes"),
@@ -66,10 +70,14 @@ def test_what_a_painter_means(tmp_path, image, expected, words):
         (layer(0, 255 - PATCH), "88% covered with paint that is not white alone"),
         (layer((200, 30, 30), 255 - PATCH), "88% covered"),
         (layer(GREYS, 255 - PATCH), "88% covered"),
+        (layer(DRAWING, 255 - PATCH), "88% covered"),
+        (Image.fromarray(PHOTO), "in colours without transparency"),
+        (Image.fromarray(np.dstack([255 + 0 * SOFT, 255 - SOFT, 255 - SOFT])), "in colours"),
+        (Image.fromarray(np.dstack([255 - SOFT, 255 - SOFT, 255 + 0 * SOFT])), "in colours"),
     ],
 )
 def test_what_may_mean_two_things_is_refused(tmp_path, image, reason):
-    with pytest.raises(AmbiguousMask, match=r"mask\.png .*grey image without transparency") as told:
+    with pytest.raises(AmbiguousMask, match=r"mask\.png .* as a grey image") as told:
         meaning(tmp_path, image)
     assert reason in str(told.value)
 

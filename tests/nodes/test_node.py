@@ -1,8 +1,10 @@
 """What nodes have in common: work on a batch (order, sharing out, memory), checks before a run."""
 
+import numpy as np
 import pytest
 import torch
 
+from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS
 from sd2_depth2img.nodes.node import one_by_one
 from sd2_depth2img.nodes.remedies import REMEDIES, answer
 
@@ -60,3 +62,40 @@ def test_a_check_before_the_run_answers_with_the_remedy(monkeypatch):
     assert answer(check, UnicodeError("a strange name.")) == "a strange name. Rename it."
     with pytest.raises(ZeroDivisionError):
         answer(check, ZeroDivisionError())
+
+
+# --- limits --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("node", "given", "said"),
+    [
+        ("SD2DepthParallax", {"grow": -1}, "input grow: -1 is out of range; expected 0 to 64"),
+        ("SD2DepthParallax", {"strength": float("nan")}, "input strength: nan is out of range"),
+        ("SD2DepthMerge", {"blend": 3.0}, "input blend: 3.0 is out of range; expected 0.0 to 1.0"),
+        ("SD2DepthFill", {"x1": float("inf")}, "input x1: inf is out of range"),
+        ("SD2DepthFill", {"near": np.float32(2)}, "input near: .*2.0.* is out of range"),
+        ("SD2DepthAdjust", {"gamma": 10**400}, "input gamma: .* is out of range"),
+    ],
+)
+def test_numbers_that_come_by_wire_are_held_to_their_inputs_limits(node, given, said):
+    depth = torch.rand(1, 8, 8, 3)
+    sockets = {"image": depth, "depth": depth, "patch": depth, "mask": depth[..., 0]}
+    kind = NODE_CLASS_MAPPINGS[node]
+    required = kind.INPUT_TYPES()["required"]
+    with pytest.raises(ValueError, match=said):
+        kind().execute(**{n: sockets[n] for n in required if n in sockets}, **given)
+
+
+def test_every_number_of_a_list_is_held_to_them():
+    image = torch.rand(1, 8, 8, 3)
+    grid = NODE_CLASS_MAPPINGS["SD2DepthGrid"]()
+    with pytest.raises(ValueError, match="input columns: -1 is out of range"):
+        grid.execute(images=[image], columns=[-1])
+
+
+def test_numbers_at_their_limits_are_taken():
+    depth = torch.rand(1, 8, 8, 3)
+    node = NODE_CLASS_MAPPINGS["SD2DepthMerge"]()
+    for blend in (0, 1, np.float64(1.0)):
+        assert node.execute(depth, depth, blend=blend)[0].shape == depth.shape
