@@ -68,8 +68,9 @@ def write_whole(path: Path | Iterator[Path], write: Callable[[Path], object]) ->
 # Programs, threads and computers that write the same file at once have a name each. The machine's
 # part tells whose process numbers they are: containers and computers may share a folder.
 def _machine() -> str:
-    spaces = Path("/proc/self/ns/pid")  # Linux
-    name = f"{platform.node()} {os.readlink(spaces) if spaces.is_symlink() else ''}"
+    name = platform.node()
+    with suppress(OSError):  # not on Linux, or forbidden
+        name += os.readlink("/proc/self/ns/pid")
     return f"{zlib.crc32(name.encode()):08x}"
 
 
