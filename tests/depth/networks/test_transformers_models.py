@@ -62,6 +62,7 @@ def dpt():
         intermediate_size=64,
         image_size=64,
         patch_size=16,
+        backbone_out_indices=[0, 1, 2, 3],
         **DECODER,
     )
     return transformers.DPTForDepthEstimation(config), dpt_processor(64)
