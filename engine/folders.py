@@ -223,17 +223,10 @@ def numbered(
     folder: Path, prefix: str, count: int, width: int, height: int, suffix: str
 ) -> tuple[list[Iterator[Path]], str]:
     """The same in any folder."""
-    prefix = os.path.normpath(_expand(checked_prefix(prefix), width, height))
+    prefix = os.path.normpath(_expand(_checked_prefix(prefix), width, height))
     subfolder, name = os.path.split("" if prefix == "." else prefix)  # "._00001_" would be hidden
     check_name(prefix + "_")  # what follows are digits and the suffix
-    target = folder / subfolder
-    # By its name: a link in the output folder was put there by its owner.
-    if not Path(os.path.abspath(target)).is_relative_to(os.path.abspath(folder)):
-        raise ValueError(
-            f"the file name prefix {prefix!r} leads to {os.path.abspath(target)}, outside the "
-            f"output folder {os.path.abspath(folder)}; use a prefix without .. and without a "
-            "leading /"
-        )
+    target = folder / subfolder  # which may be a link that its owner put there
     try:
         target.mkdir(parents=True, exist_ok=True)
         names = [name.replace("%batch_num%", str(index)) for index in range(count)]
@@ -248,7 +241,7 @@ def _names(folder: Path, name: str, numbers: Iterator[int], suffix: str) -> Iter
     return (folder / f"{name}_{number:05}_{suffix}" for number in numbers)
 
 
-def checked_prefix(prefix: str) -> str:
+def _checked_prefix(prefix: str) -> str:
     """A prefix of file names with slashes of one kind, wherever its workflow was made.
 
     Raises ValueError for one that does not stay below the output folder.
