@@ -271,7 +271,8 @@ def odd_zip(rng: random.Random, entries: Sequence[Entry]) -> bytes:
         case 7:
             entries[at] = one._replace(stored=edge(rng))
         case 8:
-            entries += [one._replace(name=b"%d" % i) for i in range(2_000)]
+            small = min(entries, key=lambda entry: len(entry.data))
+            entries += [small._replace(name=b"%d" % i) for i in range(2_000)]
         case _:
             return damaged(rng, zipped(entries))
     return zipped(entries)
