@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..disk import written_whole
+from ..disk.writing import written_whole
 from .checkpoint import Checkpoint
 from .ema import ema_names, unet_names
 from .errors import IncompleteMidas, NoEMACopy, NotADepthCheckpoint

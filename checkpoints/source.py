@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..disk import read_settings
+from ..disk.settings import read_settings
 from ..sampling.latents import SCALE_FACTOR
 from .architecture import HEAD_CHANNELS, TextArchitecture, UNetArchitecture, UnknownArchitecture
 from .diffusers_layout import midas_origins, text_origins, unet_origins, vae_origins

@@ -7,7 +7,7 @@ person at the canvas would not compute with the same nodes.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..disk import written_whole
+from ..disk.writing import written_whole
 from ..engine import folders
 from ..workflows.edits import Editor
 from ..workflows.graph import Results, Runner

@@ -16,7 +16,7 @@ from ..checkpoints.identify.diagnosis import EMA, Diagnosis, Kind, Part
 from ..checkpoints.identify.inspection import diagnose, loaded_from
 from ..checkpoints.identify.recognition import identify
 from ..depth.networks.kinds import UNUSED
-from ..disk import DamagedSettings
+from ..disk.settings import DamagedSettings
 from ..nodes.advice import advice
 from ..nodes.remedies import explanation
 

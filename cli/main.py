@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ..disk import in_words
+from ..disk.sentences import in_words
 from ..workflows.problems import EditError
 from .console import console, printable
 

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from ..disk import write_whole
+from ..disk.writing import write_whole
 from ..images.files import png_info
 from .colormaps import TOLERANCE, ColourMap, read_back
 from .convention import OutOfRange, from_image

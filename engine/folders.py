@@ -23,7 +23,9 @@ from typing import Any, Literal
 
 from ..checkpoints.files.folders import folder_names
 from ..depth.networks.model_files import FOLDERS, find_model, model_names
-from ..disk import ImpossibleName, check_name, in_words, is_unfinished
+from ..disk.names import ImpossibleName, check_name
+from ..disk.sentences import in_words
+from ..disk.writing import is_unfinished
 from .frames import check_one_picture
 
 CHECKPOINT_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")

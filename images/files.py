@@ -20,7 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH
 from torch import Tensor
 
-from ..disk import write_whole
+from ..disk.writing import write_whole
 from . import png_data
 from .kinds import ALL_NAMES, KINDS, not_read
 

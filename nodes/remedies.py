@@ -18,7 +18,8 @@ from ..depth.fidelity import AnotherSection
 from ..depth.files.values import UnclearLayer
 from ..depth.masks import MissingMap, OtherSize
 from ..depth.networks.estimators import CheckpointInstead, ComfyUIsModel
-from ..disk import DamagedSettings, in_words
+from ..disk.sentences import in_words
+from ..disk.settings import DamagedSettings
 from ..images.crop import HasAlpha, OtherImage
 from ..images.fill import OneHole
 from ..images.masks import OtherShape

@@ -27,8 +27,7 @@ WITH_ENGINE = ("cli", "workflows", "engine")
 
 
 def modules() -> list[Path]:
-    folders = (path for floor in FLOORS for path in sorted((ROOT / floor).rglob("*.py")))
-    return [*folders, ROOT / "disk.py"]
+    return [path for floor in FLOORS for path in sorted((ROOT / floor).rglob("*.py"))]
 
 
 def dotted(path: Path) -> str:

@@ -28,7 +28,7 @@ from ..checkpoints.architecture import (
 )
 from ..checkpoints.identify.diagnosis import Part
 from ..depth.networks.midas_hybrid import DPTHybrid, Widths
-from ..disk import written_whole
+from ..disk.writing import written_whole
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from ..disk import in_words
+from ..disk.sentences import in_words
 from ..engine import folders
 from ..images.files import UnreadableImage, read_text
 from ..nodes import NODE_CLASS_MAPPINGS

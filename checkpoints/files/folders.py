@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ...disk import folders_below
+from ...disk.folders import folders_below
 from .errors import DamagedFile
 from .shards import INDEX, weight_files
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ...disk import read_settings
+from ...disk.settings import read_settings
 from .errors import DamagedFile, UnreadableFile
 from .pickle_machine import shown
 from .views import Origin, View

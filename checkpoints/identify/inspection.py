@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...disk import DamagedSettings, read_settings
+from ...disk.settings import DamagedSettings, read_settings
 from ..files.errors import DamagedFile, GGUFFile, HostileFile, TorchScriptFile, UnreadableFile
 from ..files.folders import model_folder, models_in, weight_files_in
 from ..files.shards import INDEX, open_shards, weight_files

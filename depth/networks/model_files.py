@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ...disk import folders_below
+from ...disk.folders import folders_below
 
 # Below `models`: the first is this pack's, the others are ComfyUI's own and another pack's.
 FOLDERS = ("depth", "geometry_estimation", "depthanything")

@@ -18,7 +18,7 @@ import transformers
 from torch import Tensor, nn
 from transformers import AutoImageProcessor, AutoModelForDepthEstimation
 
-from ...disk import read_settings
+from ...disk.settings import read_settings
 from .model_files import CONFIG
 from .network import OWN, DepthNetwork, some
 

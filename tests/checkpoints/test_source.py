@@ -16,7 +16,7 @@ from sd2_depth2img.checkpoints.files.weights import open_weights
 from sd2_depth2img.checkpoints.identify.diagnosis import Part
 from sd2_depth2img.checkpoints.identify.recognition import _UNETS
 from sd2_depth2img.checkpoints.source import INDEX, DiffusersFolder, open_source
-from sd2_depth2img.disk import DamagedSettings
+from sd2_depth2img.disk.settings import DamagedSettings
 
 # What the file has and a CLIPTextModel or a DPTForDepthEstimation has not.
 CLASSIFIER = {"pretrained.model.head.weight", "pretrained.model.head.bias"}

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from sd2_depth2img.disk import DamagedSettings, read_settings
+from sd2_depth2img.disk.settings import DamagedSettings, read_settings
 
 from .guards import CANARY
 from .runner import Attempt, Maker

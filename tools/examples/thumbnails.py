@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ...disk import written_whole
+from ...disk.writing import written_whole
 from ...engine import folders
 from ...workflows.core_nodes.masks import mask_to_image
 from ...workflows.core_nodes.save import to_pil

@@ -16,7 +16,7 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from ...checkpoints.checkpoint import Checkpoint
 from ...checkpoints.identify.diagnosis import Part
 from ...depth.networks.midas_hybrid import DPTHybrid
-from ...disk import written_whole
+from ...disk.writing import written_whole
 from ...engine import networks
 from ...sampling.latents import SCALE_FACTOR
 from .dataset import DATA_VERSION, HELD_OUT, PAINTINGS, SIZES, Dataset, prepare

@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from ...disk import written_whole
+from ...disk.writing import written_whole
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from ...disk import write_whole
+from ...disk.writing import write_whole
 from ...engine import host
 from ...images.files import png_info
 from .load import LATENT_MARK

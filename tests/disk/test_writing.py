@@ -1,4 +1,4 @@
-"""Files that appear whole, each under a name of its own; who may read them; errors in words."""
+"""Files that appear whole, each under a name of its own; who may read them; what went wrong."""
 
 import errno
 import itertools
@@ -13,15 +13,14 @@ import sys
 import threading
 import time
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sd2_depth2img import disk
 from sd2_depth2img.depth.depth_files import FileFormat, write_depth
-from sd2_depth2img.disk import ImpossibleName, check_name, in_words, write_whole, written_whole
+from sd2_depth2img.disk import writing
+from sd2_depth2img.disk.writing import write_whole, written_whole
 from sd2_depth2img.engine.folders import numbered
 from sd2_depth2img.images.files import write_image
 
@@ -229,7 +228,7 @@ KILLED = """
 import os, signal, sys
 from functools import partial
 from pathlib import Path
-from sd2_depth2img.disk import written_whole
+from sd2_depth2img.disk.writing import written_whole
 with written_whole(Path(sys.argv[1])) as unfinished:
     unfinished.mkdir() if sys.argv[2] == "folder" else unfinished.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
@@ -242,17 +241,17 @@ def test_what_a_killed_program_left_goes_with_the_next_write(tmp_path, kind):
     done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "a"), kind], check=False)
     assert done.returncode == -signal.SIGKILL
     (left,) = tmp_path.iterdir()
-    assert disk.is_unfinished(left)
+    assert writing.is_unfinished(left)
     others = tmp_path / ".a.00000000-1-00.part"  # of another computer, where 1 may be running
     others.touch()
     with written_whole(tmp_path / "busy") as ours:
         ours.touch()
-        disk._remove_abandoned.cache_clear()
+        writing._remove_abandoned.cache_clear()
         write_whole(tmp_path / "b", text("b"))
         assert set(tmp_path.iterdir()) == {others, ours, tmp_path / "b"}
 
 
-# --- names ---------------------------------------------------------------------------------------
+# --- long names ----------------------------------------------------------------------------------
 
 
 def test_a_name_may_be_as_long_as_the_disk_allows(tmp_path):
@@ -265,44 +264,7 @@ def test_a_name_may_be_as_long_as_the_disk_allows(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("a\0b", "has a zero character"),
-        ("a\ud800", r"has '\\ud800', which file names of this system"),
-    ],
-)
-def test_names_that_no_system_has(tmp_path, name, message):
-    with pytest.raises(ImpossibleName, match=message):
-        series(tmp_path, name)
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("CON", "'CON' is a device"),
-        ("maps/nul.old", "'nul.old' is a device"),
-        ("com1/a", "'com1' is a device"),
-        ("12:30", "'12:30' has ':'"),
-        ("a?", "has '\\?'"),
-        ("a\nb", r"has '\\n'"),
-        ("maps./a", "'maps.' ends in a dot or a space"),
-        ("maps /a", "'maps ' ends in"),
-        ("maps\\aux\\a", "'aux' is a device"),
-    ],
-)
-def test_names_that_windows_does_not_have(name, message):
-    with pytest.raises(ImpossibleName, match=message):
-        check_name(name, windows=True)
-    check_name(name, windows=False)
-
-
-@pytest.mark.parametrize("name", ["console", "a.b", "com/a", "COM10", ".hidden/a", "карта", "a b"])
-def test_names_that_windows_has(name):
-    check_name(name, windows=True)
-
-
-# --- what the system says ------------------------------------------------------------------------
+# --- what went wrong ------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -323,18 +285,6 @@ def test_what_does_not_fit_is_said_with_the_files_name(tmp_path, small_files, ki
     assert ".part" not in str(caught.value)
     assert "[Errno" not in str(caught.value)
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("number", [number for number in errno.errorcode if number < 200])
-def test_every_error_of_the_system_names_the_file_and_keeps_its_kind(number):
-    error = OSError(number, os.strerror(number), "/a/b")
-    said = in_words(error)
-    assert str(said).startswith("/a/b: ")
-    assert "; " in str(said)
-    assert "[Errno" not in str(said)
-    assert type(said) is type(error)
-    assert in_words(said) is said  # a sentence stays as it is
-    assert str(in_words(OSError(number, os.strerror(number)), Path("c"))).startswith("c: ")
 
 
 @pytest.mark.parametrize(
