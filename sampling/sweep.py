@@ -6,6 +6,7 @@ entry    a number: 0.4
 """
 
 import re
+import reprlib
 from decimal import Decimal, InvalidOperation
 from itertools import product
 from typing import NamedTuple
@@ -34,8 +35,8 @@ def sweep(strengths: str, depth_strengths: str) -> Sweep:
     rows = parse_series(depth_strengths, *DEPTH_RANGE, "depth_strengths")
     if not any(columns):
         raise ValueError(
-            f"strengths: nothing would be painted with {strengths.strip()!r}: a denoising strength "
-            "of 0 leaves the image as it is; give one above 0 at least"
+            f"strengths: nothing would be painted with {_shown(strengths.strip())}: a denoising "
+            "strength of 0 leaves the image as it is; give one above 0 at least"
         )
     runs = len(rows) * len(columns)
     if runs > MOST_RUNS:
@@ -65,6 +66,15 @@ def parse_series(text: str, low: float, high: float, name: str) -> list[float]:
     return [float(number) or 0.0 for numbers in entries for number in numbers]  # no -0.0
 
 
+def _shown(text: str) -> str:
+    """A text as a message shows it: not all of a long one."""
+    return _SHORT.repr(text)
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = 80
+
+
 def _written(strength: float) -> str:
     """As strengths are spoken of: 0.4, 0.75, 1.0."""
     text = f"{strength:g}"
@@ -79,12 +89,13 @@ def _entry(entry: str, low: float, high: float, name: str) -> list[Decimal]:
     count = _number(spaced[3], name)
     if not 1 <= count <= MOST_RUNS or count % 1:
         raise ValueError(
-            f"{name}: {entry!r} asks for {spaced[3]} numbers; expected a whole number from 1 to "
-            f"{MOST_RUNS} after in"
+            f"{name}: {_shown(entry)} asks for {spaced[3]} numbers; expected a whole number from "
+            f"1 to {MOST_RUNS} after in"
         )
     if count == 1 and start != end:
         raise ValueError(
-            f"{name}: {entry!r} has two ends, but place for one number; expected 2 or more after in"
+            f"{name}: {_shown(entry)} has two ends, but place for one number; expected 2 or more "
+            "after in"
         )
     steps = max(int(count) - 1, 1)
     # As a weighted mean, both ends come out as they were written.
@@ -108,6 +119,6 @@ def _number(text: str, name: str) -> Decimal:
     except InvalidOperation:
         number = Decimal("nan")
     if not number.is_finite():
-        found = f"{text!r} is no number" if text else "nothing stands before or after a comma"
+        found = f"{_shown(text)} is no number" if text else "nothing stands before or after a comma"
         raise ValueError(f"{name}: {found}; {GRAMMAR}")
     return number

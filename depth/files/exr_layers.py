@@ -57,7 +57,7 @@ def depth_layer(parts: Sequence[tuple[str, Iterable[str]]], wanted: str, path: P
             _tell_choice(found[0], layers, wanted, path)
             return found[0]
     expected = (
-        f"one called {wanted!r}"
+        f"one called {wanted[:100]!r}"
         if wanted and not meant
         else "one that calls itself depth" + ", and not several" * bool(deep)
     )

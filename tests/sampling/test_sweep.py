@@ -57,6 +57,7 @@ def test_evenly_spaced_numbers_reach_from_end_to_end(start, end, count):
         (" \n", "strengths is empty"),
         ("0.4,,0.6", "before or after a comma"),
         ("half", "'half' is no number"),
+        ("(" * 50_000, r"^strengths: '\({30,40}\.\.\.\({30,40}' is no number"),
         ("0.4 0.6", "'0.4 0.6' is no number"),
         ("nan", "'nan' is no number"),
         ("sNaN", "'sNaN' is no number"),
