@@ -109,8 +109,8 @@ def _values(path: Path, reading: Reading) -> Values:
         return read_npz(path, reading.layer)
     if reading.layer:
         raise UnclearLayer(
-            f"{path} has no layers, and the layer {reading.layer[:100]!r} is asked for; expected an "
-            "EXR or NPZ"
+            f"{path} has no layers, and the layer {reading.layer[:100]!r} is asked for; expected "
+            "an EXR or NPZ"
         )
     found = (read for start, read in READERS.items() if beginning.startswith(start))
     return next(found, read_image)(path)
