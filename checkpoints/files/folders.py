@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ...disk.folders import folders_below
-from .errors import DamagedFile
+from .errors import DamagedFile, UnreadableFile
 from .shards import INDEX, weight_files
 
 log = logging.getLogger(__name__)
@@ -23,16 +23,18 @@ _SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
 def model_folder(folder: Path) -> Path:
     """The model's own folder: of a cache its current snapshot, of a folder around one model that.
 
-    A folder with weight files of its own, or several models, is its own. Raises DamagedFile for a
-    cache without a snapshot.
+    A folder with weight files of its own is its own. Raises UnreadableFile for one around several
+    models, DamagedFile for a cache without a snapshot.
     """
     if is_pipeline(folder):
         return folder
     if is_cache(folder):
         return _snapshot(folder)
-    inside = models_in(folder)
-    is_around = len(inside) == 1 and not weight_files_in(folder)
-    return model_folder(inside[0]) if is_around else folder
+    inside = [] if weight_files_in(folder) else _models_in(folder)
+    if len(inside) > 1:
+        names = ", ".join(model.name for model in inside[:5]) + ", ..." * (len(inside) > 5)
+        raise UnreadableFile(f"{folder.name} holds {len(inside)} models ({names}); name one")
+    return model_folder(inside[0]) if inside else folder
 
 
 def only_file(folder: Path) -> Path | None:
@@ -51,12 +53,6 @@ def weight_files_in(folder: Path) -> list[Path]:
     return sorted(path for path in named if path.is_file() or path.is_symlink())
 
 
-def models_in(folder: Path) -> list[Path]:
-    """The folders of models directly in a folder."""
-    visible = (path for path in sorted(folder.iterdir()) if path.name[0] != ".")
-    return [path for path in visible if is_pipeline(path) or is_cache(path)]
-
-
 def is_pipeline(folder: Path) -> bool:
     """Whether diffusers would take it for a pipeline's."""
     return os.path.isfile(folder / INDEX)
@@ -65,6 +61,21 @@ def is_pipeline(folder: Path) -> bool:
 def is_cache(folder: Path) -> bool:
     """Whether Hugging Face's cache keeps a repository in it."""
     return os.path.isdir(folder / _SNAPSHOTS)
+
+
+def _models_in(folder: Path) -> list[Path]:
+    """The folders of models directly in a folder, or in the one that is there to hold them.
+
+    That is the only folder in it, as an archive unpacked into its own name leaves it, or the `hub`
+    of Hugging Face's home (`HF_HOME`).
+    """
+    while True:
+        visible = [p for p in sorted(folder.iterdir()) if p.name[0] != "." and os.path.isdir(p)]
+        found = [path for path in visible if is_pipeline(path) or is_cache(path)]
+        around = visible if len(visible) == 1 else [p for p in visible if p.name == "hub"]
+        if found or not around:
+            return found
+        [folder] = around
 
 
 def _snapshot(cache: Path) -> Path:
@@ -81,16 +92,16 @@ def _snapshot(cache: Path) -> Path:
         return current
     newest = max(snapshots, key=lambda path: (path.stat().st_mtime, path.name))
     if len(snapshots) > 1:
-        _warn_of_several(cache, len(snapshots), newest)
+        _warn_of_several(cache.absolute(), len(snapshots), newest.name)
     return newest
 
 
 @functools.cache
-def _warn_of_several(cache: Path, count: int, newest: Path) -> None:
+def _warn_of_several(cache: Path, count: int, newest: str) -> None:
     # Once: a folder is looked into several times on the way to a model.
     log.warning(
         "%s has %d snapshots, and refs/main names none of them; taking the newest, %s",
-        *(cache.name, count, newest.name),
+        *(cache.name, count, newest),
     )
 
 

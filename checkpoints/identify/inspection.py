@@ -8,7 +8,7 @@ from typing import Any
 
 from ...disk.settings import DamagedSettings, read_settings
 from ..files.errors import DamagedFile, GGUFFile, HostileFile, TorchScriptFile, UnreadableFile
-from ..files.folders import model_folder, models_in, weight_files_in
+from ..files.folders import model_folder, weight_files_in
 from ..files.shards import INDEX, open_shards, weight_files
 from ..files.weights import CutOffFile, WeightFile, open_weights
 from .diagnosis import FOLDER, Diagnosis, Kind
@@ -83,9 +83,6 @@ def _only_weights(folder: Path) -> WeightFile:
     if files:
         found = ", ".join(file.name for file in files[:5]) + ", ..." * (len(files) > 5)
         raise UnreadableFile(f"{folder.name} holds {len(files)} weight files ({found}); name one")
-    if models := models_in(folder):
-        found = ", ".join(model.name for model in models[:5]) + ", ..." * (len(models) > 5)
-        raise UnreadableFile(f"{folder.name} holds {len(models)} models ({found}); name one")
     raise UnreadableFile(
         f"{folder.name} holds no weights; expected a model of diffusers or transformers"
     )

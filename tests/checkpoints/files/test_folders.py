@@ -3,12 +3,13 @@
 import os
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
 from sd2_depth2img.checkpoints.checkpoint import Checkpoint
-from sd2_depth2img.checkpoints.files.errors import DamagedFile
+from sd2_depth2img.checkpoints.files.errors import DamagedFile, UnreadableFile
 from sd2_depth2img.checkpoints.files.folders import (
     find_folder,
     folder_names,
@@ -101,14 +102,28 @@ def test_a_cache_is_the_model_that_its_ref_names(diffusers_folder, mini_checkpoi
 @POSIX
 @pytest.mark.parametrize("main", [None, "e" * 40, "../../elsewhere", "", "x" * 100_000])
 def test_without_a_ref_the_newest_snapshot_is_taken_and_named(
-    diffusers_folder, tmp_path, caplog, main
+    diffusers_folder, tmp_path, caplog, monkeypatch, main
 ):
     top = cache_of(diffusers_folder, tmp_path, [OLD, NEW], main)
     assert model_folder(top) == top / "snapshots" / NEW
     assert "models--someone--depth has 2 snapshots, and refs/main names none" in caplog.text
     assert f"taking the newest, {NEW}" in caplog.text
     model_folder(top)
+    monkeypatch.chdir(tmp_path)
+    model_folder(Path(top.name))
     assert caplog.text.count("taking the newest") == 1
+
+
+@POSIX
+def test_a_home_of_hugging_face_is_the_one_model_in_its_cache(diffusers_folder, tmp_path):
+    top = cache_of(diffusers_folder, tmp_path / "hub")
+    (tmp_path / "xet").mkdir()
+    (tmp_path / "token").touch()
+    assert model_folder(tmp_path) == top / "snapshots" / NEW
+    second = top.rename(top.with_name("models--someone--other"))
+    cache_of(diffusers_folder, tmp_path / "hub")
+    with pytest.raises(UnreadableFile, match=f"2 models \\({top.name}, {second.name}\\); name one"):
+        open_source(tmp_path)
 
 
 @POSIX
@@ -157,12 +172,12 @@ def test_weight_files_are_those_that_are_seen(mini_checkpoint, tmp_path):
 
 
 def test_a_folder_around_one_model_is_that_model(diffusers_folder, tmp_path):
-    shutil.copytree(diffusers_folder, tmp_path / "outer" / "inner")
-    (tmp_path / "outer" / "version.txt").write_text("1")
-    assert model_folder(tmp_path) == tmp_path
-    assert model_folder(tmp_path / "outer") == tmp_path / "outer" / "inner"
-    assert Checkpoint.open(tmp_path / "outer").has_midas
-    shutil.copytree(diffusers_folder, tmp_path / "outer" / "second")
-    assert model_folder(tmp_path / "outer") == tmp_path / "outer"
-    with pytest.raises(FileNotFoundError, match=r"no model_index\.json"):
-        open_source(tmp_path / "outer")
+    outer = tmp_path / "top" / "outer"
+    shutil.copytree(diffusers_folder, outer / "inner")
+    (outer / "version.txt").write_text("1")
+    assert model_folder(outer) == outer / "inner"
+    assert model_folder(tmp_path / "top") == outer / "inner"
+    assert Checkpoint.open(outer).has_midas
+    shutil.copytree(diffusers_folder, outer / "second")
+    with pytest.raises(UnreadableFile, match=r"outer holds 2 models \(inner, second\); name one"):
+        open_source(outer)
