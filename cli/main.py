@@ -7,6 +7,7 @@ import argparse
 import importlib.util
 import json
 import logging
+import os
 import random
 import secrets
 import signal
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..disk.sentences import in_words
-from ..workflows.problems import EditError
+from ..workflows.problems import EditError, lack_of_memory
 from .console import console, printable
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ def _sentence(error: Exception) -> str:
         return str(in_words(error))
     if isinstance(error, ImportError):
         return _import_sentence(error)
-    if isinstance(error, MemoryError):
-        return f"there is not enough memory ({text}); close other programs, or make smaller images"
+    if said := lack_of_memory(error):
+        return said
     if isinstance(error, (ValueError, RuntimeError)) and not isinstance(error, RecursionError):
         return text
     return f"{type(error).__name__}: {text} (--debug shows where)"
@@ -321,17 +322,18 @@ def _edit(editor: "Editor", options: argparse.Namespace) -> None:
 
 def _as_in_a_shell(file: str, folder: Path) -> str:
     """A path means that file or folder, also when one below `folder` has the same name."""
-    path = Path(file)
-    shadowed = path.is_dir() or (path.is_file() and (folder / file).is_file())
-    return str(path.absolute()) if shadowed else file
+    # With os.path, which has no error for names that cannot be; "" would be the current folder.
+    isfile = os.path.isfile
+    shadowed = os.path.isdir(file) or (isfile(file) and isfile(folder / file))
+    return str(Path(file).absolute()) if shadowed else file
 
 
 def _show(results: "Results") -> None:
     for shown in results.ui.values():
         for text in shown.get("text", ()):
             print(printable(text))
-    for file in results.files:
-        print(printable(str(file)))
+    for file in results.files:  # one a line, whatever a workflow's prefix has in it
+        print(printable(str(file)).replace("\n", "\\n"))
 
 
 # --- depth2img demo ------------------------------------------------------------------------------

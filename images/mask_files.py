@@ -56,6 +56,7 @@ def understand(path: Path) -> Understood:
     frame = next(read_frames(path))
     if frame.alpha is None or frame.alpha.min() >= OPAQUE:
         _check_grey(frame, path)
+        _check_white(frame, path)
         return Understood(Meaning.COLOURS)
     if frame.alpha.max() == 0:
         raise AmbiguousMask(
@@ -83,6 +84,16 @@ def _check_grey(frame: Frame, path: Path) -> None:
             f"{path} is an image in colours without transparency: which of them are to be "
             "repainted does not show; save the mask as a grey image, white where it is repainted, "
             "or paint it on a transparent layer of its own"
+        )
+
+
+def _check_white(frame: Frame, path: Path) -> None:
+    """Programs that count pixels save a mask of 0 and 1, which is black to everyone else."""
+    most = 255 if frame.colours.dtype == np.uint8 else 65535
+    if frame.colours[..., 0].max() == 1:
+        raise AmbiguousMask(
+            f"{path} has the values 0 and 1 of {most}, all of them black: either 1 means white, or "
+            f"nothing is to be repainted; save the mask as a grey image with {most} for white"
         )
 
 

@@ -28,10 +28,11 @@ _DECORATIONS = {
     for name in (
         *("Label", "Bookmark", "Fast Muter", "Fast Bypasser", "Fast Groups Muter"),
         *("Fast Groups Bypasser", "Fast Actions Button", "Mute / Bypass Repeater"),
-        *("Mute / Bypass Relay", "Node Collector", "Random Unmuter"),
+        *("Mute / Bypass Relay", "Node Collector"),
     )
 }
-_DRAWN_ONLY = NOTES | _DECORATIONS | REROUTES | SETTERS | GETTERS | {PRIMITIVE}
+_UNMUTER = "Random Unmuter (rgthree)"  # the page switches nodes on and off by it at every run
+_DRAWN_ONLY = NOTES | _DECORATIONS | {_UNMUTER} | REROUTES | SETTERS | GETTERS | {PRIMITIVE}
 _EVERYWHERE = {
     *("Anything Everywhere", "Anything Everywhere?", "Anything Everywhere3"),
     *("Prompts Everywhere", "Seed Everywhere"),
@@ -79,6 +80,10 @@ class _Conversion:
         self.scopes = list(scopes(canvas))
         self.wires = Wires(self.scopes, self._stored)
         self.problems: list[Problem] = []
+        if any(node["type"] == _UNMUTER for scope in self.scopes for node in scope.nodes.values()):
+            log.warning(
+                "%s works in the browser only; nodes run as they stand in the file", _UNMUTER
+            )
 
     def entry(self, scope: Scope, node: Json) -> Json:
         """A node in the API format; what is wrong with it goes to `problems`."""

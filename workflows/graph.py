@@ -31,7 +31,7 @@ from .core_nodes import CORE_NODES
 from .core_nodes.node_class import NodeClass, Nodes
 from .damage import damage, is_shaped, prompt_damage
 from .documents import parse_json, read_json
-from .problems import Problem, WorkflowError, describe
+from .problems import Problem, WorkflowError, describe, lack_of_memory
 from .texts import constant_texts, fill_in, wired_texts
 from .widgets import Json, declared_inputs
 
@@ -215,7 +215,7 @@ class Runner:
             return _call(self._objects[key], kind, inputs)
         except Exception as error:
             said = in_words(error) if isinstance(error, OSError) else error
-            reason = str(said) or type(error).__name__
+            reason = lack_of_memory(error) or str(said) or type(error).__name__
             raise NodeError(f"{describe(run.prompt, node)} failed: {reason}") from error
 
 

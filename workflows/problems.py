@@ -1,5 +1,6 @@
 """What can be wrong with a workflow, said so that a person finds the place on the canvas."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,17 @@ class WorkflowError(ValueError):
 
 class EditError(ValueError):
     """A change that does not fit the workflow; the message says what would."""
+
+
+def lack_of_memory(error: Exception) -> str:
+    """What NumPy's, PyTorch's and CUDA's errors about memory mean; "" for other errors."""
+    text = str(error)
+    reason = text.rpartition("DefaultCPUAllocator: ")[2] or "no further message"
+    is_device = re.match(r"(CUDA|HIP|MPS backend) out of memory", text)
+    is_cpu = isinstance(error, MemoryError) or "DefaultCPUAllocator: " in text
+    if not (is_device or is_cpu):
+        return ""
+    return f"there is not enough memory ({reason}); close other programs, or make smaller images"
 
 
 def describe(prompt: Mapping[str, Any], node: str) -> str:

@@ -222,6 +222,22 @@ def test_a_node_that_fails_is_named(here, capsys):
     assert "error: node 1 (LoadImage) failed: " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["", "x" * 5000])
+def test_a_name_that_no_file_has_is_shown_with_its_node(here, capsys, name):
+    assert main.main(["run", write(here / "w.json", SCALE), "--image", name]) == main.FAILED
+    err = capsys.readouterr().err
+    assert "error: node 1 (LoadImage), input 'image': there is no file '" in err
+    assert len(err) < 1000
+
+
+def test_a_line_break_in_a_prefix_makes_no_line(here, capsys):
+    photo(here / "input" / "photo.png")
+    workflow = {**SCALE, "3": {**SCALE["3"], "inputs": {**SCALE["3"]["inputs"]}}}
+    workflow["3"]["inputs"]["filename_prefix"] = "a\n/etc/b"
+    assert main.main(["run", write(here / "w.json", workflow)]) == main.OK
+    assert capsys.readouterr().out == "output/a\\n/etc/b_00001_.png\n"
+
+
 def test_debug_shows_where(here):
     with pytest.raises(FileNotFoundError):
         main.main(["run", "missing.json", "--debug"])
@@ -331,7 +347,7 @@ def test_missing_packages_are_named_with_the_remedy(here, capsys, monkeypatch):
             OSError(28, "No space left on device", "/a/b"),
             "error: /a/b: the disk is full; make room",
         ),
-        (MemoryError(), "there is not enough memory"),
+        (MemoryError(), "there is not enough memory (no further message); close"),
         (RecursionError("too deep"), "RecursionError: too deep (--debug shows where)"),
         (KeyError("x"), "KeyError: 'x' (--debug shows where)"),
         (ValueError("a \x1b[2J b"), "error: a \\x1b[2J b"),

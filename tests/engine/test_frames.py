@@ -16,7 +16,7 @@ def base(tmp_path):
 
 
 def test_a_folder_is_told_how_its_frames_are_run(base):
-    loop = r"shots is a folder, and one picture .*for frame in '.*shots'/\*; do depth2img run"
+    loop = r"shots is a folder, and one picture .*for frame in /.*shots/\*; do depth2img run"
     for name in ("shots", str(base / "input" / "shots")):
         with pytest.raises(FileNotFoundError, match=loop):
             folders.input_path(name)
@@ -26,7 +26,7 @@ def test_a_folder_is_told_how_its_frames_are_run(base):
 @pytest.mark.parametrize("suffix", [".mp4", ".MOV", ".webm", ".mkv", ".avi"])
 def test_a_film_is_told_how_it_becomes_pictures(base, suffix):
     (base / "input" / f"clip{suffix}").write_bytes(b"\0\0\0\x18ftypmp42")
-    with pytest.raises(FileNotFoundError, match=r"is a film, .*ffmpeg -i '.*' '.*clip/%05d\.png'"):
+    with pytest.raises(FileNotFoundError, match=r"is a film, .*ffmpeg -i \S* \S*clip/%05d\.png\)"):
         folders.input_path(f"clip{suffix}")
 
 

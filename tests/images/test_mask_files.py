@@ -35,6 +35,8 @@ PREMULTIPLIED = np.repeat(SOFT[..., None], 3, axis=2)
     [
         (Image.fromarray(PATCH), Meaning.COLOURS, ""),
         (Image.fromarray(SOFT), Meaning.COLOURS, ""),
+        (Image.fromarray(PATCH * 0), Meaning.COLOURS, ""),
+        (Image.fromarray(PATCH // 64), Meaning.COLOURS, ""),
         (Image.fromarray(SOFT.astype(np.uint16) * 257), Meaning.COLOURS, ""),
         (Image.fromarray(np.dstack([SOFT, 0 * SOFT, 0 * SOFT])), Meaning.COLOURS, ""),
         (Image.fromarray(SOFT).convert("P"), Meaning.COLOURS, ""),
@@ -72,6 +74,8 @@ def test_what_a_painter_means(tmp_path, image, expected, words):
         (layer(GREYS, 255 - PATCH), "88% covered"),
         (layer(DRAWING, 255 - PATCH), "88% covered"),
         (Image.fromarray(PHOTO), "in colours without transparency"),
+        (Image.fromarray(PATCH // 255), "the values 0 and 1 of 255, all of them black"),
+        (Image.fromarray(PATCH.astype(np.uint16) // 255), "the values 0 and 1 of 65535"),
         (Image.fromarray(np.dstack([255 + 0 * SOFT, 255 - SOFT, 255 - SOFT])), "in colours"),
         (Image.fromarray(np.dstack([255 - SOFT, 255 - SOFT, 255 + 0 * SOFT])), "in colours"),
     ],

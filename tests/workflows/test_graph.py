@@ -258,6 +258,22 @@ def test_a_failing_node_is_named_and_what_was_done_is_kept(runs):
     assert runner.run(sum_of(6, 8)).executed == ["2", "3", "4"]
 
 
+@pytest.mark.parametrize("width", [16384, 2])
+def test_a_node_without_memory_says_so(runs, monkeypatch, width):
+    """PyTorch's own error on the CPU; that of a GPU as it words it."""
+
+    def large(self, a, b):
+        if width == 2:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return (torch.empty(4096, width, width, 3),)
+
+    monkeypatch.setattr(Add, "execute", large)
+    with pytest.raises(
+        NodeError, match=r"^node 3 \(Add\) failed: there is not enough memory \([^\[]"
+    ):
+        Runner(NODES).run(sum_of(6, 7))
+
+
 def test_cancelling_is_not_a_failure(runs, monkeypatch):
     def cancelled(self, a, b):
         raise KeyboardInterrupt

@@ -106,6 +106,14 @@ def test_decorations_do_not_run():
     assert check(workflow.prompt, all_nodes(), workflow.problems) == []
 
 
+def test_what_would_change_at_every_run_is_told(caplog):
+    workflow = converted(
+        EMPTY, node(3, "Random Unmuter (rgthree)"), save(1), links=[(1, 1, 0, 2, 0)]
+    )
+    assert workflow.prompt.keys() == {"1", "2"}
+    assert "Random Unmuter (rgthree) works in the browser only; nodes run as" in caplog.text
+
+
 def test_values_that_are_handed_on_without_links_are_refused():
     workflow = converted(
         EMPTY, node(3, "Anything Everywhere", 1), save(2), links=[(1, 1, 0, 3, 0), (2, 1, 0, 2, 0)]
