@@ -3,6 +3,7 @@
 import codecs
 import json
 import logging
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,7 @@ _UNMARKED = {(False, True): "utf-16-le", (True, False): "utf-16-be"}
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in found if names.count(name) > 1)
+        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
         raise ValueError(f"the name {twice[:40]!r} stands twice in one object")
     return found
 

@@ -15,7 +15,10 @@ SETTERS = {"SetNode", "easy setNode"}
 GETTERS = {"GetNode", "easy getNode"}
 PRIMITIVE = "PrimitiveNode"
 
-_MAX_STEPS = 5_000_000  # of all inputs together; a drawn canvas needs a few for each
+# Of all inputs together, those that were looked through on the way too; a drawn canvas needs a few
+# for each.
+_MAX_STEPS = 2_000_000
+_MOST_IDS = 10  # in a message
 
 
 class Found(NamedTuple):
@@ -67,7 +70,7 @@ class Wires:
             if link.origin_id == SUBGRAPH_IN and scope.outside is not None:
                 name = _border(scope, link)
                 shown = self._at_border(scope, name) or shown
-                following: _Place | Found | None = _slot(
+                following: _Place | Found | None = self._slot(
                     scope.outside.scope, scope.outside.node, name
                 )
                 kind = None
@@ -94,14 +97,23 @@ class Wires:
         return Found(wrapped(outside.shown.inputs[name])) if outside is not None else None
 
     def _count(self, seen: set[Any], place: Any) -> None:
-        self._steps += 1
         if place in seen:
             raise BrokenLinkError("its link goes round in a circle; cut it")
+        self._step()
+        seen.add(place)
+
+    def _step(self, count: int = 1) -> None:
+        self._steps += count
         if self._steps > _MAX_STEPS:
             raise BrokenLinkError(
-                "the links of the file pass through too many reroutes; remove some"
+                "the links of the file pass through too many reroutes or inputs; remove some"
             )
-        seen.add(place)
+
+    def _slot(self, scope: Scope, node: Json, name: str) -> _Place | None:
+        """A subgraph node's input by its name."""
+        self._step(len(node.get("inputs") or []))
+        names = [entry["name"] for entry in node.get("inputs") or []]
+        return _Place(scope, node, names.index(name)) if name in names else None
 
     def _behind(self, scope: Scope, link: Link, kind: Any) -> _Place | Found | None:
         """What the output of a drawn node that a link comes from stands for."""
@@ -119,7 +131,7 @@ class Wires:
             if through is None:
                 return None
             if through.origin_id == SUBGRAPH_IN:
-                return _slot(scope, node, _border(inner, through))
+                return self._slot(scope, node, _border(inner, through))
             scope, link = inner, through
 
     def _drawn(self, scope: Scope, node: Json, slot: int, kind: Any) -> _Place | Found | None:
@@ -130,6 +142,7 @@ class Wires:
         if mode == MUTED:
             return None
         if mode == BYPASSED:
+            self._step(len(node.get("inputs") or []))
             passed = _bypass_slot(node, slot, kind)
             return None if passed is None else _Place(scope, node, passed)
         if type_ in REROUTES | SETTERS:
@@ -146,7 +159,8 @@ class Wires:
         while at is not None:
             setters = self._setters_of(at).get(name, []) if isinstance(name, str) else []
             if len(setters) > 1:
-                ids = ", ".join(at.id_of(setter) for setter in setters)
+                ids = ", ".join(at.id_of(setter) for setter in setters[:_MOST_IDS])
+                ids += ", ..." * (len(setters) > _MOST_IDS)
                 raise BrokenLinkError(
                     f"it comes from {place}, and several Set nodes are called {name!r} (nodes "
                     f"{ids}); rename all but one"
@@ -203,12 +217,6 @@ def _border(scope: Scope, link: Link) -> str:
             "connect the input anew"
         )
     return names[link.origin_slot]
-
-
-def _slot(scope: Scope, node: Json, name: str) -> _Place | None:
-    """A subgraph node's input by its name."""
-    names = [entry["name"] for entry in node.get("inputs") or []]
-    return _Place(scope, node, names.index(name)) if name in names else None
 
 
 def _bypass_slot(node: Json, slot: int, kind: Any) -> int | None:

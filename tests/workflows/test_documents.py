@@ -37,6 +37,7 @@ def test_encodings_of_windows(tmp_path, caplog, encoding):
         (b"[" * 101 + b"]" * 101, "more than 100 deep"),
         (b'{"a": ' * 101 + b"1" + b"}" * 101, "more than 100 deep"),
         (b'{"1": {}, "1": {}}', "the name '1' stands twice"),
+        (b"{%s}" % b",".join(b'"%d":0' % at for at in (*range(200_000), 199_999)), "'199999' st"),
         (b'{"1": ' + b"9" * 5000 + b"}", "4300 digits"),
         (b"[" + b"[]," * documents.MAX_PARTS + b"[]]", "holds 1,000,002 lists and objects"),
         (b" " * (documents.MAX_BYTES + 1), "33,554,432 at most"),

@@ -1,5 +1,7 @@
 """What feeds an input through nodes that only the canvas knows."""
 
+import time
+
 import pytest
 
 from sd2_depth2img.workflows.checks import check
@@ -120,6 +122,38 @@ def test_values_that_are_handed_on_without_links_are_refused():
     )
     problems = check(workflow.prompt, all_nodes(), workflow.problems)
     assert ["without links" in str(problem) for problem in problems] == [True]
+
+
+def hostile(kind):
+    """A canvas whose every link costs as much as it has links."""
+    count = 30_000
+    slots = [{"name": f"i{at}", "type": "IMAGE", "link": at} for at in range(count)]
+    unused = [{"name": f"i{at}", "type": "LATENT", "link": None} for at in range(count)]
+    many = save(0) | {"inputs": slots}
+    if kind == "bypassed":
+        passing = node(3, "ImageInvert", mode=4) | {
+            "inputs": unused,
+            "outputs": [{"type": "IMAGE"}],
+        }
+        return converted(EMPTY, passing, many, links=[(at, 3, 0, 2, at) for at in range(count)])
+    box = {
+        "id": "box",
+        "inputs": [{"name": slot["name"], "type": "IMAGE"} for slot in slots],
+        "nodes": [many],
+        "links": [[at, -10, at, 2, at, "IMAGE"] for at in range(count)],
+    }
+    return converted(
+        *(EMPTY, node(3, "box") | {"inputs": slots}),
+        links=[(at, 1, 0, 3, at) for at in range(count)],
+        definitions={"subgraphs": [box]},
+    )
+
+
+@pytest.mark.parametrize("kind", ["bypassed", "subgraph"])
+def test_links_that_cost_more_than_any_drawn_one_are_refused_soon(kind):
+    begin = time.perf_counter()
+    assert any("too many reroutes or inputs" in str(one) for one in hostile(kind).problems)
+    assert time.perf_counter() - begin < 10
 
 
 @pytest.mark.parametrize("kind", ["Reroute", "ImageInvert"])
