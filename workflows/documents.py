@@ -73,7 +73,9 @@ def decoded(data: bytes, path: Path) -> str:
         text = data.decode("cp1252")
     except UnicodeDecodeError:
         raise _refused(
-            path, "is neither UTF-8, UTF-16 nor Windows-1252; save it again, as UTF-8"
+            path,
+            "is no text in UTF-8, UTF-16 or Windows-1252; expected JSON, or a PNG named .png that "
+            "carries a workflow",
         ) from None
     log.warning("%s is not in UTF-8; it is read as Windows-1252", path)
     return text

@@ -31,7 +31,8 @@ def test_encodings_of_windows(tmp_path, caplog, encoding):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b'{"1": "\x81"}', "is neither UTF-8, UTF-16 nor Windows-1252"),
+        (b'{"1": "\x81"}', "is no text in UTF-8, UTF-16 or Windows-1252; expected JSON, or a PNG"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF\x81", "is no text in UTF-8"),
         (b"\xff\xfe{\x00\x00\xd8{", "is damaged"),
         (b"[" * 100_000, "more than 100 deep"),
         (b"[" * 101 + b"]" * 101, "more than 100 deep"),
