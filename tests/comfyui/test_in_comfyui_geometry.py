@@ -91,7 +91,8 @@ def test_the_sky_of_depth_anything_3_becomes_black(depth_graph, kept):
     latent = graph.sample(steps=1)
     found = kept(graph, raw=raw, sky=sky, depth=depth, latent=latent)
     distances, is_sky = found["raw"][..., 0], found["sky"][..., 0] >= 0.5
-    assert 0.1 < is_sky.float().mean() < 0.9
+    assert 0.05 < is_sky.float().mean() < 0.95
+    assert found["sky"].max() > 1  # which the node has to take
     expected = disparity(distances, ~is_sky).where(~is_sky, 0.0)
     assert torch.allclose(found["depth"][..., 0].double(), expected, atol=1e-5)
     assert found["latent"]["samples"].isfinite().all()

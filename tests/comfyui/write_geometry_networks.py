@@ -1,7 +1,7 @@
 """Writes small networks of ComfyUI's own with random weights, for the tests of this folder.
 
-ComfyUI's Python runs it with ComfyUI's folder and the target folder; its own code says which tensors
-there are: `MODEL.safetensors` for each of `NETWORKS`.
+ComfyUI's Python runs it with ComfyUI's folder and the target folder; its own code says which
+tensors there are: `MODEL.safetensors` for each of `NETWORKS`.
 """
 
 import sys
@@ -39,6 +39,14 @@ NETWORKS = {
     ),
     "moge": lambda: MoGeModelV1(VIT, dim_upsample=[16, 16, 16]),
 }
+# Factors on the weights of the last layers, and their bias: what leaves them are logarithms of
+# distances, or sky and masks, which should lie above 0.5 in some places and below in others.
+LAST = {
+    ".sky_output_conv2.2.": (0.02, 1.3),
+    ".output_conv2.2.": (0.02, 0.5),
+    "head.output_block.0.2.": (0.03, 0.5),
+    "head.output_block.1.2.": (0.03, 0.5),
+}
 
 
 def weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -48,10 +56,13 @@ def weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:
     def draw(name: str, tensor: torch.Tensor) -> torch.Tensor:
         if name.startswith("image_"):  # the mean and deviation of photographs
             return tensor
+        gain, bias = next((both for last, both in LAST.items() if last in name), (1, 0))
+        if bias and name.endswith("bias"):
+            return torch.full_like(tensor, bias)
         if tensor.ndim < 2:
             return torch.full_like(tensor, float(name.endswith(("weight", "lambda1"))))
         noise = torch.randn(tensor.shape, generator=generator)
-        return noise * (2 / tensor[0].numel()) ** 0.5
+        return noise * gain * (2 / tensor[0].numel()) ** 0.5
 
     return {name: draw(name, tensor) for name, tensor in network.state_dict().items()}
 
