@@ -111,6 +111,7 @@ def checkpoint_names() -> list[str]:
 
 
 def checkpoint_path(name: str) -> Path:
+    _check_below(name, ", ".join(folder_paths.get_folder_paths("checkpoints")))
     if name.endswith("/"):
         return find_folder(name, _diffusers_places())
     spelled = engine_folders.spellings(name)
@@ -134,6 +135,7 @@ def depth_model_names() -> list[str]:
 
 
 def depth_model_path(name: str) -> Path:
+    _check_below(name, str(_depth_folders()[0]))
     known = depth_model_names()
     spelled = (one for one in engine_folders.spellings(name) if one in known)
     return find_model(next(spelled, name), _depth_folders())
@@ -164,11 +166,7 @@ def input_names(suffixes: tuple[str, ...] = ()) -> list[str]:
 def input_path(name: str) -> Path:
     plain, base = folder_paths.annotated_filepath(name)
     folder = Path(base or folder_paths.get_input_directory())
-    if engine_folders.leads_out(plain):
-        raise ValueError(
-            f"{name!r} leads out of the folder {folder}; put the file there, and choose it by its "
-            "name"
-        )
+    _check_below(plain, str(folder))
     for spelled in engine_folders.spellings(plain):
         path = Path(folder, spelled)
         if os.path.isfile(path):
@@ -176,6 +174,15 @@ def input_path(name: str) -> Path:
     raise FileNotFoundError(
         f"there is no image {name!r} in {folder}; upload it or choose another one"
     )
+
+
+def _check_below(name: str, folder: str) -> None:
+    """Some versions of ComfyUI have no check of their own, others take the dots off the name."""
+    if engine_folders.leads_out(name):
+        raise ValueError(
+            f"{name!r} leads out of the folder {folder}; put the file there, and choose it by its "
+            "name"
+        )
 
 
 def output_paths(

@@ -98,6 +98,8 @@ class SD2DepthConvert(DepthMapNode):
         ends, maps = Range(near, far, sky, Unit(unit)), from_image(depth)
         mask = fitting_mask(mask, depth)
         inside = None if mask is None else check_black_and_white(mask) > 0
+        # Depth Anything 3 has a ReLU behind its sky, which goes beyond 1 now and then.
+        sky_mask = None if sky_mask is None else sky_mask.clamp(max=1)
         sure, is_sky = (_for_each(one, depth) for one in (confidence, sky_mask))
         if Direction(direction) is Direction.TO_DISPARITY:
             seen = maps if sure is None else maps.where(sure >= least_confidence, torch.nan)

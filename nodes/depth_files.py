@@ -1,6 +1,7 @@
 """Nodes that read and write depth maps."""
 
 import hashlib
+import math
 from typing import Any
 
 from torch import Tensor
@@ -98,7 +99,9 @@ class SD2DepthLoad(DepthMapNode):
         return (to_image(read_depth(host.input_path(image), reading)),)
 
     @classmethod
-    def IS_CHANGED(cls, image: str, **_: Any) -> str:
+    def IS_CHANGED(cls, image: str | None, **_: Any) -> str | float:
+        if image is None:  # it comes by a wire: read the file anew every time
+            return math.nan
         return hashlib.sha256(host.input_path(image).read_bytes()).hexdigest()
 
     @classmethod

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 import numpy as np
+from torch import Tensor
 
 from ..depth.estimate import Precision
 from ..depth.networks.network import OWN
@@ -96,17 +97,23 @@ def one_of(names: list[str], **options: Any) -> Field:
 def check_limits(node: Any, given: Mapping[str, Any]) -> None:
     """Raise ValueError for a number beyond the limits that its input declares; NaN is, too.
 
-    ComfyUI checks the numbers of widgets alone, not those that come by a wire.
+    And for what is no text where a name or text is required. ComfyUI checks the values of widgets
+    alone, not those that come by a wire, and of names with a check of their own not even a null.
     """
-    numbers = [
+    values = [
         (name, one)
         for name, value in given.items()
         for one in (value if isinstance(value, list) else [value])
-        if isinstance(one, (int, float, np.number))
     ]
-    if not numbers:
+    numbers = [(name, one) for name, one in values if isinstance(one, (int, float, np.number))]
+    others = [(name, one) for name, one in values if not isinstance(one, (str, Tensor))]
+    if not others:
         return
     declared = node.INPUT_TYPES()
+    for name, value in others:
+        kind, _ = declared["required"].get(name, ("", {}))
+        if (kind == "STRING" or isinstance(kind, list)) and (reason := no_text(value)):
+            raise ValueError(f"input {name}: {reason}")
     options = {
         name: more
         for name, (_, more) in {**declared["required"], **declared.get("optional", {})}.items()
@@ -115,6 +122,11 @@ def check_limits(node: Any, given: Mapping[str, Any]) -> None:
         reason = out_of_range(number, options.get(name, {}))
         if reason:
             raise ValueError(f"input {name}: {reason}")
+
+
+def no_text(value: Any) -> str:
+    """What is wrong with a name or text; "" where nothing is."""
+    return "" if isinstance(value, str) else f"{reprlib.repr(value)} is no text; expected one"
 
 
 def out_of_range(number: Any, options: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ from ..images.fill import OneHole
 from ..images.masks import OtherShape
 from ..images.opencv import BrokenOpenCV
 from .advice import COMFYUIS_NETWORKS, advice
-from .inputs import check_limits
+from .inputs import check_limits, no_text
 
 
 def _install(error: ImportError) -> str:
@@ -135,12 +135,14 @@ def explanation(error: Exception, remedies: Remedies = REMEDIES) -> str:
 
 
 def answer(check: Callable[..., object], *values: Any) -> bool | str:
-    """What VALIDATE_INPUTS returns: True, or the sentence of what a check found wrong.
+    """What VALIDATE_INPUTS returns for texts: True, or the sentence of what a check found wrong.
 
     ComfyUI gives None for what comes by a wire; the node itself sees that when it runs.
     """
     if None in values:
         return True
+    if reasons := [reason for value in values if (reason := no_text(value))]:
+        return reasons[0]
     try:
         check(*values)
     except (OSError, ValueError) as error:

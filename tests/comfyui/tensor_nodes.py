@@ -37,6 +37,21 @@ class TestGive:
         return (torch.load(path),)
 
 
+class TestText:
+    """A text that fits every socket, as other packs' nodes for batches give it."""
+
+    RETURN_TYPES = (ANYTHING,)
+    FUNCTION = "execute"
+    CATEGORY = "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"text": ("STRING", {})}}
+
+    def execute(self, text):
+        return (text,)
+
+
 class TestKeep:
     """Anything into a file of torch's."""
 
@@ -54,4 +69,4 @@ class TestKeep:
         return {"ui": {}}
 
 
-NODE_CLASS_MAPPINGS = {"TestGive": TestGive, "TestKeep": TestKeep}
+NODE_CLASS_MAPPINGS = {"TestGive": TestGive, "TestKeep": TestKeep, "TestText": TestText}

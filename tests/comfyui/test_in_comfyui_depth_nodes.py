@@ -3,6 +3,7 @@
 One workflow holds all of them, with other values than the defaults, masks and feathers. Maps and
 masks are compared as float32, bit for bit: the same PyTorch and OpenCV compute them in either host.
 Only the relief may differ by a rounding: OpenCV's precise distances depend on the place in memory.
+Where ComfyUI runs with another PyTorch than the tests, so may what the depth network computes.
 """
 
 import numpy as np
@@ -128,6 +129,15 @@ def results(comfyui, engine, workflow):
     }
 
 
+@pytest.fixture(scope="module")
+def rounding(comfyui):
+    """How far the maps of that name may be apart."""
+    theirs = comfyui.get("/system_stats")["system"]["pytorch_version"]
+    of_network = {**dict.fromkeys(ESTIMATES, 1e-4), "heat map": 0.02}  # a step of its 256 colours
+    of_network = {} if theirs == torch.__version__ else of_network
+    return lambda name: of_network.get(name, 1e-6 if "relief" in name else 0)
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -140,14 +150,14 @@ def results(comfyui, engine, workflow):
     ],
     ids=str,
 )
-def test_the_same_bits_in_either_host(results, name):
+def test_the_same_bits_in_either_host(results, rounding, name):
     (theirs, _), (ours, _) = results[name]
     assert len(theirs) == len(ours) >= 2
     for one, other in zip(theirs, ours, strict=True):
         found, expected = np.load(one), np.load(other)
         assert found.dtype == expected.dtype == np.float32
         assert found.std() > 0.01
-        assert np.abs(found - expected).max() <= (1e-6 if "relief" in name else 0)
+        assert np.abs(found - expected).max() <= rounding(name)
 
 
 def test_the_same_page_and_words_of_preview(results):

@@ -85,6 +85,8 @@ def expected_between(near, far, *distances):
 
 def test_sky_is_black_and_does_not_count_as_the_farthest():
     (depth,) = SD2DepthConvert().execute(DISTANCES, sky_mask=AT_THE_END)
+    (beyond,) = SD2DepthConvert().execute(DISTANCES, sky_mask=AT_THE_END * 1.3)
+    assert torch.equal(beyond, depth)
     assert depth[0, 1, :3, 0].tolist() == expected_between(2, 8, 2, 4, 8)
     assert depth[0, 1, 3, 0] == 0
 

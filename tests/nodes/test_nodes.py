@@ -1,6 +1,7 @@
 """Every node: its promises on the canvas, and what it does in the embedded engine."""
 
 import inspect
+import math
 
 import cv2
 import numpy as np
@@ -14,7 +15,11 @@ from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
 from sd2_depth2img.nodes.conditioning import SD2DepthEncode
 from sd2_depth2img.nodes.depth_files import SD2DepthLoad, SD2DepthSave
 from sd2_depth2img.nodes.estimate import SD2DepthEstimate
-from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
+from sd2_depth2img.nodes.load import (
+    BUNDLED_CHECKPOINT,
+    SD2DepthCheckpointLoader,
+    SD2DepthModelLoader,
+)
 from sd2_depth2img.nodes.sample import SD2DepthSampler
 from sd2_depth2img.sampling.depth_channel import DEPTH_KEY, MissingDepthError
 from sd2_depth2img.sampling.latents import StrengthRule
@@ -290,6 +295,21 @@ def test_load_reads_metres_by_their_stated_range(base):
 
 def test_load_says_before_the_run_that_a_file_is_missing(base):
     assert "gone.png" in SD2DepthLoad.VALIDATE_INPUTS("gone.png")
+
+
+def test_load_waits_for_a_name_that_comes_by_a_wire_and_then_reads_anew(base):
+    assert SD2DepthLoad.VALIDATE_INPUTS(None) is True
+    assert math.isnan(SD2DepthLoad.IS_CHANGED(None))
+
+
+@pytest.mark.parametrize("name", [None, 5, True])
+@pytest.mark.parametrize("node", [SD2DepthLoad, SD2DepthCheckpointLoader, SD2DepthModelLoader])
+def test_what_is_no_name_is_told_with_its_input(base, node, name):
+    (of_name,) = node.INPUT_TYPES()["required"]
+    with pytest.raises(ValueError, match=f"input {of_name}: {name} is no text; expected one"):
+        node().execute(name)
+    if name is not None:
+        assert node.VALIDATE_INPUTS(name) == f"{name} is no text; expected one"
 
 
 # --- conditioning --------------------------------------------------------------------------------
