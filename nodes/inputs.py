@@ -111,7 +111,7 @@ def check_limits(node: Any, given: Mapping[str, Any]) -> None:
         return
     declared = node.INPUT_TYPES()
     for name, value in others:
-        kind, _ = declared["required"].get(name, ("", {}))
+        kind, *_ = declared["required"].get(name, ("",))
         if (kind == "STRING" or isinstance(kind, list)) and (reason := no_text(value)):
             raise ValueError(f"input {name}: {reason}")
     options = {

@@ -26,7 +26,7 @@ from .guards import MEMORY, SECONDS, Guards, Outcome
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["__main__", "sd2_depth2img.tests.fuzz.kinds"])
 
-SILENCE = 2 * SECONDS  # a busy machine gives a worker half of a processor
+SILENCE = 6 * SECONDS  # a worker that hangs; a busy machine gives it a part of a processor
 
 
 class Attempt(NamedTuple):

@@ -53,15 +53,21 @@ def test_the_size_may_change_and_the_type_too():
 def test_a_check_before_the_run_answers_with_the_remedy(monkeypatch):
     monkeypatch.setitem(REMEDIES, UnicodeError, "Rename it.")
 
-    def check(error):
-        if error is not None:
-            raise error
+    errors = {
+        "missing": FileNotFoundError("there is no such file"),
+        "strange": UnicodeError("a strange name."),
+        "faulty": ZeroDivisionError(),
+    }
+
+    def check(name):
+        raise errors[name]
 
     assert answer(check, None) is True
-    assert answer(check, FileNotFoundError("there is no such file")) == "there is no such file"
-    assert answer(check, UnicodeError("a strange name.")) == "a strange name. Rename it."
+    assert answer(check, "missing") == "there is no such file"
+    assert answer(check, "strange") == "a strange name. Rename it."
+    assert answer(check, 3) == "3 is no text; expected one"
     with pytest.raises(ZeroDivisionError):
-        answer(check, ZeroDivisionError())
+        answer(check, "faulty")
 
 
 # --- limits --------------------------------------------------------------------------------------
