@@ -104,22 +104,16 @@ def check_limits(node: Any, given: Mapping[str, Any]) -> None:
         (name, one)
         for name, value in given.items()
         for one in (value if isinstance(value, list) else [value])
+        if not isinstance(one, (str, Tensor))
     ]
-    numbers = [(name, one) for name, one in values if isinstance(one, (int, float, np.number))]
-    others = [(name, one) for name, one in values if not isinstance(one, (str, Tensor))]
-    if not others:
+    if not values:  # INPUT_TYPES may have folders to read
         return
     declared = node.INPUT_TYPES()
-    for name, value in others:
-        kind, *_ = declared["required"].get(name, ("",))
-        if (kind == "STRING" or isinstance(kind, list)) and (reason := no_text(value)):
-            raise ValueError(f"input {name}: {reason}")
-    options = {
-        name: more
-        for name, (_, more) in {**declared["required"], **declared.get("optional", {})}.items()
-    }
-    for name, number in numbers:
-        reason = out_of_range(number, options.get(name, {}))
+    required, optional = declared["required"], declared.get("optional", {})
+    for name, value in values:
+        kind, options = (*{**required, **optional}.get(name, ("",)), {})[:2]
+        is_text = name in required and (kind == "STRING" or isinstance(kind, list))
+        reason = no_text(value) if is_text else out_of_range(value, options)
         if reason:
             raise ValueError(f"input {name}: {reason}")
 
@@ -131,6 +125,8 @@ def no_text(value: Any) -> str:
 
 def out_of_range(number: Any, options: Mapping[str, Any]) -> str:
     """What is wrong with a number for an input with these options; "" where nothing is."""
+    if not isinstance(number, (int, float, np.number)):
+        return ""
     low, high = options.get("min", -math.inf), options.get("max", math.inf)
     if low <= number <= high:  # of NaN it is false
         return ""
