@@ -42,7 +42,7 @@ class SD2DepthLoad(DepthMapNode):
 
         return {
             "required": {
-                "image": inputs.one_of(host.input_names(SUFFIXES), image_upload=True).tooltip(
+                "image": inputs.one_of(host.input_names(SUFFIXES), sd2_depth_upload=True).tooltip(
                     "A file in the input folder; put EXR, NPY, NPZ and PFM there by hand. Black "
                     "pixels are far, white ones near; transparent ones count as far. Of an EXR, "
                     "the layer that calls itself depth (Z, Depth, VRayZDepth, WorldDepth) is taken."
