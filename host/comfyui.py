@@ -35,8 +35,8 @@ from ..checkpoints.checkpoint import Absent, Checkpoint
 from ..checkpoints.files.folders import find_folder, folder_names
 from ..checkpoints.files.weights import SafetensorsFile, TensorInfo
 from ..checkpoints.identify.diagnosis import Part
-from ..disk.sentences import plain
 from ..depth.networks.model_files import FOLDERS, SUFFIXES, find_model, model_names
+from ..disk.sentences import plain
 from ..engine import folders as engine_folders
 from ..engine.required_depth import required_depth
 from ..sampling.depth_channel import Conditioning, MissingDepthError
