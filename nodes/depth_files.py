@@ -1,7 +1,9 @@
 """Nodes that read and write depth maps."""
 
 import hashlib
+import logging
 import math
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -9,11 +11,14 @@ from torch import Tensor
 from ..depth.colormaps import TOLERANCE, ColourMap
 from ..depth.convention import from_image, repair, to_image
 from ..depth.depth_files import SUFFIXES, Beyond, FileFormat, Reading, read_depth, write_depth
+from ..depth.mask_editor import FEW, count_values, find_original, is_copy
 from ..host import host
 from . import inputs
 from .node import DepthMapNode, Node
 from .preview import show
 from .remedies import answer
+
+log = logging.getLogger(__name__)
 
 # The value of the upload button, which ComfyUI's canvas saves after all inputs and opens by their
 # number: in workflows that were saved before `layer` was there it becomes the layer. A layer of
@@ -43,7 +48,7 @@ class SD2DepthLoad(DepthMapNode):
 
         return {
             "required": {
-                "image": inputs.one_of(host.input_names(SUFFIXES), image_upload=True).tooltip(
+                "image": inputs.one_of(host.input_names(SUFFIXES), sd2_depth_upload=True).tooltip(
                     "A file in the input folder; put EXR, NPY, NPZ and PFM there by hand. Black "
                     "pixels are far, white ones near; transparent ones count as far. Of an EXR, "
                     "the layer that calls itself depth (Z, Depth, VRayZDepth, WorldDepth) is taken."
@@ -96,17 +101,44 @@ class SD2DepthLoad(DepthMapNode):
     ) -> tuple[Tensor]:
         layer = "" if layer == UPLOAD_BUTTON else layer.strip()
         reading = Reading(far, near, Beyond(beyond), ColourMap(colours), tolerance, invert, layer)
-        return (to_image(read_depth(host.input_path(image), reading)),)
+        path = host.input_path(image)
+        original = _original(path)
+        if is_copy(path):
+            log.warning("%s", _about_copy(path, original))
+        return (to_image(read_depth(original or path, reading)),)
 
     @classmethod
     def IS_CHANGED(cls, image: str | None, **_: Any) -> str | float:
         if image is None:  # it comes by a wire: read the file anew every time
             return math.nan
-        return hashlib.sha256(host.input_path(image).read_bytes()).hexdigest()
+        path = host.input_path(image)
+        return hashlib.sha256((_original(path) or path).read_bytes()).hexdigest()
 
     @classmethod
     def VALIDATE_INPUTS(cls, image: str) -> bool | str:
         return answer(host.input_path, image)
+
+
+def _original(path: Path) -> Path | None:
+    """The file in the input folder that the mask editor made its copy of, where it still is."""
+    if not is_copy(path):
+        return None
+    return find_original(path, map(host.input_path, host.input_names(SUFFIXES)))
+
+
+def _about_copy(path: Path, original: Path | None) -> str:
+    mask = "Load Image (as Mask) loads the mask that was painted."
+    if original is not None:
+        return (
+            f"{path.name} is the mask editor's copy of {original.name} with 8 bits; the original "
+            f"is loaded in its place. {mask}"
+        )
+    values = count_values(path)
+    left = f"only {values} depths are left" if values <= FEW else "at most 256 depths are left"
+    return (
+        f"{path.name} is a copy by the mask editor, in which {left}: choose the file again that it "
+        f"was made of. {mask}"
+    )
 
 
 class SD2DepthSave(Node):

@@ -97,7 +97,7 @@ def one_of(names: list[str], **options: Any) -> Field:
 def check_limits(node: Any, given: Mapping[str, Any]) -> None:
     """Raise ValueError for a number beyond the limits that its input declares; NaN is, too.
 
-    And for what is no text where a name or text is required. ComfyUI checks the values of widgets
+    And for what is no text where a name or text is expected. ComfyUI checks the values of widgets
     alone, not those that come by a wire, and of names with a check of their own not even a null.
     """
     values = [
@@ -108,14 +108,19 @@ def check_limits(node: Any, given: Mapping[str, Any]) -> None:
     ]
     if not values:  # INPUT_TYPES may have folders to read
         return
-    declared = node.INPUT_TYPES()
-    required, optional = declared["required"], declared.get("optional", {})
+    known = declared(node)
     for name, value in values:
-        kind, options = (*{**required, **optional}.get(name, ("",)), {})[:2]
-        is_text = name in required and (kind == "STRING" or isinstance(kind, list))
+        kind, options = (*known.get(name, ("",)), {})[:2]
+        is_text = kind == "STRING" or isinstance(kind, list)
         reason = no_text(value) if is_text else out_of_range(value, options)
         if reason:
             raise ValueError(f"input {name}: {reason}")
+
+
+def declared(node: Any) -> dict[str, Input]:
+    """The inputs of a node that it shows."""
+    groups = node.INPUT_TYPES()
+    return {**groups["required"], **groups.get("optional", {})}
 
 
 def no_text(value: Any) -> str:

@@ -90,18 +90,18 @@ def test_numbers_that_come_by_wire_are_held_to_their_inputs_limits(node, given, 
     kind = NODE_CLASS_MAPPINGS[node]
     required = kind.INPUT_TYPES()["required"]
     with pytest.raises(ValueError, match=said):
-        kind().execute(**{n: sockets[n] for n in required if n in sockets}, **given)
+        kind().run(**{n: sockets[n] for n in required if n in sockets}, **given)
 
 
 def test_every_number_of_a_list_is_held_to_them():
     image = torch.rand(1, 8, 8, 3)
     grid = NODE_CLASS_MAPPINGS["SD2DepthGrid"]()
     with pytest.raises(ValueError, match="input columns: -1 is out of range"):
-        grid.execute(images=[image], columns=[-1])
+        grid.run(images=[image], columns=[-1])
 
 
 def test_numbers_at_their_limits_are_taken():
-    depth = torch.rand(1, 8, 8, 3)
+    depth = torch.rand(1, 8, 8, 1).repeat(1, 1, 1, 3)
     node = NODE_CLASS_MAPPINGS["SD2DepthMerge"]()
     for blend in (0, 1, np.float64(1.0)):
-        assert node.execute(depth, depth, blend=blend)[0].shape == depth.shape
+        assert node.run(depth=depth, patch=depth, blend=blend)[0].shape == depth.shape
