@@ -206,9 +206,9 @@ def test_no_claim_is_left_when_the_last_step_fails(tmp_path, disk_kind, monkeypa
 def test_the_number_is_found_quickly_among_very_many_files(tmp_path):
     for number in range(100_000):
         os.close(os.open(tmp_path / f"x_{number:05}_.png", os.O_CREAT | os.O_WRONLY))
-    start = time.perf_counter()
+    start = time.process_time()
     paths = [write_whole(names, text("a")) for names in series(tmp_path, "x", 20)]
-    assert time.perf_counter() - start < 3  # 0.15 s where nothing else runs
+    assert time.process_time() - start < 3  # 0.15 s where nothing else runs
     assert [path.name for path in paths] == [f"x_{n}_.txt" for n in range(100_000, 100_020)]
     shutil.rmtree(tmp_path)  # pytest would keep it
 

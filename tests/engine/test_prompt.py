@@ -222,10 +222,10 @@ def test_a_weight_of_zero_is_the_empty_prompt_at_that_place():
     ],
 )
 def test_texts_without_measure_are_refused_soon(text, said):
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(ValueError, match=said):
         tokenize(text)
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_a_hundred_brackets_are_resolved():

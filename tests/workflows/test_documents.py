@@ -46,11 +46,11 @@ def test_encodings_of_windows(tmp_path, caplog, encoding):
     ],
 )
 def test_what_is_refused_names_the_file(tmp_path, data, said):
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(WorkflowError, match=r"a\.json") as caught:
         read_workflow(written(tmp_path, data))
     assert said in str(caught.value)
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_a_problem_at_no_node_names_the_file(tmp_path):

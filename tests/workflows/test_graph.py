@@ -466,9 +466,9 @@ def test_what_has_run_keeps_its_texts(tmp_path):
     ["{" * 50_000, "{a|" * 30_000, "/*" * 50_000, "//" * 50_000, "|}" * 50_000, "\\" * 99_999],
 )
 def test_long_texts_are_filled_in_soon(text):
-    start = time.monotonic()
+    start = time.process_time()
     parse_workflow(with_texts(text, "%a.b" * 25_000))
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_a_damaged_canvas_beside_what_ran_is_left_out(tmp_path, caplog):

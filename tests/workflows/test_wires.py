@@ -151,9 +151,9 @@ def hostile(kind):
 
 @pytest.mark.parametrize("kind", ["bypassed", "subgraph"])
 def test_links_that_cost_more_than_any_drawn_one_are_refused_soon(kind):
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert any("too many reroutes or inputs" in str(one) for one in hostile(kind).problems)
-    assert time.perf_counter() - begin < 10
+    assert time.process_time() - begin < 10
 
 
 @pytest.mark.parametrize("kind", ["Reroute", "ImageInvert"])

@@ -420,10 +420,10 @@ def test_an_archive_of_any_number_of_entries_is_refused_unread(tmp_path):
         name = "model/data/" + "0" * 60_000
         for number in range(200):
             archive.writestr(f"{name}{number}", b"")
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(DamagedFile, match=r"ckpt was refused: its archive's directory takes"):
         open_weights(path)
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_the_pickles_of_a_file_are_counted_together(tmp_path):
