@@ -156,7 +156,7 @@ def test_execute_alone_gives_the_outputs_and_the_packs_own_errors():
         raise NoDepthMap("there is no depth map")
 
     assert node_of(warns).execute() == (1,)
-    with pytest.raises(NoDepthMap, match="^there is no depth map$"):
+    with pytest.raises(NoDepthMap, match=r"^there is no depth map$"):
         node_of(fails).execute()
 
 
@@ -171,7 +171,7 @@ def test_errors_leave_as_pythons_own_kinds_and_keep_their_traceback():
     assert told.traceback[-1].name == "fails"
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818 - as ComfyUI names it
     """As ComfyUI's, which it recognises by its class."""
 
 
