@@ -7,7 +7,6 @@ becomes known as well.
 """
 
 import os
-import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -172,8 +171,6 @@ def input_names(suffixes: tuple[str, ...] = ()) -> list[str]:
 
 
 def input_path(name: str) -> Path:
-    if not isinstance(name, str):
-        raise ValueError(f"the name of a file is expected; found {reprlib.repr(name)}")
     bare, base = folder_paths.annotated_filepath(name)
     folder = Path(base or folder_paths.get_input_directory())
     if engine_folders.leads_out(bare):

@@ -48,9 +48,10 @@ class SD2DepthLoad(DepthMapNode):
         return {
             "required": {
                 "image": inputs.one_of(host.input_names(SUFFIXES), sd2_depth_upload=True).tooltip(
-                    "A file in the input folder; put EXR, NPY, NPZ and PFM there by hand. Black "
-                    "pixels are far, white ones near; transparent ones count as far. Of an EXR, "
-                    "the layer that calls itself depth (Z, Depth, VRayZDepth, WorldDepth) is taken."
+                    "A file in the input folder; the button uploads EXR, NPY, NPZ and PFM too. "
+                    "Black pixels are far, white ones near; transparent ones count as far. Of an "
+                    "EXR, the layer that calls itself depth (Z, Depth, VRayZDepth, WorldDepth) is "
+                    "taken."
                 )
             },
             "optional": {

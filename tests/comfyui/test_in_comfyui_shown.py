@@ -1,6 +1,7 @@
 """What a node shows on the canvas of a real ComfyUI: warnings, previews, errors."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -209,12 +210,26 @@ def test_an_error_of_the_pack_has_a_short_name_and_its_remedy(comfyui, depth_gra
     assert error.message.startswith("there is no depth map. Prepare Image")
 
 
-@pytest.mark.parametrize("name", ["a\0b.png", "x" * 5000, "", 7, ["a.png"], "../x.png"])
-def test_damaged_names_are_answered_in_words_before_anything_runs(comfyui, depth_graph, name):
+DAMAGED = ["a\0b.png", "x" * 5000, "", 7, {"a": 1}, True, "../x.png", "..\\x.png/", "\ud800.png"]
+
+
+@pytest.mark.parametrize("name", DAMAGED, ids=range(len(DAMAGED)))
+@pytest.mark.parametrize(
+    ("node", "key"),
+    [
+        ("SD2DepthLoad", "image"),
+        ("SD2DepthCheckpointLoader", "ckpt_name"),
+        ("SD2DepthModelLoader", "model_name"),
+    ],
+)
+def test_damaged_names_are_answered_in_words_before_anything_runs(
+    comfyui, depth_graph, node, key, name
+):
     graph = depth_graph()
-    loaded = graph.add("SD2DepthLoad", image=name)
-    graph.add("SD2DepthSave", depth=loaded(), filename_prefix="never")
-    with pytest.raises(Exception, match=r"there is no image|leads out|name of a file") as refused:
+    loaded = graph.add(node, **{key: name})
+    graph.add("PreviewAny", source=loaded())
+    with pytest.raises(Exception, match=r"there is no|leads out|a text is expected") as refused:
         comfyui.submit(graph)
-    assert "exception_type" not in str(refused.value)
-    assert len(str(refused.value)) < 20000
+    (error,) = json.loads(str(refused.value))["node_errors"][loaded]["errors"]
+    assert "exception_type" not in str(error)
+    assert len(str(error)) < 20000

@@ -58,15 +58,22 @@ def test_the_size_may_change_and_the_type_too():
 def test_a_check_before_the_run_answers_with_the_remedy(monkeypatch):
     monkeypatch.setitem(REMEDIES, UnicodeError, "Rename it.")
 
-    def check(error):
-        if error is not None:
-            raise error
+    errors = {
+        "gone": FileNotFoundError("there is no such file"),
+        "strange": UnicodeError("a strange name."),
+        "bug": ZeroDivisionError(),
+    }
 
-    assert answer(check, None) is True
-    assert answer(check, FileNotFoundError("there is no such file")) == "there is no such file"
-    assert answer(check, UnicodeError("a strange name.")) == "a strange name. Rename it."
+    def check(name):
+        if name in errors:
+            raise errors[name]
+
+    assert answer(check, None) is answer(check, "there") is True
+    assert answer(check, "gone") == "there is no such file"
+    assert answer(check, "strange") == "a strange name. Rename it."
+    assert answer(check, 7) == "a text is expected; found 7"
     with pytest.raises(ZeroDivisionError):
-        answer(check, ZeroDivisionError())
+        answer(check, "bug")
 
 
 # --- limits --------------------------------------------------------------------------------------
