@@ -5,7 +5,7 @@ Of 16 bits it keeps the upper 8, or cuts off all above 255 and leaves little but
 depending on who reduces them.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +15,7 @@ from .files.image_files import read_image
 from .thumbnail import MOST
 
 FOLDER = "clipspace"
-FEW = 16  # values of a map that can hardly be one any more
-_TOLERANCE = 2.0  # mean difference of 8-bit values, as JPEG previews have it
-
-# How 16 bits become 8.
-_REDUCED: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
-    lambda depth: depth // 257,
-    lambda depth: depth.clip(max=255),
-)
+TOLERANCE = 2.0  # mean difference of 8-bit values, as JPEG previews have it
 
 
 def is_copy(path: Path) -> bool:
@@ -38,32 +31,26 @@ def count_values(path: Path) -> int:
 def find_original(copy: Path, candidates: Iterable[Path]) -> Path | None:
     """The only one of several files of which the mask editor can have made a copy."""
     seen = _grey(copy).astype(int)
-    found = [path for path in candidates if any(_agrees(seen, one) for one in _copies(path, seen))]
+    found = [path for path in candidates if _is_original(path, seen)]
     return found[0] if len(found) == 1 else None
 
 
-def _agrees(seen: np.ndarray, expected: np.ndarray) -> bool:
-    return bool(np.abs(seen - expected).mean() <= _TOLERANCE)
-
-
-def _copies(path: Path, seen: np.ndarray) -> Iterator[np.ndarray]:
-    """What the mask editor could have made of a file, where that has the size of what is seen."""
+def _is_original(path: Path, seen: np.ndarray) -> bool:
     try:
         with opened(path) as image:
             width, height = image.size
-        step = -(-max(width, height) // MOST)  # of a preview
+        step = -(-max(width, height) // MOST)  # where the editor was opened on a preview
         if seen.shape not in ((height, width), (-(-height // step), -(-width // step))):
-            return
+            return False
         values = read_image(path)
     except (OSError, ValueError):  # no image; others are looked at
-        return
+        return False
     depth = (values.pixels[0, ..., 0].numpy() * values.most).round().astype(int)
     if depth.shape != seen.shape:
         depth = depth[::step, ::step]
-    if values.most <= 255:
-        yield depth
-        return
-    yield from (reduced(depth) for reduced in _REDUCED)
+    upper = depth if values.most <= 255 else depth // 257
+    is_upper = bool(np.abs(seen - upper).mean() <= TOLERANCE)
+    return is_upper or np.array_equal(seen, depth.clip(0, 255))
 
 
 def _grey(path: Path) -> np.ndarray:

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..depth.colormaps import TOLERANCE, ColourMap
 from ..depth.convention import from_image, repair, to_image
 from ..depth.depth_files import SUFFIXES, Beyond, FileFormat, Reading, read_depth, write_depth
-from ..depth.mask_editor import FEW, count_values, find_original, is_copy
+from ..depth.mask_editor import count_values, find_original, is_copy
 from ..host import host
 from . import inputs
 from .node import DepthMapNode, Node
@@ -49,9 +49,10 @@ class SD2DepthLoad(DepthMapNode):
         return {
             "required": {
                 "image": inputs.one_of(host.input_names(SUFFIXES), sd2_depth_upload=True).tooltip(
-                    "A file in the input folder; put EXR, NPY, NPZ and PFM there by hand. Black "
-                    "pixels are far, white ones near; transparent ones count as far. Of an EXR, "
-                    "the layer that calls itself depth (Z, Depth, VRayZDepth, WorldDepth) is taken."
+                    "A file in the input folder; the button uploads EXR, NPY, NPZ and PFM too. "
+                    "Black pixels are far, white ones near; transparent ones count as far. Of an "
+                    "EXR, the layer that calls itself depth (Z, Depth, VRayZDepth, WorldDepth) is "
+                    "taken."
                 )
             },
             "optional": {
@@ -133,11 +134,9 @@ def _about_copy(path: Path, original: Path | None) -> str:
             f"{path.name} is the mask editor's copy of {original.name} with 8 bits; the original "
             f"is loaded in its place. {mask}"
         )
-    values = count_values(path)
-    left = f"only {values} depths are left" if values <= FEW else "at most 256 depths are left"
     return (
-        f"{path.name} is a copy by the mask editor, in which {left}: choose the file again that it "
-        f"was made of. {mask}"
+        f"{path.name} is a copy by the mask editor, in which {count_values(path)} different depths "
+        f"are left: choose the file again that it was made of. {mask}"
     )
 
 
