@@ -49,10 +49,13 @@ def test_a_broken_package_is_to_be_installed_anew_and_pytorch_is_left_alone(erro
 
 
 def test_errors_of_the_work_itself_stay_what_they_are():
-    with pytest.raises(ValueError, match="^too small$"):
+    def work():
         with needed("json", "Settings"):
             import json as _  # noqa: F401
         raise ValueError("too small")
+
+    with pytest.raises(ValueError, match=r"^too small$"):
+        work()
 
 
 # --- what works without them ----------------------------------------------------------------------
