@@ -18,6 +18,7 @@ from ..checkpoints.architecture import TextArchitecture, UNetArchitecture, VAEAr
 from ..checkpoints.checkpoint import Absent, Checkpoint
 from ..checkpoints.identify.diagnosis import Part
 from ..checkpoints.keymaps import KeyMap, text_keys, unet_keys, vae_keys
+from ..disk.packages import needed
 from ..sampling.latents import SCALE_FACTOR
 from . import prompt
 from .diffusers_configs import text_config, unet_config, vae_config
@@ -262,15 +263,15 @@ def _fill(network: Network, weights: Iterable[tuple[str, Tensor]]) -> Network:
 
 def unet_network(unet: UNetArchitecture) -> "UNet2DConditionModel":
     """As in Stable Diffusion 2's `unet/config.json`, with this checkpoint's widths."""
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-
+    with needed("diffusers", "The engine's networks"):
+        from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
     return UNet2DConditionModel(**unet_config(unet))
 
 
 def vae_network(vae: VAEArchitecture) -> "AutoencoderKL":
     """As in Stable Diffusion 2's `vae/config.json`, with this checkpoint's widths."""
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-
+    with needed("diffusers", "The engine's networks"):
+        from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     return AutoencoderKL(**vae_config(vae))
 
 
@@ -284,6 +285,6 @@ def text_network(text: TextArchitecture) -> "CLIPTextModel":
 
     It ends with the last but one stored layer and the final normalisation.
     """
-    from transformers import CLIPTextConfig, CLIPTextModel
-
+    with needed("transformers", "Prompts"):
+        from transformers import CLIPTextConfig, CLIPTextModel
     return CLIPTextModel(CLIPTextConfig(**text_config(text)))

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ..disk.packages import needed
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -81,9 +83,9 @@ def parse(text: str) -> list[tuple[str, float]]:
 @functools.cache
 def tokenizer() -> "PreTrainedTokenizerBase":
     """CLIP's tokenizer with the vocabulary that OpenCLIP ships."""
-    # transformers 5 has the name at run time only
-    from transformers import CLIPTokenizerFast  # type: ignore[attr-defined]
-
+    with needed("transformers", "Prompts"):
+        # transformers 5 has the name at run time only
+        from transformers import CLIPTokenizerFast  # type: ignore[attr-defined]
     with tempfile.TemporaryDirectory() as folder:
         for name, text in vocabulary_files().items():
             Path(folder, name).write_text(text, encoding="utf-8")

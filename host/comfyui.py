@@ -1,4 +1,4 @@
-"""ComfyUI as a host: the functions of `host/interface.py`. The only file that imports ComfyUI.
+"""ComfyUI as a host: the functions of `host/interface.py`. Only `comfyui*.py` import ComfyUI.
 
 Importing it makes SD2's depth model known to ComfyUI: the class `SD2Depth` goes to the front of
 ComfyUI's list of models, so that the stock loaders detect the file too and the MODEL is one of
@@ -41,7 +41,7 @@ from ..engine.required_depth import required_depth
 from ..sampling.depth_channel import Conditioning, MissingDepthError
 from ..sampling.latents import Latent, MaskRule, repainted_at
 from ..sampling.trained_sizes import warn_of_size
-from . import comfyui_server
+from . import comfyui_queue, comfyui_server
 
 T = TypeVar("T")
 
@@ -110,6 +110,7 @@ def _register_folder(name: str) -> None:
 
 
 _register_folder(FOLDERS[0])
+comfyui_queue.connect()
 
 
 # --- files ---------------------------------------------------------------------------------------

@@ -8,13 +8,15 @@ import importlib.metadata
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from ..disk.packages import UnusablePackage
+
 PACKAGES = (
     *("opencv-python", "opencv-python-headless"),
     *("opencv-contrib-python", "opencv-contrib-python-headless"),
 )
 
 
-class BrokenOpenCV(ImportError):  # noqa: N818 - names what is wrong
+class BrokenOpenCV(UnusablePackage):
     """OpenCV is missing or cannot be used; the message says which packages of it there are."""
 
 

@@ -16,12 +16,12 @@ from ..depth.fidelity import AnotherSection
 from ..depth.files.values import UnclearLayer
 from ..depth.masks import MissingMap, OtherSize
 from ..depth.networks.estimators import CheckpointInstead, ComfyUIsModel
+from ..disk.packages import UnusablePackage
 from ..disk.sentences import in_words, plain
 from ..disk.settings import DamagedSettings
 from ..images.crop import HasAlpha, OtherImage
 from ..images.fill import OneHole
 from ..images.masks import OtherShape
-from ..images.opencv import BrokenOpenCV
 from .advice import COMFYUIS_NETWORKS, advice
 from .inputs import declared, no_text
 
@@ -63,7 +63,7 @@ REMEDIES: Remedies = {
     "`under_mask` and `shape`).",
     OtherImage: "Connect what VAE Decode gives for the image of Crop for Inpainting or Prepare "
     "Image.",
-    BrokenOpenCV: "",  # says it itself
+    UnusablePackage: "",  # says it itself
     ImportError: _install,
     OtherShape: "Paint the mask on this very image, or take the mask output of the node that this "
     "image comes from.",

@@ -21,6 +21,7 @@ ARCHITECTURE = ROOT / "docs" / "architecture.md"
 PAGES = [
     README,
     ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
     ROOT / "tools" / "train_mini" / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
 ]

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ...disk.packages import needed
 from .exr_layers import Layer, depth_layer
 from .values import UnclearLayer, Values, check_size, listed
 
@@ -65,14 +66,11 @@ def write_exr(path: Path, values: np.ndarray) -> None:
 
 
 def _library() -> ModuleType:
-    try:
+    with needed("OpenEXR", "EXR files", instead="use TIFF, NPY or PFM"):
         import OpenEXR
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "EXR files take the package OpenEXR, which is not installed: pip install OpenEXR, or "
-            "use TIFF, NPY or PFM",
-            name=error.name,
-        ) from error
+
+        if not hasattr(OpenEXR, "File"):
+            raise ImportError("it is too old, or what another package has left of it")
     return OpenEXR
 
 

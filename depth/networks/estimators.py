@@ -6,6 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ...disk.packages import needed
 from .kinds import COMFYUI, DEPTH_ANYTHING, NETWORK_KINDS, TRANSFORMERS, NetworkKind, kind_of
 from .network import DepthNetwork
 
@@ -50,9 +51,9 @@ class DepthModel:
         try:
             if not isinstance(source, Path):
                 return build_network(source, self.name)
-            # Here, because transformers takes seconds to import and few need it.
-            from .transformers_models import load_folder
-
+            # Here, because it takes seconds to import and few need it.
+            with needed("transformers", "Depth models in folders"):
+                from .transformers_models import load_folder
             return load_folder(source)
         except ValueError as error:
             error.args = (f"{self.name}: {error}",)
@@ -66,15 +67,15 @@ def build_network(weights: Mapping[str, Tensor], name: str = "") -> DepthNetwork
     """
     kind = recognise(weights.keys())
     if kind is DEPTH_ANYTHING:
-        from .depth_anything import build
-
+        with needed("transformers", "Depth Anything's networks"):
+            from .depth_anything import build
         return build(weights, name)
-    # Here, because timm takes seconds to import and a name is recognised without it.
-    from .midas_hybrid import DPTHybrid
-    from .midas_large import DPTLarge
-    from .midas_small import MidasSmall
-    from .midas_swin2 import MidasSwin2
-
+    # Here, because it takes seconds to import and a name is recognised without it.
+    with needed("timm", "MiDaS's networks"):
+        from .midas_hybrid import DPTHybrid
+        from .midas_large import DPTLarge
+        from .midas_small import MidasSmall
+        from .midas_swin2 import MidasSwin2
     networks = {network.KIND: network for network in (DPTHybrid, DPTLarge, MidasSmall, MidasSwin2)}
     return networks[kind].from_state_dict(weights)
 

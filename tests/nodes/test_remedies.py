@@ -165,7 +165,7 @@ def test_what_the_system_refuses_is_said_with_the_file(base):
 
 def test_a_missing_package_is_named_with_what_to_do(base, monkeypatch):
     monkeypatch.setitem(sys.modules, "OpenEXR", None)  # importing it fails
-    with pytest.raises(ImportError, match=r"EXR files take the package OpenEXR.*pip install Ope"):
+    with pytest.raises(ImportError, match=r"EXR files need the package OpenEXR.*pip install Ope"):
         run("SD2DepthSave", DEPTH, "a", file_format="exr")
     error = ModuleNotFoundError("No module named 'timm'", name="timm.layers")
     assert explanation(error) == (
