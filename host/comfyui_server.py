@@ -1,9 +1,10 @@
-"""ComfyUI's web server: what the pack tells the page beside its nodes' results.
+"""ComfyUI's web server: what passes between page and pack beside the nodes' results.
 
 - Event `sd2_depth2img.warning`, `{"node": id, "text": …}`: a warning from inside another node that
   runs, a KSampler with the pack's MODEL for example. Nodes of the pack bring theirs in `ui`.
 - `GET /sd2_depth2img/preview?filename=…&subfolder=…&type=input`: a JPEG of any depth file; or
   `{"error": …}`.
+- What is put into the queue with names of before gets today's, ahead of ComfyUI's check.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 from comfy_execution.utils import get_executing_context
@@ -20,6 +22,7 @@ from server import PromptServer
 from ..depth.depth_files import Beyond, BeyondStatedRange, Reading, read_depth
 from ..depth.thumbnail import thumbnail
 from ..disk.sentences import in_words
+from .old_names import with_names_of_today
 from .warning_texts import Warnings, listen_otherwise
 
 EVENT = "sd2_depth2img.warning"
@@ -48,10 +51,13 @@ class _OtherNodes:
 
 
 def connect(input_path: Callable[[str], Path]) -> None:
-    """Let the server know of both. `input_path` finds a file by the name that the page gives it."""
-    if getattr(PromptServer, "instance", None) is None:
-        return  # some programs use ComfyUI's nodes without it
+    """Let the server know of all three. `input_path` finds a file by the name that the page gives it."""
+    server = getattr(PromptServer, "instance", None)
+    # Without one there is no page; with two copies of the pack the first one's route is enough.
+    if server is None or any(getattr(one, "path", "") == PREVIEW for one in server.routes):
+        return
     listen_otherwise(_OtherNodes())
+    server.add_on_prompt_handler(_renamed)
     # One at a time, and beside the server's loop.
     worker = ThreadPoolExecutor(1, "sd2-depth-preview")
 
@@ -74,7 +80,12 @@ def connect(input_path: Callable[[str], Path]) -> None:
         headers = {"Cache-Control": "no-cache"}
         return web.Response(body=image, content_type="image/jpeg", headers=headers)
 
-    PromptServer.instance.routes.get(PREVIEW)(preview)
+    server.routes.get(PREVIEW)(preview)
+
+
+def _renamed(sent: dict[str, Any]) -> dict[str, Any]:
+    prompt = sent.get("prompt")
+    return {**sent, "prompt": with_names_of_today(prompt)} if isinstance(prompt, dict) else sent
 
 
 def _refused(status: int, error: str) -> web.Response:

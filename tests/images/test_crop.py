@@ -432,6 +432,6 @@ def test_what_two_boxes_have_in_common_lies_in_both(one, other):
 
 
 def test_a_mask_over_everything_cuts_nothing_off_and_is_told_about(caplog):
-    box, height, width = mask_box(torch.ones(1, 64, 96), padding=8, short=64)
-    assert (box.height, box.width) == (64, 96) == (height, width)
+    box, *size = mask_box(torch.ones(1, 64, 128), padding=8, short=64)
+    assert [box.height, box.width] == [64, 128] == size
     assert "the mask covers everything" in caplog.text

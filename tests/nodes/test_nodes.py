@@ -307,7 +307,7 @@ def test_load_waits_for_a_name_that_comes_by_a_wire_and_then_reads_anew(base):
 def test_what_is_no_name_is_told_with_its_input(base, node, name):
     (of_name,) = node.INPUT_TYPES()["required"]
     with pytest.raises(ValueError, match=f"input {of_name}: {name} is no text; expected one"):
-        node().run(name)
+        node().run(**{of_name: name})
     if name is not None:
         assert node.VALIDATE_INPUTS(name) == f"{name} is no text; expected one"
 
