@@ -51,7 +51,7 @@ class _OtherNodes:
 
 
 def connect(input_path: Callable[[str], Path]) -> None:
-    """Let the server know of all three. `input_path` finds a file by the name that the page gives it."""
+    """Let the server know of all three. `input_path` finds a file by the page's name for it."""
     server = getattr(PromptServer, "instance", None)
     # Without one there is no page; with two copies of the pack the first one's route is enough.
     if server is None or any(getattr(one, "path", "") == PREVIEW for one in server.routes):
