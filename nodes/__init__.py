@@ -12,6 +12,7 @@ from . import (
     load,
     preview,
     sample,
+    settings,
 )
 from .remedies import with_remedies
 
@@ -19,6 +20,7 @@ NODES = (
     load.SD2DepthCheckpointLoader,
     load.SD2DepthModelLoader,
     load.SD2DepthTransplant,
+    settings.SD2DepthSettings,
     crop.SD2DepthPrepare,
     estimate.SD2DepthEstimate,
     depth_files.SD2DepthLoad,

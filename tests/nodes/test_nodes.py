@@ -24,6 +24,7 @@ NODES = list(NODE_CLASS_MAPPINGS.values())
 # What other tools may rely on: ids, inputs that must be given, types of the outputs.
 INTERFACE = {
     "SD2DepthCheckpointLoader": (["ckpt_name"], ("MODEL", "CLIP", "VAE", "DEPTH_MODEL")),
+    "SD2DepthSettings": (["model", "size", "steps", "cfg"], ("INT", "INT", "FLOAT")),
     "SD2DepthEstimate": (["image", "depth_model"], ("IMAGE",)),
     "SD2DepthLoad": (["image"], ("IMAGE",)),
     "SD2DepthSave": (["depth", "filename_prefix"], ()),
