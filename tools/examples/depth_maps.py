@@ -1,0 +1,153 @@
+"""Examples about depth maps: edited, drawn, rendered."""
+
+from ...nodes.depth_files import BUNDLED_DEPTH
+from .example import BOTTOM, TOP, Example
+from .node import Node
+from .page import GREEN, RED, VIOLET
+
+
+def depth_maps(page: Example) -> None:
+    """What can be done with a depth map before it is used."""
+    page.load()
+    page.group("Photo", GREEN, 270, row=TOP)
+    photo = page.prepared(page.add("LoadImage", "Your photo", image="example.png"))
+    page.group("1 Estimate", GREEN, 250, row=TOP)
+    estimated = page.estimate(photo)
+    page.group("2 Edges as in the photo", GREEN, 250, row=TOP)
+    refined = page.add("SD2DepthRefine", depth=estimated, image=photo)
+    page.group("3 Background farther away", GREEN, 240, row=TOP)
+    background = {"near": 0.4, "far": 0.0, "softness": 0.1}
+    mask = page.add("SD2DepthRangeMask", "What is far", depth=refined, **background)
+    adjusted = page.add("SD2DepthAdjust", depth=refined, gamma=0.6, mask=mask)
+    page.group("4 A ball put in", VIOLET, 220, row=BOTTOM)
+    black = page.add("EmptyImage", "Size of the ball", width=96, height=96)
+    ends = {"near": 0.9, "far": 0.5, "x1": 0.5, "y1": 0.5, "x2": 0.5, "y2": 1.0}
+    ball = page.add("SD2DepthFill", "Ball", depth=black, shape="dome", **ends)
+    page.column(220)
+    merged = page.add("SD2DepthMerge", depth=adjusted, patch=ball, x=152, y=8)
+    page.group("5 Look at it", RED, 300, row=BOTTOM)
+    page.add("SD2DepthPreview", depth=merged)
+    page.group("6 Save it", RED, 230, row=BOTTOM)
+    page.add("SD2DepthSave", depth=merged, filename_prefix="maps/depth")
+    page.group("7 Does it fit the photo?", RED, 210, row=BOTTOM)
+    moves = page.add("SD2DepthParallax", image=photo, depth=adjusted, frames=8)
+    page.column(210)
+    page.add("PreviewImage", "A small camera move", images=moves)
+    page.about(
+        """
+### A depth map, from photo to file
+
+White is near, black is far. A depth map is an ordinary image: take any of these nodes alone, in \
+any order.
+
+1. *Estimate Depth* guesses it.
+2. *Refine Depth Edges* moves its edges to those of the photo.
+3. *Depth Range Mask* picks what is far; *Adjust Depth* pushes it back (**gamma** below 1).
+4. *Fill Depth* makes a ball, *Merge Depth* puts it in; what is nearer hides the other.
+5. *Preview Depth* shows what the model will see, and says what is odd.
+6. *Save Depth Map* keeps 16 bits. Edit it in any paint program; *Load Depth Map* brings it back.
+7. *Depth Parallax Frames* moves the camera a little: near things have to move as one.
+""",
+        model="",
+    )
+    page.show(photo, estimated, adjusted, merged, columns=2)
+
+
+def hand_edited_depth(page: Example) -> None:
+    """An estimated depth map with something added to it."""
+    page.load()
+    photo, depth = page.photo_and_depth()
+    page.group("The edited map", GREEN, 260, row=BOTTOM)
+    ends = {"near": 1.0, "far": 0.3, "x1": 0.8, "y1": 0.22, "x2": 0.8, "y2": 0.4}
+    edited = page.add("SD2DepthFill", "A ball put in", depth=depth, shape="dome", **ends)
+    prompts = page.prompts("a red clay statue on a blue background, light from the left")
+    encoded = page.encode(depth=edited, **prompts)
+    image = page.result(page.paint(encoded, page.latent_of(photo)))
+    page.save(image, "edited_depth")
+    page.about(
+        """
+### The image follows the map
+
+A ball that is not in the photo is put into its depth map, and the model paints it as part of the \
+scene. A depth map is an ordinary image: white is near, black is far, and every image node can \
+edit it.
+
+- **x1** and **y1** of *A ball put in* are its centre, **x2** and **y2** a point of its rim; \
+shares of the image's sides.
+- **By hand**: save the map with *Save Depth Map* (16 bits), edit it in any paint program, put it \
+into *Load Depth Map* and move one wire: its output into **depth** of *Encode Depth*. Paint with \
+soft greys; a grey in between is a place in between.
+"""
+    )
+    page.show(photo, depth, edited, image, columns=2)
+
+
+def from_a_depth_map_alone(page: Example) -> None:
+    """An image without a photo: a drawn scene, and a prompt."""
+    page.load()
+    page.group("A drawn depth map: white is near", GREEN, 230, row=BOTTOM)
+    sides = {"width": page.size, "height": page.size}
+    page.add("EmptyImage", "Far away everywhere", **sides)
+    floor = {"shape": "ramp", "near": 0.6, "far": 0.0, "y1": 0.55, "y2": 1.0}
+    scene = page.add("SD2DepthFill", "A floor", depth=page.nodes[-1], **floor)
+    page.column(230)
+    scene = _ball(page, "A ball", scene, near=1.0, far=0.5, x=0.4, y=0.52, radius=0.3)
+    page.column(230)
+    depth = _ball(page, "A small one behind", scene, near=0.5, far=0.2, x=0.82, y=0.5, radius=0.13)
+    prompts = page.prompts("a white marble statue on a blue background")
+    encoded = page.encode(depth=depth, **prompts)
+    latent = page.add("EmptyLatentImage", **sides)
+    image = page.result(page.paint(encoded, latent))
+    page.save(image, "from_depth")
+    page.about(
+        """
+### A depth map and a prompt are enough
+
+There is no photo here. At **denoise** 1.0 the sampler starts from pure noise, so an empty latent \
+will do, and the shapes come from a drawn depth map: a floor that runs to the horizon, two balls.
+
+- Move the balls: **x1** and **y1** are the centre, **x2** and **y2** a point of the rim; shares \
+of the image's sides.
+- **A map of your own**, painted or rendered: *Load Depth Map* into **depth** of *Encode Depth*. \
+If black is near in it, switch **invert** on. *Rendered Depth* shows it for a Z pass.
+"""
+    )
+    page.show(image, columns=1, insets=[depth])
+
+
+def _ball(
+    page: Example, title: str, scene: Node, near: float, far: float, x: float, y: float, radius: float
+) -> Node:
+    ends = {"near": near, "far": far, "x1": x, "y1": y, "x2": x, "y2": round(y + radius, 2)}
+    return page.add("SD2DepthFill", title, depth=scene, shape="dome", **ends)
+
+
+def rendered_depth(page: Example) -> None:
+    """An image of a Z pass that a 3D program rendered."""
+    page.load()
+    page.group("Z pass: metres", GREEN, 290, row=BOTTOM)
+    metres = page.add("SD2DepthLoad", image=BUNDLED_DEPTH.name, beyond="keep")
+    page.group("Depth map: white is near", GREEN, 290, row=BOTTOM)
+    depth = page.add("SD2DepthConvert", depth=metres)
+    prompts = page.prompts("a green glass statue on a black background")
+    encoded = page.encode(depth=depth, **prompts)
+    latent = page.add("EmptyLatentImage", width=page.size, height=page.size)
+    image = page.result(page.paint(encoded, latent))
+    page.save(image, "rendered")
+    page.about(
+        """
+### From a 3D program
+
+A Z pass holds distances: metres, with an infinite sky. The model wants disparity: white is near, \
+and what is twice as far is half as bright.
+
+1. Render the Z pass into an EXR (in Blender: *View Layer, Passes, Z*) and load it in *Load Depth \
+Map*; **beyond** at *keep* leaves metres as they are.
+2. *Convert Depth* turns them into a depth map. **far** at 20, say: what is farther is black. \
+**sky** for programs that write a number such as 1e10.
+3. An oblong render: set the sides of *Empty Latent Image* to its shape.
+
+This one is a little scene that comes with the pack.
+"""
+    )
+    page.show(image, columns=1, insets=[depth])

@@ -1,0 +1,168 @@
+"""A node as a page draws it: its slots, the values of its widgets, how much room it takes.
+
+Which inputs are sockets, which are widgets, in what order and with which defaults is read from the
+node classes.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ...workflows.core_nodes.node_class import NodeClass
+from ...workflows.widgets import Json, declared_inputs, widget_inputs
+from .other_nodes import MarkdownNote
+
+_PROJECT = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+_VERSION = re.findall(r'^version = "(.+)"', _PROJECT, re.MULTILINE)[0]
+OWN_PACK = {"cnr_id": "sd2-depth2img", "ver": _VERSION}
+CORE = {"cnr_id": "comfy-core", "ver": "0.3.64"}
+
+BYPASSED = 4  # LiteGraph's mode of a node that passes on what it gets
+_OPTIONAL = 7  # and its shape of an optional socket
+
+# Pixels; all but the last two are the page's own.
+SLOT, WIDGET, ENDS = 20, 24, 14
+TEXT = 90  # lines of a text
+LETTER, LINE = 6.3, 21  # of a note
+SHOWN = {  # what a node shows below its widgets
+    "LoadImage": 240,
+    "LoadVideo": 180,
+    "PreviewImage": 210,
+    "MaskPreview": 200,
+    "SaveImage": 340,
+    "SaveVideo": 300,
+    "SD2DepthEstimate": 200,
+    "SD2DepthPreview": 300,
+    "SD2DepthSampler": 60,
+    "PreviewAny": 110,
+}
+
+
+class Output(NamedTuple):
+    """One output of a node, or of a blueprint's left border."""
+
+    node: Any
+    slot: int
+
+    @property
+    def type(self) -> str:
+        """Of what comes out."""
+        return self.node.outputs[self.slot][1]
+
+
+@dataclass(eq=False)
+class Node:
+    """A node on the page; its inputs are outputs of other nodes, or values."""
+
+    id: int
+    kind: type[NodeClass]
+    title: str
+    inputs: Json
+    colours: tuple[str, str] | None
+    width: int
+    seed: str = "randomize"  # what the canvas does with its seed after a run
+    mode: int = 0
+    models: list[Json] = field(default_factory=list)  # files that it names, with their addresses
+    room: int = 0  # more height than it needs
+    pos: tuple[int, int] = (0, 0)
+
+    def __getitem__(self, name: str) -> Output:
+        """The output of this name."""
+        return Output(self, [one for one, _ in self.outputs].index(name))
+
+    @property
+    def class_type(self) -> str:
+        """The name of its class."""
+        return self.kind.__name__
+
+    @property
+    def outputs(self) -> list[tuple[str, str]]:
+        """Name and type of each; none of what only newer versions of ComfyUI pass through."""
+        own = self.class_type.startswith("SD2Depth")
+        if getattr(self.kind, "OUTPUT_NODE", False) and not own:
+            return []
+        names = getattr(self.kind, "RETURN_NAMES", self.kind.RETURN_TYPES)
+        return list(zip(names, self.kind.RETURN_TYPES, strict=True))
+
+    def slots(self) -> list[Json]:
+        """Its inputs in the order in which the page saves them: sockets, then wired widgets."""
+        widgets = {widget.name: widget for widget in widget_inputs(self.kind)}
+        required = self.kind.INPUT_TYPES()["required"]
+        sockets = [
+            {"name": name, "type": kind, **({} if name in required else {"shape": _OPTIONAL})}
+            for name, (kind, _) in declared_inputs(self.kind).items()
+            if name not in widgets
+        ]
+        wired = [
+            {
+                "name": name,
+                "type": widget.type if isinstance(widget.type, str) else "COMBO",
+                "widget": {"name": name},
+            }
+            for name, widget in widgets.items()
+            if isinstance(self.inputs.get(name), Output)
+        ]
+        return sockets + wired
+
+    def values(self) -> list[Any]:
+        """`widgets_values`: every widget's, a seed's control behind it, a file's button last."""
+        stored: list[Any] = []
+        buttons = 0
+        for widget in widget_inputs(self.kind):
+            given = self.inputs.get(widget.name)
+            stored.append(widget.default if given is None or isinstance(given, Output) else given)
+            stored += [self._control(widget.name)] * widget.has_control
+            buttons += widget.buttons
+        return stored + ["image"] * buttons
+
+    def _control(self, name: str) -> str:
+        return self.seed if name == "seed" else "fixed"
+
+    @property
+    def height(self) -> int:
+        """Without its title bar."""
+        if self.kind is MarkdownNote:
+            rows = sum(
+                1 + int(len(line) * LETTER) // (self.width - 50)
+                for line in self.inputs["text"].splitlines()
+            )
+            return 40 + LINE * rows
+        texts = sum(bool(one.options.get("multiline")) for one in widget_inputs(self.kind))
+        sockets = sum("widget" not in slot for slot in self.slots())
+        height = ENDS + SLOT * max(sockets, len(self.outputs)) + TEXT * texts
+        height += WIDGET * (len(self.values()) - texts)
+        return height + SHOWN.get(self.class_type, 0) + self.room
+
+    def entry(self, order: int, links: list[list[Any]]) -> Json:
+        """It in the canvas format, between these links."""
+        pack = OWN_PACK if self.class_type.startswith("SD2Depth") else CORE
+        properties: Json = {**pack, "Node name for S&R": self.class_type}
+        if self.models:
+            properties["models"] = self.models
+        wired = {link[4]: link[0] for link in links if link[3] == self.id}
+        entry: Json = {
+            "id": self.id,
+            "type": self.class_type,
+            "pos": list(self.pos),
+            "size": [self.width, self.height],
+            "flags": {},
+            "order": order,
+            "mode": self.mode,
+            "inputs": [{**one, "link": wired.get(slot)} for slot, one in enumerate(self.slots())],
+            "outputs": [
+                {
+                    "name": name,
+                    "type": kind,
+                    "links": [link[0] for link in links if link[1:3] == [self.id, slot]],
+                }
+                for slot, (name, kind) in enumerate(self.outputs)
+            ],
+            "properties": properties,
+            "widgets_values": self.values(),
+        }
+        if self.title:
+            entry["title"] = self.title
+        if self.colours:
+            entry["color"], entry["bgcolor"] = self.colours
+        return entry
