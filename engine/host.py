@@ -1,5 +1,7 @@
 """The embedded engine as a host: the functions of `host/interface.py`, outside ComfyUI."""
 
+from pathlib import Path
+
 import torch
 
 from .folders import (  # noqa: F401 - functions of the host, as are the other imports
@@ -22,6 +24,10 @@ from .samplers import SAMPLERS, SCHEDULERS
 def unet_width(model: EngineModel) -> int:
     require_depth(model)
     return model.checkpoint.unet.model_channels
+
+
+def preview_folder() -> Path | None:
+    return None
 
 
 def on_device(network: torch.nn.Module) -> torch.device:

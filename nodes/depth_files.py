@@ -1,6 +1,7 @@
 """Nodes that read and write depth maps."""
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -18,6 +19,10 @@ from .remedies import answer
 # number: in workflows that were saved before `layer` was there it becomes the layer. A layer of
 # that name is written in another case.
 UPLOAD_BUTTON = "image"
+
+# The Z pass of an example workflow. It is offered beside the user's files, as the miniature is
+# beside their checkpoints, so that nothing has to be copied into their folders.
+BUNDLED_DEPTH = Path(__file__).parents[1] / "example_workflows" / "rendered_depth.exr"
 
 
 class SD2DepthLoad(DepthMapNode):
@@ -42,7 +47,7 @@ class SD2DepthLoad(DepthMapNode):
 
         return {
             "required": {
-                "image": inputs.one_of(host.input_names(SUFFIXES), image_upload=True).tooltip(
+                "image": inputs.one_of(_file_names(), sd2_depth_upload=True).tooltip(
                     "A file in the input folder; put EXR, NPY, NPZ and PFM there by hand. Black "
                     "pixels are far, white ones near; transparent ones count as far. Of an EXR, "
                     "the layer that calls itself depth (Z, Depth, VRayZDepth, WorldDepth) is taken."
@@ -95,15 +100,32 @@ class SD2DepthLoad(DepthMapNode):
     ) -> tuple[Tensor]:
         layer = "" if layer == UPLOAD_BUTTON else layer.strip()
         reading = Reading(far, near, Beyond(beyond), ColourMap(colours), tolerance, invert, layer)
-        return (to_image(read_depth(host.input_path(image), reading)),)
+        return (to_image(read_depth(_file_path(image), reading)),)
 
     @classmethod
     def IS_CHANGED(cls, image: str, **_: Any) -> str:
-        return hashlib.sha256(host.input_path(image).read_bytes()).hexdigest()
+        return hashlib.sha256(_file_path(image).read_bytes()).hexdigest()
 
     @classmethod
     def VALIDATE_INPUTS(cls, image: str) -> bool | str:
-        return answer(host.input_path, image)
+        return answer(_file_path, image)
+
+
+def _file_names() -> list[str]:
+    """The user's files, then the bundled one, unless one of theirs has its name."""
+    names = host.input_names(SUFFIXES)
+    is_extra = BUNDLED_DEPTH.is_file() and BUNDLED_DEPTH.name not in names
+    return [*names, BUNDLED_DEPTH.name] if is_extra else names
+
+
+def _file_path(name: str) -> Path:
+    """The path of the user's file, otherwise of the bundled one. FileNotFoundError."""
+    try:
+        return host.input_path(name)
+    except FileNotFoundError:
+        if name != BUNDLED_DEPTH.name or not BUNDLED_DEPTH.is_file():
+            raise
+        return BUNDLED_DEPTH
 
 
 class SD2DepthSave(Node):

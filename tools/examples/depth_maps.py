@@ -1,37 +1,38 @@
 """Examples about depth maps: edited, drawn, rendered."""
 
 from ...nodes.depth_files import BUNDLED_DEPTH
+from ...nodes.load import BUNDLED_CHECKPOINT
 from .example import BOTTOM, TOP, Example
-from .node import Node
-from .page import GREEN, RED, VIOLET
+from .page import BLUE, GREEN, RED, VIOLET
 
 
 def depth_maps(page: Example) -> None:
     """What can be done with a depth map before it is used."""
-    page.load()
-    page.group("Photo", GREEN, 270, row=TOP)
-    photo = page.prepared(page.add("LoadImage", "Your photo", image="example.png"))
-    page.group("1 Estimate", GREEN, 250, row=TOP)
+    page.group("Model and photo", BLUE, 270, row=TOP)
+    page.model = page.add("SD2DepthCheckpointLoader", ckpt_name=BUNDLED_CHECKPOINT.name)
+    photo = page.add("LoadImage", "Your photo", image="example.png")
+    page.group("1 Estimate", GREEN, 240, row=TOP)
     estimated = page.estimate(photo)
-    page.group("2 Edges as in the photo", GREEN, 250, row=TOP)
+    page.group("2 Edges as in the photo", GREEN, 240, row=TOP)
     refined = page.add("SD2DepthRefine", depth=estimated, image=photo)
-    page.group("3 Background farther away", GREEN, 240, row=TOP)
+    page.group("3 Background farther away", GREEN, 220, row=TOP)
     background = {"near": 0.4, "far": 0.0, "softness": 0.1}
     mask = page.add("SD2DepthRangeMask", "What is far", depth=refined, **background)
+    page.column(240)
     adjusted = page.add("SD2DepthAdjust", depth=refined, gamma=0.6, mask=mask)
     page.group("4 A ball put in", VIOLET, 220, row=BOTTOM)
     black = page.add("EmptyImage", "Size of the ball", width=96, height=96)
     ends = {"near": 0.9, "far": 0.5, "x1": 0.5, "y1": 0.5, "x2": 0.5, "y2": 1.0}
     ball = page.add("SD2DepthFill", "Ball", depth=black, shape="dome", **ends)
+    ball.room = -75  # it is a small one
     page.column(220)
     merged = page.add("SD2DepthMerge", depth=adjusted, patch=ball, x=152, y=8)
     page.group("5 Look at it", RED, 300, row=BOTTOM)
     page.add("SD2DepthPreview", depth=merged)
     page.group("6 Save it", RED, 230, row=BOTTOM)
     page.add("SD2DepthSave", depth=merged, filename_prefix="maps/depth")
-    page.group("7 Does it fit the photo?", RED, 210, row=BOTTOM)
+    page.group("7 Does it fit the photo?", RED, 270, row=BOTTOM)
     moves = page.add("SD2DepthParallax", image=photo, depth=adjusted, frames=8)
-    page.column(210)
     page.add("PreviewImage", "A small camera move", images=moves)
     page.about(
         """
@@ -62,8 +63,8 @@ def hand_edited_depth(page: Example) -> None:
     edited = page.add("SD2DepthFill", "A ball put in", depth=depth, shape="dome", **ends)
     prompts = page.prompts("a red clay statue on a blue background, light from the left")
     encoded = page.encode(depth=edited, **prompts)
-    image = page.result(page.paint(encoded, page.latent_of(photo)))
-    page.save(image, "edited_depth")
+    image = page.paint(encoded, page.latent_of(photo))
+    page.result(image, "edited_depth")
     page.about(
         """
 ### The image follows the map
@@ -87,18 +88,21 @@ def from_a_depth_map_alone(page: Example) -> None:
     page.load()
     page.group("A drawn depth map: white is near", GREEN, 230, row=BOTTOM)
     sides = {"width": page.size, "height": page.size}
-    page.add("EmptyImage", "Far away everywhere", **sides)
+    far = page.add("EmptyImage", "Far away everywhere", **sides)
     floor = {"shape": "ramp", "near": 0.6, "far": 0.0, "y1": 0.55, "y2": 1.0}
-    scene = page.add("SD2DepthFill", "A floor", depth=page.nodes[-1], **floor)
+    scene = page.add("SD2DepthFill", "A floor", depth=far, **floor)
+    scene.room = -50
     page.column(230)
-    scene = _ball(page, "A ball", scene, near=1.0, far=0.5, x=0.4, y=0.52, radius=0.3)
+    ball = {"shape": "dome", "near": 1.0, "far": 0.5, "x1": 0.4, "y1": 0.52, "x2": 0.4, "y2": 0.82}
+    scene = page.add("SD2DepthFill", "A ball", depth=scene, **ball)
     page.column(230)
-    depth = _ball(page, "A small one behind", scene, near=0.5, far=0.2, x=0.82, y=0.5, radius=0.13)
+    ball = {"shape": "dome", "near": 0.5, "far": 0.2, "x1": 0.82, "y1": 0.5, "x2": 0.82, "y2": 0.63}
+    depth = page.add("SD2DepthFill", "A small one behind", depth=scene, **ball)
     prompts = page.prompts("a white marble statue on a blue background")
     encoded = page.encode(depth=depth, **prompts)
     latent = page.add("EmptyLatentImage", **sides)
-    image = page.result(page.paint(encoded, latent))
-    page.save(image, "from_depth")
+    image = page.paint(encoded, latent)
+    page.result(image, "from_depth")
     page.about(
         """
 ### A depth map and a prompt are enough
@@ -115,13 +119,6 @@ If black is near in it, switch **invert** on. *Rendered Depth* shows it for a Z 
     page.show(image, columns=1, insets=[depth])
 
 
-def _ball(
-    page: Example, title: str, scene: Node, near: float, far: float, x: float, y: float, radius: float
-) -> Node:
-    ends = {"near": near, "far": far, "x1": x, "y1": y, "x2": x, "y2": round(y + radius, 2)}
-    return page.add("SD2DepthFill", title, depth=scene, shape="dome", **ends)
-
-
 def rendered_depth(page: Example) -> None:
     """An image of a Z pass that a 3D program rendered."""
     page.load()
@@ -132,8 +129,8 @@ def rendered_depth(page: Example) -> None:
     prompts = page.prompts("a green glass statue on a black background")
     encoded = page.encode(depth=depth, **prompts)
     latent = page.add("EmptyLatentImage", width=page.size, height=page.size)
-    image = page.result(page.paint(encoded, latent))
-    page.save(image, "rendered")
+    image = page.paint(encoded, latent)
+    page.result(image, "rendered")
     page.about(
         """
 ### From a 3D program

@@ -44,7 +44,7 @@ class Example(Page):
 
     def photo(self) -> Node:
         """An image that every ComfyUI has, in a group of its own."""
-        self.group("Photo", GREEN, 300, row=BOTTOM)
+        self.group("Photo", GREEN, 270, row=BOTTOM)
         return self.add("LoadImage", "Your photo", image="example.png")
 
     def prepared(self, photo: Node) -> Output:
@@ -58,7 +58,7 @@ class Example(Page):
 
     def depth(self, image: Node | Output) -> Node:
         """The estimated depth map, in a group of its own."""
-        self.group("Depth map: white is near", GREEN, 300, row=BOTTOM)
+        self.group("Depth map: white is near", GREEN, 260, row=BOTTOM)
         return self.estimate(image)
 
     def estimate(self, image: Node | Output, **settings: Any) -> Node:
@@ -97,26 +97,30 @@ class Example(Page):
 
     # --- results
 
-    def paint(self, encoded: Node, latent: Node, group: str = "Sample", **settings: Any) -> Node:
-        """Sampled, in a group of its own."""
+    def paint(
+        self, encoded: Node, latent: Node, group: str = "Sample and decode", **settings: Any
+    ) -> Node:
+        """Sampled and decoded, in a group of their own."""
         self.group(group, RED, 280)
-        return self.sample(encoded, latent, **settings)
+        return self.decoded(self.sample(encoded, latent, **settings))
 
     def sample(self, encoded: Node, latent: Node, **settings: Any) -> Node:
         """A sampler as the model likes it; `seed` says what happens to it after a run."""
         sides = {side: encoded[side] for side in ("positive", "negative")}
         given = {"model": self.model["model"], "latent_image": latent, **sides, **self.sampling}
-        return self.add("SD2DepthSampler", **given, **SAMPLER, **settings)
+        return self.add("SD2DepthSampler", **{**given, **SAMPLER, **settings})
 
-    def result(self, latent: Node) -> Node:
-        """The image, in a group of its own beside photo and depth map; `save` ends it."""
-        self.group("Result", RED, 190, row=BOTTOM)
-        return self.decoded(latent)
-
-    def save(self, image: Node | Output, prefix: str) -> None:
-        """To the right of what made it, as wide as there is room."""
-        self.column(300)
+    def result(self, image: Node | Output, prefix: str) -> None:
+        """Saved, in a group of its own beside photo and depth map, as wide as there is room."""
+        self.group("Result", RED, 280, row=BOTTOM)
         self.add("SaveImage", images=image, filename_prefix=prefix)
+
+    def grid(self, prefix: str, **inputs: Any) -> None:
+        """Many images as one, saved."""
+        self.group("Result", RED, 190, row=BOTTOM)
+        grid = self.add("SD2DepthGrid", **inputs)
+        self.column(280)
+        self.add("SaveImage", images=grid, filename_prefix=prefix)
 
     def about(self, text: str, title: str = "What it shows", model: str = ABOUT_THE_MODEL) -> None:
         """What the workflow is for, what to try, and what changes with the real checkpoint."""

@@ -21,20 +21,27 @@ CORE = {"cnr_id": "comfy-core", "ver": "0.3.64"}
 BYPASSED = 4  # LiteGraph's mode of a node that passes on what it gets
 _OPTIONAL = 7  # and its shape of an optional socket
 
+# Nodes that show the depth map they give.
+_DEPTH_MAPS = (
+    *("SD2DepthEstimate", "SD2DepthLoad", "SD2DepthAdjust", "SD2DepthRefine", "SD2DepthMerge"),
+    *("SD2DepthFill", "SD2DepthConvert", "SD2DepthUnderMask", "SD2DepthCrop"),
+)
+
 # Pixels; all but the last two are the page's own.
 SLOT, WIDGET, ENDS = 20, 24, 14
 TEXT = 90  # lines of a text
 LETTER, LINE = 6.3, 21  # of a note
 SHOWN = {  # what a node shows below its widgets
-    "LoadImage": 240,
-    "LoadVideo": 180,
+    **dict.fromkeys(_DEPTH_MAPS, 150),
+    "LoadImage": 190,
+    "LoadVideo": 150,
     "PreviewImage": 210,
-    "MaskPreview": 200,
-    "SaveImage": 340,
+    "MaskPreview": 150,
+    "SaveImage": 320,
     "SaveVideo": 300,
-    "SD2DepthEstimate": 200,
-    "SD2DepthPreview": 300,
-    "SD2DepthSampler": 60,
+    "SD2DepthPreview": 250,
+    "SD2DepthSave": 200,
+    "SD2DepthSampler": 30,
     "PreviewAny": 110,
 }
 
@@ -68,8 +75,8 @@ class Node:
     pos: tuple[int, int] = (0, 0)
 
     def __getitem__(self, name: str) -> Output:
-        """The output of this name."""
-        return Output(self, [one for one, _ in self.outputs].index(name))
+        """The output of this name; ComfyUI's own are in capitals."""
+        return Output(self, [one.lower() for one, _ in self.outputs].index(name.lower()))
 
     @property
     def class_type(self) -> str:
@@ -82,7 +89,7 @@ class Node:
         own = self.class_type.startswith("SD2Depth")
         if getattr(self.kind, "OUTPUT_NODE", False) and not own:
             return []
-        names = getattr(self.kind, "RETURN_NAMES", self.kind.RETURN_TYPES)
+        names = getattr(self.kind, "RETURN_NAMES", ()) or self.kind.RETURN_TYPES
         return list(zip(names, self.kind.RETURN_TYPES, strict=True))
 
     def slots(self) -> list[Json]:

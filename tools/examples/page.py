@@ -142,6 +142,7 @@ class Page:
         """Every group, in its place."""
         lay_out(self._notes, self._rows)
         notes = [self._notes] if self._notes else []
+        groups = [*notes, *(group for row in self._rows for group in row)]
         return [
             {
                 "id": number,
@@ -151,7 +152,7 @@ class Page:
                 "font_size": 24,
                 "flags": {},
             }
-            for number, group in enumerate([*notes, *sum(self._rows, [])], start=1)
+            for number, group in enumerate(groups, start=1)
         ]
 
     def links(self) -> Iterator[list[Any]]:

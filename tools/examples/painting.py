@@ -11,8 +11,8 @@ def depth_to_image(page: Example) -> None:
     photo, depth = page.photo_and_depth()
     prompts = page.prompts("a red clay statue on a blue background, light from the left")
     encoded = page.encode(depth=depth, **prompts)
-    image = page.result(page.paint(encoded, page.latent_of(photo)))
-    page.save(image, "depth2img")
+    image = page.paint(encoded, page.latent_of(photo))
+    page.result(image, "depth2img")
     page.about(
         """
 ### Depth to image
@@ -48,9 +48,9 @@ def inpaint_with_depth(page: Example) -> None:
     page.column(230)
     shape = page.add("SD2DepthUnderMask", depth=cut["depth"], mask=cut["mask"])
     encoded = page.add("SD2DepthEncode", depth=shape, **prompts)
-    image = page.result(page.paint(encoded, latent))
+    image = page.paint(encoded, latent, "Sample, decode, stitch")
     whole = page.add("SD2DepthStitch", stitch=cut["stitch"], image=image)
-    page.save(whole, "inpainted")
+    page.result(whole, "inpainted")
     page.about(
         """
 ### Inpainting that keeps the shape
@@ -72,16 +72,18 @@ def steal_a_pose(page: Example) -> None:
     """A figure from a photo in another world: its depth without what is behind it."""
     page.load()
     photo, depth = page.photo_and_depth()
-    page.group("The pose alone", GREEN, 250, row=BOTTOM)
+    page.group("The pose alone", GREEN, 220, row=BOTTOM)
     background = page.add("SD2DepthRangeMask", "What is far", depth=depth, near=0.4, far=0.0)
+    page.column(220)
     nothing = {"shape": "flat plane", "near": 0.0, "mask": background}
     pose = page.add("SD2DepthFill", "The pose: all else is far", depth=depth, **nothing)
     prompts = page.prompts("a yellow metal statue on a purple background")
     encoded = page.encode(depth=pose, **prompts)
+    page.column(180)
     size = page.add("GetImageSize", image=photo)
     latent = page.add("EmptyLatentImage", width=size["width"], height=size["height"])
-    image = page.result(page.paint(encoded, latent))
-    page.save(image, "pose")
+    image = page.paint(encoded, latent)
+    page.result(image, "pose")
     page.about(
         """
 ### Someone's pose, and nothing else
@@ -103,30 +105,30 @@ def subject_and_background(page: Example) -> None:
     """Two prompts, one for what is near and one for what is far."""
     page.load()
     photo, depth = page.photo_and_depth()
-    page.group("Masks: white is inside", GREEN, 240, row=BOTTOM)
+    page.group("Masks: white is inside", GREEN, 215, row=BOTTOM)
     limits = {"threshold": 0.4, "softness": 0.0}
     near = page.add("SD2DepthStrengthMap", "Subject", depth=depth, **limits)
     page.add("MaskPreview", "The subject's mask", mask=near)
-    page.column(240)
+    page.column(215)
     ends = {"near_strength": 0.0, "far_strength": 1.0}
     far = page.add("SD2DepthStrengthMap", "Background", depth=depth, **ends, **limits)
     page.add("MaskPreview", "The background's mask", mask=far)
-    page.group("Two prompts", YELLOW, 280)
+    page.group("Two prompts", YELLOW, 260)
     texts = (
         ("Prompt for the subject", "a yellow metal statue on a black background", near),
         ("Prompt for the background", "a red clay statue on a blue background", far),
     )
     prompts = [page.prompt(title, text) for title, text, _ in texts]
     negative = page.negative_prompt()
-    page.column(240)
+    page.column(220)
     regional = [
         page.add("ConditioningSetMask", conditioning=prompt, mask=mask)
         for prompt, (_, _, mask) in zip(prompts, texts, strict=True)
     ]
     both = page.add("ConditioningCombine", conditioning_1=regional[0], conditioning_2=regional[1])
     encoded = page.encode(positive=both, negative=negative, depth=depth)
-    image = page.result(page.paint(encoded, page.latent_of(photo)))
-    page.save(image, "subject_background")
+    image = page.paint(encoded, page.latent_of(photo))
+    page.result(image, "subject_background")
     page.about(
         """
 ### Two prompts, divided by depth
@@ -144,8 +146,7 @@ of what is near, with 0 and 1 of what is far. Each prompt counts under its own m
 def fine_tune(page: Example) -> None:
     """A fine-tune of Stable Diffusion 2 that sees depth."""
     page.load()
-    photo, depth = page.photo_and_depth()
-    page.group("Your fine-tune (bypassed)", BLUE, 270)
+    page.group("Your fine-tune (bypassed)", BLUE, 270, row=BOTTOM)
     name = "my-fine-tune.safetensors"
     tuned = page.add("CheckpointLoaderSimple", "The fine-tune", ckpt_name=name)
     base = page.add("CheckpointLoaderSimple", "Its base", ckpt_name="512-base-ema.safetensors")
@@ -153,21 +154,18 @@ def fine_tune(page: Example) -> None:
     model = page.add("SD2DepthTransplant", **given)
     for node in (tuned, base, model):
         node.mode = BYPASSED
+    photo, depth = page.photo_and_depth()
     prompts = page.prompts("a green glass statue on a black background")
-    encoded = page.add("SD2DepthEncode", depth=depth, **prompts)
-    page.group("Sample", RED, 280)
-    latent = page.latent_of(photo)
-    sampled = page.sample(encoded, latent)
-    sampled.inputs["model"] = model["model"]
-    image = page.result(sampled)
-    page.save(image, "fine_tune")
+    encoded = page.encode(depth=depth, **prompts)
+    image = page.paint(encoded, page.latent_of(photo), model=model["model"])
+    page.result(image, "fine_tune")
     page.about(
         """
 ### Depth for a fine-tune
 
 There is one depth model and there are many fine-tunes of Stable Diffusion 2. *Give Depth to SD2 \
 Model* adds to the depth model what a fine-tune learnt beyond its base. It runs at once, without \
-a fine-tune: the three nodes in the second group are bypassed.
+a fine-tune: the three nodes of the group are bypassed.
 
 1. Choose the real depth checkpoint, the fine-tune and its base (512-base-ema or 2.1-base).
 2. Select the three nodes and press **Ctrl+B** to switch them on.
@@ -188,17 +186,17 @@ def with_own_nodes(page: Example) -> None:
     photo = page.photo()
     size = {"upscale_method": "lanczos", "width": 512, "height": 512, "crop": "center"}
     scaled = page.add("ImageScale", image=photo, **size)
-    page.group("Depth map: white is near", GREEN, 300, row=BOTTOM)
+    page.group("Depth map: white is near", GREEN, 280, row=BOTTOM)
     depth = page.add("SD2DepthEstimate", image=scaled, depth_model=network)
     prompts = page.prompts("a marble statue of a woman, museum photograph")
     prompts["negative"].inputs["text"] = "blurry, deformed"
     encoded = page.encode(depth=depth, **prompts)
     latent = page.latent_of(scaled)
-    page.group("Sample", RED, 280)
+    page.group("Sample and decode", RED, 280)
     sides = {side: encoded[side] for side in ("positive", "negative")}
     given = {"model": page.model["MODEL"], "latent_image": latent, **sides, **SAMPLER}
-    image = page.result(page.add("KSampler", steps=25, cfg=7.0, **given))
-    page.save(image, "own_nodes")
+    image = page.decoded(page.add("KSampler", steps=25, cfg=7.0, **given))
+    page.result(image, "own_nodes")
     page.about(
         """
 ### With ComfyUI's own nodes

@@ -19,9 +19,8 @@ def style_transfer(page: Example) -> None:
     positive = page.prompt("Every style", prompt)
     negative = page.negative_prompt()
     encoded = page.encode(positive=positive, negative=negative, depth=depth)
-    image = page.result(page.paint(encoded, page.latent_of(photo)))
-    grid = page.add("SD2DepthGrid", images=image, column_labels=prompt)
-    page.save(grid, "styles")
+    image = page.paint(encoded, page.latent_of(photo))
+    page.grid("styles", images=image, column_labels=prompt)
     page.about(
         """
 ### One photo, four styles
@@ -45,9 +44,8 @@ def portrait_variation(page: Example) -> None:
     encoded = page.encode("Depth and four latents", depth=depth, **prompts)
     latent = page.latent_of(photo)
     latents = page.add("RepeatLatentBatch", "How many", samples=latent, amount=4)
-    sampled = page.paint(encoded, latents, denoise=0.9)
+    image = page.paint(encoded, latents, denoise=0.9)
     page.group("Which is best", RED, 230, row=BOTTOM)
-    image = page.decoded(sampled)
     depth_model = page.model["depth_model"]
     fidelity = page.add("SD2DepthFidelity", image=image, depth=depth, depth_model=depth_model)
     page.add("PreviewAny", "Why", source=fidelity["report"])
@@ -79,12 +77,9 @@ def strength_comparison(page: Example) -> None:
     strengths = {"strengths": "0.4, 0.6, 0.8, 1.0", "depth_strengths": "0, 1"}
     sweep = page.add("SD2DepthStrengthSweep", **strengths)
     encoded = page.encode(depth=depth, strength=sweep["depth_strength"], **prompts)
-    sampled = page.paint(encoded, page.latent_of(photo), denoise=sweep["denoise"])
-    sampled.seed = "fixed"
-    image = page.result(sampled)
+    image = page.paint(encoded, page.latent_of(photo), denoise=sweep["denoise"])
     labels = {name: sweep[name] for name in ("column_labels", "row_labels")}
-    grid = page.add("SD2DepthGrid", images=image, **labels)
-    page.save(grid, "strengths")
+    page.grid("strengths", images=image, **labels)
     page.about(
         """
 ### What the depth map is good for
@@ -104,25 +99,28 @@ depth-to-image: the colours follow the prompt, the shapes stay, even at 1.0.
 
 def second_pass(page: Example) -> None:
     """An image of one and a half times the size, in two passes over one conditioning."""
-    page.load()
+    page.load(230)
     photo = page.prepared(page.photo())
-    page.group("Depth map: white is near", GREEN, 290, row=BOTTOM)
+    page.group("Depth map: white is near", GREEN, 260, row=BOTTOM)
     larger = {"upscale_method": "lanczos", "scale_by": 1.5}
     large = page.add("ImageScaleBy", "For the second pass", image=photo, **larger)
     depth = page.estimate(large)
-    prompts = page.prompts("a red clay statue on a blue background, light from the left", 270)
+    prompts = page.prompts("a red clay statue on a blue background, light from the left", 250)
     encoded = page.encode(depth=depth, **prompts)
     latent = page.latent_of(photo)
-    draft = page.paint(encoded, latent, "First pass")
+    page.group("First pass", RED, 270, row=TOP)
+    draft = page.sample(encoded, latent)
+    shown = page.decoded(draft)
     page.group("Second pass", RED, 270, row=TOP)
     enlarged = {"upscale_method": "bicubic", "scale_by": 1.5}
     latent = page.add("LatentUpscaleBy", samples=draft, **enlarged)
     final = page.sample(encoded, latent, denoise=0.55)
-    page.group("After the first pass", RED, 260, row=BOTTOM)
-    shown = page.decoded(draft)
+    page.group("After the first pass", RED, 280, row=BOTTOM)
     page.add("PreviewImage", images=shown)
-    image = page.result(final)
-    page.save(image, "second_pass")
+    page.group("Result", RED, 160, row=BOTTOM)
+    image = page.decoded(final)
+    page.column(280)
+    page.add("SaveImage", images=image, filename_prefix="second_pass")
     page.about(
         """
 ### One conditioning, two sizes
@@ -155,10 +153,10 @@ def video(page: Example) -> None:
     latent = page.latent_of(frames)
     same = page.add("LatentBatchSeedBehavior", "One noise for all", samples=latent)
     same.inputs["seed_behavior"] = "fixed"
-    sampled = page.paint(encoded, same, denoise=0.8)
-    image = page.result(sampled)
+    image = page.paint(encoded, same, denoise=0.8)
+    page.group("Result", RED, 190, row=BOTTOM)
     made = page.add("CreateVideo", images=image, fps=parts["fps"], audio=parts["audio"])
-    page.column(300)
+    page.column(280)
     page.add("SaveVideo", video=made, filename_prefix="video/depth2img")
     page.about(
         """
