@@ -2,52 +2,49 @@
 
 from ...nodes.depth_files import BUNDLED_DEPTH
 from ...nodes.load import BUNDLED_CHECKPOINT
-from .example import BOTTOM, TOP, Example
-from .page import BLUE, GREEN, RED, VIOLET
+from .example import BOTTOM, Example
+from .page import BLUE, GREEN, RED
 
 
 def depth_maps(page: Example) -> None:
     """What can be done with a depth map before it is used."""
-    page.group("Model and photo", BLUE, 270, row=TOP)
+    page.group("Model and photo", BLUE, 270)
     page.model = page.add("SD2DepthCheckpointLoader", ckpt_name=BUNDLED_CHECKPOINT.name)
     photo = page.add("LoadImage", "Your photo", image="example.png")
-    page.group("1 Estimate", GREEN, 240, row=TOP)
+    page.group("1 Estimate", GREEN, 240)
     estimated = page.estimate(photo)
-    page.group("2 Edges as in the photo", GREEN, 240, row=TOP)
+    page.group("2 Edges as in the photo", GREEN, 240)
     refined = page.add("SD2DepthRefine", depth=estimated, image=photo)
-    page.group("3 Background farther away", GREEN, 220, row=TOP)
-    background = {"near": 0.4, "far": 0.0, "softness": 0.1}
-    mask = page.add("SD2DepthRangeMask", "What is far", depth=refined, **background)
-    page.column(240)
-    adjusted = page.add("SD2DepthAdjust", depth=refined, gamma=0.6, mask=mask)
-    page.group("4 A ball put in", VIOLET, 220, row=BOTTOM)
-    black = page.add("EmptyImage", "Size of the ball", width=96, height=96)
-    ends = {"near": 0.9, "far": 0.5, "x1": 0.5, "y1": 0.5, "x2": 0.5, "y2": 1.0}
-    ball = page.add("SD2DepthFill", "Ball", depth=black, shape="dome", **ends)
-    ball.room = -75  # it is a small one
-    page.column(220)
-    merged = page.add("SD2DepthMerge", depth=adjusted, patch=ball, x=152, y=8)
-    page.group("5 Look at it", RED, 300, row=BOTTOM)
-    page.add("SD2DepthPreview", depth=merged)
-    page.group("6 Save it", RED, 230, row=BOTTOM)
+    page.group("3 Farther away", GREEN, 240)
+    adjusted = page.add("SD2DepthAdjust", depth=refined, gamma=0.5)
+    page.group("4 What is far", GREEN, 270, row=BOTTOM)
+    limits = {"near": 0.4, "far": 0.0, "softness": 0.1}
+    mask = page.add("SD2DepthRangeMask", depth=refined, **limits)
+    page.group("5 Only that farther away", GREEN, 240)
+    merged = page.add("SD2DepthMerge", depth=refined, patch=adjusted, mode="over", mask=mask)
+    page.group("6 Save it", RED, 240, row=BOTTOM)
     page.add("SD2DepthSave", depth=merged, filename_prefix="maps/depth")
-    page.group("7 Does it fit the photo?", RED, 270, row=BOTTOM)
-    moves = page.add("SD2DepthParallax", image=photo, depth=adjusted, frames=8)
+    page.group("7 Look at it", RED, 290, row=BOTTOM)
+    page.add("SD2DepthPreview", depth=merged)
+    page.group("8 Does it fit the photo?", RED, 210, row=BOTTOM)
+    moves = page.add("SD2DepthParallax", image=photo, depth=merged, frames=8)
+    page.column(220)
     page.add("PreviewImage", "A small camera move", images=moves)
     page.about(
         """
-### A depth map, from photo to file
+# A depth map, from photo to file
 
 White is near, black is far. A depth map is an ordinary image: take any of these nodes alone, in \
 any order.
 
 1. *Estimate Depth* guesses it.
 2. *Refine Depth Edges* moves its edges to those of the photo.
-3. *Depth Range Mask* picks what is far; *Adjust Depth* pushes it back (**gamma** below 1).
-4. *Fill Depth* makes a ball, *Merge Depth* puts it in; what is nearer hides the other.
-5. *Preview Depth* shows what the model will see, and says what is odd.
+3. *Adjust Depth* pushes it back: **gamma** below 1.
+4. *Depth Range Mask* picks what is far.
+5. *Merge Depth* takes the pushed-back map only there.
 6. *Save Depth Map* keeps 16 bits. Edit it in any paint program; *Load Depth Map* brings it back.
-7. *Depth Parallax Frames* moves the camera a little: near things have to move as one.
+7. *Preview Depth* shows what the model will see, and says what is odd.
+8. *Depth Parallax Frames* moves the camera a little: near things have to move as one.
 """,
         model="",
     )
@@ -67,7 +64,7 @@ def hand_edited_depth(page: Example) -> None:
     page.result(image, "edited_depth")
     page.about(
         """
-### The image follows the map
+# The image follows the map
 
 A ball that is not in the photo is put into its depth map, and the model paints it as part of the \
 scene. A depth map is an ordinary image: white is near, black is far, and every image node can \
@@ -86,16 +83,15 @@ soft greys; a grey in between is a place in between.
 def from_a_depth_map_alone(page: Example) -> None:
     """An image without a photo: a drawn scene, and a prompt."""
     page.load()
-    page.group("A drawn depth map: white is near", GREEN, 230, row=BOTTOM)
     sides = {"width": page.size, "height": page.size}
     far = page.add("EmptyImage", "Far away everywhere", **sides)
+    page.group("A drawn depth map: white is near", GREEN, 215, row=BOTTOM)
     floor = {"shape": "ramp", "near": 0.6, "far": 0.0, "y1": 0.55, "y2": 1.0}
     scene = page.add("SD2DepthFill", "A floor", depth=far, **floor)
-    scene.room = -50
-    page.column(230)
+    page.column(215)
     ball = {"shape": "dome", "near": 1.0, "far": 0.5, "x1": 0.4, "y1": 0.52, "x2": 0.4, "y2": 0.82}
     scene = page.add("SD2DepthFill", "A ball", depth=scene, **ball)
-    page.column(230)
+    page.column(215)
     ball = {"shape": "dome", "near": 0.5, "far": 0.2, "x1": 0.82, "y1": 0.5, "x2": 0.82, "y2": 0.63}
     depth = page.add("SD2DepthFill", "A small one behind", depth=scene, **ball)
     prompts = page.prompts("a white marble statue on a blue background")
@@ -105,7 +101,7 @@ def from_a_depth_map_alone(page: Example) -> None:
     page.result(image, "from_depth")
     page.about(
         """
-### A depth map and a prompt are enough
+# A depth map and a prompt are enough
 
 There is no photo here. At **denoise** 1.0 the sampler starts from pure noise, so an empty latent \
 will do, and the shapes come from a drawn depth map: a floor that runs to the horizon, two balls.
@@ -133,7 +129,7 @@ def rendered_depth(page: Example) -> None:
     page.result(image, "rendered")
     page.about(
         """
-### From a 3D program
+# From a 3D program
 
 A Z pass holds distances: metres, with an infinite sky. The model wants disparity: white is near, \
 and what is twice as far is half as bright.

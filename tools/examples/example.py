@@ -3,6 +3,7 @@
 from typing import Any
 
 from ...nodes.load import BUNDLED_CHECKPOINT
+from .layout import Group
 from .node import Node, Output
 from .page import BLUE, GREEN, GREEN_NODE, RED, RED_NODE, VIOLET, YELLOW, Page
 
@@ -26,6 +27,7 @@ class Example(Page):
     """A page on which models are loaded; methods open the groups they name."""
 
     model: Node
+    loaded: Group  # where the model is
     size: Output
     sampling: dict[str, Output]
 
@@ -33,7 +35,7 @@ class Example(Page):
 
     def load(self, width: int = 260) -> None:
         """The checkpoint, and what suits it."""
-        self.group("Model", BLUE, width)
+        self.loaded = self.group("Model", BLUE, width)
         checkpoint = BUNDLED_CHECKPOINT.name
         self.model = self.add("SD2DepthCheckpointLoader", ckpt_name=checkpoint)
         settings = self.add("SD2DepthSettings", model=self.model)
@@ -117,7 +119,7 @@ class Example(Page):
 
     def grid(self, prefix: str, **inputs: Any) -> None:
         """Many images as one, saved."""
-        self.group("Result", RED, 190, row=BOTTOM)
+        self.group("Result", RED, 210, row=BOTTOM)
         grid = self.add("SD2DepthGrid", **inputs)
         self.column(280)
         self.add("SaveImage", images=grid, filename_prefix=prefix)

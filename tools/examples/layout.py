@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 from .node import Node
 
-MARGIN = 16
+MARGIN = 12
 TITLE = 30  # a node's title bar lies above its position
-GROUP_TITLE = 44
-GAP = 16  # between groups
+GROUP_TITLE = 36
+GAP = 14  # between groups
 LARGEST = (1826, 1133)  # of all nodes: what a window of 1600 x 1000 shows at a scale of 0.65
 
 

@@ -27,23 +27,21 @@ _DEPTH_MAPS = (
     *("SD2DepthFill", "SD2DepthConvert", "SD2DepthUnderMask", "SD2DepthCrop"),
 )
 
-# Pixels; all but the last two are the page's own.
+# Pixels, as ComfyUI's page (1.49) draws them.
 SLOT, WIDGET, ENDS = 20, 24, 14
-TEXT = 90  # lines of a text
-LETTER, LINE = 6.3, 21  # of a note
+TEXT = 84  # a text of several lines
+IMAGE = 224  # an image below the widgets
+BADGE = 16  # the pack's name below them, in Nodes 2.0
 SHOWN = {  # what a node shows below its widgets
-    **dict.fromkeys(_DEPTH_MAPS, 150),
-    "LoadImage": 190,
-    "LoadVideo": 150,
-    "PreviewImage": 210,
-    "MaskPreview": 150,
-    "SaveImage": 320,
-    "SaveVideo": 300,
-    "SD2DepthPreview": 250,
-    "SD2DepthSave": 200,
-    "SD2DepthSampler": 30,
+    **dict.fromkeys(_DEPTH_MAPS, IMAGE),
+    **dict.fromkeys(("LoadImage", "LoadVideo", "PreviewImage", "MaskPreview"), IMAGE),
+    **dict.fromkeys(("SaveImage", "SaveVideo"), 320),
+    "SD2DepthSave": IMAGE,
+    "SD2DepthPreview": 235,
     "PreviewAny": 110,
 }
+LETTER, LINE = 6.3, 21  # of a note, at the size of its text
+LARGER = {"# ": 1.6, "## ": 1.3}  # and its headings
 
 
 class Output(NamedTuple):
@@ -130,16 +128,18 @@ class Node:
     def height(self) -> int:
         """Without its title bar."""
         if self.kind is MarkdownNote:
-            rows = sum(
-                1 + int(len(line) * LETTER) // (self.width - 50)
-                for line in self.inputs["text"].splitlines()
-            )
-            return 40 + LINE * rows
+            return 60 + sum(self._line_height(line) for line in self.inputs["text"].splitlines())
         texts = sum(bool(one.options.get("multiline")) for one in widget_inputs(self.kind))
         sockets = sum("widget" not in slot for slot in self.slots())
         height = ENDS + SLOT * max(sockets, len(self.outputs)) + TEXT * texts
         height += WIDGET * (len(self.values()) - texts)
+        height += BADGE * self.class_type.startswith("SD2Depth")
         return height + SHOWN.get(self.class_type, 0) + self.room
+
+    def _line_height(self, line: str) -> int:
+        """Of a paragraph in a note, which is broken where it is too wide."""
+        scale = next((scale for mark, scale in LARGER.items() if line.startswith(mark)), 1.0)
+        return int((1 + len(line) * LETTER * scale // (self.width - 50)) * LINE * scale)
 
     def entry(self, order: int, links: list[list[Any]]) -> Json:
         """It in the canvas format, between these links."""

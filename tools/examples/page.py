@@ -50,13 +50,18 @@ class Page:
 
     # --- drawing
 
-    def group(self, title: str, colour: str, width: int = 300, row: int = 0) -> None:
+    def group(self, title: str, colour: str, width: int = 300, row: int = 0) -> Group:
         """Begin a group at the right end of a row; with one column."""
         while len(self._rows) <= row:
             self._rows.append([])
         self._current = Group(title, colour)
         self._rows[row].append(self._current)
         self.column(width)
+        return self._current
+
+    def into(self, group: Group) -> None:
+        """Go on in a group that was begun before."""
+        self._current = group
 
     def column(self, width: int = 300) -> None:
         """Begin another column in the group."""

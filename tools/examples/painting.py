@@ -15,7 +15,7 @@ def depth_to_image(page: Example) -> None:
     page.result(image, "depth2img")
     page.about(
         """
-### Depth to image
+# Depth to image
 
 Choose a photo and press **Run**. Its depth map keeps the composition, the prompt says what is \
 painted. Every run has another seed.
@@ -36,31 +36,32 @@ def inpaint_with_depth(page: Example) -> None:
     page.load()
     photo = page.photo()
     depth = page.depth(photo)
-    page.group("Mask: white is repainted", GREEN, 250, row=BOTTOM)
-    mask = page.add("SD2DepthRangeMask", "What is near", depth=depth, near=1.0, far=0.35)
-    page.add("MaskPreview", mask=mask)
     prompts = page.prompts("a blue metal statue on a white background, light from the left", 270)
-    page.group("At the model's size", VIOLET, 230)
-    cut = page.add("SD2DepthCrop", image=photo, mask=mask, depth=depth, size=page.size, padding=32)
-    latent = page.add(
-        "SD2DepthInpaintEncode", image=cut["image"], mask=cut["mask"], vae=page.model["vae"]
-    )
+    middle = page.group("Mask, latent, depth", VIOLET, 230)
+    mask = page.add("SD2DepthRangeMask", "Mask: what is near", depth=depth, near=1.0, far=0.35)
+    page.group("Shape under the mask", GREEN, 230, row=BOTTOM)
+    shape = page.add("SD2DepthUnderMask", depth=depth, mask=mask)
+    page.group("At the model's size", GREEN, 230, row=BOTTOM)
+    cut = page.add("SD2DepthCrop", image=photo, mask=mask, depth=shape, size=page.size, padding=32)
+    page.into(middle)
+    parts = {name: cut[name] for name in ("image", "mask")}
+    latent = page.add("SD2DepthInpaintEncode", vae=page.model["vae"], **parts)
     page.column(230)
-    shape = page.add("SD2DepthUnderMask", depth=cut["depth"], mask=cut["mask"])
-    encoded = page.add("SD2DepthEncode", depth=shape, **prompts)
-    image = page.paint(encoded, latent, "Sample, decode, stitch")
+    encoded = page.add("SD2DepthEncode", depth=cut["depth"], **prompts)
+    image = page.paint(encoded, latent)
+    page.group("Result", RED, 260, row=BOTTOM)
     whole = page.add("SD2DepthStitch", stitch=cut["stitch"], image=image)
-    page.result(whole, "inpainted")
+    page.add("SaveImage", images=whole, filename_prefix="inpainted")
     page.about(
         """
-### Inpainting that keeps the shape
+# Inpainting that keeps the shape
 
 What is near becomes what the prompt says, in its old shape; every pixel outside of the mask \
 stays as it was. Only the masked part is painted, at the model's size, and stitched back.
 
-- **far** of *What is near*: what still counts as near.
+- **far** of *Mask: what is near*: what still counts as near.
 - **Your own mask**: right-click *Your photo*, *Open in Mask Editor*, paint, save. Then pull its \
-**MASK** to *Crop for Inpainting* and *Preview Mask*.
+**MASK** to *Depth Under Mask* and *Crop for Inpainting*.
 - **denoise** 0.6 to 0.9 keeps something of the old colours.
 - **Remove** an object: *smooth fill* in *Depth Under Mask*, and a prompt for what is behind it.
 """
@@ -79,14 +80,14 @@ def steal_a_pose(page: Example) -> None:
     pose = page.add("SD2DepthFill", "The pose: all else is far", depth=depth, **nothing)
     prompts = page.prompts("a yellow metal statue on a purple background")
     encoded = page.encode(depth=pose, **prompts)
-    page.column(180)
+    page.column(210)
     size = page.add("GetImageSize", image=photo)
     latent = page.add("EmptyLatentImage", width=size["width"], height=size["height"])
     image = page.paint(encoded, latent)
     page.result(image, "pose")
     page.about(
         """
-### Someone's pose, and nothing else
+# Someone's pose, and nothing else
 
 The depth map loses all that is behind the figure, and the sampler starts from an empty latent: \
 neither the photo's colours nor its room come along, only the pose.
@@ -131,7 +132,7 @@ def subject_and_background(page: Example) -> None:
     page.result(image, "subject_background")
     page.about(
         """
-### Two prompts, divided by depth
+# Two prompts, divided by depth
 
 The depth map says what is subject and what is background: *Strength Map* with 1 and 0 is a mask \
 of what is near, with 0 and 1 of what is far. Each prompt counts under its own mask only.
@@ -161,7 +162,7 @@ def fine_tune(page: Example) -> None:
     page.result(image, "fine_tune")
     page.about(
         """
-### Depth for a fine-tune
+# Depth for a fine-tune
 
 There is one depth model and there are many fine-tunes of Stable Diffusion 2. *Give Depth to SD2 \
 Model* adds to the depth model what a fine-tune learnt beyond its base. It runs at once, without \
@@ -199,7 +200,7 @@ def with_own_nodes(page: Example) -> None:
     page.result(image, "own_nodes")
     page.about(
         """
-### With ComfyUI's own nodes
+# With ComfyUI's own nodes
 
 *Load Checkpoint* and *KSampler* work with the depth model once this pack is installed. Of the \
 pack only *Encode Depth* is needed, which puts a depth map into both prompts, and something that \

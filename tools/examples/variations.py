@@ -1,7 +1,7 @@
 """Examples that paint many images: styles, variations, strengths, passes, frames."""
 
-from .example import BOTTOM, TOP, Example
-from .page import GREEN, RED, YELLOW
+from .example import BOTTOM, Example
+from .page import GREEN, RED, VIOLET, YELLOW
 
 
 def style_transfer(page: Example) -> None:
@@ -23,7 +23,7 @@ def style_transfer(page: Example) -> None:
     page.grid("styles", images=image, column_labels=prompt)
     page.about(
         """
-### One photo, four styles
+# One photo, four styles
 
 *Prompt List* runs everything behind it once a line; *Comparison Grid* puts the results side by \
 side. Seed and depth map are the same for all, so that only the style differs.
@@ -56,7 +56,7 @@ def portrait_variation(page: Example) -> None:
     page.add("SaveImage", "The best", images=fidelity["best"], filename_prefix="portrait")
     page.about(
         """
-### Variations of a portrait
+# Variations of a portrait
 
 One photo, one depth map, four noises: each image differs, the person stays where she is. *Depth \
 Fidelity* estimates the depth of all four again and saves the one that kept it best.
@@ -82,7 +82,7 @@ def strength_comparison(page: Example) -> None:
     page.grid("strengths", images=image, **labels)
     page.about(
         """
-### What the depth map is good for
+# What the depth map is good for
 
 Above, image-to-image: the stronger it repaints, the less is left of the composition. Below, \
 depth-to-image: the colours follow the prompt, the shapes stay, even at 1.0.
@@ -101,17 +101,18 @@ def second_pass(page: Example) -> None:
     """An image of one and a half times the size, in two passes over one conditioning."""
     page.load(230)
     photo = page.prepared(page.photo())
-    page.group("Depth map: white is near", GREEN, 260, row=BOTTOM)
+    prompts = page.prompts("a red clay statue on a blue background, light from the left", 250)
+    middle = page.group("Depth and latent", VIOLET, 250)
     larger = {"upscale_method": "lanczos", "scale_by": 1.5}
     large = page.add("ImageScaleBy", "For the second pass", image=photo, **larger)
-    depth = page.estimate(large)
-    prompts = page.prompts("a red clay statue on a blue background, light from the left", 250)
-    encoded = page.encode(depth=depth, **prompts)
+    depth = page.depth(large)
+    page.into(middle)
+    encoded = page.add("SD2DepthEncode", depth=depth, **prompts)
     latent = page.latent_of(photo)
-    page.group("First pass", RED, 270, row=TOP)
+    page.group("First pass", RED, 270)
     draft = page.sample(encoded, latent)
     shown = page.decoded(draft)
-    page.group("Second pass", RED, 270, row=TOP)
+    page.group("Second pass", RED, 270)
     enlarged = {"upscale_method": "bicubic", "scale_by": 1.5}
     latent = page.add("LatentUpscaleBy", samples=draft, **enlarged)
     final = page.sample(encoded, latent, denoise=0.55)
@@ -123,7 +124,7 @@ def second_pass(page: Example) -> None:
     page.add("SaveImage", images=image, filename_prefix="second_pass")
     page.about(
         """
-### One conditioning, two sizes
+# One conditioning, two sizes
 
 The first pass finds the image at the size that the model knows; the second one paints details \
 into the enlarged latent. *Encode Depth* is there once: it keeps the map at its full size and \
@@ -154,13 +155,13 @@ def video(page: Example) -> None:
     same = page.add("LatentBatchSeedBehavior", "One noise for all", samples=latent)
     same.inputs["seed_behavior"] = "fixed"
     image = page.paint(encoded, same, denoise=0.8)
-    page.group("Result", RED, 190, row=BOTTOM)
+    page.group("Result", RED, 220, row=BOTTOM)
     made = page.add("CreateVideo", images=image, fps=parts["fps"], audio=parts["audio"])
     page.column(280)
     page.add("SaveVideo", video=made, filename_prefix="video/depth2img")
     page.about(
         """
-### A video, frame by frame
+# A video, frame by frame
 
 Choose a short video in *Your video* (*choose file to upload*) and press **Run**. All frames are \
 painted as one batch and become a video with the old speed and sound.
