@@ -1,7 +1,6 @@
 """Examples about depth maps: edited, drawn, rendered."""
 
 from ...nodes.depth_files import BUNDLED_DEPTH
-from ...nodes.load import BUNDLED_CHECKPOINT
 from .example import BOTTOM, Example
 from .page import BLUE, GREEN, RED
 
@@ -9,7 +8,7 @@ from .page import BLUE, GREEN, RED
 def depth_maps(page: Example) -> None:
     """What can be done with a depth map before it is used."""
     page.group("Model and photo", BLUE, 270)
-    page.model = page.add("SD2DepthCheckpointLoader", ckpt_name=BUNDLED_CHECKPOINT.name)
+    page.model = page.checkpoint()
     photo = page.add("LoadImage", "Your photo", image="example.png")
     page.group("1 Estimate", GREEN, 240)
     estimated = page.estimate(photo)
@@ -26,13 +25,15 @@ def depth_maps(page: Example) -> None:
     page.add("SD2DepthSave", depth=merged, filename_prefix="maps/depth")
     page.group("7 Look at it", RED, 290, row=BOTTOM)
     page.add("SD2DepthPreview", depth=merged)
-    page.group("8 Does it fit the photo?", RED, 210, row=BOTTOM)
+    page.group("8 Does it fit the photo?", RED, 230, row=BOTTOM)
     moves = page.add("SD2DepthParallax", image=photo, depth=merged, frames=8)
     page.column(220)
     page.add("PreviewImage", "A small camera move", images=moves)
     page.about(
         """
 # A depth map, from photo to file
+
+## Press Run, and look at every step
 
 White is near, black is far. A depth map is an ordinary image: take any of these nodes alone, in \
 any order.
@@ -66,6 +67,8 @@ def hand_edited_depth(page: Example) -> None:
         """
 # The image follows the map
 
+## Move the ball, press Run
+
 A ball that is not in the photo is put into its depth map, and the model paints it as part of the \
 scene. A depth map is an ordinary image: white is near, black is far, and every image node can \
 edit it.
@@ -84,6 +87,7 @@ def from_a_depth_map_alone(page: Example) -> None:
     """An image without a photo: a drawn scene, and a prompt."""
     page.load()
     sides = {"width": page.size, "height": page.size}
+    page.column(210)
     far = page.add("EmptyImage", "Far away everywhere", **sides)
     page.group("A drawn depth map: white is near", GREEN, 215, row=BOTTOM)
     floor = {"shape": "ramp", "near": 0.6, "far": 0.0, "y1": 0.55, "y2": 1.0}
@@ -102,6 +106,8 @@ def from_a_depth_map_alone(page: Example) -> None:
     page.about(
         """
 # A depth map and a prompt are enough
+
+## Draw shapes, write a prompt, press Run
 
 There is no photo here. At **denoise** 1.0 the sampler starts from pure noise, so an empty latent \
 will do, and the shapes come from a drawn depth map: a floor that runs to the horizon, two balls.
@@ -130,6 +136,8 @@ def rendered_depth(page: Example) -> None:
     page.about(
         """
 # From a 3D program
+
+## Load a Z pass, write a prompt, press Run
 
 A Z pass holds distances: metres, with an infinite sky. The model wants disparity: white is near, \
 and what is twice as far is half as bright.

@@ -36,11 +36,14 @@ class Example(Page):
     def load(self, width: int = 260) -> None:
         """The checkpoint, and what suits it."""
         self.loaded = self.group("Model", BLUE, width)
-        checkpoint = BUNDLED_CHECKPOINT.name
-        self.model = self.add("SD2DepthCheckpointLoader", ckpt_name=checkpoint)
+        self.model = self.checkpoint()
         settings = self.add("SD2DepthSettings", model=self.model)
         self.size = settings["size"]
         self.sampling = {name: settings[name] for name in ("steps", "cfg")}
+
+    def checkpoint(self) -> Node:
+        """The one that comes with the pack."""
+        return self.add("SD2DepthCheckpointLoader", ckpt_name=BUNDLED_CHECKPOINT.name)
 
     # --- photo and depth map
 

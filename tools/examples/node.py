@@ -31,7 +31,9 @@ _DEPTH_MAPS = (
 SLOT, WIDGET, ENDS = 20, 24, 14
 TEXT = 84  # a text of several lines
 IMAGE = 224  # an image below the widgets
-BADGE = 16  # the pack's name below them, in Nodes 2.0
+# What Nodes 2.0 takes more: for the pack's name below the widgets, and for higher widgets, unless
+# there are advanced ones, which it hides.
+BADGE, HIGHER = 16, 14
 SHOWN = {  # what a node shows below its widgets
     **dict.fromkeys(_DEPTH_MAPS, IMAGE),
     **dict.fromkeys(("LoadImage", "LoadVideo", "PreviewImage", "MaskPreview"), IMAGE),
@@ -68,6 +70,7 @@ class Node:
     width: int
     seed: str = "randomize"  # what the canvas does with its seed after a run
     mode: int = 0
+    stored: Json = field(default_factory=dict)  # of wired widgets, in place of their defaults
     models: list[Json] = field(default_factory=list)  # files that it names, with their addresses
     room: int = 0  # more height than it needs
     pos: tuple[int, int] = (0, 0)
@@ -116,7 +119,9 @@ class Node:
         buttons = 0
         for widget in widget_inputs(self.kind):
             given = self.inputs.get(widget.name)
-            stored.append(widget.default if given is None or isinstance(given, Output) else given)
+            if isinstance(given, Output):
+                given = self.stored.get(widget.name)
+            stored.append(widget.default if given is None else given)
             stored += [self._control(widget.name)] * widget.has_control
             buttons += widget.buttons
         return stored + ["image"] * buttons
@@ -133,7 +138,9 @@ class Node:
         sockets = sum("widget" not in slot for slot in self.slots())
         height = ENDS + SLOT * max(sockets, len(self.outputs)) + TEXT * texts
         height += WIDGET * (len(self.values()) - texts)
-        height += BADGE * self.class_type.startswith("SD2Depth")
+        if self.class_type.startswith("SD2Depth"):
+            options = [one.options for one in widget_inputs(self.kind)]
+            height += BADGE + HIGHER * (not any(one.get("advanced") for one in options))
         return height + SHOWN.get(self.class_type, 0) + self.room
 
     def _line_height(self, line: str) -> int:

@@ -17,8 +17,10 @@ def depth_to_image(page: Example) -> None:
         """
 # Depth to image
 
-Choose a photo and press **Run**. Its depth map keeps the composition, the prompt says what is \
-painted. Every run has another seed.
+## Choose a photo, write a prompt, press Run
+
+The photo's depth map keeps the composition, the prompt says what is painted. Every run has \
+another seed.
 
 - **denoise** 1.0 repaints everything and keeps only the depth; 0.5 to 0.8 keeps more of the \
 photo's colours.
@@ -56,8 +58,10 @@ def inpaint_with_depth(page: Example) -> None:
         """
 # Inpainting that keeps the shape
 
-What is near becomes what the prompt says, in its old shape; every pixel outside of the mask \
-stays as it was. Only the masked part is painted, at the model's size, and stitched back.
+## Choose a photo; what is near becomes what the prompt says
+
+It keeps its old shape, and every pixel outside of the mask stays as it was. Only the masked part \
+is painted, at the model's size, and stitched back.
 
 - **far** of *Mask: what is near*: what still counts as near.
 - **Your own mask**: right-click *Your photo*, *Open in Mask Editor*, paint, save. Then pull its \
@@ -88,6 +92,8 @@ def steal_a_pose(page: Example) -> None:
     page.about(
         """
 # Someone's pose, and nothing else
+
+## Choose a photo of somebody, describe somebody else
 
 The depth map loses all that is behind the figure, and the sampler starts from an empty latent: \
 neither the photo's colours nor its room come along, only the pose.
@@ -134,6 +140,8 @@ def subject_and_background(page: Example) -> None:
         """
 # Two prompts, divided by depth
 
+## One prompt for what is near, one for what is far
+
 The depth map says what is subject and what is background: *Strength Map* with 1 and 0 is a mask \
 of what is near, with 0 and 1 of what is far. Each prompt counts under its own mask only.
 
@@ -163,6 +171,8 @@ def fine_tune(page: Example) -> None:
     page.about(
         """
 # Depth for a fine-tune
+
+## Choose the three files, then switch the blue group on
 
 There is one depth model and there are many fine-tunes of Stable Diffusion 2. *Give Depth to SD2 \
 Model* adds to the depth model what a fine-tune learnt beyond its base. It runs at once, without \
@@ -201,6 +211,8 @@ def with_own_nodes(page: Example) -> None:
     page.about(
         """
 # With ComfyUI's own nodes
+
+## Put the two files into their folders, press Run
 
 *Load Checkpoint* and *KSampler* work with the depth model once this pack is installed. Of the \
 pack only *Encode Depth* is needed, which puts a depth map into both prompts, and something that \

@@ -25,6 +25,8 @@ def style_transfer(page: Example) -> None:
         """
 # One photo, four styles
 
+## Write one style a line
+
 *Prompt List* runs everything behind it once a line; *Comparison Grid* puts the results side by \
 side. Seed and depth map are the same for all, so that only the style differs.
 
@@ -58,6 +60,8 @@ def portrait_variation(page: Example) -> None:
         """
 # Variations of a portrait
 
+## Four tries; the one that keeps the shape best is saved
+
 One photo, one depth map, four noises: each image differs, the person stays where she is. *Depth \
 Fidelity* estimates the depth of all four again and saves the one that kept it best.
 
@@ -83,6 +87,8 @@ def strength_comparison(page: Example) -> None:
     page.about(
         """
 # What the depth map is good for
+
+## Upper row without depth, lower row with it
 
 Above, image-to-image: the stronger it repaints, the less is left of the composition. Below, \
 depth-to-image: the colours follow the prompt, the shapes stay, even at 1.0.
@@ -126,6 +132,8 @@ def second_pass(page: Example) -> None:
         """
 # One conditioning, two sizes
 
+## Press Run for an image half as large again
+
 The first pass finds the image at the size that the model knows; the second one paints details \
 into the enlarged latent. *Encode Depth* is there once: it keeps the map at its full size and \
 fits it anew to each latent.
@@ -163,7 +171,9 @@ def video(page: Example) -> None:
         """
 # A video, frame by frame
 
-Choose a short video in *Your video* (*choose file to upload*) and press **Run**. All frames are \
+## Choose a short video in *Your video*, press Run
+
+All frames are \
 painted as one batch and become a video with the old speed and sound.
 
 Three things keep it from flickering:
