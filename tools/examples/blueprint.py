@@ -99,12 +99,17 @@ class Blueprint(Example):
             ],
             "properties": {
                 **OWN_PACK,
-                "proxyWidgets": [["-1", name] for name, _, _ in self._widgets],
+                "proxyWidgets": [["-1", name] for name, _, _ in self._widgets] + self._controls(),
             },
             "widgets_values": [
                 stored_values(node.kind, node.values())[widget] for _, node, widget in self._widgets
             ],
         }
+
+    def _controls(self) -> list[list[str]]:
+        """Behind all others: what happens to a seed after a run, which has no input to lead to."""
+        seeds = [node for _, node, widget in self._widgets if widget == "seed"]
+        return [[str(node.id), "control_after_generate"] for node in seeds]
 
     def _inside(self, kind: str) -> Json:
         links = list(self.links())

@@ -79,6 +79,7 @@ def strength_comparison(page: Example) -> None:
     photo, depth = page.photo_and_depth()
     prompts = page.prompts("a red clay statue on a blue background, light from the left")
     strengths = {"strengths": "0.4, 0.6, 0.8, 1.0", "depth_strengths": "0, 1"}
+    page.column(230)
     sweep = page.add("SD2DepthStrengthSweep", **strengths)
     encoded = page.encode(depth=depth, strength=sweep["depth_strength"], **prompts)
     image = page.paint(encoded, page.latent_of(photo), denoise=sweep["denoise"])
@@ -118,12 +119,12 @@ def second_pass(page: Example) -> None:
     page.group("First pass", RED, 270)
     draft = page.sample(encoded, latent)
     shown = page.decoded(draft)
-    page.group("Second pass", RED, 270)
-    enlarged = {"upscale_method": "bicubic", "scale_by": 1.5}
-    latent = page.add("LatentUpscaleBy", samples=draft, **enlarged)
-    final = page.sample(encoded, latent, denoise=0.55)
     page.group("After the first pass", RED, 280, row=BOTTOM)
     page.add("PreviewImage", images=shown)
+    enlarged = {"upscale_method": "bicubic", "scale_by": 1.5}
+    latent = page.add("LatentUpscaleBy", samples=draft, **enlarged)
+    page.group("Second pass", RED, 270)
+    final = page.sample(encoded, latent, denoise=0.55)
     page.group("Result", RED, 160, row=BOTTOM)
     image = page.decoded(final)
     page.column(280)
