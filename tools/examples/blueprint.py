@@ -2,7 +2,7 @@
 
 ComfyUI lists the files of a pack's `subgraphs` folder beside its nodes (from 0.3.67 on; older ones
 ignore them). The node's inputs come from the left border of the inside, its outputs go to the right
-one. An input that leads to a widget is a widget of the node; `proxyWidgets` sets their order.
+one. Its widgets are inner ones (`proxyWidgets`); those with a name of their own are inputs (`-1`).
 """
 
 from typing import Any
@@ -36,6 +36,7 @@ class Blueprint(Example):
         self._left = _Border()
         self._right: list[tuple[str, Output]] = []
         self._widgets: list[tuple[str, Node, str]] = []  # input, inner node, its widget
+        self._shown: list[list[str]] = []  # inner node, its widget
 
     # --- drawing
 
@@ -44,8 +45,14 @@ class Blueprint(Example):
         self._left.outputs.append((name, kind))
         return Output(self._left, len(self._left.outputs) - 1)
 
-    def widget(self, name: str, node: Node, widget: str) -> None:
-        """A widget of the node, which is one of an inner node under another name."""
+    def widget(self, node: Node, widget: str, name: str = "") -> None:
+        """A widget of the node, which is one of an inner node; with a name it is an input, too.
+
+        Those with a name come first.
+        """
+        if not name:
+            self._shown.append([str(node.id), widget])
+            return
         (kind,) = (one.type for one in widget_inputs(node.kind) if one.name == widget)
         self._widgets.append((name, node, widget))
         node.stored = {**node.stored, widget: node.inputs.get(widget)}
@@ -81,7 +88,7 @@ class Blueprint(Example):
             "type": kind,
             "title": self.name,
             "pos": [40, 60],
-            "size": [WIDTH, 60 + 30 * len(self._left.outputs)],
+            "size": [WIDTH, 60 + 30 * len(self._left.outputs) + 24 * len(self._shown)],
             "flags": {},
             "order": 0,
             "mode": 0,
@@ -99,17 +106,12 @@ class Blueprint(Example):
             ],
             "properties": {
                 **OWN_PACK,
-                "proxyWidgets": [["-1", name] for name, _, _ in self._widgets] + self._controls(),
+                "proxyWidgets": [["-1", name] for name, _, _ in self._widgets] + self._shown,
             },
             "widgets_values": [
                 stored_values(node.kind, node.values())[widget] for _, node, widget in self._widgets
             ],
         }
-
-    def _controls(self) -> list[list[str]]:
-        """Behind all others: what happens to a seed after a run, which has no input to lead to."""
-        seeds = [node for _, node, widget in self._widgets if widget == "seed"]
-        return [[str(node.id), "control_after_generate"] for node in seeds]
 
     def _inside(self, kind: str) -> Json:
         links = list(self.links())

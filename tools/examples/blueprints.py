@@ -57,7 +57,7 @@ def inpaint_with_depth(page: Blueprint) -> None:
     page.group("Back into the photo", RED, row=BOTTOM)
     whole = page.add("SD2DepthStitch", stitch=cut["stitch"], image=result)
     _widgets(page, prompts)
-    page.widget("shape under mask", shape, "under_mask")
+    page.widget(shape, "under_mask")
     page.output("image", whole)
 
 
@@ -76,21 +76,21 @@ def estimate_and_edit(page: Blueprint) -> None:
     refined = page.add("SD2DepthRefine", depth=depth, image=image)
     page.group("Adjust", GREEN)
     adjusted = page.add("SD2DepthAdjust", depth=refined)
-    page.widget("checkpoint", page.model, "ckpt_name")
-    page.widget("resolution", depth, "resolution")
+    page.widget(page.model, "ckpt_name", "checkpoint")
+    page.widget(depth, "resolution")
     for name in ("invert", "near", "far", "gamma", "contrast", "smooth"):
-        page.widget(name, adjusted, name)
+        page.widget(adjusted, name)
     page.output("depth", adjusted)
 
 
 def _widgets(page: Blueprint, prompts: dict[str, Node]) -> None:
     """Those that matter when something is painted."""
     (sampler,) = (node for node in page.nodes if node.class_type == "SD2DepthSampler")
-    page.widget("checkpoint", page.model, "ckpt_name")
-    page.widget("prompt", prompts["positive"], "text")
-    page.widget("negative prompt", prompts["negative"], "text")
-    page.widget("denoise", sampler, "denoise")
-    page.widget("seed", sampler, "seed")
+    page.widget(page.model, "ckpt_name", "checkpoint")
+    page.widget(prompts["positive"], "text", "prompt")
+    page.widget(prompts["negative"], "text", "negative prompt")
+    for name in ("denoise", "seed", "control_after_generate"):
+        page.widget(sampler, name)
 
 
 BLUEPRINTS: dict[str, Callable[[Blueprint], None]] = {
