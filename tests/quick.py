@@ -9,7 +9,7 @@ PIXELS = (
     *("width", "height", "x", "y", "left", "top", "right", "bottom"),
     *("size", "resolution", "padding", "grow", "feather"),
 )
-STEPS = 2
+SIZE, STEPS = 128, 2  # of Model Settings
 
 
 def make_quick(prompt: dict[str, Any], photo: str) -> None:
@@ -20,7 +20,9 @@ def make_quick(prompt: dict[str, Any], photo: str) -> None:
     for node in prompt.values():
         inputs = node["inputs"]
         inputs |= {n: inputs[n] // 2 for n in PIXELS if n in inputs and not is_link(inputs[n])}
-        if "steps" in inputs:
+        if node["class_type"] == "SD2DepthSettings":
+            inputs["size"] = SIZE
+        if "steps" in inputs and not is_link(inputs["steps"]):
             inputs["steps"] = STEPS
         if node["class_type"] == "LoadImage":
             inputs["image"] = photo

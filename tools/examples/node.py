@@ -68,7 +68,6 @@ class Node:
     inputs: Json
     colours: tuple[str, str] | None
     width: int
-    seed: str = "randomize"  # what the canvas does with its seed after a run
     mode: int = 0
     stored: Json = field(default_factory=dict)  # of wired widgets, in place of their defaults
     models: list[Json] = field(default_factory=list)  # files that it names, with their addresses
@@ -127,7 +126,8 @@ class Node:
         return stored + ["image"] * buttons
 
     def _control(self, name: str) -> str:
-        return self.seed if name == "seed" else "fixed"
+        """A second run is for another image."""
+        return "randomize" if name == "seed" else "fixed"
 
     @property
     def height(self) -> int:
