@@ -114,7 +114,8 @@ def subject_and_background(page: Example) -> None:
     photo, depth = page.photo_and_depth()
     page.group("Masks: white is inside", GREEN, 215, row=BOTTOM)
     limits = {"threshold": 0.4, "softness": 0.0}
-    near = page.add("SD2DepthStrengthMap", "Subject", depth=depth, **limits)
+    ends = {"near_strength": 1.0, "far_strength": 0.0}
+    near = page.add("SD2DepthStrengthMap", "Subject", depth=depth, **ends, **limits)
     page.add("MaskPreview", "The subject's mask", mask=near)
     page.column(215)
     ends = {"near_strength": 0.0, "far_strength": 1.0}
