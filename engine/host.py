@@ -23,7 +23,7 @@ from .samplers import SAMPLERS, SCHEDULERS
 
 def unet_width(model: EngineModel) -> int:
     require_depth(model)
-    return model.checkpoint.unet.model_channels
+    return model.model_channels
 
 
 def preview_folder() -> Path | None:

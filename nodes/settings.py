@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from ..checkpoints.architecture import FULL_UNET
 from ..host import host
+from ..sampling.trained_sizes import TRAINED
 from . import inputs
 from .node import Node
 
@@ -16,8 +17,9 @@ class Suited(NamedTuple):
     cfg: float
 
 
-FULL_SIZE = Suited(512, 25, 7.0)
-MINIATURE = Suited(256, 20, 3.0)
+_FULL = FULL_UNET.model_channels
+FULL_SIZE = Suited(TRAINED[_FULL], 25, 7.0)
+MINIATURE = Suited(TRAINED[64], 20, 3.0)
 
 
 class SD2DepthSettings(Node):
@@ -60,6 +62,5 @@ class SD2DepthSettings(Node):
     def execute(
         self, model: Any, size: int = 0, steps: int = 0, cfg: float = 0.0
     ) -> tuple[int, int, float]:
-        is_full = host.unet_width(model) >= FULL_UNET.model_channels
-        suited = FULL_SIZE if is_full else MINIATURE
+        suited = FULL_SIZE if host.unet_width(model) >= _FULL else MINIATURE
         return size or suited.size, steps or suited.steps, cfg or suited.cfg

@@ -19,7 +19,7 @@ def depth_maps(page: Example) -> None:
     page.group("4 What is far", GREEN, 270, row=BOTTOM)
     limits = {"near": 0.4, "far": 0.0, "softness": 0.1}
     mask = page.add("SD2DepthRangeMask", depth=refined, **limits)
-    page.group("5 Only that farther away", GREEN, 240)
+    page.group("5 Only what is far", GREEN, 240)
     merged = page.add("SD2DepthMerge", depth=refined, patch=adjusted, mode="over", mask=mask)
     page.group("6 Save it", RED, 240, row=BOTTOM)
     page.add("SD2DepthSave", depth=merged, filename_prefix="maps/depth")

@@ -81,7 +81,7 @@ def steal_a_pose(page: Example) -> None:
     background = page.add("SD2DepthRangeMask", "What is far", depth=depth, near=0.4, far=0.0)
     page.column(220)
     nothing = {"shape": "flat plane", "near": 0.0, "mask": background}
-    pose = page.add("SD2DepthFill", "The pose: all else is far", depth=depth, **nothing)
+    pose = page.add("SD2DepthFill", "Nothing behind it", depth=depth, **nothing)
     prompts = page.prompts("a yellow metal statue on a purple background")
     encoded = page.encode(depth=pose, **prompts)
     page.column(210)
