@@ -164,7 +164,7 @@ def video(page: Example) -> None:
     same = page.add("LatentBatchSeedBehavior", "One noise for all", samples=latent)
     same.inputs["seed_behavior"] = "fixed"
     image = page.paint(encoded, same, denoise=0.8)
-    page.group("Result", RED, 220, row=BOTTOM)
+    page.group("Result", RED, 228, row=BOTTOM)
     made = page.add("CreateVideo", images=image, fps=parts["fps"], audio=parts["audio"])
     page.column(280)
     page.add("SaveVideo", video=made, filename_prefix="video/depth2img")
