@@ -125,7 +125,7 @@ def second_pass(page: Example) -> None:
     latent = page.add("LatentUpscaleBy", samples=draft, **enlarged)
     page.group("Second pass", RED, 270)
     final = page.sample(encoded, latent, denoise=0.55)
-    page.group("Result", RED, 160, row=BOTTOM)
+    page.group("Result", RED, 228, row=BOTTOM)
     image = page.decoded(final)
     page.column(280)
     page.add("SaveImage", images=image, filename_prefix="second_pass")
