@@ -39,6 +39,7 @@ SHOWN = {  # what a node shows below its widgets
     **dict.fromkeys(("LoadImage", "PreviewImage", "MaskPreview"), IMAGE),
     "LoadVideo": IMAGE + 12,
     "CheckpointLoaderSimple": 16,
+    **dict.fromkeys(("GetVideoComponents", "GetImageSize"), 40),  # more outputs, or a text
     **dict.fromkeys(("SaveImage", "SaveVideo"), 320),
     "SD2DepthSave": IMAGE,
     "SD2DepthPreview": 235,
