@@ -7,6 +7,7 @@ becomes known as well.
 """
 
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -41,7 +42,6 @@ from ..engine.required_depth import required_depth
 from ..sampling.depth_channel import Conditioning, MissingDepthError
 from ..sampling.latents import Latent, MaskRule, repainted_at
 from ..sampling.trained_sizes import warn_of_size
-from . import comfyui_server
 
 T = TypeVar("T")
 
@@ -187,7 +187,10 @@ def input_path(name: str) -> Path:
     )
 
 
-comfyui_server.connect(input_path)
+if "server" in sys.modules:  # some programs use ComfyUI's nodes without its web server
+    from .comfyui_server import connect
+
+    connect(input_path)
 
 
 def output_paths(

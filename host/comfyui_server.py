@@ -49,8 +49,10 @@ class _OtherNodes:
 
 def connect(input_path: Callable[[str], Path]) -> None:
     """Let the server know of both. `input_path` finds a file by the name that the page gives it."""
-    if getattr(PromptServer, "instance", None) is None:
-        return  # some programs use ComfyUI's nodes without it
+    server = getattr(PromptServer, "instance", None)
+    # Without one there is no page; with two copies of the pack the first one's route is enough.
+    if server is None or any(getattr(one, "path", "") == PREVIEW for one in server.routes):
+        return
     listen_otherwise(_OtherNodes())
     # One at a time, and beside the server's loop.
     worker = ThreadPoolExecutor(1, "sd2-depth-preview")
@@ -74,7 +76,7 @@ def connect(input_path: Callable[[str], Path]) -> None:
         headers = {"Cache-Control": "no-cache"}
         return web.Response(body=image, content_type="image/jpeg", headers=headers)
 
-    PromptServer.instance.routes.get(PREVIEW)(preview)
+    server.routes.get(PREVIEW)(preview)
 
 
 def _refused(status: int, error: str) -> web.Response:

@@ -27,7 +27,7 @@ class Node:
     DESCRIPTION: ClassVar[str]
     SEARCH_ALIASES: ClassVar[list[str]]
     RETURN_TYPES: tuple[str, ...]
-    RETURN_NAMES: tuple[str, ...] = ()
+    RETURN_NAMES: tuple[str, ...]  # those of the types without it
     FUNCTION = "run"
     execute: Callable[..., Any]
 
@@ -45,9 +45,10 @@ class Node:
         return _with_shown(given, shown, warnings.texts)
 
     def _preview(self, given: Any) -> dict[str, Any]:
-        if "depth" not in self.RETURN_NAMES:
+        names = getattr(self, "RETURN_NAMES", ())
+        if "depth" not in names:
             return {}
-        images = thumbnails(given[self.RETURN_NAMES.index("depth")])
+        images = thumbnails(given[names.index("depth")])
         return {"images": images} if images else {}
 
 

@@ -38,7 +38,7 @@ def test_conditioning_without_depth_names_the_missing_node(comfyui, depth_graph,
     graph = depth_graph()
     graph.save(graph.sample(sampler, **{which: graph.prompt("no depth here")}))
     failure = comfyui.failure(graph)
-    assert failure.kind.endswith("MissingDepthError")
+    assert failure.kind == "ValueError"
     assert failure.message.startswith(f"the {which} conditioning has no depth map")
     assert "Encode Depth" in failure.message
     assert "\n" not in failure.message

@@ -42,8 +42,7 @@ def checkpoint_as_depth_model(base):
 
 
 def another_result(base):
-    *_, stitch = run("SD2DepthCrop", IMAGE, MASK, DEPTH, size=64)
-    run("SD2DepthStitch", stitch, torch.rand(1, 64, 128, 3))
+    run("SD2DepthStitch", stitch(), torch.rand(1, 64, 128, 3))
 
 
 def floats_of_metres(base):
@@ -112,7 +111,7 @@ RGBA = torch.rand(1, 16, 16, 4)
 
 
 def stitch():
-    return run("SD2DepthCrop", IMAGE, MASK, DEPTH, size=64)[-1]
+    return nodes.NODE_CLASS_MAPPINGS["SD2DepthCrop"]().execute(IMAGE, MASK, DEPTH, size=64)[-1]
 
 
 TAKE_IMAGES = {
