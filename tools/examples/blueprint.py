@@ -1,7 +1,7 @@
 """A blueprint: a page that becomes one subgraph node, offered in ComfyUI's menu.
 
-ComfyUI lists the files of a pack's `subgraphs` folder beside its nodes (from 0.3.67 on; older ones
-ignore them). The node's inputs come from the left border of the inside, its outputs go to the right
+ComfyUI lists the files of a pack's `subgraphs` folder beside its nodes (0.3.75 does, 0.3.64 does
+not yet). The node's inputs come from the left border of the inside, its outputs go to the right
 one. Its widgets are inner ones (`proxyWidgets`); those with a name of their own are inputs (`-1`).
 """
 
