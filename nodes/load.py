@@ -23,11 +23,11 @@ BUNDLED_CHECKPOINT = Path(__file__).parents[1] / "models" / "sd2-depth-mini.safe
 
 
 class SD2DepthCheckpointLoader(Node):
-    DISPLAY_NAME = "Load SD2 Depth Checkpoint"
+    DISPLAY_NAME = "Depth Checkpoint Loader"
     CATEGORY = "SD2 Depth/loaders"
     DESCRIPTION = (
         "Loads a Stable Diffusion 2 depth checkpoint. MODEL, CLIP and VAE are ComfyUI's own and "
-        "fit every other node; MODEL needs a depth map in its conditioning (Encode Depth). "
+        "fit every other node; MODEL needs a depth map in its conditioning (Depth Encode). "
         "sd2-depth-mini comes with the pack: a small trained model to try the nodes with, which "
         "paints simple shapes, colours and materials at 256 x 256, no photographs. The real "
         "checkpoint (512-depth-ema) goes into models/checkpoints and wants 512 pixels. Every copy "
@@ -45,7 +45,7 @@ class SD2DepthCheckpointLoader(Node):
         "then connect the CLIP of Load CLIP (type stable_diffusion) instead.",
         "The autoencoder between images and latents (8x smaller). A file without one still "
         "loads; then connect the VAE of Load VAE instead.",
-        "The MiDaS depth network inside the file, for Estimate Depth. Read when first used; "
+        "The MiDaS depth network inside the file, for Depth Estimation. Read when first used; "
         "a checkpoint without it still loads.",
     )
 
@@ -77,11 +77,12 @@ class SD2DepthModelLoader(Node):
     DISPLAY_NAME = "Load Depth Model"
     CATEGORY = "SD2 Depth/loaders"
     DESCRIPTION = (
-        "Loads a depth network for Estimate Depth and Depth Fidelity, other than the one inside "
-        "the checkpoint: a MiDaS file, Depth Anything V1 or V2 in one file, or a folder with "
-        "config.json as transformers saves it (Depth Anything, ZoeDepth, Depth Pro, GLPN, DPT). "
-        "They go into models/depth. What a file is shows in its tensors; only for Depth Anything "
-        "the name tells V1 from V2 and metric ones (`v2`, `metric`). Nothing is downloaded."
+        "Loads a depth network for Depth Estimation and Score Depth Fidelity, other than the one "
+        "inside the checkpoint: a MiDaS file, Depth Anything V1 or V2 in one file, or a folder "
+        "with config.json as transformers saves it (Depth Anything, ZoeDepth, Depth Pro, GLPN, "
+        "DPT). They go into models/depth. What a file is shows in its tensors; only for Depth "
+        "Anything the name tells V1 from V2 and metric ones (`v2`, `metric`). Nothing is "
+        "downloaded."
     )
     SEARCH_ALIASES = ["midas", "depth anything", "zoedepth", "depth pro", "glpn", "dpt"]
     RETURN_TYPES = ("DEPTH_MODEL",)
@@ -137,7 +138,7 @@ class SD2DepthTransplant(Node):
         return {
             "required": {
                 "model": inputs.MODEL.tooltip(
-                    "The depth model (5 channels), from Load SD2 Depth Checkpoint."
+                    "The depth model (5 channels), from Depth Checkpoint Loader."
                 ),
                 "fine_tune": inputs.MODEL.tooltip(
                     "A fine-tune of SD2-base (512-base-ema or 2.1-base), from Load Checkpoint. "
