@@ -1,5 +1,7 @@
 """Nodes that load models, or make one of others."""
 
+import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,8 @@ from ..checkpoints.checkpoint import Checkpoint
 from ..checkpoints.files.holes import check_holes
 from ..checkpoints.files.shards import weight_files
 from ..checkpoints.files.weights import WeightFile, open_weights
-from ..checkpoints.identify.diagnosis import Part
+from ..checkpoints.identify.diagnosis import Kind, Part
+from ..checkpoints.identify.inspection import diagnose
 from ..depth.networks.estimators import DepthModel, UnknownDepthModel, recognise
 from ..depth.networks.kinds import UNUSED
 from ..host import host
@@ -51,9 +54,10 @@ class SD2DepthCheckpointLoader(Node):
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
+        names = _checkpoint_names()
         return {
             "required": {
-                "ckpt_name": inputs.one_of(_checkpoint_names()).tooltip(
+                "ckpt_name": inputs.one_of(names, **_default(names)).tooltip(
                     "A file in models/checkpoints (512-depth-ema, 512 pixels), a folder of "
                     "diffusers in models/diffusers (its name ends in /), or the bundled "
                     "sd2-depth-mini: 256 pixels, simple shapes, colours and materials, no "
@@ -190,6 +194,38 @@ def _checkpoint_names() -> list[str]:
     names = host.checkpoint_names()
     is_extra = BUNDLED_CHECKPOINT.is_file() and BUNDLED_CHECKPOINT.name not in names
     return [*names, BUNDLED_CHECKPOINT.name] if is_extra else names
+
+
+# How many of the user's files may be opened for the choice; a folder may lie on a network disk.
+LOOKED_INTO = 8
+
+
+def _default(names: list[str]) -> dict[str, str]:
+    """What a new node has chosen: the first depth checkpoint of the user's, else the bundled one.
+
+    Only files that are called depth are opened, and only their headers are read: the name alone
+    may be a depth network's or a ControlNet's.
+    """
+    called = [name for name in names if "depth" in name.lower() and name != BUNDLED_CHECKPOINT.name]
+    called.sort(key=lambda name: "512-depth" not in name.lower())
+    own = (name for name in called[:LOOKED_INTO] if _is_depth_checkpoint(name))
+    chosen = next(own, BUNDLED_CHECKPOINT.name)
+    return {"default": chosen} if chosen in names else {}
+
+
+def _is_depth_checkpoint(name: str) -> bool:
+    try:
+        path = host.checkpoint_path(name)
+        facts = os.stat(path)
+        return _is_depth(path, facts.st_mtime_ns, facts.st_size)
+    except OSError:  # gone meanwhile, or not ours to read
+        return False
+
+
+@lru_cache(maxsize=64)
+def _is_depth(path: Path, _time: int, _size: int) -> bool:
+    """Looked up once for each state of a file: ComfyUI asks for the inputs again and again."""
+    return diagnose(path).kind is Kind.SD2_DEPTH
 
 
 def _checkpoint_path(name: str) -> Path:
