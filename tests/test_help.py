@@ -1,7 +1,7 @@
 """The pages of ComfyUI's help panel: one for each node, in English and in Chinese.
 
-The panel asks for `docs/NODE/LANGUAGE.md`, then for `docs/NODE.md`, which is English here; it looks for
-pictures in `docs` in either case.
+The panel asks for `docs/NODE/LANGUAGE.md`, then for `docs/NODE.md`, which is English here; it
+looks for pictures in `docs` in either case.
 """
 
 import json
