@@ -2,15 +2,17 @@
 // itself.
 
 import { app } from "/scripts/app.js";
-import { entriesOf, loadLanguages } from "./language.js";
+import { inputOf, loadLanguages } from "./language.js";
 
 app.registerExtension({
   name: "sd2_depth2img.dropdowns",
   init: loadLanguages,
   nodeCreated(node) {
     for (const widget of node.widgets ?? []) {
-      const words = entriesOf(node.comfyClass, widget.name);
-      if (words) widget.options.getOptionLabel = (entry) => words[entry] ?? entry ?? "";
+      const input = inputOf(node.comfyClass, widget.name);
+      // Some frontends lose what packs say in a language; half of a node translated is worse.
+      if (!input?.options || widget.label !== input.name) continue;
+      widget.options.getOptionLabel = (entry) => input.options[entry] ?? entry ?? "";
     }
   },
 });

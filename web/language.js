@@ -16,9 +16,9 @@ export async function loadLanguages() {
 
 const language = () => languages[app.extensionManager.setting.get("Comfy.Locale")] ?? {};
 
-/** What a node's dropdown calls its entries, by entry; nothing where they stay as they are. */
-export function entriesOf(kind, input) {
-  return language().nodeDefs?.[kind]?.inputs?.[input]?.options;
+/** What a node's input and the entries of its dropdown are called; nothing in English. */
+export function inputOf(kind, name) {
+  return language().nodeDefs?.[kind]?.inputs?.[name];
 }
 
 /** A sentence in the page's language; `{name}` in it becomes that value. */
