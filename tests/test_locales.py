@@ -100,7 +100,7 @@ def pairs():
             yield f"{identity}.{index}", english, found["outputs"][str(index)]["tooltip"]
 
 
-@pytest.mark.parametrize(("way", "english", "chinese"), pairs(), ids=lambda v: v[:30])
+@pytest.mark.parametrize(("way", "english", "chinese"), list(pairs()), ids=lambda v: v[:30])
 def test_numbers_are_those_of_the_english(way, english, chinese):
     """So that a limit or a default that changes does not stay behind in the translation."""
     assert numbers(english) == numbers(chinese), way
