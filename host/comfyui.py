@@ -35,10 +35,13 @@ from ..checkpoints.files.folders import find_folder, folder_names
 from ..checkpoints.files.weights import SafetensorsFile, TensorInfo
 from ..checkpoints.identify.diagnosis import Part
 from ..depth.networks.model_files import FOLDERS, SUFFIXES, find_model, model_names
+from ..disk.sentences import plain
 from ..engine import folders as engine_folders
 from ..engine.required_depth import required_depth
-from ..sampling.depth_channel import Conditioning
+from ..sampling.depth_channel import Conditioning, MissingDepthError
 from ..sampling.latents import Latent, MaskRule, repainted_at
+from ..sampling.trained_sizes import warn_of_size
+from . import comfyui_server
 
 T = TypeVar("T")
 
@@ -53,8 +56,14 @@ class SD2DepthModel(comfy.model_base.BaseModel):
         `prompt_type` (positive or negative) as keywords, and crops the result to its area. Raises
         MissingDepthError for a conditioning without a depth map.
         """
-        depth = required_depth(kwargs, kwargs["prompt_type"])
+        try:
+            depth = required_depth(kwargs, kwargs["prompt_type"])
+        except MissingDepthError as error:
+            raise plain(error)(str(error)) from None  # the dialog shows the path of another class
         batch, _, height, width = kwargs["noise"].shape
+        latent = kwargs.get("latent_image")
+        if latent is not None and kwargs["prompt_type"] == "positive":
+            warn_of_size(self.model_config.unet_config["model_channels"], latent)
         return depth.channel(batch, height, width).to(kwargs["device"])
 
 
@@ -162,20 +171,23 @@ def input_names(suffixes: tuple[str, ...] = ()) -> list[str]:
 
 
 def input_path(name: str) -> Path:
-    plain, base = folder_paths.annotated_filepath(name)
+    bare, base = folder_paths.annotated_filepath(name)
     folder = Path(base or folder_paths.get_input_directory())
-    if engine_folders.leads_out(plain):
+    if engine_folders.leads_out(bare):
         raise ValueError(
             f"{name!r} leads out of the folder {folder}; put the file there, and choose it by its "
             "name"
         )
-    for spelled in engine_folders.spellings(plain):
+    for spelled in engine_folders.spellings(bare):
         path = Path(folder, spelled)
         if os.path.isfile(path):
             return path
     raise FileNotFoundError(
         f"there is no image {name!r} in {folder}; upload it or choose another one"
     )
+
+
+comfyui_server.connect(input_path)
 
 
 def output_paths(
@@ -188,6 +200,12 @@ def output_paths(
 ) -> tuple[list[Iterator[Path]], str]:
     folder = Path(folder_paths.get_directory_by_type(place))
     return engine_folders.numbered(folder, prefix, count, width, height, suffix)
+
+
+def preview_folder() -> Path | None:
+    folder = Path(folder_paths.get_temp_directory())
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def png_text(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, str]:
@@ -293,6 +311,11 @@ def _vae_config(vae: VAEArchitecture) -> dict[str, Any]:
         "dropout": 0.0,
     }
     return {"params": {"ddconfig": network, "embed_dim": vae.latent_channels}}
+
+
+def unet_width(model: Model) -> int:
+    _require_depth(model)
+    return model.model.model_config.unet_config["model_channels"]
 
 
 def on_device(network: torch.nn.Module) -> torch.device:

@@ -67,6 +67,10 @@ class Host(Protocol[Model]):
         """
         ...
 
+    def preview_folder(self) -> Path | None:
+        """Where small images of results lie that the canvas shows; None where there is none."""
+        ...
+
     def png_text(self, prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, str]:
         """PNG text entries that carry the workflow; {} when the host writes no metadata."""
         ...
@@ -81,6 +85,13 @@ class Host(Protocol[Model]):
         """model + strength · (fine_tune − base), for a depth MODEL and two without depth.
 
         Raises CannotAddDifference when they do not belong together.
+        """
+        ...
+
+    def unet_width(self, model: Model) -> int:
+        """Channels of its first layer: 320 in every full-size SD2, fewer in a miniature.
+
+        Raises ValueError for a MODEL that takes no depth map.
         """
         ...
 

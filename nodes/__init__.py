@@ -12,13 +12,14 @@ from . import (
     load,
     preview,
     sample,
+    settings,
 )
-from .remedies import with_remedies
 
 NODES = (
     load.SD2DepthCheckpointLoader,
     load.SD2DepthModelLoader,
     load.SD2DepthTransplant,
+    settings.SD2DepthSettings,
     crop.SD2DepthPrepare,
     estimate.SD2DepthEstimate,
     depth_files.SD2DepthLoad,
@@ -44,5 +45,5 @@ NODES = (
     compare.SD2DepthFidelity,
 )
 
-NODE_CLASS_MAPPINGS = {node.__name__: with_remedies(node) for node in NODES}
+NODE_CLASS_MAPPINGS = {node.__name__: node for node in NODES}
 NODE_DISPLAY_NAME_MAPPINGS = {node.__name__: node.DISPLAY_NAME for node in NODES}

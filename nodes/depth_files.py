@@ -1,6 +1,8 @@
 """Nodes that read and write depth maps."""
 
 import hashlib
+import logging
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -8,16 +10,23 @@ from torch import Tensor
 from ..depth.colormaps import TOLERANCE, ColourMap
 from ..depth.convention import from_image, repair, to_image
 from ..depth.depth_files import SUFFIXES, Beyond, FileFormat, Reading, read_depth, write_depth
+from ..depth.mask_editor import count_values, find_original, is_copy
 from ..host import host
 from . import inputs
 from .node import DepthMapNode, Node
 from .preview import show
 from .remedies import answer
 
+log = logging.getLogger(__name__)
+
 # The value of the upload button, which ComfyUI's canvas saves after all inputs and opens by their
 # number: in workflows that were saved before `layer` was there it becomes the layer. A layer of
 # that name is written in another case.
 UPLOAD_BUTTON = "image"
+
+# The Z pass of an example workflow. It is offered beside the user's files, as the miniature is
+# beside their checkpoints, so that nothing has to be copied into their folders.
+BUNDLED_DEPTH = Path(__file__).parents[1] / "example_workflows" / "rendered_depth.exr"
 
 
 class SD2DepthLoad(DepthMapNode):
@@ -42,10 +51,11 @@ class SD2DepthLoad(DepthMapNode):
 
         return {
             "required": {
-                "image": inputs.one_of(host.input_names(SUFFIXES), image_upload=True).tooltip(
-                    "A file in the input folder; put EXR, NPY, NPZ and PFM there by hand. Black "
-                    "pixels are far, white ones near; transparent ones count as far. Of an EXR, "
-                    "the layer that calls itself depth (Z, Depth, VRayZDepth, WorldDepth) is taken."
+                "image": inputs.one_of(_file_names(), sd2_depth_upload=True).tooltip(
+                    "A file in the input folder; the button uploads EXR, NPY, NPZ and PFM too. "
+                    "Black pixels are far, white ones near; transparent ones count as far. Of an "
+                    "EXR, the layer that calls itself depth (Z, Depth, VRayZDepth, WorldDepth) is "
+                    "taken."
                 )
             },
             "optional": {
@@ -95,15 +105,57 @@ class SD2DepthLoad(DepthMapNode):
     ) -> tuple[Tensor]:
         layer = "" if layer == UPLOAD_BUTTON else layer.strip()
         reading = Reading(far, near, Beyond(beyond), ColourMap(colours), tolerance, invert, layer)
-        return (to_image(read_depth(host.input_path(image), reading)),)
+        path = _file_path(image)
+        original = _original(path)
+        if is_copy(path):
+            log.warning("%s", _about_copy(path, original))
+        return (to_image(read_depth(original or path, reading)),)
 
     @classmethod
     def IS_CHANGED(cls, image: str, **_: Any) -> str:
-        return hashlib.sha256(host.input_path(image).read_bytes()).hexdigest()
+        path = _file_path(image)
+        return hashlib.sha256((_original(path) or path).read_bytes()).hexdigest()
 
     @classmethod
     def VALIDATE_INPUTS(cls, image: str) -> bool | str:
-        return answer(host.input_path, image)
+        return answer(_file_path, image)
+
+
+def _file_names() -> list[str]:
+    """The user's files, then the bundled one, unless one of theirs has its name."""
+    names = host.input_names(SUFFIXES)
+    is_extra = BUNDLED_DEPTH.is_file() and BUNDLED_DEPTH.name not in names
+    return [*names, BUNDLED_DEPTH.name] if is_extra else names
+
+
+def _file_path(name: str) -> Path:
+    """The path of the user's file, otherwise of the bundled one. FileNotFoundError."""
+    try:
+        return host.input_path(name)
+    except FileNotFoundError:
+        if name != BUNDLED_DEPTH.name or not BUNDLED_DEPTH.is_file():
+            raise
+        return BUNDLED_DEPTH
+
+
+def _original(path: Path) -> Path | None:
+    """The file in the input folder that the mask editor made its copy of, where it still is."""
+    if not is_copy(path):
+        return None
+    return find_original(path, map(host.input_path, host.input_names(SUFFIXES)))
+
+
+def _about_copy(path: Path, original: Path | None) -> str:
+    mask = "Load Image (as Mask) loads the mask that was painted."
+    if original is not None:
+        return (
+            f"{path.name} is the mask editor's copy of {original.name} with 8 bits; the original "
+            f"is loaded in its place. {mask}"
+        )
+    return (
+        f"{path.name} is a copy by the mask editor, in which {count_values(path)} different depths "
+        f"are left: choose the file again that it was made of. {mask}"
+    )
 
 
 class SD2DepthSave(Node):

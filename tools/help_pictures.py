@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..depth.colormaps import ColourMap
 from ..depth.convention import from_image, to_image
-from ..depth.preview import examine, sheet
+from ..depth.preview import sheet
 from ..images.sheet import contact_sheet
 from ..nodes.compare import SD2DepthFidelity
 from ..nodes.conditioning import SD2DepthEncode
@@ -198,7 +198,7 @@ def _parallax(on: Studio) -> Cells:
 def _preview(on: Studio) -> Image.Image:
     depth = from_image(on.depth)
     channel = DepthCondition(depth).channel(1, SIZE // 8, SIZE // 8)[0, 0]
-    page = sheet(depth[0], channel, ColourMap.TURBO, examine(depth[0]), SHOWN)
+    page = sheet(depth[0], channel, ColourMap.TURBO, SHOWN)
     return to_pil(page)
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from sd2_depth2img.checkpoints.checkpoint import IncompleteCheckpoint, NotADepthCheckpoint
+from sd2_depth2img.checkpoints.checkpoint import IncompleteCheckpoint
 from sd2_depth2img.checkpoints.files.errors import UnreadableFile
 from sd2_depth2img.engine import folders
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
 from sd2_depth2img.nodes.conditioning import SD2DepthEncode
-from sd2_depth2img.nodes.depth_files import SD2DepthLoad, SD2DepthSave
+from sd2_depth2img.nodes.depth_files import BUNDLED_DEPTH, SD2DepthLoad, SD2DepthSave
 from sd2_depth2img.nodes.estimate import SD2DepthEstimate
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
 from sd2_depth2img.nodes.sample import SD2DepthSampler
@@ -24,6 +24,7 @@ NODES = list(NODE_CLASS_MAPPINGS.values())
 # What other tools may rely on: ids, inputs that must be given, types of the outputs.
 INTERFACE = {
     "SD2DepthCheckpointLoader": (["ckpt_name"], ("MODEL", "CLIP", "VAE", "DEPTH_MODEL")),
+    "SD2DepthSettings": (["model", "size", "steps", "cfg"], ("INT", "INT", "FLOAT")),
     "SD2DepthEstimate": (["image", "depth_model"], ("IMAGE",)),
     "SD2DepthLoad": (["image"], ("IMAGE",)),
     "SD2DepthSave": (["depth", "filename_prefix"], ()),
@@ -116,7 +117,7 @@ def test_every_node_explains_itself(node):
 def test_inputs_and_execute_agree(node):
     inputs = node.INPUT_TYPES()
     names = [name for kind in ("required", "optional", "hidden") for name in inputs.get(kind, {})]
-    parameters = inspect.signature(getattr(node, node.FUNCTION)).parameters
+    parameters = inspect.signature(node.execute).parameters
     assert names == [name for name in parameters if name != "self"]
     for name, spec in inputs.get("optional", {}).items():
         # A socket that may stay empty has no default of its own.
@@ -166,8 +167,8 @@ def test_another_kind_of_file_is_named(base):
     from safetensors.torch import save_file
 
     save_file({"a.lora_up.weight": torch.zeros(2, 2)}, base / "style.safetensors")
-    with pytest.raises(NotADepthCheckpoint, match=r"This is a LoRA.* Load LoRA behind"):
-        SD2DepthCheckpointLoader().execute(str(base / "style.safetensors"))
+    with pytest.raises(ValueError, match=r"This is a LoRA.* Load LoRA behind"):
+        SD2DepthCheckpointLoader().run(ckpt_name=str(base / "style.safetensors"))
 
 
 def test_a_checkpoint_without_midas_loads_and_complains_when_midas_is_used(base, mini_checkpoint):
@@ -202,8 +203,8 @@ def test_an_incomplete_midas_says_how_to_write_the_file_without_it(base, mini_ch
 
     lost = "depth_model.model.scratch.layer1_rn.weight"
     save_file({n: t for n, t in load_file(mini_checkpoint).items() if n != lost}, base / "cut.ckpt")
-    with pytest.raises(IncompleteCheckpoint, match=r"1 are missing .*convert --without-midas`"):
-        SD2DepthCheckpointLoader().execute(str(base / "cut.ckpt"))
+    with pytest.raises(ValueError, match=r"1 are missing .*convert --without-midas`"):
+        SD2DepthCheckpointLoader().run(ckpt_name=str(base / "cut.ckpt"))
 
 
 # --- depth maps ----------------------------------------------------------------------------------
@@ -275,7 +276,7 @@ def test_load_lists_images_and_files_of_numbers(base):
     for name in ("a.png", "b.exr", "c.NPY", "d.npz", "e.pfm", "f.tiff", "g.txt", "h.latent"):
         (base / "input" / name).touch()
     listed = SD2DepthLoad.INPUT_TYPES()["required"]["image"][0]
-    assert listed == ["a.png", "b.exr", "c.NPY", "d.npz", "e.pfm", "f.tiff"]
+    assert listed == ["a.png", "b.exr", "c.NPY", "d.npz", "e.pfm", "f.tiff", BUNDLED_DEPTH.name]
 
 
 def test_load_reads_metres_by_their_stated_range(base):
