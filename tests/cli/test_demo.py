@@ -11,7 +11,11 @@ from sd2_depth2img.cli import main
 from sd2_depth2img.cli.demo import PHOTO, PROMPTS
 from sd2_depth2img.engine import folders
 from sd2_depth2img.images.lettering import MARGIN
-from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT
+from sd2_depth2img.nodes.crop import SD2DepthPrepare
+from sd2_depth2img.nodes.estimate import SD2DepthEstimate
+from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
+from sd2_depth2img.workflows.core_nodes.load import read_image
+from sd2_depth2img.workflows.core_nodes.save import to_pil
 
 SIZE = 64
 QUICK = ["--steps", "1", "--set", f"SD2DepthSettings.size={SIZE}"]
@@ -62,14 +66,17 @@ def values(path, kind):
     return [node["inputs"] for node in ran.values() if node["class_type"] == kind]
 
 
-def test_the_sheet_shows_photo_depth_map_and_every_prompts_image(demo):
+def test_the_sheet_shows_photo_depth_map_and_every_prompts_image(demo, mini_checkpoint):
     paths, progress = demo()
     assert paths[-1] == Path("demo/sheet.png")
     sheet = pixels(paths[-1])
     images = saved(paths)
     assert len(images) == len(PROMPTS) == 4
-    (depth,) = set(paths) - {*images, paths[-1]}
-    assert all(shows(sheet, pixels(path)) for path in [*images, depth])
+    assert all(shows(sheet, pixels(path)) for path in images)
+    prepared = SD2DepthPrepare().execute(read_image(PHOTO)[0], size=SIZE)[0]
+    depth_model = SD2DepthCheckpointLoader().execute(str(mini_checkpoint))[3]
+    (depth,) = SD2DepthEstimate().execute(prepared, depth_model)
+    assert shows(sheet, np.asarray(to_pil(depth[0])))
     with Image.open(PHOTO) as photo:
         scaled = np.asarray(photo.convert("RGB").resize((SIZE, SIZE), Image.Resampling.LANCZOS))
     photo = sheet[MARGIN : MARGIN + SIZE, MARGIN : MARGIN + SIZE]
@@ -102,7 +109,8 @@ def test_your_own_photo_and_depth_map(demo, here):
     Image.fromarray(ramp).save(here / "ramp.png")
     paths, progress = demo("--image", "mine.png", "--depth", "ramp.png")
     sheet = pixels(paths[-1])
-    assert shows(sheet, np.full((SIZE, SIZE, 3), (10, 200, 30), np.uint8))
+    photo = sheet[MARGIN : MARGIN + SIZE, MARGIN : MARGIN + SIZE].astype(int)
+    assert np.abs(photo - (10, 200, 30)).max() <= 1  # it was scaled
     halved = Image.fromarray(ramp).convert("RGB").resize((SIZE, SIZE))
     assert shows(sheet, np.asarray(halved))
     assert not any("SD2DepthEstimate" in line for line in progress)

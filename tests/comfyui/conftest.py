@@ -460,8 +460,7 @@ def example(comfyui: ComfyUI, photo: torch.Tensor) -> tuple[dict, str]:
     changes = {
         "SD2DepthCheckpointLoader": {"ckpt_name": DepthGraph.CHECKPOINT},
         "LoadImage": {"image": "photo.png"},
-        "ImageScale": {"width": 128, "height": 128},
-        "SD2DepthSampler": {"steps": 2},
+        "SD2DepthSettings": {"size": 128, "steps": 2},
     }
     for node in graph.values():
         node["inputs"].update(changes.get(node["class_type"], {}))

@@ -27,7 +27,7 @@ def depth_maps(page: Example) -> None:
     page.add("SD2DepthPreview", depth=merged)
     page.group("8 Does it fit the photo?", RED, 230, row=BOTTOM)
     moves = page.add("SD2DepthParallax", image=photo, depth=merged, frames=8)
-    page.column(220)
+    page.column(228)
     page.add("PreviewImage", "A small camera move", images=moves)
     page.about(
         """
@@ -87,15 +87,15 @@ def from_a_depth_map_alone(page: Example) -> None:
     """An image without a photo: a drawn scene, and a prompt."""
     page.load()
     sides = {"width": page.size, "height": page.size}
-    page.column(210)
+    page.column(228)
     far = page.add("EmptyImage", "Far away everywhere", **sides)
-    page.group("A drawn depth map: white is near", GREEN, 215, row=BOTTOM)
+    page.group("A drawn depth map: white is near", GREEN, 228, row=BOTTOM)
     floor = {"shape": "ramp", "near": 0.6, "far": 0.0, "y1": 0.55, "y2": 1.0}
     scene = page.add("SD2DepthFill", "A floor", depth=far, **floor)
-    page.column(215)
+    page.column(228)
     ball = {"shape": "dome", "near": 1.0, "far": 0.5, "x1": 0.4, "y1": 0.52, "x2": 0.4, "y2": 0.82}
     scene = page.add("SD2DepthFill", "A ball", depth=scene, **ball)
-    page.column(215)
+    page.column(228)
     ball = {"shape": "dome", "near": 0.5, "far": 0.2, "x1": 0.82, "y1": 0.5, "x2": 0.82, "y2": 0.63}
     depth = page.add("SD2DepthFill", "A small one behind", depth=scene, **ball)
     prompts = page.prompts("a white marble statue on a blue background")

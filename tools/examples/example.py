@@ -122,7 +122,7 @@ class Example(Page):
 
     def grid(self, prefix: str, **inputs: Any) -> None:
         """Many images as one, saved."""
-        self.group("Result", RED, 210, row=BOTTOM)
+        self.group("Result", RED, 228, row=BOTTOM)
         grid = self.add("SD2DepthGrid", **inputs)
         self.column(280)
         self.add("SaveImage", images=grid, filename_prefix=prefix)

@@ -36,7 +36,10 @@ IMAGE = 224  # an image below the widgets
 BADGE, HIGHER = 16, 14
 SHOWN = {  # what a node shows below its widgets
     **dict.fromkeys(_DEPTH_MAPS, IMAGE),
-    **dict.fromkeys(("LoadImage", "LoadVideo", "PreviewImage", "MaskPreview"), IMAGE),
+    **dict.fromkeys(("LoadImage", "PreviewImage", "MaskPreview"), IMAGE),
+    "LoadVideo": IMAGE + 12,
+    "CheckpointLoaderSimple": 16,
+    **dict.fromkeys(("GetVideoComponents", "GetImageSize"), 40),  # more outputs, or a text
     **dict.fromkeys(("SaveImage", "SaveVideo"), 320),
     "SD2DepthSave": IMAGE,
     "SD2DepthPreview": 235,

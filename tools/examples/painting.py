@@ -77,14 +77,14 @@ def steal_a_pose(page: Example) -> None:
     """A figure from a photo in another world: its depth without what is behind it."""
     page.load()
     photo, depth = page.photo_and_depth()
-    page.group("The pose alone", GREEN, 220, row=BOTTOM)
+    page.group("The pose alone", GREEN, 228, row=BOTTOM)
     background = page.add("SD2DepthRangeMask", "What is far", depth=depth, near=0.4, far=0.0)
-    page.column(220)
+    page.column(228)
     nothing = {"shape": "flat plane", "near": 0.0, "mask": background}
     pose = page.add("SD2DepthFill", "Nothing behind it", depth=depth, **nothing)
     prompts = page.prompts("a yellow metal statue on a purple background")
     encoded = page.encode(depth=pose, **prompts)
-    page.column(210)
+    page.column(228)
     size = page.add("GetImageSize", image=photo)
     latent = page.add("EmptyLatentImage", width=size["width"], height=size["height"])
     image = page.paint(encoded, latent)
@@ -112,23 +112,23 @@ def subject_and_background(page: Example) -> None:
     """Two prompts, one for what is near and one for what is far."""
     page.load()
     photo, depth = page.photo_and_depth()
-    page.group("Masks: white is inside", GREEN, 215, row=BOTTOM)
+    page.group("Masks: white is inside", GREEN, 228, row=BOTTOM)
     limits = {"threshold": 0.4, "softness": 0.0}
     ends = {"near_strength": 1.0, "far_strength": 0.0}
     near = page.add("SD2DepthStrengthMap", "Subject", depth=depth, **ends, **limits)
     page.add("MaskPreview", "The subject's mask", mask=near)
-    page.column(215)
+    page.column(228)
     ends = {"near_strength": 0.0, "far_strength": 1.0}
     far = page.add("SD2DepthStrengthMap", "Background", depth=depth, **ends, **limits)
     page.add("MaskPreview", "The background's mask", mask=far)
-    page.group("Two prompts", YELLOW, 260)
+    page.group("Two prompts", YELLOW, 252)
     texts = (
         ("Prompt for the subject", "a yellow metal statue on a black background", near),
         ("Prompt for the background", "a red clay statue on a blue background", far),
     )
     prompts = [page.prompt(title, text) for title, text, _ in texts]
     negative = page.negative_prompt()
-    page.column(220)
+    page.column(228)
     regional = [
         page.add("ConditioningSetMask", conditioning=prompt, mask=mask)
         for prompt, (_, _, mask) in zip(prompts, texts, strict=True)

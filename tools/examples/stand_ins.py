@@ -30,27 +30,25 @@ def stand_in_runner(photo: Path) -> Runner:
 
 
 def _stand_ins(photo: Path) -> Nodes:
-    name = ("STRING", {})
-    image, latent, video = (("IMAGE", {}), ("LATENT", {}), ("VIDEO", {}))
     components = ("IMAGE", "AUDIO", "FLOAT")
-    created = {"images": image, "fps": ("FLOAT", {}), "audio": ("AUDIO", {})}
+    created = {"images": "IMAGE", "fps": "FLOAT", "audio": "AUDIO"}
     return {
-        "CheckpointLoaderSimple": _node(_miniature, ("MODEL", "CLIP", "VAE"), ckpt_name=name),
-        "SD2DepthModelLoader": _node(_depth_model, ("DEPTH_MODEL",), model_name=name),
+        "CheckpointLoaderSimple": _node(_miniature, ("MODEL", "CLIP", "VAE"), ckpt_name="STRING"),
+        "SD2DepthModelLoader": _node(_depth_model, ("DEPTH_MODEL",), model_name="STRING"),
         "LoadVideo": _node(lambda: (_camera_move(photo),), ("VIDEO",)),
-        "GetVideoComponents": _node(lambda video: (video, None, FPS), components, video=video),
-        "ImageFromBatch": _node(lambda image: (image[:FRAMES],), ("IMAGE",), image=image),
-        "LatentBatchSeedBehavior": _node(_one_noise, ("LATENT",), samples=latent),
+        "GetVideoComponents": _node(lambda video: (video, None, FPS), components, video="VIDEO"),
+        "ImageFromBatch": _node(lambda image: (image[:FRAMES],), ("IMAGE",), image="IMAGE"),
+        "LatentBatchSeedBehavior": _node(_one_noise, ("LATENT",), samples="LATENT"),
         "CreateVideo": _node(lambda images, **_: (images,), ("VIDEO",), **created),
-        "SaveVideo": _node(_shown, (), video=video),
+        "SaveVideo": _node(_shown, (), video="VIDEO"),
     }
 
 
-def _node(work: Callable[..., Any], types: tuple[str, ...], **inputs: Any) -> type[NodeClass]:
-    """A node class of a function; inputs that it does not name are ignored."""
+def _node(work: Callable[..., Any], types: tuple[str, ...], **inputs: str) -> type[NodeClass]:
+    """A node class of a function, with the types of its inputs."""
 
     def input_types(cls: Any) -> Json:
-        return {"required": inputs}
+        return {"required": {name: (kind, {}) for name, kind in inputs.items()}}
 
     attributes = {
         "INPUT_TYPES": classmethod(input_types),

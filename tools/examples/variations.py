@@ -125,7 +125,7 @@ def second_pass(page: Example) -> None:
     latent = page.add("LatentUpscaleBy", samples=draft, **enlarged)
     page.group("Second pass", RED, 270)
     final = page.sample(encoded, latent, denoise=0.55)
-    page.group("Result", RED, 160, row=BOTTOM)
+    page.group("Result", RED, 228, row=BOTTOM)
     image = page.decoded(final)
     page.column(280)
     page.add("SaveImage", images=image, filename_prefix="second_pass")
@@ -164,7 +164,7 @@ def video(page: Example) -> None:
     same = page.add("LatentBatchSeedBehavior", "One noise for all", samples=latent)
     same.inputs["seed_behavior"] = "fixed"
     image = page.paint(encoded, same, denoise=0.8)
-    page.group("Result", RED, 220, row=BOTTOM)
+    page.group("Result", RED, 228, row=BOTTOM)
     made = page.add("CreateVideo", images=image, fps=parts["fps"], audio=parts["audio"])
     page.column(280)
     page.add("SaveVideo", video=made, filename_prefix="video/depth2img")
