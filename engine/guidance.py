@@ -124,7 +124,7 @@ def require_depth(model: NoiseModel) -> None:
     if model.in_channels != _DEPTH_CHANNELS:
         raise ValueError(
             f"this MODEL has {model.in_channels} input channels and takes no depth map; connect "
-            "the MODEL of Load SD2 Depth Checkpoint (5 input channels)"
+            "the MODEL of Depth Checkpoint Loader (5 input channels)"
         )
 
 

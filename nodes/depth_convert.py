@@ -31,7 +31,7 @@ class SD2DepthConvert(DepthMapNode):
         return {
             "required": {
                 "depth": inputs.IMAGE.tooltip(
-                    "Distances, larger = farther: from Load Depth Map with beyond at keep, or "
+                    "Distances, larger = farther: from Depth Map Loader with beyond at keep, or "
                     "another pack's metric depth. Or, with that unit, disparity of any range, "
                     "larger = nearer; or, with disparity to distance, a depth map, white = near."
                 )
@@ -71,7 +71,7 @@ class SD2DepthConvert(DepthMapNode):
                     "through Convert Image to Mask. Only with distance to disparity."
                 ),
                 "confidence": inputs.MASK.tooltip(
-                    "How sure a network is of each pixel, 0 to 1. Pixels below least_confidence "
+                    "How sure a network is of each pixel, 0 to 1. Pixels below least confidence "
                     "are holes, filled from their neighbours, with a warning. Only with distance "
                     "to disparity."
                 ),

@@ -44,7 +44,7 @@ class SD2DepthSettings(Node):
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {
             "required": {
-                "model": inputs.MODEL.tooltip("From Load SD2 Depth Checkpoint or Load Checkpoint."),
+                "model": inputs.MODEL.tooltip("From Depth Checkpoint Loader or Load Checkpoint."),
                 "size": inputs.integer(0, 0, 4096, step=64).tooltip(
                     "Short side of the image in pixels. 0: what the model was trained at. More "
                     "shows finer detail, but from twice as much on things appear twice."

@@ -35,7 +35,7 @@ def test_the_pack_loads_and_what_needs_none_of_them_works(without_packages, dept
     assert NODE_CLASS_MAPPINGS.keys() <= without_packages.get("/object_info").keys()
     assert "IMPORT FAILED" not in without_packages.log.read_text(errors="replace")
     graph = depth_graph()
-    graph.save(graph.sample())  # the loader, Encode Depth and the sampler
+    graph.save(graph.sample())  # the loader, Depth Encode and the sampler
     assert without_packages.latent(graph).isfinite().all()
 
 

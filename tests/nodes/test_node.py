@@ -105,3 +105,82 @@ def test_numbers_at_their_limits_are_taken():
     node = NODE_CLASS_MAPPINGS["SD2DepthMerge"]()
     for blend in (0, 1, np.float64(1.0)):
         assert node.run(depth=depth, patch=depth, blend=blend)[0].shape == depth.shape
+
+
+# --- what hosts call -----------------------------------------------------------------------------
+
+
+def node_of(execute, returns=("IMAGE",), names=("image",)):
+    kind = {"RETURN_TYPES": returns, "RETURN_NAMES": names, "execute": execute}
+    kind["INPUT_TYPES"] = classmethod(lambda cls: {"required": {}})
+    return type("Test", (Node,), kind)()
+
+
+def warns(self, count=1):
+    for number in range(count):
+        log.warning("map %d is flat", number)
+    return (count,)
+
+
+def test_without_anything_to_show_the_outputs_come_as_they_are():
+    assert node_of(lambda self: (1,)).run() == (1,)
+
+
+def test_warnings_are_shown_beside_the_outputs():
+    assert node_of(warns).run() == {"ui": {"warnings": ["map 0 is flat"]}, "result": (1,)}
+    assert node_of(warns).run(count=60)["ui"]["warnings"] == ["map 0 is flat (60 times)"]
+
+
+def test_they_join_what_the_node_shows_itself():
+    def execute(self):
+        warns(self)
+        return {"ui": {"text": ["a report"]}, "result": ("a report",)}
+
+    given = node_of(execute).run()
+    assert given["ui"] == {"text": ["a report"], "warnings": ["map 0 is flat"]}
+    assert given["result"] == ("a report",)
+
+
+def test_a_node_without_outputs_keeps_what_it_shows():
+    given = node_of(lambda self: {"ui": {"images": []}}, (), ()).run()
+    assert given == {"ui": {"images": [], "warnings": []}}
+
+
+def test_a_later_run_does_not_repeat_them():
+    node = node_of(lambda self, flat: warns(self) if flat else (0,))
+    assert node.run(flat=True)["ui"]["warnings"]
+    assert node.run(flat=False) == (0,)
+
+
+def test_execute_alone_gives_the_outputs_and_the_packs_own_errors():
+    def fails(self):
+        raise NoDepthMap("there is no depth map")
+
+    assert node_of(warns).execute() == (1,)
+    with pytest.raises(NoDepthMap, match=r"^there is no depth map$"):
+        node_of(fails).execute()
+
+
+def test_errors_leave_as_pythons_own_kinds_and_keep_their_traceback():
+    def fails(self):
+        raise NoDepthMap("there is no depth map")
+
+    with pytest.raises(ValueError, match="Use Depth Estimation") as told:
+        node_of(fails).run()
+    assert type(told.value) is ValueError
+    assert told.value.__suppress_context__  # one fault, one error
+    assert told.traceback[-1].name == "fails"
+
+
+class Interrupted(Exception):  # noqa: N818 - as ComfyUI names it
+    """As ComfyUI's, which it recognises by its class."""
+
+
+@pytest.mark.parametrize("error", [Interrupted("stop"), torch.OutOfMemoryError("no memory")])
+def test_errors_of_others_are_not_touched(error):
+    def fails(self):
+        raise error
+
+    with pytest.raises(type(error)) as told:
+        node_of(fails).run()
+    assert told.value is error

@@ -65,7 +65,7 @@ def estimate_and_edit(page: Blueprint) -> None:
     """Photo in, depth map out."""
     page.description = (
         "Estimates a photo's depth, moves its edges to the photo's and adjusts it: white is near. "
-        "For Encode Depth, or any node that takes a depth map."
+        "For Depth Encode, or any node that takes a depth map."
     )
     image = page.input("image", "IMAGE")
     page.group("Model", GREEN)

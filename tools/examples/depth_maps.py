@@ -38,14 +38,14 @@ def depth_maps(page: Example) -> None:
 White is near, black is far. A depth map is an ordinary image: take any of these nodes alone, in \
 any order.
 
-1. *Estimate Depth* guesses it.
+1. *Depth Estimation* guesses it.
 2. *Refine Depth Edges* moves its edges to those of the photo.
 3. *Adjust Depth* pushes it back: **gamma** below 1.
-4. *Depth Range Mask* picks what is far.
+4. *Mask Depth Range* picks what is far.
 5. *Merge Depth* takes the pushed-back map only there.
-6. *Save Depth Map* keeps 16 bits. Edit it in any paint program; *Load Depth Map* brings it back.
+6. *Save Depth Map* keeps 16 bits. Edit it in any paint program; *Depth Map Loader* brings it back.
 7. *Preview Depth* shows what the model will see, and says what is odd.
-8. *Depth Parallax Frames* moves the camera a little: near things have to move as one.
+8. *Parallax Frames* moves the camera a little: near things have to move as one.
 """,
         model="",
     )
@@ -76,7 +76,7 @@ edit it.
 - **x1** and **y1** of *A ball put in* are its centre, **x2** and **y2** a point of its rim; \
 shares of the image's sides.
 - **By hand**: save the map with *Save Depth Map* (16 bits), edit it in any paint program, put it \
-into *Load Depth Map* and move one wire: its output into **depth** of *Encode Depth*. Paint with \
+into *Depth Map Loader* and move one wire: its output into **depth** of *Depth Encode*. Paint with \
 soft greys; a grey in between is a place in between.
 """
     )
@@ -114,7 +114,7 @@ will do, and the shapes come from a drawn depth map: a floor that runs to the ho
 
 - Move the balls: **x1** and **y1** are the centre, **x2** and **y2** a point of the rim; shares \
 of the image's sides.
-- **A map of your own**, painted or rendered: *Load Depth Map* into **depth** of *Encode Depth*. \
+- **A map of your own**, painted or rendered: *Depth Map Loader* into **depth** of *Depth Encode*. \
 If black is near in it, switch **invert** on. *Rendered Depth* shows it for a Z pass.
 """
     )
@@ -142,8 +142,8 @@ def rendered_depth(page: Example) -> None:
 A Z pass holds distances: metres, with an infinite sky. The model wants disparity: white is near, \
 and what is twice as far is half as bright.
 
-1. Render the Z pass into an EXR (in Blender: *View Layer, Passes, Z*) and load it in *Load Depth \
-Map*; **beyond** at *keep* leaves metres as they are.
+1. Render the Z pass into an EXR (in Blender: *View Layer, Passes, Z*) and load it in *Depth Map \
+Loader*; **beyond** at *keep* leaves metres as they are.
 2. *Convert Depth* turns them into a depth map. **far** at 20, say: what is farther is black. \
 **sky** for programs that write a number such as 1e10.
 3. An oblong render: set the sides of *Empty Latent Image* to its shape.

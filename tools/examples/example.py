@@ -16,8 +16,8 @@ ABOUT_THE_MODEL = """
 
 ---
 
-**The real checkpoint** (512-depth-ema) goes into **models/checkpoints**. Choose it in *Load SD2 \
-Depth Checkpoint* and write a negative prompt; size, steps and cfg follow by themselves (*Model \
+**The real checkpoint** (512-depth-ema) goes into **models/checkpoints**. Choose it in *Depth \
+Checkpoint Loader* and write a negative prompt; size, steps and cfg follow by themselves (*Model \
 Settings*). **sd2-depth-mini**, which comes with the pack, paints simple shapes, colours and \
 materials only, no photographs.
 """

@@ -25,8 +25,8 @@ another seed.
 - **denoise** 1.0 repaints everything and keeps only the depth; 0.5 to 0.8 keeps more of the \
 photo's colours.
 - **Another style**: change the prompt.
-- **strength** of *Encode Depth*: below 1 the depth counts less; at 0 the model sees none.
-- **Your own depth map**: *Load Depth Map* in place of *Estimate Depth*; move one wire.
+- **strength** of *Depth Encode*: below 1 the depth counts less; at 0 the model sees none.
+- **Your own depth map**: *Depth Map Loader* in place of *Depth Estimation*; move one wire.
 """,
         title="What to try",
     )
@@ -65,9 +65,9 @@ is painted, at the model's size, and stitched back.
 
 - **far** of *Mask: what is near*: what still counts as near.
 - **Your own mask**: right-click *Your photo*, *Open in Mask Editor*, paint, save. Then pull its \
-**MASK** to *Depth Under Mask* and *Crop for Inpainting*.
+**MASK** to *Edit Depth Under Mask* and *Crop for Inpainting*.
 - **denoise** 0.6 to 0.9 keeps something of the old colours.
-- **Remove** an object: *smooth fill* in *Depth Under Mask*, and a prompt for what is behind it.
+- **Remove** an object: *smooth fill* in *Edit Depth Under Mask*, a prompt for what is behind it.
 """
     )
     page.show(photo["IMAGE"], depth, mask, whole, columns=2)
@@ -102,7 +102,7 @@ neither the photo's colours nor its room come along, only the pose.
 parts.
 - Describe another figure of the same build; **depth_guidance** of the sampler at 1.5 to 2 holds \
 it to the pose.
-- **strength** of *Encode Depth* at 0.7 lets clothes and hair differ more.
+- **strength** of *Depth Encode* at 0.7 lets clothes and hair differ more.
 """
     )
     page.show(photo, depth, pose, image, columns=2)
@@ -216,7 +216,7 @@ def with_own_nodes(page: Example) -> None:
 ## Put the two files into their folders, press Run
 
 *Load Checkpoint* and *KSampler* work with the depth model once this pack is installed. Of the \
-pack only *Encode Depth* is needed, which puts a depth map into both prompts, and something that \
+pack only *Depth Encode* is needed, which puts a depth map into both prompts, and something that \
 makes the map.
 
 This one needs two files:

@@ -62,8 +62,8 @@ def portrait_variation(page: Example) -> None:
 
 ## Four tries; the one that keeps the shape best is saved
 
-One photo, one depth map, four noises: each image differs, the person stays where she is. *Depth \
-Fidelity* estimates the depth of all four again and saves the one that kept it best.
+One photo, one depth map, four noises: each image differs, the person stays where she is. *Score \
+Depth Fidelity* estimates the depth of all four again and saves the one that kept it best.
 
 - **denoise** 0.5 to 0.7: small changes; 0.9 to 1.0: another image in the same shape.
 - **amount** of *How many*: as many as fit into memory.
@@ -95,7 +95,7 @@ Above, image-to-image: the stronger it repaints, the less is left of the composi
 depth-to-image: the colours follow the prompt, the shapes stay, even at 1.0.
 
 *Strength Sweep* runs everything behind it once for every pair of its two lists: one feeds \
-**denoise** of the sampler, the other **strength** of *Encode Depth*, where 0 is no depth at all.
+**denoise** of the sampler, the other **strength** of *Depth Encode*, where 0 is no depth at all.
 
 - **strengths** such as *0.4 to 1.0 in 7*: more columns.
 - **depth_strengths** such as *0, 0.5, 1*: more rows.
@@ -136,7 +136,7 @@ def second_pass(page: Example) -> None:
 ## Press Run for an image half as large again
 
 The first pass finds the image at the size that the model knows; the second one paints details \
-into the enlarged latent. *Encode Depth* is there once: it keeps the map at its full size and \
+into the enlarged latent. *Depth Encode* is there once: it keeps the map at its full size and \
 fits it anew to each latent.
 
 - **denoise** of the second pass: below 0.5 the enlarged latent stays blurred, above 0.7 another \
@@ -179,7 +179,7 @@ painted as one batch and become a video with the old speed and sound.
 
 Three things keep it from flickering:
 
-- *Estimate Depth* with **normalize** at *whole batch*: all frames share one nearest and one \
+- *Depth Estimation* with **normalize** at *whole batch*: all frames share one nearest and one \
 farthest depth; **smooth** averages each map with its neighbours.
 - *One noise for all*: every frame starts from the same noise.
 - **denoise** 0.6 to 0.8 keeps something of each frame.
