@@ -1,12 +1,17 @@
 """What nodes have in common: work on a batch (order, sharing out, memory), checks before a run."""
 
+import logging
+
 import numpy as np
 import pytest
 import torch
 
+from sd2_depth2img.depth.convention import NoDepthMap
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS
-from sd2_depth2img.nodes.node import one_by_one
+from sd2_depth2img.nodes.node import Node, one_by_one
 from sd2_depth2img.nodes.remedies import REMEDIES, answer
+
+log = logging.getLogger("sd2_depth2img.depth.test")
 
 
 def test_every_entry_meets_its_own_and_fewer_are_shared_out_as_a_whole():
