@@ -6,7 +6,9 @@ The nodes are imported when ComfyUI asks for them, not before: they bring a host
 
 from typing import Any
 
-__all__ = ["NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS"]
+__all__ = ["NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS", "WEB_DIRECTORY"]
+
+WEB_DIRECTORY = "./web"
 
 
 def __getattr__(name: str) -> Any:
