@@ -42,8 +42,10 @@ class SD2DepthLoad(DepthMapNode):
 
         return {
             "required": {
-                "image": inputs.one_of(host.input_names(SUFFIXES), image_upload=True).tooltip(
-                    "A file in the input folder; put EXR, NPY, NPZ and PFM there by hand. Black "
+                "image": inputs.one_of(
+                    host.input_names(SUFFIXES), sd2_depth_upload=SUFFIXES
+                ).tooltip(
+                    "A file in the input folder; drop one on the node to put it there. Black "
                     "pixels are far, white ones near; transparent ones count as far. Of an EXR, "
                     "the layer that calls itself depth (Z, Depth, VRayZDepth, WorldDepth) is taken."
                 )
