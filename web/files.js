@@ -33,7 +33,7 @@ function choose(suffixes, take) {
   const input = document.createElement("input");
   input.type = "file";
   input.accept = ["image/*", ...suffixes].join();
-  input.onchange = () => take([...input.files]);
+  input.addEventListener("change", () => take([...input.files]));
   input.click();
 }
 

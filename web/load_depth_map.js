@@ -63,20 +63,9 @@ function furnish(node, name, suffixes) {
   });
 }
 
-/** Uploads files and chooses the first; a file of the same name and content is not stored twice. */
+/** Puts files into the input folder, which keeps others of the same name, and chooses the first. */
 async function upload(node, combo, files) {
-  const names = [];
-  for (const file of files) {
-    const body = new FormData();
-    body.append("image", file);
-    const answer = await api.fetchApi("/upload/image", { method: "POST", body });
-    if (!answer.ok) {
-      warn(node.title, [`${file.name} could not be uploaded: ${answer.status} ${answer.statusText}`]);
-      continue;
-    }
-    const { name, subfolder } = await answer.json();
-    names.push(subfolder ? `${subfolder}/${name}` : name);
-  }
+  const names = (await Promise.all(files.map((file) => send(node, file)))).filter(Boolean);
   if (!names.length) return;
   const known = combo.options.values;
   combo.options.values = [...known, ...names.filter((name) => !known.includes(name))];
@@ -84,6 +73,18 @@ async function upload(node, combo, files) {
   combo.value = names[0];
   combo.callback(names[0]);
   app.canvas.emitAfterChange();
+}
+
+async function send(node, file) {
+  const body = new FormData();
+  body.append("image", file);
+  const answer = await api.fetchApi("/upload/image", { method: "POST", body });
+  if (!answer.ok) {
+    warn(node.title, [`${file.name} was not uploaded: ${answer.status} ${answer.statusText}`]);
+    return null;
+  }
+  const { name, subfolder } = await answer.json();
+  return subfolder ? `${subfolder}/${name}` : name;
 }
 
 function refuse(node, offered, kept) {

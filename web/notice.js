@@ -27,7 +27,7 @@ export function showNotice(node, lines) {
 
 function addTo(node) {
   const element = document.createElement("ul");
-  element.setAttribute("role", "status");
+  element.setAttribute("role", "note");
   element.style.cssText = STYLE;
   const height = () => heightOn(node, element);
   const widget = node.addDOMWidget(NAME, NAME, element, {

@@ -32,7 +32,7 @@ function picture(route, count) {
     object-fit: contain;
   `;
   image.draggable = false;
-  image.onerror = async () => image.replaceWith(await reason(route));
+  image.addEventListener("error", async () => image.replaceWith(await reason(route)));
   image.src = api.apiURL(route);
   return image;
 }

@@ -23,16 +23,16 @@ app.registerExtension({
       for (const id of detail.nodes) run.cached.add(String(id));
     });
     api.addEventListener("executing", ({ detail }) => forget(detail));
-    api.addEventListener("executed", ({ detail }) => arrived(detail));
-    api.addEventListener(LIVE, ({ detail }) => live(detail));
+    api.addEventListener("executed", ({ detail }) => arriveWithOutput(detail));
+    api.addEventListener(LIVE, ({ detail }) => arriveLive(detail));
   },
   afterConfigureGraph: showAll,
   onNodeOutputsUpdated: showAll,
 });
 
-/** Nodes that do not work this time, and what the user was told. */
+/** Nodes whose output is an old one, what came live for a node, what the user was told. */
 function newRun() {
-  return { cached: new Set(), told: new Set() };
+  return { cached: new Set(), live: new Map(), told: new Set() };
 }
 
 /** A node begins to work: what it said the last time no longer holds. */
@@ -44,22 +44,20 @@ function forget(executionId) {
   showOn(path);
 }
 
-function arrived({ node: id, display_node: shownOn, output }) {
+function arriveWithOutput({ node: id, display_node: shownOn, output }) {
   const path = pathTo(shownOn ?? id);
   if (!path.length) return;
   const node = path.at(-1);
-  // The frontend has replaced the output, so what came live would be lost.
-  const live = run.live?.get(node);
-  if (live) keepOutput(node, { [LIVE]: live });
+  // The frontend has put the new output in the place of what came live before it.
+  keepOutput(node, { [LIVE]: run.live.get(node) });
   showOn(path);
   if (!run.cached.has(String(id))) tell(path, ownWarnings(node, output));
 }
 
-function live({ node: id, text }) {
+function arriveLive({ node: id, text }) {
   const path = pathTo(id);
   if (!path.length) return;
   const node = path.at(-1);
-  run.live ??= new Map();
   run.live.set(node, [...new Set([...(run.live.get(node) ?? []), text])]);
   keepOutput(node, { [LIVE]: run.live.get(node) });
   showOn(path);
