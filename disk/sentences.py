@@ -3,6 +3,9 @@
 import errno
 import os
 from pathlib import Path
+from typing import TypeVar
+
+Error = TypeVar("Error", bound=Exception)
 
 _LONGEST_NAME = 600  # characters of a path in a message
 
@@ -49,6 +52,6 @@ def in_words(error: OSError, path: Path | None = None) -> OSError:
     return plain(error)(f"{where}: {found}")
 
 
-def plain(error: OSError) -> type[OSError]:
+def plain(error: Error) -> type[Error]:
     """Its kind among Python's own; those of others may take other arguments."""
     return next(kind for kind in type(error).__mro__ if kind.__module__ == "builtins")

@@ -1,5 +1,7 @@
 """The embedded engine as a host: the functions of `host/interface.py`, outside ComfyUI."""
 
+from pathlib import Path
+
 import torch
 
 from .folders import (  # noqa: F401 - functions of the host, as are the other imports
@@ -17,6 +19,10 @@ from .networks import add_difference  # noqa: F401
 from .networks import load as load_checkpoint  # noqa: F401
 from .progress import progress  # noqa: F401
 from .samplers import SAMPLERS, SCHEDULERS
+
+
+def preview_folder() -> Path | None:
+    return None
 
 
 def on_device(network: torch.nn.Module) -> torch.device:

@@ -7,6 +7,7 @@ becomes known as well.
 """
 
 import os
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -35,10 +36,12 @@ from ..checkpoints.files.folders import find_folder, folder_names
 from ..checkpoints.files.weights import SafetensorsFile, TensorInfo
 from ..checkpoints.identify.diagnosis import Part
 from ..depth.networks.model_files import FOLDERS, SUFFIXES, find_model, model_names
+from ..disk.sentences import plain
 from ..engine import folders as engine_folders
 from ..engine.required_depth import required_depth
-from ..sampling.depth_channel import Conditioning
+from ..sampling.depth_channel import Conditioning, MissingDepthError
 from ..sampling.latents import Latent, MaskRule, repainted_at
+from . import comfyui_server
 
 T = TypeVar("T")
 
@@ -53,7 +56,10 @@ class SD2DepthModel(comfy.model_base.BaseModel):
         `prompt_type` (positive or negative) as keywords, and crops the result to its area. Raises
         MissingDepthError for a conditioning without a depth map.
         """
-        depth = required_depth(kwargs, kwargs["prompt_type"])
+        try:
+            depth = required_depth(kwargs, kwargs["prompt_type"])
+        except MissingDepthError as error:
+            raise plain(error)(str(error)) from None  # the dialog shows the path of another class
         batch, _, height, width = kwargs["noise"].shape
         return depth.channel(batch, height, width).to(kwargs["device"])
 
@@ -162,20 +168,25 @@ def input_names(suffixes: tuple[str, ...] = ()) -> list[str]:
 
 
 def input_path(name: str) -> Path:
-    plain, base = folder_paths.annotated_filepath(name)
+    if not isinstance(name, str):
+        raise ValueError(f"the name of a file is expected; found {reprlib.repr(name)}")
+    bare, base = folder_paths.annotated_filepath(name)
     folder = Path(base or folder_paths.get_input_directory())
-    if engine_folders.leads_out(plain):
+    if engine_folders.leads_out(bare):
         raise ValueError(
             f"{name!r} leads out of the folder {folder}; put the file there, and choose it by its "
             "name"
         )
-    for spelled in engine_folders.spellings(plain):
+    for spelled in engine_folders.spellings(bare):
         path = Path(folder, spelled)
         if os.path.isfile(path):
             return path
     raise FileNotFoundError(
         f"there is no image {name!r} in {folder}; upload it or choose another one"
     )
+
+
+comfyui_server.connect(input_path)
 
 
 def output_paths(
@@ -188,6 +199,12 @@ def output_paths(
 ) -> tuple[list[Iterator[Path]], str]:
     folder = Path(folder_paths.get_directory_by_type(place))
     return engine_folders.numbered(folder, prefix, count, width, height, suffix)
+
+
+def preview_folder() -> Path | None:
+    folder = Path(folder_paths.get_temp_directory())
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def png_text(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, str]:

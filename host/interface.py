@@ -67,6 +67,10 @@ class Host(Protocol[Model]):
         """
         ...
 
+    def preview_folder(self) -> Path | None:
+        """Where small images of results lie that the canvas shows; None where there is none."""
+        ...
+
     def png_text(self, prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, str]:
         """PNG text entries that carry the workflow; {} when the host writes no metadata."""
         ...

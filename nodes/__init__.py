@@ -13,7 +13,6 @@ from . import (
     preview,
     sample,
 )
-from .remedies import with_remedies
 
 NODES = (
     load.SD2DepthCheckpointLoader,
@@ -44,5 +43,5 @@ NODES = (
     compare.SD2DepthFidelity,
 )
 
-NODE_CLASS_MAPPINGS = {node.__name__: with_remedies(node) for node in NODES}
+NODE_CLASS_MAPPINGS = {node.__name__: node for node in NODES}
 NODE_DISPLAY_NAME_MAPPINGS = {node.__name__: node.DISPLAY_NAME for node in NODES}

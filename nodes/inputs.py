@@ -106,15 +106,17 @@ def check_limits(node: Any, given: Mapping[str, Any]) -> None:
     ]
     if not numbers:
         return
-    declared = node.INPUT_TYPES()
-    options = {
-        name: more
-        for name, (_, more) in {**declared["required"], **declared.get("optional", {})}.items()
-    }
+    options = {name: more for name, (_, more) in declared(node).items()}
     for name, number in numbers:
         reason = out_of_range(number, options.get(name, {}))
         if reason:
             raise ValueError(f"input {name}: {reason}")
+
+
+def declared(node: Any) -> dict[str, Input]:
+    """The inputs of a node that it shows."""
+    groups = node.INPUT_TYPES()
+    return {**groups["required"], **groups.get("optional", {})}
 
 
 def out_of_range(number: Any, options: Mapping[str, Any]) -> str:

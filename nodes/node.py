@@ -1,25 +1,67 @@
-"""What the nodes have in common: V1's attributes, and how they work through a batch."""
+"""What the nodes have in common: V1's attributes, how they run and work through a batch."""
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 from ..depth.convention import from_image, repair, unit_range
 from ..host import host
+from ..host.warning_texts import collected
 from ..images.batch import check_shares, gather
 from ..images.masks import fit_images
+from .inputs import check_limits
+from .remedies import for_people
+from .thumbnails import thumbnails
 
 
 class Node:
-    """A V1 node: attributes as ComfyUI asks for them, INPUT_TYPES and `execute`."""
+    """A V1 node: attributes as ComfyUI asks for them, INPUT_TYPES and `execute`.
+
+    Hosts call `run`: `execute` with its numbers checked, errors that say what to do, and what the
+    canvas shows of it: warnings, and a preview of the output `depth`.
+    """
 
     DISPLAY_NAME: ClassVar[str]
     CATEGORY: ClassVar[str]
     DESCRIPTION: ClassVar[str]
     SEARCH_ALIASES: ClassVar[list[str]]
-    RETURN_TYPES: ClassVar[tuple[str, ...]]
-    FUNCTION = "execute"
+    RETURN_TYPES: tuple[str, ...]
+    RETURN_NAMES: tuple[str, ...] = ()
+    FUNCTION = "run"
+    execute: Callable[..., Any]
+
+    def run(self, **inputs: Any) -> Any:
+        """The outputs, or ComfyUI's `{"ui": …, "result": outputs}` where there is more to show."""
+        with collected() as warnings:
+            try:
+                check_limits(self, inputs)
+                given = self.execute(**inputs)
+            except Exception as error:
+                if (said := for_people(error, self, inputs)) is error:
+                    raise
+                raise said from None
+            shown = self._preview(given)
+        return _with_shown(given, shown, warnings.texts)
+
+    def _preview(self, given: Any) -> dict[str, Any]:
+        if "depth" not in self.RETURN_NAMES:
+            return {}
+        images = thumbnails(given[self.RETURN_NAMES.index("depth")])
+        return {"images": images} if images else {}
+
+
+def _with_shown(given: Any, shown: dict[str, Any], warnings: list[str]) -> Any:
+    """What `execute` gave, with more to show.
+
+    Warnings have a place beside anything else that is shown, even if there are none: for an input
+    with several values ComfyUI puts together what is shown under the first one's names.
+    """
+    parts = given if isinstance(given, dict) else {"ui": {}, "result": given}
+    shown = {**parts["ui"], **shown}
+    if not (shown or warnings):
+        return given
+    return {**parts, "ui": {**shown, "warnings": warnings}}
 
 
 class DepthMapNode(Node):

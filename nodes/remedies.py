@@ -5,8 +5,6 @@ that names nodes, inputs and folders.
 """
 
 from collections.abc import Callable, Mapping
-from functools import wraps
-from inspect import BoundArguments, signature
 from typing import Any
 
 from ..checkpoints.errors import IncompleteMidas, OtherModel
@@ -18,14 +16,14 @@ from ..depth.fidelity import AnotherSection
 from ..depth.files.values import UnclearLayer
 from ..depth.masks import MissingMap, OtherSize
 from ..depth.networks.estimators import CheckpointInstead, ComfyUIsModel
-from ..disk.sentences import in_words
+from ..disk.sentences import in_words, plain
 from ..disk.settings import DamagedSettings
 from ..images.crop import HasAlpha, OtherImage
 from ..images.fill import OneHole
 from ..images.masks import OtherShape
 from ..images.opencv import BrokenOpenCV
 from .advice import COMFYUIS_NETWORKS, advice
-from .inputs import check_limits
+from .inputs import declared
 
 
 def _install(error: ImportError) -> str:
@@ -72,44 +70,35 @@ REMEDIES: Remedies = {
 }
 
 
-def with_remedies(node: type) -> type:
-    """Let a node check its numbers, and its errors end with what to do; changes the class."""
-    name = node.FUNCTION  # type: ignore[attr-defined]  # every V1 node has one
-    setattr(node, name, _explained(getattr(node, name)))
-    return node
+def for_people(error: Exception, node: Any, given: Mapping[str, Any]) -> Exception:
+    """What leaves a node that was `given` these inputs: with what to do, under a short name.
+
+    ComfyUI shows the kind of an error before its sentence, with the module's whole path unless it
+    is one of Python's own. Other packages' errors stay as they are: ComfyUI knows some of them.
+    """
+    if isinstance(error, HasAlpha):
+        said = _without_alpha(error, node, given)
+    elif isinstance(error, (OSError, *REMEDIES)):
+        said = explanation(error)
+    else:
+        said = str(error)
+    is_ours = type(error).__module__.startswith(_PACK)
+    if not is_ours and said == str(error):
+        return error
+    return plain(error)(said).with_traceback(error.__traceback__)
 
 
-def _explained(execute: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(execute)
-    def explained(node: Any, *arguments: Any, **inputs: Any) -> Any:
-        given = signature(execute).bind(node, *arguments, **inputs)
-        check_limits(node, given.arguments)
-        try:
-            return execute(node, *arguments, **inputs)
-        except HasAlpha as error:
-            error.args = (_without_alpha(error, given),)
-            raise
-        except tuple(REMEDIES) as error:
-            error.args = (explanation(error),)
-            if isinstance(error, ImportError):
-                error.msg = error.args[0]
-            raise
-        except OSError as error:
-            if (said := in_words(error)) is error:
-                raise
-            raise said from error
-
-    return explained
+_PACK = f"{__name__.rsplit('.', 2)[0]}."
 
 
-def _without_alpha(error: HasAlpha, given: BoundArguments) -> str:
+def _without_alpha(error: HasAlpha, node: Any, given: Mapping[str, Any]) -> str:
     """Which input has an alpha channel, and how to take it off, or as a mask."""
-    names = [name for name, value in given.arguments.items() if _has_alpha(name, value)]
+    names = [name for name, value in given.items() if _has_alpha(name, value)]
     sentence = (
         f"input {', '.join(names)}: {error}. The fourth channel is alpha: put Split Image with "
         "Alpha before this node and connect its output image here."
     )
-    if "mask" not in given.signature.parameters:
+    if "mask" not in declared(node):
         return sentence
     return (
         f"{sentence} Its output mask is white where the image is transparent: connect it to the "

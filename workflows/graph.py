@@ -23,6 +23,7 @@ import torch
 
 from ..disk.sentences import in_words
 from ..engine import folders
+from ..host.warning_texts import collected
 from ..images.files import UnreadableImage, read_text
 from ..nodes import NODE_CLASS_MAPPINGS
 from .canvas import is_canvas, to_prompt
@@ -56,7 +57,7 @@ class Results:
     """What a run gave, by node id."""
 
     outputs: dict[str, list[list[Any]]]  # of each output a list; one value, unless it gives lists
-    ui: dict[str, Json]  # what output nodes show: "images", "latents" or "text"
+    ui: dict[str, Json]  # what nodes show: "images", "latents", "text" or "warnings"
     executed: list[str]  # the nodes that ran, in order; the others' results were known
 
     @property
@@ -199,9 +200,13 @@ class Runner:
         # A result that nothing needed any more is not there: what it fed was known.
         signs = run.signatures.items()
         done = {node: self._done[sign] for node, sign in signs if sign in self._done}
+        showing = [node for node, one in done.items() if one.ui]
         return Results(
             outputs={node: one.outputs for node, one in done.items()},
-            ui={node: done[node].ui for node in output_nodes(workflow.prompt, self.nodes)},
+            ui={
+                node: done[node].ui
+                for node in (*output_nodes(workflow.prompt, self.nodes), *showing)
+            },
             executed=todo,
         )
 
@@ -212,7 +217,12 @@ class Runner:
             self._objects[key] = kind()
         inputs = run.inputs(node, self._done)
         try:
-            return _call(self._objects[key], kind, inputs)
+            with collected() as warnings:
+                done = _call(self._objects[key], kind, inputs)
+            # ComfyUI's nodes, and all values of a list together.
+            shown = {"warnings": warnings.texts} if warnings.texts else {}
+            others = {key: more for key, more in done.ui.items() if key != "warnings"}
+            return replace(done, ui={**others, **shown})
         except Exception as error:
             said = in_words(error) if isinstance(error, OSError) else error
             reason = str(said) or type(error).__name__

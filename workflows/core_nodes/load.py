@@ -23,7 +23,8 @@ from ...engine import folders, host
 from ...images.files import read_frames
 from ...images.masks import UNPAINTED
 from ...nodes.advice import ABSENT_PARTS
-from ...nodes.remedies import answer, with_remedies
+from ...nodes.node import Node
+from ...nodes.remedies import answer
 from ...sampling.latents import SCALE_FACTOR
 from .node_class import CORE_NODES
 
@@ -35,19 +36,17 @@ LATENT_MARK = "latent_format_version_0"
 log = logging.getLogger(__name__)
 
 
-@with_remedies
-class CheckpointLoaderSimple:
+class CheckpointLoaderSimple(Node):
     """Load Checkpoint: MODEL, CLIP and VAE of SD2, with or without the depth channel."""
 
     DISPLAY_NAME = "Load Checkpoint"
     RETURN_TYPES = ("MODEL", "CLIP", "VAE")
-    FUNCTION = "load"
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {"required": {"ckpt_name": (host.checkpoint_names(),)}}
 
-    def load(self, ckpt_name: str) -> tuple[Any, Any, Any]:
+    def execute(self, ckpt_name: str) -> tuple[Any, Any, Any]:
         path = host.checkpoint_path(ckpt_name)
         return host.load_checkpoint(Checkpoint.open(path, depth_only=False, remedies=ABSENT_PARTS))
 

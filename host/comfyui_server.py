@@ -1,0 +1,102 @@
+"""ComfyUI's web server: what the pack tells the page beside its nodes' results.
+
+- Event `sd2_depth2img.warning`, `{"node": id, "text": …}`: a warning from inside another node that
+  runs, a KSampler with the pack's MODEL for example. Nodes of the pack bring theirs in `ui`.
+- `GET /sd2_depth2img/preview?filename=…&subfolder=…&type=input`: a JPEG of any depth file; or
+  `{"error": …}`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
+from pathlib import Path
+
+from aiohttp import web
+from comfy_execution.utils import get_executing_context
+from server import PromptServer
+
+from ..depth.depth_files import Beyond, BeyondStatedRange, Reading, read_depth
+from ..depth.thumbnail import thumbnail
+from ..disk.sentences import in_words
+from .warning_texts import Warnings, listen_otherwise
+
+EVENT = "sd2_depth2img.warning"
+PREVIEW = "/sd2_depth2img/preview"
+MOST_BYTES = 1 << 28  # of a file that is shown before anything runs
+MOST_SECONDS = 20
+
+
+class _OtherNodes:
+    """Sends what is warned of inside of other nodes, once for each run of one."""
+
+    def __init__(self) -> None:
+        self._told = Warnings()
+        self._run: tuple[str, str] | None = None
+
+    def __call__(self, record: logging.LogRecord) -> None:
+        server, context = PromptServer.instance, get_executing_context()
+        if context is None or server.last_node_id is None:
+            return
+        if self._run != (context.prompt_id, context.node_id):
+            self._run, self._told = (context.prompt_id, context.node_id), Warnings()
+        if text := self._told.add(record):
+            # What the canvas has: a node that another one has put in its place is not on it.
+            message = {"node": server.last_node_id, "text": text}
+            server.send_sync(EVENT, message, server.client_id)
+
+
+def connect(input_path: Callable[[str], Path]) -> None:
+    """Let the server know of both. `input_path` finds a file by the name that the page gives it."""
+    if getattr(PromptServer, "instance", None) is None:
+        return  # some programs use ComfyUI's nodes without it
+    listen_otherwise(_OtherNodes())
+    # One at a time, and beside the server's loop.
+    worker = ThreadPoolExecutor(1, "sd2-depth-preview")
+
+    async def preview(request: web.Request) -> web.Response:
+        query = request.rel_url.query
+        name = f"{query.get('filename', '')} [{query.get('type', 'input')}]"
+        if query.get("subfolder"):
+            name = f"{query['subfolder']}/{name}"
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(worker, partial(_preview, input_path, name))
+        try:
+            image = await asyncio.wait_for(work, MOST_SECONDS)
+        except FileNotFoundError as error:
+            return _refused(404, str(error))
+        except (asyncio.TimeoutError, TimeoutError):
+            return _refused(503, f"{name} takes longer than {MOST_SECONDS} s to read")
+        except (OSError, ValueError, ImportError) as error:
+            said = in_words(error) if isinstance(error, OSError) else error
+            return _refused(400, str(said))
+        headers = {"Cache-Control": "no-cache"}
+        return web.Response(body=image, content_type="image/jpeg", headers=headers)
+
+    PromptServer.instance.routes.get(PREVIEW)(preview)
+
+
+def _refused(status: int, error: str) -> web.Response:
+    return web.json_response({"error": error}, status=status)
+
+
+def _preview(input_path: Callable[[str], Path], name: str) -> bytes:
+    path = input_path(name)
+    file = path.stat()
+    if file.st_size > MOST_BYTES:
+        raise ValueError(
+            f"{path.name} has {file.st_size >> 20} MB; files of up to {MOST_BYTES >> 20} MB are "
+            "shown before they are loaded"
+        )
+    return _thumbnail(path, file.st_mtime_ns, file.st_size)
+
+
+@lru_cache(32)
+def _thumbnail(path: Path, modified: int, size: int) -> bytes:
+    """Of the first map of a file, which changes with the other two."""
+    try:
+        maps = read_depth(path)
+    except BeyondStatedRange:
+        maps = read_depth(path, Reading(beyond=Beyond.KEEP))
+    return thumbnail(maps[0])

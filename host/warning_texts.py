@@ -1,0 +1,97 @@
+"""What the pack warns of while a node runs, as short texts for that node.
+
+Whatever finds something says so with `log.warning`, in its own terms and wherever it is. One
+handler, on the logger above all of the pack's, hands it to the node that runs; the console gets it
+in any case.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import PurePath
+
+MOST = 8  # texts on one node
+LONGEST = 300  # characters of one
+
+
+@dataclass
+class Warnings:
+    """The warnings of one node, each kind once."""
+
+    _kinds: dict[str, tuple[str, int]] = field(default_factory=dict)  # first text, how many
+    _others: int = 0
+
+    @property
+    def texts(self) -> list[str]:
+        """As they are shown: a line for each kind, in the order in which they came."""
+        lines = [
+            text if count == 1 else f"{text} ({count} times)"
+            for text, count in self._kinds.values()
+        ]
+        more = f"and {self._others} more warnings, which are in the console"
+        return [*lines, more] if self._others else lines
+
+    def add(self, record: logging.LogRecord) -> str:
+        """The text, where nothing like it was there; the same with other numbers is like it."""
+        text = _text(record)
+        kind = text if record.msg == "%s" else str(record.msg)
+        if kind in self._kinds:
+            first, count = self._kinds[kind]
+            self._kinds[kind] = first, count + 1
+        elif len(self._kinds) < MOST:
+            self._kinds[kind] = text, 1
+            return text
+        else:
+            self._others += 1
+        return ""
+
+
+def _text(record: logging.LogRecord) -> str:
+    """On one line, without the folders that files lie in."""
+    arguments = record.args if isinstance(record.args, tuple) else ()
+    short = tuple(one.name if isinstance(one, PurePath) else one for one in arguments)
+    text = " ".join((str(record.msg) % short if short else record.getMessage()).split())
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+_running: ContextVar[tuple[Warnings, ...]] = ContextVar("running", default=())
+
+
+@contextmanager
+def collected() -> Iterator[Warnings]:
+    """The warnings of the block; of one inside of another both get them."""
+    warnings = Warnings()
+    token = _running.set((*_running.get(), warnings))
+    try:
+        yield warnings
+    finally:
+        _running.reset(token)
+
+
+class _Listener(logging.Handler):
+    """Passes on what it hears and prints nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.otherwise: Callable[[logging.LogRecord], None] | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        running = _running.get()
+        for warnings in running:
+            warnings.add(record)
+        if not running and self.otherwise is not None:
+            self.otherwise(record)
+        # Python prints what has no handler at all; without this one it would have none.
+        if not logging.root.handlers and logging.lastResort is not None:
+            logging.lastResort.handle(record)
+
+
+_listener = _Listener()
+logging.getLogger(__name__.rsplit(".", 2)[0]).addHandler(_listener)  # ComfyUI's name for the pack
+
+
+def listen_otherwise(to: Callable[[logging.LogRecord], None]) -> None:
+    """What gets the warnings that come while no node of the pack runs."""
+    _listener.otherwise = to
