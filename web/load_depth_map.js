@@ -94,14 +94,18 @@ function refuse(node, offered, kept) {
   ]);
 }
 
-/** The frontend offers its mask editor, and shows images of its own, where a node has some. */
+/** The frontend offers its mask editor, and shows a picture of its own, where a node has images. */
 function hideFromMaskEditor(node) {
-  Object.defineProperty(node, "imgs", { get: () => undefined, set: () => {}, configurable: true });
+  const nothing = { get: () => undefined, set: () => {}, configurable: true };
+  Object.defineProperties(node, { imgs: nothing, previewMediaType: nothing });
   node.hideOutputImages = true;
 }
 
-function previewed(file) {
-  return `/sd2_depth2img/preview?${new URLSearchParams({ filename: file, at: Date.now() })}`;
+/** The combo's value may name a folder: `map.exr [output]`. */
+function previewed(value) {
+  const [, filename, type] = /^(.*?)(?: \[(input|output|temp)\])?$/.exec(value ?? "");
+  const query = new URLSearchParams({ filename, type: type ?? "input", at: Date.now() });
+  return `/sd2_depth2img/preview?${query}`;
 }
 
 function viewed({ filename, subfolder, type }) {

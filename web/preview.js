@@ -41,6 +41,7 @@ function picture(route, count) {
 async function reason(route) {
   const line = document.createElement("span");
   const answer = await api.fetchApi(route);
-  line.textContent = await answer.text();
+  const said = await answer.json().catch(() => ({}));
+  line.textContent = said.error ?? `No preview: ${answer.status} ${answer.statusText}`;
   return line;
 }

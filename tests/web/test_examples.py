@@ -1,0 +1,43 @@
+"""Every example and blueprint opens, in both renderers and frontends."""
+
+import json
+
+import pytest
+
+from sd2_depth2img.tools.comfyui import PACK
+from sd2_depth2img.workflows.graph import read_workflow
+
+EXAMPLES = sorted((PACK / "example_workflows").glob("*.json"))
+FILES = [*EXAMPLES, *sorted((PACK / "subgraphs").glob("*.json"))]
+
+ALL_NODES = """() => {
+    const nodes = (graph) => graph.nodes.flatMap((n) => [n, ...(n.subgraph ? nodes(n.subgraph) : [])]);
+    return nodes(app.rootGraph ?? app.graph).map((node) => ({
+        id: node.id,
+        type: node.type,
+        known: !!(node.subgraph || LiteGraph.registered_node_types[node.type] || node.isVirtualNode),
+        failed: !!node.has_errors,
+    }));
+}"""
+
+
+@pytest.mark.pages("all")
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_opens_with_every_node(canvas, path):
+    workflow = json.loads(path.read_text(encoding="utf-8"))
+    canvas.open_workflow(workflow)
+    nodes = canvas.js(ALL_NODES)
+    assert {node["id"] for node in nodes} >= {node["id"] for node in workflow["nodes"]}
+    assert [node for node in nodes if not node["known"] or node["failed"]] == []
+
+
+@pytest.mark.pages("bundled-classic", "newest-nodes2")
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_says_to_the_server_what_the_engine_reads(canvas, path):
+    canvas.open_workflow(json.loads(path.read_text(encoding="utf-8")))
+    ours = read_workflow(path).prompt
+    theirs = canvas.prompt()
+    assert theirs.keys() == ours.keys()
+    for key, node in ours.items():
+        assert theirs[key]["class_type"] == node["class_type"]
+        assert theirs[key]["inputs"] == json.loads(json.dumps(node["inputs"])), key
