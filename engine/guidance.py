@@ -127,7 +127,7 @@ def _check(
     if model.in_channels != _DEPTH_CHANNELS:
         raise ValueError(
             f"this MODEL has {model.in_channels} input channels and takes no depth map; connect "
-            "the MODEL of Load SD2 Depth Checkpoint (5 input channels)"
+            "the MODEL of Depth Checkpoint Loader (5 input channels)"
         )
     samples, channels = latent["samples"], model.in_channels - 1
     if samples.ndim != 4 or samples.shape[1] != channels or samples.numel() == 0:

@@ -12,5 +12,5 @@ def required_depth(values: Mapping[str, Any], which: str) -> DepthCondition:
         return find_depth(values, which)
     except MissingDepthError as error:
         raise MissingDepthError(
-            f'{error}: put the node "Encode Depth" between the text prompts and the sampler'
+            f'{error}: put the node "Depth Encode" between the text prompts and the sampler'
         ) from None

@@ -477,7 +477,7 @@ def _require_depth(model: Model) -> None:
         inputs = "" if channels is None else f" with {channels} input channels"
         raise ValueError(
             f"this MODEL is {type(config).__name__}{inputs}, which takes no depth map; connect the "
-            "MODEL of Load SD2 Depth Checkpoint, or of a LoRA loader behind it"
+            "MODEL of Depth Checkpoint Loader, or of a LoRA loader behind it"
         )
 
 

@@ -9,7 +9,7 @@ def advice(found: Diagnosis) -> str:
     if found.kind is Kind.SD2 and found.variant.startswith("768-v"):
         return _VELOCITY
     if found.kind is Kind.SD2_DEPTH and found.layout == FOLDER:
-        return "Put it into models/diffusers and choose it in Load SD2 Depth Checkpoint."
+        return "Put it into models/diffusers and choose it in Depth Checkpoint Loader."
     if found.kind is Kind.DEPTH_NETWORK and found.variant in COMFYUIS_NETWORKS:
         return COMFYUIS_NETWORKS[found.variant]
     if (found.variant, found.layout) == (DEPTH_ANYTHING.name, DEPTH_ANYTHING.layout):
@@ -36,9 +36,9 @@ _OTHER_FAMILY = (
 )
 
 _ADVICE = {
-    Kind.SD2_DEPTH: "Put it into models/checkpoints and choose it in Load SD2 Depth Checkpoint.",
-    Kind.SD2_DEPTH_UNET: "Put it into models/checkpoints and choose it in Load SD2 Depth "
-    "Checkpoint; VAE and text encoder come from Load VAE and Load CLIP, or from another SD2 "
+    Kind.SD2_DEPTH: "Put it into models/checkpoints and choose it in Depth Checkpoint Loader.",
+    Kind.SD2_DEPTH_UNET: "Put it into models/checkpoints and choose it in Depth Checkpoint "
+    "Loader; VAE and text encoder come from Load VAE and Load CLIP, or from another SD2 "
     "checkpoint.",
     Kind.SD2: "It has no depth channel, but a depth model can take over what it was fine-tuned to, "
     "if it was made of 512-base and predicts noise: node Give Depth to SD2 Model, or depth2img "
@@ -52,8 +52,8 @@ _ADVICE = {
     Kind.SDXL: _OTHER_FAMILY,
     Kind.UNKNOWN_UNET: _NEEDS_COPY,
     Kind.OTHER_DIFFUSION: _NEEDS_COPY,
-    Kind.LORA: "Put it into models/loras and load it with Load LoRA behind Load SD2 Depth "
-    "Checkpoint.",
+    Kind.LORA: "Put it into models/loras and load it with Load LoRA behind Depth Checkpoint "
+    "Loader.",
     Kind.CONTROLNET: "Put it into models/controlnet and load it with Load ControlNet Model; the "
     "depth model can be used with it.",
     Kind.EMBEDDING: "Put it into models/embeddings and write embedding:NAME in a prompt.",
@@ -79,21 +79,21 @@ COMFYUIS_NETWORKS = {
     DEPTH_ANYTHING_3.name: "Put it into models/geometry_estimation, load it with ComfyUI's Load "
     "Depth Anything 3, run it with Run Depth Anything 3, and take depth with the normalization raw "
     "from Render Depth Anything 3: these are distances, which Convert Depth turns into a map for "
-    "the input `depth` of Encode Depth. sky_mask or confidence, each of a Render Depth Anything 3 "
+    "the input `depth` of Depth Encode. sky_mask or confidence, each of a Render Depth Anything 3 "
     "of its own, go through Convert Image to Mask into the inputs of the same names of Convert "
     "Depth.",
     MOGE.name: "Put it into models/geometry_estimation, load it with ComfyUI's Load MoGe Model, "
     "run it with Run MoGe Inference, and wire depth of Render MoGe Geometry into the input `depth` "
-    "of Encode Depth: it is a depth map already, with sky in black.",
+    "of Depth Encode: it is a depth map already, with sky in black.",
 }
 
 # What to connect or to use where a checkpoint lacks a part.
 ABSENT_PARTS = {
-    Part.VAE: "Connect the VAE of another Load SD2 Depth Checkpoint, or of ComfyUI's Load VAE: any "
+    Part.VAE: "Connect the VAE of another Depth Checkpoint Loader, or of ComfyUI's Load VAE: any "
     "VAE for Stable Diffusion 1 or 2.",
-    Part.TEXT: "Connect the CLIP of another Load SD2 Depth Checkpoint, or of ComfyUI's Load CLIP "
+    Part.TEXT: "Connect the CLIP of another Depth Checkpoint Loader, or of ComfyUI's Load CLIP "
     "with the type stable_diffusion: OpenCLIP ViT-H, the text encoder of every Stable Diffusion 2.",
     Part.MIDAS: "Copies are often made without it, and ComfyUI's Save Checkpoint leaves it out. "
-    "Use a depth map from a file (Load Depth Map) or another depth network (Load Depth Model, or "
+    "Use a depth map from a file (Depth Map Loader) or another depth network (Load Depth Model, or "
     "the DEPTH_MODEL of another checkpoint).",
 }

@@ -32,8 +32,8 @@ class SD2DepthStrengthSweep(Node):
     CATEGORY = "SD2 Depth/compare"
     DESCRIPTION = (
         "Runs the nodes behind it once for every pair of a denoising strength and a depth "
-        "strength. Wire denoise to the sampler and depth_strength to the strength of Encode "
-        "Depth, the images and the labels to Comparison Grid. With depth strengths 0, 1 it "
+        "strength. Wire denoise to the sampler and depth_strength to the strength of Depth "
+        "Encode, the images and the labels to Comparison Grid. With depth strengths 0, 1 it "
         "shows image-to-image above depth-to-image."
     )
     SEARCH_ALIASES = ["xy plot", "strength comparison", "denoise sweep", "img2img vs depth2img"]
@@ -42,7 +42,7 @@ class SD2DepthStrengthSweep(Node):
     OUTPUT_IS_LIST = (True, True, True, True)
     OUTPUT_TOOLTIPS = (
         "Denoising strength of every run, row by row: for the sampler's denoise.",
-        "Depth strength of every run, row by row: for the strength of Encode Depth.",
+        "Depth strength of every run, row by row: for the strength of Depth Encode.",
         "One label for each denoising strength: for Comparison Grid.",
         "One label for each depth strength: for Comparison Grid.",
     )
@@ -193,7 +193,7 @@ def _labels(given: list[str] | str) -> list[str]:
 
 
 class SD2DepthFidelity(Node):
-    DISPLAY_NAME = "Depth Fidelity"
+    DISPLAY_NAME = "Score Depth Fidelity"
     CATEGORY = "SD2 Depth/compare"
     DESCRIPTION = (
         "Measures how well images keep the depth map they were made from: estimates their depth "

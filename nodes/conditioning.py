@@ -11,7 +11,7 @@ from .node import Node
 
 
 class SD2DepthEncode(Node):
-    DISPLAY_NAME = "Encode Depth"
+    DISPLAY_NAME = "Depth Encode"
     CATEGORY = "SD2 Depth/conditioning"
     DESCRIPTION = (
         "Puts a depth map into the positive and the negative conditioning. The map keeps its full "
@@ -35,7 +35,7 @@ class SD2DepthEncode(Node):
                     "What it should not show. SD2 gains much from a negative prompt."
                 ),
                 "depth": inputs.IMAGE.tooltip(
-                    "Depth map, white = near: from Estimate Depth, Load Depth Map or any other "
+                    "Depth map, white = near: from Depth Estimation, Depth Map Loader or any other "
                     "node. One map for all latents, or as many as latents."
                 ),
             },

@@ -88,7 +88,7 @@ class SD2DepthCrop(Node):
     OUTPUT_TOOLTIPS = (
         "The part of the image, at the model's size.",
         "The mask in the same way, for Encode for Inpainting.",
-        "The depth map in the same way, for Encode Depth.",
+        "The depth map in the same way, for Depth Encode.",
         "The way back, for Stitch.",
     )
 
@@ -117,7 +117,7 @@ class SD2DepthCrop(Node):
                 ).tooltip(
                     "crop: the part's nearest point is white and its farthest black, as the model "
                     "was trained. whole map: the part keeps its place in the depth of the whole "
-                    "image; set normalize of Encode Depth to none then, or it stretches the map "
+                    "image; set normalize of Depth Encode to none then, or it stretches the map "
                     "again."
                 ),
             },

@@ -31,7 +31,7 @@ class SD2DepthConvert(DepthMapNode):
         return {
             "required": {
                 "depth": inputs.IMAGE.tooltip(
-                    "Distances, larger = farther: from Load Depth Map with beyond at keep, or "
+                    "Distances, larger = farther: from Depth Map Loader with beyond at keep, or "
                     "another pack's metric depth. Or, with that unit, disparity of any range, "
                     "larger = nearer; or, with disparity to distance, a depth map, white = near."
                 )

@@ -313,7 +313,7 @@ class SD2DepthFill(DepthMapNode):
 
 
 class SD2DepthRangeMask(Node):
-    DISPLAY_NAME = "Depth Range Mask"
+    DISPLAY_NAME = "Mask Depth Range"
     CATEGORY = "SD2 Depth/depth map"
     DESCRIPTION = (
         "Makes a mask of what lies between two depths, or splits a map into foreground and "

@@ -21,7 +21,7 @@ UPLOAD_BUTTON = "image"
 
 
 class SD2DepthLoad(DepthMapNode):
-    DISPLAY_NAME = "Load Depth Map"
+    DISPLAY_NAME = "Depth Map Loader"
     DESCRIPTION = (
         "Reads a depth map from ComfyUI's input folder: 8- or 16-bit PNG, TIFF and other images, "
         "grey or colour, and the floats of TIFF, EXR, NPY, NPZ and PFM. Every bit is kept, unlike "
@@ -113,8 +113,8 @@ class SD2DepthSave(Node):
     CATEGORY = "SD2 Depth/depth map"
     DESCRIPTION = (
         "Writes depth maps into ComfyUI's output folder and shows them: as 16-bit grey PNG with "
-        "the workflow inside the file, or for other programs as TIFF, EXR, NPY, NPZ or PFM. Load "
-        "Depth Map reads them back bit for bit."
+        "the workflow inside the file, or for other programs as TIFF, EXR, NPY, NPZ or PFM. Depth "
+        "Map Loader reads them back bit for bit."
     )
     SEARCH_ALIASES = ["depth map", "16 bit png", "export depth", "exr", "tiff", "npy", "pfm"]
     OUTPUT_NODE = True

@@ -15,7 +15,7 @@ from .node import DepthMapNode
 
 
 class SD2DepthEstimate(DepthMapNode):
-    DISPLAY_NAME = "Estimate Depth"
+    DISPLAY_NAME = "Depth Estimation"
     DESCRIPTION = (
         "Estimates the depth of every image of a batch. The result is a grey IMAGE "
         "of the same size, white = near, black = far, stretched to the full range: each map by "
@@ -30,7 +30,7 @@ class SD2DepthEstimate(DepthMapNode):
             "required": {
                 "image": inputs.IMAGE.tooltip("One image or a batch, any size."),
                 "depth_model": inputs.DEPTH_MODEL.tooltip(
-                    "From Load SD2 Depth Checkpoint: the MiDaS the model learnt with. Or from Load "
+                    "From Depth Checkpoint Loader: the MiDaS the model learnt with. Or from Load "
                     "Depth Model: any other."
                 ),
             },

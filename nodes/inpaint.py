@@ -42,7 +42,7 @@ class SD2DepthInpaintEncode(Node):
                     "Of the image's size. White is repainted, black stays, grey is repainted that "
                     "much."
                 ),
-                "vae": inputs.VAE.tooltip("From Load SD2 Depth Checkpoint."),
+                "vae": inputs.VAE.tooltip("From Depth Checkpoint Loader."),
             },
             "optional": {
                 "content": inputs.choice(MaskedContent.ORIGINAL).tooltip(
@@ -106,7 +106,7 @@ def _filled(image: Tensor, mask: Tensor) -> Tensor:
 
 
 class SD2DepthUnderMask(DepthMapNode):
-    DISPLAY_NAME = "Depth Under Mask"
+    DISPLAY_NAME = "Edit Depth Under Mask"
     CATEGORY = "SD2 Depth/inpainting"
     DESCRIPTION = (
         "Decides what shape the repainted part will have. keep: that of the image, to change "
@@ -114,7 +114,7 @@ class SD2DepthUnderMask(DepthMapNode):
         "the shape of another depth map, to insert an object."
     )
     SEARCH_ALIASES = ["inpaint depth", "remove object", "insert object", "depth fill"]
-    OUTPUT_TOOLTIPS = ("The depth map, unchanged outside of the mask, for Encode Depth.",)
+    OUTPUT_TOOLTIPS = ("The depth map, unchanged outside of the mask, for Depth Encode.",)
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Nodes that load models, or make one of others."""
 
+import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,8 @@ from ..checkpoints.checkpoint import Checkpoint
 from ..checkpoints.files.holes import check_holes
 from ..checkpoints.files.shards import weight_files
 from ..checkpoints.files.weights import WeightFile, open_weights
-from ..checkpoints.identify.diagnosis import Part
+from ..checkpoints.identify.diagnosis import Kind, Part
+from ..checkpoints.identify.inspection import diagnose
 from ..depth.networks.estimators import DepthModel, UnknownDepthModel, recognise
 from ..depth.networks.kinds import UNUSED
 from ..host import host
@@ -23,11 +26,11 @@ BUNDLED_CHECKPOINT = Path(__file__).parents[1] / "models" / "sd2-depth-mini.safe
 
 
 class SD2DepthCheckpointLoader(Node):
-    DISPLAY_NAME = "Load SD2 Depth Checkpoint"
+    DISPLAY_NAME = "Depth Checkpoint Loader"
     CATEGORY = "SD2 Depth/loaders"
     DESCRIPTION = (
         "Loads a Stable Diffusion 2 depth checkpoint. MODEL, CLIP and VAE are ComfyUI's own and "
-        "fit every other node; MODEL needs a depth map in its conditioning (Encode Depth). "
+        "fit every other node; MODEL needs a depth map in its conditioning (Depth Encode). "
         "sd2-depth-mini comes with the pack: a small trained model to try the nodes with, which "
         "paints simple shapes, colours and materials at 256 x 256, no photographs. The real "
         "checkpoint (512-depth-ema) goes into models/checkpoints and wants 512 pixels. Every copy "
@@ -45,15 +48,16 @@ class SD2DepthCheckpointLoader(Node):
         "then connect the CLIP of Load CLIP (type stable_diffusion) instead.",
         "The autoencoder between images and latents (8x smaller). A file without one still "
         "loads; then connect the VAE of Load VAE instead.",
-        "The MiDaS depth network inside the file, for Estimate Depth. Read when first used; "
+        "The MiDaS depth network inside the file, for Depth Estimation. Read when first used; "
         "a checkpoint without it still loads.",
     )
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
+        names = _checkpoint_names()
         return {
             "required": {
-                "ckpt_name": inputs.one_of(_checkpoint_names()).tooltip(
+                "ckpt_name": inputs.one_of(names, **_default(names)).tooltip(
                     "A file in models/checkpoints (512-depth-ema, 512 pixels), a folder of "
                     "diffusers in models/diffusers (its name ends in /), or the bundled "
                     "sd2-depth-mini: 256 pixels, simple shapes, colours and materials, no "
@@ -77,11 +81,12 @@ class SD2DepthModelLoader(Node):
     DISPLAY_NAME = "Load Depth Model"
     CATEGORY = "SD2 Depth/loaders"
     DESCRIPTION = (
-        "Loads a depth network for Estimate Depth and Depth Fidelity, other than the one inside "
-        "the checkpoint: a MiDaS file, Depth Anything V1 or V2 in one file, or a folder with "
-        "config.json as transformers saves it (Depth Anything, ZoeDepth, Depth Pro, GLPN, DPT). "
-        "They go into models/depth. What a file is shows in its tensors; only for Depth Anything "
-        "the name tells V1 from V2 and metric ones (`v2`, `metric`). Nothing is downloaded."
+        "Loads a depth network for Depth Estimation and Score Depth Fidelity, other than the one "
+        "inside the checkpoint: a MiDaS file, Depth Anything V1 or V2 in one file, or a folder "
+        "with config.json as transformers saves it (Depth Anything, ZoeDepth, Depth Pro, GLPN, "
+        "DPT). They go into models/depth. What a file is shows in its tensors; only for Depth "
+        "Anything the name tells V1 from V2 and metric ones (`v2`, `metric`). Nothing is "
+        "downloaded."
     )
     SEARCH_ALIASES = ["midas", "depth anything", "zoedepth", "depth pro", "glpn", "dpt"]
     RETURN_TYPES = ("DEPTH_MODEL",)
@@ -137,7 +142,7 @@ class SD2DepthTransplant(Node):
         return {
             "required": {
                 "model": inputs.MODEL.tooltip(
-                    "The depth model (5 channels), from Load SD2 Depth Checkpoint."
+                    "The depth model (5 channels), from Depth Checkpoint Loader."
                 ),
                 "fine_tune": inputs.MODEL.tooltip(
                     "A fine-tune of SD2-base (512-base-ema or 2.1-base), from Load Checkpoint. "
@@ -189,6 +194,38 @@ def _checkpoint_names() -> list[str]:
     names = host.checkpoint_names()
     is_extra = BUNDLED_CHECKPOINT.is_file() and BUNDLED_CHECKPOINT.name not in names
     return [*names, BUNDLED_CHECKPOINT.name] if is_extra else names
+
+
+# How many of the user's files may be opened for the choice; a folder may lie on a network disk.
+LOOKED_INTO = 8
+
+
+def _default(names: list[str]) -> dict[str, str]:
+    """What a new node has chosen: the first depth checkpoint of the user's, else the bundled one.
+
+    Only files that are called depth are opened, and only their headers are read: the name alone
+    may be a depth network's or a ControlNet's.
+    """
+    called = [name for name in names if "depth" in name.lower() and name != BUNDLED_CHECKPOINT.name]
+    called.sort(key=lambda name: "512-depth" not in name.lower())
+    own = (name for name in called[:LOOKED_INTO] if _is_depth_checkpoint(name))
+    chosen = next(own, BUNDLED_CHECKPOINT.name)
+    return {"default": chosen} if chosen in names else {}
+
+
+def _is_depth_checkpoint(name: str) -> bool:
+    try:
+        path = host.checkpoint_path(name)
+        facts = os.stat(path)
+        return _is_depth(path, facts.st_mtime_ns, facts.st_size)
+    except OSError:  # gone meanwhile, or not ours to read
+        return False
+
+
+@lru_cache(maxsize=64)
+def _is_depth(path: Path, _time: int, _size: int) -> bool:
+    """Looked up once for each state of a file: ComfyUI asks for the inputs again and again."""
+    return diagnose(path).kind is Kind.SD2_DEPTH
 
 
 def _checkpoint_path(name: str) -> Path:

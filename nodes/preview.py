@@ -50,7 +50,7 @@ class SD2DepthPreview(Node):
                     "to it for this page only."
                 ),
                 "normalize": inputs.choice(Normalize.PER_IMAGE, advanced=True).tooltip(
-                    "As set in Encode Depth: decides which depths the model sees as nearest and "
+                    "As set in Depth Encode: decides which depths the model sees as nearest and "
                     "farthest."
                 ),
                 **inputs.fixed_range(),
@@ -105,7 +105,7 @@ def _report(notes: list[list[str]]) -> str:
 
 
 class SD2DepthParallax(Node):
-    DISPLAY_NAME = "Depth Parallax Frames"
+    DISPLAY_NAME = "Parallax Frames"
     CATEGORY = "SD2 Depth/depth map"
     DESCRIPTION = (
         "Moves the camera a little: near things shift against far ones, and what comes out from "

@@ -45,19 +45,18 @@ REMEDIES: Remedies = {
     UnreadableFile: "If it should be a model, get another copy, best as safetensors.",
     IncompleteMidas: "`depth2img convert --without-midas` writes it without MiDaS.",
     NoDepthMap: "Prepare Image passes one on only when its input `depth` is connected. Use "
-    "Estimate Depth on its image instead.",
+    "Depth Estimation on its image instead.",
     OutOfRange: "Convert Depth makes such a map: of distances, or of disparity with its unit "
     "'disparity, any range'.",
     BeyondStatedRange: "Convert Depth makes a depth map of distances that were kept.",
-    UnclearLayer: "Write the name of the one that you mean into the input `layer` of Load Depth "
-    "Map; for a file without any, leave it empty.",
+    UnclearLayer: "Write the name of the one that you mean into the input `layer` of Depth Map "
+    "Loader; for a file without any, leave it empty.",
     GreyMask: "Make the mask black and white with Threshold Mask; or convert everywhere, and put "
     "the results together with Merge Depth.",
     AnotherSection: "Prepare Image and Crop for Inpainting crop both alike.",
     MissingMap: "Connect one to the input `other`, or choose keep.",
     OtherSize: "Upscale Image makes them so.",
-    CheckpointInstead: "Use Load SD2 Depth Checkpoint, which also gives the depth network inside "
-    "it.",
+    CheckpointInstead: "Use Depth Checkpoint Loader, which also gives the depth network inside it.",
     ComfyUIsModel: lambda error: COMFYUIS_NETWORKS[error.name],
     OneHole: "Use a smaller mask, or choose something else than a fill (inputs `content`, "
     "`under_mask` and `shape`).",

@@ -29,7 +29,7 @@ class SD2DepthSampler(Node):
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {
             "required": {
-                "model": inputs.MODEL.tooltip("From Load SD2 Depth Checkpoint."),
+                "model": inputs.MODEL.tooltip("From Depth Checkpoint Loader."),
                 "seed": inputs.seed(control_after_generate=True).tooltip(
                     "Number that the noise is drawn from: same seed, same image."
                 ),
@@ -49,10 +49,10 @@ class SD2DepthSampler(Node):
                     "How much noise is left at each step. karras spends more steps on fine detail."
                 ),
                 "positive": inputs.CONDITIONING.tooltip(
-                    "What to paint, with its depth map: from Encode Depth."
+                    "What to paint, with its depth map: from Depth Encode."
                 ),
                 "negative": inputs.CONDITIONING.tooltip(
-                    "What to avoid, with the same depth map: from Encode Depth."
+                    "What to avoid, with the same depth map: from Depth Encode."
                 ),
                 "latent_image": inputs.LATENT.tooltip(
                     "The encoded source image, or an Empty Latent Image at denoise 1.0. Its size "

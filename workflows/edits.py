@@ -74,7 +74,7 @@ class Editor:
         raise EditError("nothing in the workflow takes a mask; there is no place for --mask")
 
     def depth(self, file: str) -> None:
-        """A depth map from a file: for Load Depth Map, Estimate Depth or Encode Depth."""
+        """A depth map from a file: for Depth Map Loader, Depth Estimation or Depth Encode."""
         if self._of_class("SD2DepthLoad"):
             self._write(self._only("SD2DepthLoad", "image"), "image", file)
             return

@@ -153,7 +153,7 @@ def test_without_midas_it_opens_and_complains_only_when_midas_is_wanted(mini_che
     path = without(mini_checkpoint, tmp_path, lambda n: n.startswith(Part.MIDAS.value))
     checkpoint = Checkpoint.open(path, remedies=ABSENT_PARTS)
     assert not checkpoint.has_midas
-    with pytest.raises(IncompleteCheckpoint, match=r"no MiDaS.*Load Depth Map"):
+    with pytest.raises(IncompleteCheckpoint, match=r"no MiDaS.*Depth Map Loader"):
         checkpoint.read(Part.MIDAS)
 
 

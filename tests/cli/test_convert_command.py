@@ -308,7 +308,7 @@ def test_what_is_refused_says_which_option_helps(wide, mini_checkpoint, tmp_path
     assert message.endswith("Or convert it --without-midas.\n")
     save_file({"a.lora_up.weight": torch.zeros(2, 2)}, tmp_path / "lora.safetensors")
     assert "This is a LoRA" in (message := fails(tmp_path / "lora.safetensors", target))
-    assert "Load LoRA behind Load SD2 Depth Checkpoint" in message
+    assert "Load LoRA behind Depth Checkpoint Loader" in message
     assert not target.exists()
 
 

@@ -39,7 +39,7 @@ def test_a_whole_checkpoint(mini_checkpoint, capsys):
     assert any(line.startswith("  MiDaS depth network: 368 tensors, ") for line in lines)
     assert lines[-2:] == [
         "  complete",
-        "  What to do: Put it into models/checkpoints and choose it in Load SD2 Depth Checkpoint.",
+        "  What to do: Put it into models/checkpoints and choose it in Depth Checkpoint Loader.",
     ]
     assert facts["kind"] == "SD2_DEPTH"
     assert facts["family"] == "SD2"

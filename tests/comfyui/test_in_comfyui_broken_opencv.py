@@ -26,7 +26,7 @@ def test_the_pack_loads_and_what_needs_no_opencv_works(without_opencv, depth_gra
     assert NODE_CLASS_MAPPINGS.keys() <= without_opencv.get("/object_info").keys()
     assert "IMPORT FAILED" not in without_opencv.log.read_text(errors="replace")
     graph = depth_graph()
-    graph.save(graph.sample())  # the loader, Encode Depth and the sampler
+    graph.save(graph.sample())  # the loader, Depth Encode and the sampler
     assert without_opencv.latent(graph).isfinite().all()
 
 

@@ -40,7 +40,7 @@ def test_conditioning_without_depth_names_the_missing_node(comfyui, depth_graph,
     failure = comfyui.failure(graph)
     assert failure.kind.endswith("MissingDepthError")
     assert failure.message.startswith(f"the {which} conditioning has no depth map")
-    assert "Encode Depth" in failure.message
+    assert "Depth Encode" in failure.message
     assert "\n" not in failure.message
 
 
@@ -62,7 +62,7 @@ def test_a_model_of_another_kind_is_refused(comfyui, depth_graph):
     failure = comfyui.failure(graph)
     assert failure.kind == "ValueError"
     assert "this MODEL is SD3 with 16 input channels" in failure.message
-    assert "Load SD2 Depth Checkpoint" in failure.message
+    assert "Depth Checkpoint Loader" in failure.message
 
 
 # --- batches -------------------------------------------------------------------------------------

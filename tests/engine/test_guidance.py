@@ -597,10 +597,10 @@ def refuse(model, message, error=ValueError, **changes):
 def test_conditioning_without_depth_is_refused_by_name_of_the_node(model):
     bare = [[torch.zeros(1, TOKENS, WIDTH), {}]]
     refuse(
-        model, "negative conditioning has no depth.*Encode Depth", MissingDepthError, negative=bare
+        model, "negative conditioning has no depth.*Depth Encode", MissingDepthError, negative=bare
     )
     refuse(
-        model, "positive conditioning has no depth.*Encode Depth", MissingDepthError, positive=bare
+        model, "positive conditioning has no depth.*Depth Encode", MissingDepthError, positive=bare
     )
 
 

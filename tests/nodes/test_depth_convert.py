@@ -1,4 +1,4 @@
-"""Distances in files: Load Depth Map, Convert Depth, Save Depth Map, and back."""
+"""Distances in files: Depth Map Loader, Convert Depth, Save Depth Map, and back."""
 
 import numpy as np
 import OpenEXR

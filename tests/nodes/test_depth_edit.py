@@ -429,7 +429,7 @@ def test_a_raw_disparity_is_stretched_as_the_messages_say(depth):
 )
 def test_an_empty_wire_is_named_whatever_else_is_connected(edit):
     mask = torch.ones(1, 16, 24)
-    with pytest.raises(ValueError, match=r"there is no depth map\..*Use Estimate Depth"):
+    with pytest.raises(ValueError, match=r"there is no depth map\..*Use Depth Estimation"):
         edit(None, mask)
     with pytest.raises(ValueError, match=r"depth map has shape \(16, 24, 3\)"):
         edit(torch.rand(16, 24, 3), mask)

@@ -1,4 +1,4 @@
-"""Estimate Depth's options on the canvas: off by default, and passed on."""
+"""Depth Estimation's options on the canvas: off by default, and passed on."""
 
 import inspect
 
@@ -81,7 +81,7 @@ def test_depth_fidelity_looks_at_images_with_the_same_inputs(model, images):
 
 
 def test_normalize_means_the_same_in_every_node():
-    """As Encode Depth names what shares a nearest and a farthest depth."""
+    """As Depth Encode names what shares a nearest and a farthest depth."""
     assert [scope.value for scope in Scope] == [kind.value for kind in list(Normalize)[:2]]
 
 

@@ -1,4 +1,4 @@
-"""Depth Fidelity with the bundled miniature: paintings of scenes that no training saw."""
+"""Score Depth Fidelity with the bundled miniature: paintings of scenes that no training saw."""
 
 import re
 from dataclasses import replace
@@ -99,7 +99,7 @@ def test_the_best_is_picked_whatever_its_place(paintings, maps, depth_model, pla
 
 
 def test_an_estimate_fits_its_own_image_perfectly(paintings, depth_model):
-    """Depth Fidelity sees exactly what Estimate Depth sees, at the same resolution."""
+    """Score Depth Fidelity sees exactly what Depth Estimation sees, at the same resolution."""
     (estimate,) = SD2DepthEstimate().execute(paintings[:2], depth_model, resolution=SIDE)
     _, heat, report, _ = fidelity(paintings[:2], estimate, depth_model)
     assert [(row[1], row[3]) for row in read(report)] == [(0, 100)] * 2

@@ -179,7 +179,7 @@ def test_depth_guidance_and_the_depth_maps_times_reach_the_sampler(
 def test_depth_missing_in_one_area_is_told(miniature, prompts, depth):
     positive, negative = SD2DepthEncode().execute(*prompts, depth)
     both = conditioning_combine(positive, prompts[0])
-    with pytest.raises(MissingDepthError, match="Encode Depth"):
+    with pytest.raises(MissingDepthError, match="Depth Encode"):
         sample(
             miniature, prompts, depth, {"samples": torch.zeros(1, 4, 8, 8)}, positive=both,
             negative=negative,

@@ -176,7 +176,7 @@ def test_a_checkpoint_without_midas_loads_and_complains_when_midas_is_used(base,
     weights = {n: t for n, t in load_file(mini_checkpoint).items() if not n.startswith("depth_")}
     save_file(weights, base / "pruned.safetensors")
     depth_model = SD2DepthCheckpointLoader().execute(str(base / "pruned.safetensors"))[3]
-    with pytest.raises(IncompleteCheckpoint, match=r"no MiDaS.* \(Load Depth Map\)"):
+    with pytest.raises(IncompleteCheckpoint, match=r"no MiDaS.* \(Depth Map Loader\)"):
         SD2DepthEstimate().execute(torch.rand(1, 64, 64, 3), depth_model)
 
 
@@ -403,5 +403,5 @@ def test_one_conditioning_serves_passes_of_any_size_odd_ones_too(loaded, prompts
 
 
 def test_without_depth_one_sentence_names_the_missing_node(loaded, prompts, depth):
-    with pytest.raises(MissingDepthError, match='"Encode Depth"'):
+    with pytest.raises(MissingDepthError, match='"Depth Encode"'):
         sample(loaded, prompts, depth, latent(1), positive=prompts[0], negative=prompts[1])

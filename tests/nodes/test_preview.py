@@ -1,4 +1,4 @@
-"""Preview Depth and Depth Parallax Frames in the embedded engine."""
+"""Preview Depth and Parallax Frames in the embedded engine."""
 
 from functools import partial
 

@@ -53,7 +53,7 @@ def floats_of_metres(base):
     [
         (
             lambda base: run("SD2DepthAdjust", None),
-            r"there is no depth map\. Prepare Image .* Use Estimate Depth",
+            r"there is no depth map\. Prepare Image .* Use Depth Estimation",
         ),
         (
             lambda base: run("SD2DepthAdjust", DEPTH * 9),
@@ -69,7 +69,7 @@ def floats_of_metres(base):
         ),
         (
             lambda base: run("SD2DepthLoad", floats_of_metres(base), layer="Z"),
-            r"has no layers, .* input `layer` of Load Depth Map; for a file without any",
+            r"has no layers, .* input `layer` of Depth Map Loader; for a file without any",
         ),
         (
             lambda base: run("SD2DepthConvert", DEPTH + 1, mask=MASK / 2),
@@ -89,7 +89,7 @@ def floats_of_metres(base):
         ),
         (
             checkpoint_as_depth_model,
-            r"this is a Stable Diffusion checkpoint.* Use Load SD2 Depth Checkpoint",
+            r"this is a Stable Diffusion checkpoint.* Use Depth Checkpoint Loader",
         ),
         (another_result, r"128 x 64 pixels; expected 64 x 64.*\. Connect what VAE Decode gives"),
         (

@@ -344,7 +344,7 @@ def test_set_widget_writes_the_value_and_cuts_the_link():
 
 def test_replace_node_keeps_its_outputs():
     drawn = recorded("1.49.6")["workflow"]
-    assert canvas_edits.replace_node(drawn, "7", "SD2DepthLoad", "Load Depth Map", ["map.png"])
+    assert canvas_edits.replace_node(drawn, "7", "SD2DepthLoad", "Depth Map Loader", ["map.png"])
     prompt, problems = canvas.to_prompt(drawn, all_nodes())
     assert problems == []
     assert prompt["7"]["class_type"] == "SD2DepthLoad"

@@ -85,7 +85,7 @@ def test_inside_a_subgraph_the_canvas_is_given_up(editor, caplog):
     [
         ("steps=3", "is not NODE.INPUT=VALUE"),
         ("14.steps", "is not NODE.INPUT=VALUE"),
-        ("Nobody.steps=3", r"there is no node 'Nobody'; there are node 1 \"Load SD2"),
+        ("Nobody.steps=3", r"there is no node 'Nobody'; there are node 1 \"Depth Checkpoint"),
         (
             "CLIPTextEncode.text=x",
             r'can mean node 9 "Prompt" \(CLIPTextEncode\), node 10 "CLIP Text Encode',
@@ -135,7 +135,7 @@ def test_depth_takes_the_place_of_the_estimate(editor):
     assert editor.prompt["7"] == {
         "inputs": {"image": "mine.png"},
         "class_type": "SD2DepthLoad",
-        "_meta": {"title": "Load Depth Map"},
+        "_meta": {"title": "Depth Map Loader"},
     }
     assert on_canvas(editor)["7"]["class_type"] == "SD2DepthLoad"
     assert inputs(editor, "25")["depth"] == ["7", 0]

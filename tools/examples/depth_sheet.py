@@ -65,7 +65,7 @@ def depth_sheet(photo: Path) -> Image.Image:
     frames = SD2DepthParallax().execute(image, depth, frames=4, strength=8.0)[0]
     cells = {
         "photo": image,
-        "Estimate Depth": depth,
+        "Depth Estimation": depth,
         **{
             f"Adjust: {name}": SD2DepthAdjust().execute(depth, **change)[0]
             for name, change in ADJUSTMENTS.items()

@@ -31,7 +31,7 @@ ABOUT_THE_MODEL = """
 shapes, colours and materials at 256 x 256, no photographs. It likes **cfg** 3.
 
 The real checkpoint, usually called **512-depth-ema**, goes into **models/checkpoints**. Choose it \
-in *Load SD2 Depth Checkpoint*, set {sizes} and **cfg** to 7 to 9, and write a negative prompt. \
+in *Depth Checkpoint Loader*, set {sizes} and **cfg** to 7 to 9, and write a negative prompt. \
 Sides are best multiples of 64, the shorter one 512.
 """
 

@@ -34,10 +34,11 @@ def depth_to_image(page: Example) -> None:
 photo's colours.
 - **Another style**: change the prompt, keep the seed.
 - **Your own depth map**: save the estimated one with *Save Depth Map*, edit it in any paint \
-program, load it with *Load Depth Map* and move one wire: its output into *depth* of *Encode Depth*.
-- **strength** of *Encode Depth*: below 1 the depth counts less; at 0 the model sees none.
+program, load it with *Depth Map Loader* and move one wire: its output into *depth* of \
+*Depth Encode*.
+- **strength** of *Depth Encode*: below 1 the depth counts less; at 0 the model sees none.
 """,
-        "*Width and height* to 512, **resolution** of *Estimate Depth* to 384",
+        "*Width and height* to 512, **resolution** of *Depth Estimation* to 384",
         title="What to try",
     )
     page.show(image, columns=1, insets=[scaled, depth])
@@ -72,8 +73,8 @@ stays as it was. Only the masked part is painted, at the model's size, and stitc
 - **Your own mask**: right-click *Your photo*, *Open in Mask Editor*, paint, save. Then pull the \
 wire from its **MASK** output to **mask** of *Crop for Inpainting*.
 - **denoise** 0.6 to 0.9 keeps something of the old colours.
-- **Remove** an object: put *Depth Under Mask* with *smooth fill* between the cropped depth and \
-*Encode Depth*.
+- **Remove** an object: put *Edit Depth Under Mask* with *smooth fill* between the cropped depth \
+and *Depth Encode*.
 """,
         "**size** of *Crop for Inpainting* to 512, **resolution** to 384",
     )
@@ -143,7 +144,7 @@ neither the photo's colours nor its room come along, only the pose.
 loses parts.
 - Describe another figure of the same build; **depth_guidance** of the sampler at 1.5 to 2 holds \
 it to the pose.
-- **strength** of *Encode Depth* at 0.7 lets clothes and hair differ more.
+- **strength** of *Depth Encode* at 0.7 lets clothes and hair differ more.
 """,
     )
     page.show(photo, depth, pose, image, columns=2)
@@ -173,8 +174,8 @@ def portrait_variation(page: Example) -> None:
         """
 ### Variations of a portrait
 
-One photo, one depth map, four noises: each image differs, the person stays where she is. *Depth \
-Fidelity* estimates the depth of all four again and saves the one that kept it best.
+One photo, one depth map, four noises: each image differs, the person stays where she is. \
+*Score Depth Fidelity* estimates the depth of all four again and saves the one that kept it best.
 
 - **denoise** 0.5 to 0.7: small changes; 0.9 to 1.0: another image in the same shape.
 - **amount** of *How many*: as many as fit into memory.
@@ -258,8 +259,8 @@ edit it.
 
 - **x** and **y** of *Where the ball is*: move it.
 - **By hand**: save the estimated map with *Save Depth Map* (16 bits), edit it in any paint \
-program, put it into *Load Depth Map* and move one wire: its output into **depth** of *Encode \
-Depth*. Paint with soft greys; a grey in between is a place in between.
+program, put it into *Depth Map Loader* and move one wire: its output into **depth** of *Depth \
+Encode*. Paint with soft greys; a grey in between is a place in between.
 """,
         "**size** of *Prepare Image* to 512, **resolution** to 384, the ball twice as large",
     )
@@ -297,8 +298,8 @@ will do, and the shapes come from a depth map built of masks: a floor that runs 
 pedestal, a ball.
 
 - Move and resize the shapes: **x**, **y**, **width**, **height**.
-- **A map of your own**, painted or rendered in a 3D program: *Load Depth Map* into **depth** of \
-*Encode Depth*. If black is near in it, switch **invert** on. It may have any size, but the shape \
+- **A map of your own**, painted or rendered in a 3D program: *Depth Map Loader* into **depth** of \
+*Depth Encode*. If black is near in it, switch **invert** on. It may have any size, but the shape \
 of *Size of the image*.
 """,
         "*Size of the image* to 512 x 512 (the map is fitted to it)",
@@ -327,7 +328,7 @@ Above, image-to-image: the stronger it repaints, the less is left of the composi
 depth-to-image: the colours follow the prompt, the shapes stay, even at 1.0.
 
 *Strength Sweep* runs everything behind it once for every pair of its two lists: one feeds \
-**denoise** of the sampler, the other **strength** of *Encode Depth*, where 0 is no depth at all.
+**denoise** of the sampler, the other **strength** of *Depth Encode*, where 0 is no depth at all.
 
 - **strengths** such as *0.4 to 1.0 in 7*: more columns.
 - **depth_strengths** such as *0, 0.5, 1*: more rows.
@@ -361,7 +362,7 @@ def second_pass(page: Example) -> None:
 ### One conditioning, two sizes
 
 The first pass finds the image at the size that the model knows; the second one paints details \
-into the enlarged latent. *Encode Depth* is there once: it keeps the map at its full size, twice \
+into the enlarged latent. *Depth Encode* is there once: it keeps the map at its full size, twice \
 that of the first pass, and fits it anew to each latent.
 
 - **denoise** of the second pass: below 0.5 the enlarged latent stays blurred, above 0.7 another \
