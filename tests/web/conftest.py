@@ -100,10 +100,14 @@ def canvas(pages, request: pytest.FixtureRequest) -> Iterator[Canvas]:
 
 @pytest.fixture
 def small_photo(canvas: Canvas) -> str:
-    """The example's photo at a quarter of its size, in the input folder."""
-    name = "small.png"
-    photo = Image.open(PACK / "example_workflows" / "astronaut.jpg")
-    photo.resize((128, 128)).save(canvas.server.base / "input" / name)
+    """The example's photo at a quarter of its size, in the input folder.
+
+    Another one for each page: of what is in its cache, ComfyUI tells a page nothing.
+    """
+    name = f"small {canvas.renderer}.png"
+    photo = Image.open(PACK / "example_workflows" / "astronaut.jpg").resize((128, 128))
+    photo.putpixel((0, 0), (Canvas.RENDERERS.index(canvas.renderer), 0, 0))
+    photo.save(canvas.server.base / "input" / name)
     return name
 
 
