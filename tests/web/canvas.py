@@ -60,7 +60,7 @@ class Canvas:
 
     def clear(self) -> None:
         """An empty canvas at its natural size, without messages."""
-        self.js("() => document.querySelector('#global-mask-editor, .p-dialog-close-button')?.click()")
+        self.page.keyboard.press("Escape")  # closes what a test has opened
         self.open_workflow(EMPTY)
         self.close_toasts()
         self.errors.clear()
@@ -106,7 +106,8 @@ class Canvas:
         """Choose a value as a user does, with what the node does about it."""
         self.js(
             """([id, name, value]) => {
-                const widget = app.canvas.graph.getNodeById(id).widgets.find((w) => w.name === name);
+                const { widgets } = app.canvas.graph.getNodeById(id);
+                const widget = widgets.find((one) => one.name === name);
                 widget.value = value;
                 widget.callback?.(value);
             }""",
@@ -196,7 +197,10 @@ class Canvas:
         return self.page.locator(TOAST).all_inner_texts()
 
     def close_toasts(self) -> None:
-        self.js("() => { const { toast } = app.extensionManager; (toast.removeAll ?? toast.dismissAll)() }")
+        self.js("""() => {
+            const { toast } = app.extensionManager;
+            (toast.removeAll ?? toast.dismissAll)();
+        }""")
         self.page.wait_for_function(f"() => !document.querySelector('{TOAST}')")
 
     # --- what goes wrong -------------------------------------------------------------------------

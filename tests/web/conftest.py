@@ -7,6 +7,7 @@ A worker of pytest-xdist starts one server a frontend and opens one page a rende
 it is given share them, each on an empty canvas.
 """
 
+import itertools
 import json
 import os
 import shutil
@@ -19,11 +20,11 @@ import pytest
 from PIL import Image
 
 from sd2_depth2img.tests.web.canvas import Canvas
-from sd2_depth2img.tools.comfyui import PACK, ComfyUIError, Program, Server, furnish
+from sd2_depth2img.tools.comfyui import PACK, ComfyUIError, Program, Server, furnish, put_images
 
 HERE = Path(__file__).parent
 NEWEST = Path(sys.prefix, "frontend", "comfyui_frontend_package", "static")
-PAGES = [(frontend, renderer) for frontend in ("bundled", "newest") for renderer in Canvas.RENDERERS]
+PAGES = list(itertools.product(("bundled", "newest"), Canvas.RENDERERS))
 SETTINGS = {"Comfy.TutorialCompleted": True, "Comfy.Node.AlwaysShowAdvancedWidgets": False}
 
 
@@ -122,7 +123,7 @@ def _server(base: Path, frontend: str):
 
 def _base(base: Path) -> Path:
     furnish(base)
-    shutil.copy(PACK / "example_workflows" / "astronaut.jpg", base / "input")
+    put_images(Program.find(), base / "input")
     shutil.copy(HERE / "warning_nodes.py", base / "custom_nodes")
     user = base / "user" / "default"
     user.mkdir(parents=True)

@@ -72,7 +72,8 @@ def test_copied_pasted_and_undone(canvas, changed):
     canvas.js("() => app.canvas.selectItems([...app.graph.nodes])")
     canvas.js("() => { app.canvas.copyToClipboard(); app.canvas.pasteFromClipboard(); }")
     canvas.settle()
-    assert values(canvas) == {key: sorted(both * 2, key=json.dumps) for key, both in changed.items()}
+    twice = {key: sorted(lists * 2, key=json.dumps) for key, lists in changed.items()}
+    assert values(canvas) == twice
     focus(canvas)
     canvas.settle(10)
     canvas.js("() => app.extensionManager.command.execute('Comfy.Undo')")
@@ -103,14 +104,12 @@ def test_into_a_subgraph_and_back(canvas, changed):
 
 def by_kind(prompt):
     """What is sent, without the ids: an input that is linked names the kind that it comes from."""
+
+    def source(value):
+        return [prompt[value[0]]["class_type"], value[1]] if isinstance(value, list) else value
+
     nodes = [
-        [
-            node["class_type"],
-            {
-                name: [prompt[value[0]]["class_type"], value[1]] if isinstance(value, list) else value
-                for name, value in node["inputs"].items()
-            },
-        ]
+        [node["class_type"], {name: source(value) for name, value in node["inputs"].items()}]
         for node in prompt.values()
     ]
     return sorted(nodes, key=lambda node: json.dumps(node, sort_keys=True))

@@ -73,7 +73,9 @@ def test_an_error_is_a_sentence(canvas):
     details = canvas.page.get_by_text("View details")
     if details.count():
         details.first.click()
-    said = canvas.page.get_by_text(re.compile("pixels are of no colour of the map turbo")).first
+    sentence = re.compile("pixels are of no colour of the map turbo")
+    said = canvas.page.get_by_text(sentence).filter(visible=True).first
+    said.wait_for()
     assert not re.search(r"custom_nodes|sd2-depth2img\.", said.inner_text())
     assert "." not in outcome["detail"]["exception_type"]
     assert outcome["detail"]["node_id"] == str(node)

@@ -9,7 +9,7 @@ FLAT = "The depth map is flat: every pixel is 0.5."
 
 
 def add_warning(canvas, text, **others):
-    """A node that warns; with a number of its own, so that no earlier run of a test is its cache."""
+    """A node that warns; its number is its own, so that no earlier test's run is its cache."""
     return canvas.add("SD2DepthTestWarning", text=text, number=next(NUMBERS), **others)
 
 

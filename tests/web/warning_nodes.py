@@ -1,4 +1,5 @@
 """Nodes for the tests of the page, in ComfyUI's custom_nodes: they warn when they are told to."""
+# ruff: noqa: N802 - INPUT_TYPES is ComfyUI's name
 
 from server import PromptServer
 
