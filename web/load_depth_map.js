@@ -33,7 +33,12 @@ function furnish(node, name, suffixes) {
   const combo = node.widgets.find((widget) => widget.name === name);
   takeFiles(node, suffixes, (files) => upload(node, combo, files));
   const show = addPreview(node);
-  const showChosen = () => show(outputOf(node).images?.map(viewed) ?? [previewed(combo.value)]);
+  const showChosen = () => {
+    const file = previewed(combo.value);
+    const result = outputOf(node).images?.map(viewed);
+    // ComfyUI empties the folder of results when it starts.
+    return result ? show(result, file) : show([file]);
+  };
   furnished.set(node, showChosen);
 
   let chosen = combo.value;

@@ -9,7 +9,10 @@ const STYLE = `
   overflow: hidden; contain: inline-size; color: var(--input-text, #ddd); font: 12px/1.4 system-ui, sans-serif;
 `;
 
-/** Adds the widget; gives the function that shows the images of some routes of the server. */
+/**
+ * Adds the widget; gives the function that shows the images of some routes of the server, and what
+ * there is at `instead` in place of one that is no longer there.
+ */
 export function addPreview(node) {
   const element = document.createElement("div");
   element.style.cssText = STYLE;
@@ -18,13 +21,13 @@ export function addPreview(node) {
     getMinHeight: () => LEAST_HEIGHT,
   });
   widget.serialize = false;
-  return (routes) => {
-    element.replaceChildren(...routes.map((route) => picture(route, routes.length)));
+  return (routes, instead) => {
+    element.replaceChildren(...routes.map((route) => picture(route, routes.length, instead)));
     node.setDirtyCanvas(true, true);
   };
 }
 
-function picture(route, count) {
+function picture(route, count, instead) {
   const image = new Image();
   const columns = Math.ceil(Math.sqrt(count));
   image.style.cssText = `
@@ -32,7 +35,9 @@ function picture(route, count) {
     object-fit: contain;
   `;
   image.draggable = false;
-  image.addEventListener("error", async () => image.replaceWith(await reason(route)));
+  image.addEventListener("error", async () => {
+    image.replaceWith(instead ? picture(instead, count) : await reason(route));
+  });
   image.src = api.apiURL(route);
   return image;
 }

@@ -2,12 +2,14 @@
 
 import json
 import re
+import time
 from typing import Any
 
 from sd2_depth2img.tools.comfyui import Server
 
 READY_SECONDS = 60
 RUN_SECONDS = 120
+WAIT_SECONDS = 10
 EMPTY = {"version": 0.4, "nodes": [], "links": [], "groups": [], "config": {}, "extra": {}}
 
 READY = """() => window.app?.extensionManager && window.app.graph?.nodes.length
@@ -17,7 +19,7 @@ READY = """() => window.app?.extensionManager && window.app.graph?.nodes.length
 # vain, for addresses beyond this machine.
 HOSTS_OWN = re.compile(
     r"status of 404|Content Security Policy|net::ERR_|never set up|deprecated|Jobs ?Api|"
-    r"onChange .*GraphView",
+    r"onChange .*GraphView|setting 'value'.*Proxy\.onChange",
     re.DOTALL | re.IGNORECASE,
 )
 
@@ -180,11 +182,10 @@ class Canvas:
         assert outcome["type"] == "execution_success", outcome
 
     def notice(self, node: int) -> list[str]:
-        """The lines that a node shows, as far as they can be seen, once it has drawn them."""
-        self.settle(4)
+        """The lines that a node shows, as far as they can be seen."""
         return self.js(
             """(id) => {
-                const shown = app.canvas.graph.getNodeById(id).widgets
+                const shown = app.canvas.graph.getNodeById(id)?.widgets
                     ?.find((widget) => widget.name === "sd2_depth2img_notice")?.element;
                 if (!shown?.isConnected || !shown.checkVisibility()) return [];
                 const { width, height } = shown.getBoundingClientRect();
@@ -192,6 +193,13 @@ class Canvas:
             }""",
             node,
         )
+
+    def wait_for_notice(self, node: int, lines: list[str]) -> None:
+        """Until a node shows just these lines."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while self.notice(node) != lines and time.monotonic() < deadline:
+            self.settle()
+        assert self.notice(node) == lines
 
     def toasts(self) -> list[str]:
         return self.page.locator(TOAST).all_inner_texts()

@@ -147,6 +147,16 @@ def test_says_what_the_server_says_of_a_file_without_a_map(canvas):
     canvas.errors.clear()  # the browser reports the answer's status
 
 
+def test_shows_the_file_when_a_results_preview_is_gone(canvas, tmp_path):
+    file = depth_file(tmp_path, "png")
+    (canvas.server.base / "input" / file.name).write_bytes(file.read_bytes())
+    node = canvas.add(KIND)
+    canvas.set(node, "image", file.name)
+    gone = {"filename": "gone.jpg", "subfolder": "", "type": "temp"}
+    canvas.js("([id, gone]) => { app.nodeOutputs = { [id]: { images: [gone] } } }", [node, gone])
+    assert wait_for_preview(canvas, node) == [48, 32]
+
+
 @pytest.mark.pages("all")
 def test_offers_no_mask_editor_where_load_image_does(canvas, tmp_path):
     depth, photo = canvas.add(KIND), canvas.add("LoadImage", at=(600, 0))

@@ -32,6 +32,9 @@ def found(canvas, words):
     canvas.settle(20)
     texts = canvas.page.locator("[role=option]").all_inner_texts()
     canvas.page.keyboard.press("Escape")
-    canvas.page.keyboard.press("Escape")
+    canvas.settle(5)
+    if box.is_visible():  # the first closed only the list
+        canvas.page.keyboard.press("Escape")
+    box.wait_for(state="hidden")
     lines = (text.strip().splitlines() for text in texts)
     return [line[0].strip() for line in lines if line]

@@ -22,10 +22,10 @@ def test_is_on_the_node_until_it_runs_without(canvas):
     node = add_warning(canvas, FLAT)
     height = canvas.js("(id) => app.graph.getNodeById(id).size[1]", node)
     canvas.succeed()
-    assert canvas.notice(node) == shown(FLAT)
+    canvas.wait_for_notice(node, shown(FLAT))
     canvas.set(node, "text", "")
     canvas.succeed()
-    assert canvas.notice(node) == []
+    canvas.wait_for_notice(node, [])
     assert canvas.js("(id) => app.graph.getNodeById(id).size[1]", node) <= height + 40
 
 
@@ -38,8 +38,8 @@ def test_is_a_toast_once_and_not_again_for_a_cached_node(canvas):
     other = add_warning(canvas, "Another one.", at=(600, 0))
     canvas.succeed()
     assert not any(FLAT in toast for toast in canvas.toasts())
-    assert canvas.notice(node) == shown(FLAT)
-    assert canvas.notice(other) == shown("Another one.")
+    canvas.wait_for_notice(node, shown(FLAT))
+    canvas.wait_for_notice(other, shown("Another one."))
 
 
 def test_the_toast_names_the_node(canvas):
@@ -53,18 +53,18 @@ def test_the_toast_names_the_node(canvas):
 def test_arrives_live_on_a_node_of_another_pack(canvas):
     node = canvas.add("TestLiveWarning", text="Size and checkpoint.", number=next(NUMBERS))
     canvas.succeed()
-    assert canvas.notice(node) == shown("Size and checkpoint.")
+    canvas.wait_for_notice(node, shown("Size and checkpoint."))
     assert len(canvas.toasts()) >= 1
     canvas.set(node, "text", "")
     canvas.succeed()
-    assert canvas.notice(node) == []
+    canvas.wait_for_notice(node, [])
 
 
 def test_another_packs_output_of_that_name_is_not_ours(canvas):
     canvas.add("TestLiveWarning")
     canvas.js("() => { app.nodeOutputs = { 1: { warnings: ['not ours'] } } }")
     canvas.settle()
-    assert canvas.notice(1) == []
+    canvas.wait_for_notice(1, [])
 
 
 @pytest.mark.pages("all")
@@ -75,7 +75,7 @@ def test_comes_back_with_its_workflow(canvas):
     canvas.settle()
     canvas.js("() => app.extensionManager.command.execute('Workspace.PreviousOpenedWorkflow')")
     canvas.settle(10)
-    assert canvas.notice(node) == shown(FLAT)
+    canvas.wait_for_notice(node, shown(FLAT))
 
 
 def test_comes_with_a_run_out_of_the_history(canvas):
@@ -83,7 +83,7 @@ def test_comes_with_a_run_out_of_the_history(canvas):
     # What the frontend does with a run that the user opens from its queue or history.
     canvas.js("(text) => { app.nodeOutputs = { 1: { warnings: [text] } } }", FLAT)
     canvas.settle()
-    assert canvas.notice(node) == shown(FLAT)
+    canvas.wait_for_notice(node, shown(FLAT))
 
 
 @pytest.mark.pages("all")
@@ -100,14 +100,14 @@ def test_of_a_node_in_a_subgraph_is_on_the_subgraph_too(canvas):
         node,
     )
     canvas.succeed()
-    assert canvas.notice(outer) == shown(f"Inner: {FLAT}")
+    canvas.wait_for_notice(outer, shown(f"Inner: {FLAT}"))
     assert any("Inner" in toast and FLAT in toast for toast in canvas.toasts())
     canvas.js(
         "(id) => { const n = app.graph.getNodeById(id); app.canvas.openSubgraph(n.subgraph, n) }",
         outer,
     )
     canvas.settle(10)
-    assert canvas.notice(node) == shown(FLAT)
+    canvas.wait_for_notice(node, shown(FLAT))
 
 
 @pytest.mark.pages("bundled-classic", "newest-classic")
@@ -115,7 +115,7 @@ def test_is_saved_nowhere(canvas):
     node = canvas.add("SD2DepthTestWarning", text=FLAT, number=7)
     before = canvas.workflow()["nodes"][0]
     canvas.succeed()
-    assert canvas.notice(node)
+    canvas.wait_for_notice(node, shown(FLAT))
     after = canvas.workflow()["nodes"][0]
     assert after["widgets_values"] == before["widgets_values"] == [FLAT, 7]
     assert after["inputs"] == before["inputs"]
@@ -125,5 +125,5 @@ def test_is_saved_nowhere(canvas):
 def test_a_text_is_never_read_as_html(canvas):
     node = add_warning(canvas, "<img src=x onerror=alert(1)>")
     canvas.succeed()
-    assert canvas.notice(node) == shown("<img src=x onerror=alert(1)>")
+    canvas.wait_for_notice(node, shown("<img src=x onerror=alert(1)>"))
     assert canvas.page.locator("img[src=x]").count() == 0
