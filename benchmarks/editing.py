@@ -298,7 +298,7 @@ OPERATIONS: dict[str, tuple[Call, Call]] = {
     ),
     "parallax: a frame": (parallax(), searched()),
     "preview: a page": (
-        lambda: sheet(DEPTH[0], channel(), ColourMap.TURBO, examine(DEPTH[0]), 384),
+        lambda: (examine(DEPTH[0]), sheet(DEPTH[0], channel(), ColourMap.TURBO, 384)),
         calls(
             lambda: np.quantile(MAP, (0.99, 0.01)),
             lambda: torch.histc(DEPTH, 128, 0, 1),

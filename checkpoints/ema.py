@@ -44,7 +44,7 @@ def with_ema(file: WeightFile) -> WeightFile:
     """The file with the averaged copy as its UNet; as it is without a complete one.
 
     Averages of some layers and the last step's weights of others would be neither, so then the
-    last step's are used, and a warning says so.
+    last step's are used. A warning says which are.
     """
     copies = ema_names(file.tensors)
     if not copies:
@@ -58,7 +58,7 @@ def with_ema(file: WeightFile) -> WeightFile:
             unet,
         )
         return file
-    log.info("%s: the EMA copy of the UNet is used (%d tensors)", file.path.name, unet)
+    log.warning("%s: the EMA copy of the UNet is used (%d tensors)", file.path.name, unet)
     origins = {
         name: Origin(file, (copies.get(name, name),))
         for name in file.tensors

@@ -1,4 +1,4 @@
-"""A depth map as a person can judge it: in colours, a histogram, the UNet's channel, in words.
+"""A depth map as a person can judge it: in colours, a histogram, the UNet's channel; in words.
 
 The words are hints, not verdicts. The thresholds behind them are our own choice, made so that maps
 from MiDaS and careful paintings raise none.
@@ -65,17 +65,15 @@ def examine_channel(channel: Tensor) -> list[str]:
     ]
 
 
-def sheet(
-    depth: Tensor, channel: Tensor, colours: ColourMap, notes: Sequence[str], size: int
-) -> Tensor:
-    """One page: the map in colours, the UNet's fifth channel, histogram with legend, notes.
+def sheet(depth: Tensor, channel: Tensor, colours: ColourMap, size: int) -> Tensor:
+    """One page: the map in colours, the UNet's fifth channel, histogram with legend.
 
     Args:
         depth: `[H, W]`, finite; what is outside 0..1 gets the end's colour.
         channel: `[h, w]`, -1..1; shown from black to white.
         size: of the longer side of both images, in pixels.
 
-    Returns: float32 `[H', W', 3]`, 0..1; how large depends on the texts, too.
+    Returns: float32 `[H', W', 3]`, 0..1; how large depends on the captions, too.
     """
     factor = size / max(depth.shape)
     height, width = (max(1, round(side * factor)) for side in depth.shape)
@@ -89,7 +87,7 @@ def sheet(
         f"{channel.min():.2f} to {channel.max():.2f}",
     ]
     top = contact_sheet([_pillow(image) for image in images], captions, 2, FONT_SIZE)
-    page = _below(top, _histogram(depth, colours, top.width - 2 * MARGIN), notes)
+    page = _below(top, _histogram(depth, colours, top.width - 2 * MARGIN))
     return torch.from_numpy(np.array(page)).float() / 255
 
 
@@ -202,15 +200,14 @@ def _histogram(depth: Tensor, colours: ColourMap, width: int) -> Image.Image:
     return image
 
 
-def _below(top: Image.Image, histogram: Image.Image, notes: Sequence[str]) -> Image.Image:
-    """The page: both images, the histogram with its two ends named, and the notes."""
+def _below(top: Image.Image, histogram: Image.Image) -> Image.Image:
+    """The page: both images, and the histogram with its two ends named."""
     letters = Lettering(FONT_SIZE)
     far, near = (letters.label(text, histogram.width) for text in ("0 far", "near 1"))
     axis = letters.label("pixels of each depth (square root)", histogram.width)
-    label = letters.label("\n".join(f"! {note}" for note in notes), histogram.width)
     names = top.height + histogram.height + MARGIN // 2
-    text = names + max(far.height, near.height, axis.height) + MARGIN
-    page = Image.new("RGB", (top.width, text + label.height + MARGIN), PAPER)
+    height = names + max(far.height, near.height, axis.height) + MARGIN
+    page = Image.new("RGB", (top.width, height), PAPER)
     page.paste(top, (0, 0))
     page.paste(histogram, (MARGIN, top.height))
     right = MARGIN + histogram.width
@@ -219,5 +216,4 @@ def _below(top: Image.Image, histogram: Image.Image, notes: Sequence[str]) -> Im
     between = right - MARGIN - far.width - near.width
     if axis.width + 2 * MARGIN < between:  # a narrow page has no place for it
         letters.write(page, axis, (page.width - axis.width) // 2, names, "left")
-    letters.write(page, label, MARGIN, text, "left")
     return page

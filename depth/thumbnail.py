@@ -2,11 +2,11 @@
 
 import io
 
-import torch
+import numpy as np
 from PIL import Image
 from torch import Tensor
 
-MOST = 512  # pixels of the longer side
+MOST = 384  # pixels of the longer side
 QUALITY = 90
 
 
@@ -17,14 +17,19 @@ def thumbnail(depth: Tensor) -> bytes:
     are black. Pixels are left out, not averaged: that would take longer than many an edit.
     """
     step = -(-max(depth.shape) // MOST)
-    small = depth[::step, ::step].detach().float().cpu()
-    known = small[small.isfinite()]
-    low, high = (float(end) for end in known.aminmax()) if known.numel() else (0.0, 1.0)
-    small = small.nan_to_num(low, high, low)
-    if low < 0 or high > 1:
-        small = (small - low) / max(high - low, 1e-12)
+    small = depth[::step, ::step].detach().float().contiguous().cpu().numpy()
+    if not (small.min() >= 0 and small.max() <= 1):  # NaN as well
+        small = _stretched(small)
     file = io.BytesIO()
-    Image.fromarray((small * 255).round().to(torch.uint8).numpy()).save(
-        file, "JPEG", quality=QUALITY
-    )
+    pixels = (small * 255 + 0.5).astype(np.uint8)
+    Image.fromarray(pixels).save(file, "JPEG", quality=QUALITY)
     return file.getvalue()
+
+
+def _stretched(depth: np.ndarray) -> np.ndarray:
+    known = depth[np.isfinite(depth)]
+    if not known.size:
+        return np.zeros_like(depth)
+    low, high = known.min(), known.max()
+    filled = np.nan_to_num(depth, nan=low, posinf=high, neginf=low)
+    return filled if low >= 0 and high <= 1 else (filled - low) / max(high - low, 1e-12)

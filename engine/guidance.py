@@ -15,6 +15,7 @@ from torch import Tensor
 from ..images.numbers import percent
 from ..sampling.depth_channel import Conditioning
 from ..sampling.latents import Latent, MaskRule, fit_mask, repainted_at
+from ..sampling.trained_sizes import warn_of_size
 from .conditioning import Prompt, fitted_prompts
 from .progress import progress
 from .samplers import (
@@ -38,6 +39,7 @@ class NoiseModel(Protocol):
     device: torch.device
     latent_scale: float  # 0.18215: a LATENT on the canvas is in the VAE's own units
     in_channels: int  # those of the latent and one more for depth
+    model_channels: int  # the UNet's width, 320 in Stable Diffusion 2
 
     def predict_noise(self, x: Tensor, timesteps: Tensor, context: Tensor) -> Tensor:
         """The noise in x, float32 [N, in_channels - 1, h, w].
@@ -92,6 +94,7 @@ def sample(
     sigmas = sigmas_for(scheduler, sampler_name, steps, denoise).tolist()
     if not sigmas:
         return dict(latent)
+    warn_of_size(model.model_channels, samples)
     clean = samples.to(model.device, torch.float32) * model.latent_scale
     noise = initial_noise(samples.shape, seed, latent.get("batch_index")).to(model.device)
     denoiser: Denoise = _Guide(

@@ -80,6 +80,7 @@ class EngineModel:
     def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
         self.device = device
         self.in_channels = checkpoint.unet.in_channels
+        self.model_channels = checkpoint.unet.model_channels
         self.checkpoint = checkpoint
         self._dtype = torch.float16 if device.type == "cuda" else torch.float32
 

@@ -7,7 +7,6 @@ becomes known as well.
 """
 
 import os
-import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -41,6 +40,7 @@ from ..engine import folders as engine_folders
 from ..engine.required_depth import required_depth
 from ..sampling.depth_channel import Conditioning, MissingDepthError
 from ..sampling.latents import Latent, MaskRule, repainted_at
+from ..sampling.trained_sizes import warn_of_size
 from . import comfyui_server
 
 T = TypeVar("T")
@@ -61,6 +61,9 @@ class SD2DepthModel(comfy.model_base.BaseModel):
         except MissingDepthError as error:
             raise plain(error)(str(error)) from None  # the dialog shows the path of another class
         batch, _, height, width = kwargs["noise"].shape
+        latent = kwargs.get("latent_image")
+        if latent is not None and kwargs["prompt_type"] == "positive":
+            warn_of_size(self.model_config.unet_config["model_channels"], latent)
         return depth.channel(batch, height, width).to(kwargs["device"])
 
 
@@ -168,8 +171,6 @@ def input_names(suffixes: tuple[str, ...] = ()) -> list[str]:
 
 
 def input_path(name: str) -> Path:
-    if not isinstance(name, str):
-        raise ValueError(f"the name of a file is expected; found {reprlib.repr(name)}")
     bare, base = folder_paths.annotated_filepath(name)
     folder = Path(base or folder_paths.get_input_directory())
     if engine_folders.leads_out(bare):

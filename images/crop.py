@@ -299,6 +299,8 @@ def mask_box(mask: Tensor, padding: int, short: int) -> tuple[Box, int, int]:
     if part is None:
         log.warning("the mask is empty: nothing will be repainted")
         part = Box(0, 0, height, width)
+    elif mask.all():
+        log.warning("the mask covers everything: nothing is cut off, all will be repainted")
     part = part.grown(padding).inside(height, width)
     work = working_size(part.height, part.width, short)
     return _moved_inside(_grown(part, *work), height, width), *work

@@ -70,7 +70,7 @@ class SD2DepthPrepare(Node):
         if depth is not None:
             depth = to_image(crop_depth(repair(from_image(depth)), image, box, height, width))
         if whole.any() and not stitch.mask.any():
-            log.warning("Prepare Image: the whole mask lies in what is cut off; use fit = pad")
+            log.warning("the whole mask lies in what is cut off; choose pad for fit")
         return cropped, resize_mask(cut(whole, box), height, width), depth, stitch
 
 

@@ -1,6 +1,8 @@
 """Nodes that read and write depth maps."""
 
 import hashlib
+import logging
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -8,11 +10,14 @@ from torch import Tensor
 from ..depth.colormaps import TOLERANCE, ColourMap
 from ..depth.convention import from_image, repair, to_image
 from ..depth.depth_files import SUFFIXES, Beyond, FileFormat, Reading, read_depth, write_depth
+from ..depth.mask_editor import count_values, find_original, is_copy
 from ..host import host
 from . import inputs
 from .node import DepthMapNode, Node
 from .preview import show
 from .remedies import answer
+
+log = logging.getLogger(__name__)
 
 # The value of the upload button, which ComfyUI's canvas saves after all inputs and opens by their
 # number: in workflows that were saved before `layer` was there it becomes the layer. A layer of
@@ -45,9 +50,10 @@ class SD2DepthLoad(DepthMapNode):
                 "image": inputs.one_of(
                     host.input_names(SUFFIXES), sd2_depth_upload=SUFFIXES
                 ).tooltip(
-                    "A file in the input folder; drop one on the node to put it there. Black "
-                    "pixels are far, white ones near; transparent ones count as far. Of an EXR, "
-                    "the layer that calls itself depth (Z, Depth, VRayZDepth, WorldDepth) is taken."
+                    "A file in the input folder; the button uploads EXR, NPY, NPZ and PFM too. "
+                    "Black pixels are far, white ones near; transparent ones count as far. Of an "
+                    "EXR, the layer that calls itself depth (Z, Depth, VRayZDepth, WorldDepth) is "
+                    "taken."
                 )
             },
             "optional": {
@@ -97,15 +103,40 @@ class SD2DepthLoad(DepthMapNode):
     ) -> tuple[Tensor]:
         layer = "" if layer == UPLOAD_BUTTON else layer.strip()
         reading = Reading(far, near, Beyond(beyond), ColourMap(colours), tolerance, invert, layer)
-        return (to_image(read_depth(host.input_path(image), reading)),)
+        path = host.input_path(image)
+        original = _original(path)
+        if is_copy(path):
+            log.warning("%s", _about_copy(path, original))
+        return (to_image(read_depth(original or path, reading)),)
 
     @classmethod
     def IS_CHANGED(cls, image: str, **_: Any) -> str:
-        return hashlib.sha256(host.input_path(image).read_bytes()).hexdigest()
+        path = host.input_path(image)
+        return hashlib.sha256((_original(path) or path).read_bytes()).hexdigest()
 
     @classmethod
     def VALIDATE_INPUTS(cls, image: str) -> bool | str:
         return answer(host.input_path, image)
+
+
+def _original(path: Path) -> Path | None:
+    """The file in the input folder that the mask editor made its copy of, where it still is."""
+    if not is_copy(path):
+        return None
+    return find_original(path, map(host.input_path, host.input_names(SUFFIXES)))
+
+
+def _about_copy(path: Path, original: Path | None) -> str:
+    mask = "Load Image (as Mask) loads the mask that was painted."
+    if original is not None:
+        return (
+            f"{path.name} is the mask editor's copy of {original.name} with 8 bits; the original "
+            f"is loaded in its place. {mask}"
+        )
+    return (
+        f"{path.name} is a copy by the mask editor, in which {count_values(path)} different depths "
+        f"are left: choose the file again that it was made of. {mask}"
+    )
 
 
 class SD2DepthSave(Node):

@@ -74,7 +74,7 @@ class SD2DepthPreview(Node):
         rows = list(zip(given, maps, channels, strict=True))
         for one, drawn, channel in host.progress(rows, self.DISPLAY_NAME):
             notes.append(examine(one) + examine_channel(channel))
-            drawings.append(sheet(drawn, channel, ColourMap(colours), notes[-1], size))
+            drawings.append(sheet(drawn, channel, ColourMap(colours), size))
         pages, report = same_size(drawings), _report(notes)
         return {"ui": {"images": show(pages), "text": [report]}, "result": (pages, report)}
 

@@ -4,6 +4,7 @@ The algorithms below the nodes raise errors in their own terms; here each type g
 that names nodes, inputs and folders.
 """
 
+import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -123,12 +124,14 @@ def explanation(error: Exception, remedies: Remedies = REMEDIES) -> str:
 
 
 def answer(check: Callable[..., object], *values: Any) -> bool | str:
-    """What VALIDATE_INPUTS returns: True, or the sentence of what a check found wrong.
+    """What VALIDATE_INPUTS returns: True, or the sentence of what a check of texts found wrong.
 
     ComfyUI gives None for what comes by a wire; the node itself sees that when it runs.
     """
     if None in values:
         return True
+    if strange := [value for value in values if not isinstance(value, str)]:
+        return f"a text is expected; found {reprlib.repr(strange[0])}"
     try:
         check(*values)
     except (OSError, ValueError) as error:

@@ -1,5 +1,8 @@
 """What ComfyUI tells its web page about the pack."""
 
+import re
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -94,3 +97,11 @@ def test_a_missing_depth_model_is_told_before_anything_runs(comfyui, depth_graph
     graph.add("PreviewImage", images=depth())
     with pytest.raises(Exception, match=r"gone\.pt"):
         comfyui.submit(graph)
+
+
+def test_importing_the_pack_is_quick(comfyui):
+    """As ComfyUI measures it, on a computer that may have other work; see test_start_up.py."""
+    log = comfyui.log.read_text(encoding="utf-8", errors="replace")
+    (seconds,) = re.findall(r"([\d.]+) seconds: \S*/sd2-depth2img", log)
+    sys.stdout.write(f"ComfyUI imported the pack in {seconds} s\n")
+    assert float(seconds) <= 2

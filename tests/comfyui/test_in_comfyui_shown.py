@@ -1,6 +1,7 @@
 """What a node shows on the canvas of a real ComfyUI: warnings, previews, errors."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -31,9 +32,8 @@ def test_a_warning_is_shown_on_its_node_alone(comfyui, depth_graph):
     graph.save(graph.sample(steps=1))
     with comfyui.events() as events:
         shown = executed(events.until_done(comfyui.submit(graph)))
-    (text,) = shown[encode]["warnings"]
-    assert text.startswith(FLAT)
-    assert [node for node, one in shown.items() if one.get("warnings")] == [encode]
+    assert shown[encode]["warnings"][0].startswith(FLAT)
+    assert [node for node, one in shown.items() if FLAT in str(one)] == [encode]
 
 
 def test_the_warning_of_a_cached_node_is_sent_again_or_the_page_is_told_to_keep_it(
@@ -82,9 +82,12 @@ def test_a_warning_from_inside_ksampler_comes_while_it_runs(comfyui, depth_graph
     graph.save(sampled)
     with comfyui.events() as events:
         seen = list(events.until_done(comfyui.submit(graph)))
-    (told,) = [event.data for event in seen if event.type == "sd2_depth2img.warning"]
-    assert told["node"] == sampled[0]
-    assert "it is squeezed to fit" in told["text"]
+    told = [event.data for event in seen if event.type == "sd2_depth2img.warning"]
+    assert {one["node"] for one in told} == {sampled[0]}
+    # Of the size, which is far from the training, and of the map; neither for every prompt anew.
+    assert len(told) == 2
+    assert "the checkpoint was trained with a short side of 256" in told[0]["text"]
+    assert "it is squeezed to fit" in told[1]["text"]
     assert not executed(seen).get(sampled[0], {}).get("warnings")
 
 
@@ -95,8 +98,9 @@ def test_the_packs_own_sampler_shows_the_same_once(comfyui, depth_graph):
     with comfyui.events() as events:
         seen = list(events.until_done(comfyui.submit(graph)))
     assert not [event for event in seen if event.type == "sd2_depth2img.warning"]
-    (text,) = executed(seen)[sampled[0]]["warnings"]
-    assert "it is squeezed to fit" in text
+    size, squeezed = executed(seen)[sampled[0]]["warnings"]
+    assert "the checkpoint was trained with a short side of 256" in size
+    assert "it is squeezed to fit" in squeezed
 
 
 # --- previews ------------------------------------------------------------------------------------
@@ -206,12 +210,26 @@ def test_an_error_of_the_pack_has_a_short_name_and_its_remedy(comfyui, depth_gra
     assert error.message.startswith("there is no depth map. Prepare Image")
 
 
-@pytest.mark.parametrize("name", ["a\0b.png", "x" * 5000, "", 7, ["a.png"], "../x.png"])
-def test_damaged_names_are_answered_in_words_before_anything_runs(comfyui, depth_graph, name):
+DAMAGED = ["a\0b.png", "x" * 5000, "", 7, {"a": 1}, True, "../x.png", "..\\x.png/", "\ud800.png"]
+
+
+@pytest.mark.parametrize("name", DAMAGED, ids=range(len(DAMAGED)))
+@pytest.mark.parametrize(
+    ("node", "key"),
+    [
+        ("SD2DepthLoad", "image"),
+        ("SD2DepthCheckpointLoader", "ckpt_name"),
+        ("SD2DepthModelLoader", "model_name"),
+    ],
+)
+def test_damaged_names_are_answered_in_words_before_anything_runs(
+    comfyui, depth_graph, node, key, name
+):
     graph = depth_graph()
-    loaded = graph.add("SD2DepthLoad", image=name)
-    graph.add("SD2DepthSave", depth=loaded(), filename_prefix="never")
-    with pytest.raises(Exception, match=r"there is no image|leads out|name of a file") as refused:
+    loaded = graph.add(node, **{key: name})
+    graph.add("PreviewAny", source=loaded())
+    with pytest.raises(Exception, match=r"there is no|leads out|a text is expected") as refused:
         comfyui.submit(graph)
-    assert "exception_type" not in str(refused.value)
-    assert len(str(refused.value)) < 20000
+    (error,) = json.loads(str(refused.value))["node_errors"][loaded]["errors"]
+    assert "exception_type" not in str(error)
+    assert len(str(error)) < 20000

@@ -109,8 +109,8 @@ def test_a_channel_beyond_its_range_is_noticed_but_no_overshoot():
 # --- the page ------------------------------------------------------------------------------------
 
 
-def page(depth, channel, colours=ColourMap.TURBO, notes=(), size=96):
-    return sheet(depth, channel, colours, notes, size)
+def page(depth, channel, colours=ColourMap.TURBO, size=96):
+    return sheet(depth, channel, colours, size)
 
 
 def test_the_page_holds_both_images_exactly():
@@ -156,21 +156,9 @@ def test_pages_of_any_size_become_one_batch_on_white_paper():
     assert (pages[1, 1:] == 1).all()
 
 
-def test_notes_make_the_page_longer_not_wider():
-    depth, channel = scene(), torch.zeros(8, 8)
-    without, with_ = page(depth, channel), page(depth, channel, notes=["too flat " * 20])
-    assert with_.shape[0] > without.shape[0] + 10
-    assert with_.shape[1] == without.shape[1]
-    assert torch.equal(with_[: len(without) - 12], without[:-12])
-    both = same_size([with_, without])
-    assert torch.equal(both[0], with_)
-    assert torch.equal(both[1, : len(without)], without)
-    assert (both[1, len(without) :] == 1).all()
-
-
 @pytest.mark.parametrize("colours", ColourMap)
 @pytest.mark.parametrize("shape", [(1, 1), (3, 400), (700, 9)])
 def test_maps_of_any_shape_and_values_beyond_0_and_1_are_drawn(colours, shape):
-    found = page(torch.rand(shape) * 3 - 1, torch.randn(2, 3), colours, ["a note"], size=64)
+    found = page(torch.rand(shape) * 3 - 1, torch.randn(2, 3), colours, size=64)
     assert found.min() >= 0
     assert found.max() <= 1

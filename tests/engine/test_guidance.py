@@ -42,6 +42,7 @@ class TinyUNet(nn.Module):
     device = torch.device("cpu")
     latent_scale = SCALE
     in_channels = 5
+    model_channels = 16
 
     def __init__(self, reach=3):
         super().__init__()

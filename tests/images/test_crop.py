@@ -429,3 +429,9 @@ def test_what_two_boxes_have_in_common_lies_in_both(one, other):
     common = one.common(other)
     assert (pixels(common) if common else set()) == pixels(one) & pixels(other)
     assert pixels(one) <= pixels(one.grown(2))
+
+
+def test_a_mask_over_everything_cuts_nothing_off_and_is_told_about(caplog):
+    box, height, width = mask_box(torch.ones(1, 64, 96), padding=8, short=64)
+    assert (box.height, box.width) == (64, 96) == (height, width)
+    assert "the mask covers everything" in caplog.text

@@ -31,7 +31,7 @@ def paths(mini_checkpoint, tmp_path_factory):
 
 def load(path):
     """MODEL, CLIP and VAE as the engine's Load Checkpoint gives them."""
-    return CORE_NODES["CheckpointLoaderSimple"]().load(str(path))
+    return CORE_NODES["CheckpointLoaderSimple"]().run(ckpt_name=str(path))
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_another_family_is_refused_by_name(tmp_path):
         middle + "transformer_blocks.0.attn2.to_k.weight": torch.zeros(1280, 768),
     }
     save_file(sd15, tmp_path / "v1-5.safetensors")
-    with pytest.raises(NotADepthCheckpoint, match=r"v1-5.safetensors.*Stable Diffusion 1.5"):
+    with pytest.raises(ValueError, match=r"v1-5.safetensors.*Stable Diffusion 1.5"):
         load(tmp_path / "v1-5.safetensors")
 
 

@@ -111,7 +111,7 @@ def test_bad_lists_are_refused(inputs, message):
 
 def test_images_with_alpha_are_refused():
     with pytest.raises(ValueError, match=r"input images: image 0 of 1 .*channel is alpha"):
-        grid([torch.ones(1, 8, 8, 4)])
+        SD2DepthGrid().run(images=[torch.ones(1, 8, 8, 4)])
 
 
 # --- in a workflow -------------------------------------------------------------------------------

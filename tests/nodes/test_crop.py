@@ -68,4 +68,4 @@ def test_a_mask_that_prepare_cuts_off_is_told_about(image, caplog):
     mask = torch.zeros(1, 160, 224)
     mask[:, :, :8] = 1
     SD2DepthPrepare().execute(image, mask, size=64)
-    assert "use fit = pad" in caplog.text
+    assert "choose pad for fit" in caplog.text

@@ -68,9 +68,9 @@ def test_metres_of_a_file_become_disparity_and_go_back_to_a_file(base, suffix, c
 def test_kept_distances_are_not_inverted(base):
     write_floats(base / "input" / "metres.npy", METRES)
     with pytest.raises(ValueError, match=r"1 minus a distance means nothing; turn invert off"):
-        SD2DepthLoad().execute("metres.npy", invert=True, beyond="keep")
+        SD2DepthLoad().run(image="metres.npy", invert=True, beyond="keep")
     with pytest.raises(ValueError, match=r"beyond: keep, with far 0 and near 1\)\. Convert Depth"):
-        SD2DepthLoad().execute("metres.npy")
+        SD2DepthLoad().run(image="metres.npy")
 
 
 # --- masks that come along with distances --------------------------------------------------------

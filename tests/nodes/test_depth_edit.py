@@ -369,7 +369,7 @@ def test_convert_refuses_to_mix_distances_with_disparity(depth, direction):
     mask = torch.ones(1, 16, 24)
     mask[0, 1, :3] = 0.5
     with pytest.raises(ValueError, match=r"3 of \d+ pixels of the mask are grey.*Threshold Mask"):
-        run(SD2DepthConvert, depth[:1], mask=mask, **ends)
+        SD2DepthConvert().run(depth=depth[:1], mask=mask, **ends)
     assert "feather" not in SD2DepthConvert.INPUT_TYPES()["optional"]
 
 
@@ -404,10 +404,13 @@ def test_convert_keeps_what_is_near_near_where_resizing_overshot():
     assert (result[:, 14:34, 14:34] == 1).all()
 
 
+PHOTO = torch.rand(1, 16, 24, 3)
+
+
 def test_a_raw_disparity_is_stretched_as_the_messages_say(depth):
     raw = depth * 40 - 3
     with pytest.raises(ValueError, match="expected 0") as refusal:
-        run(SD2DepthAdjust, raw)
+        SD2DepthAdjust().run(depth=raw)
     named = re.search("Convert Depth .*'(.+)'", str(refusal.value)).group(1)
     stretched = run(SD2DepthConvert, raw, unit=named)
     expected = (depth - depth.min()) / (depth.max() - depth.min())
@@ -419,12 +422,12 @@ def test_a_raw_disparity_is_stretched_as_the_messages_say(depth):
 @pytest.mark.parametrize(
     "edit",
     [
-        lambda none, mask: run(SD2DepthRefine, none, torch.rand(1, 16, 24, 3)),
-        lambda none, mask: run(SD2DepthRefine, none, torch.rand(1, 16, 24, 3), mask=mask),
-        lambda none, mask: run(SD2DepthMerge, none, torch.rand(1, 16, 24, 3), mask=mask),
-        lambda none, mask: run(SD2DepthMerge, torch.rand(1, 16, 24, 3), none, patch_mask=mask),
-        lambda none, mask: run(SD2DepthConvert, none, mask=mask),
-        lambda none, mask: run(SD2DepthFill, none, mask=mask),
+        lambda none, mask: SD2DepthRefine().run(depth=none, image=PHOTO),
+        lambda none, mask: SD2DepthRefine().run(depth=none, image=PHOTO, mask=mask),
+        lambda none, mask: SD2DepthMerge().run(depth=none, patch=PHOTO, mask=mask),
+        lambda none, mask: SD2DepthMerge().run(depth=PHOTO, patch=none, patch_mask=mask),
+        lambda none, mask: SD2DepthConvert().run(depth=none, mask=mask),
+        lambda none, mask: SD2DepthFill().run(depth=none, mask=mask),
     ],
 )
 def test_an_empty_wire_is_named_whatever_else_is_connected(edit):

@@ -1,6 +1,7 @@
 """Inpainting through the nodes, with the bundled miniature on a real photograph."""
 
 import itertools
+from functools import partial
 
 import pytest
 import torch
@@ -242,9 +243,9 @@ def test_images_with_transparency_are_refused_before_anything_runs(miniature, ma
     transparent = torch.rand(1, 160, 224, 4)
     for node in (SD2DepthCrop(), SD2DepthPrepare()):
         with pytest.raises(ValueError, match="channel is alpha"):
-            node.execute(transparent, mask, depth)
+            node.run(image=transparent, mask=mask, depth=depth)
     with pytest.raises(ValueError, match="channel is alpha"):
-        encoded(miniature, transparent, mask)
+        SD2DepthInpaintEncode().run(image=transparent, mask=mask, vae=miniature[2])
 
 
 @pytest.mark.parametrize(
@@ -262,8 +263,9 @@ def test_images_with_transparency_are_refused_before_anything_runs(miniature, ma
     ],
 )
 def test_what_cannot_be_encoded_is_refused(miniature, image_shape, mask_shape, options, message):
+    inputs = {"image": torch.rand(image_shape), "mask": torch.ones(mask_shape), **options}
     with pytest.raises(ValueError, match=message):
-        encoded(miniature, torch.rand(image_shape), torch.ones(mask_shape), **options)
+        SD2DepthInpaintEncode().run(vae=miniature[2], **inputs)
 
 
 # --- depth under the mask -------------------------------------------------------------------------
@@ -293,14 +295,15 @@ def test_another_map_is_put_under_the_mask_alone(depth, mask):
 
 
 def test_the_other_map_must_be_there_and_fit(depth, mask):
+    under = partial(SD2DepthUnderMask().run, depth=depth)
     with pytest.raises(ValueError, match=r"no other map.*Connect one to the input `other`"):
-        under(depth, mask, "other map")
+        under(mask=mask, under_mask="other map")
     with pytest.raises(
         ValueError, match=r"224 x 80 pixels .* same width and height\. Upscale Image"
     ):
-        under(depth, mask, "other map", depth[:, :80])
+        under(mask=mask, under_mask="other map", other=depth[:, :80])
     with pytest.raises(ValueError, match=r"no border.* smaller mask.*`under_mask`"):
-        under(depth, torch.ones(1, 160, 224), "smooth fill")
+        under(mask=torch.ones(1, 160, 224), under_mask="smooth fill")
 
 
 # --- strength from depth --------------------------------------------------------------------------

@@ -174,8 +174,8 @@ def test_what_comfyui_loads_itself_is_told_with_its_nodes(depth_folder, name):
     save_file({tensor: torch.zeros(4, 4, 1, 1) for tensor in COMFYUIS[name]}, path)
     name = name.removesuffix(" 1")
     nodes = rf"ComfyUI's Load {name}.*run it with Run {name}.*Render {name}.*of Depth Encode"
-    with pytest.raises(UnknownDepthModel, match=rf"network.safetensors: this is {name}.*{nodes}"):
-        load("network.safetensors")
+    with pytest.raises(ValueError, match=rf"network.safetensors: this is {name}.*{nodes}"):
+        SD2DepthModelLoader().run(model_name="network.safetensors")
     assert re.search(nodes, advice(diagnose(path)))
 
 

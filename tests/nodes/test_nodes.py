@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from sd2_depth2img.checkpoints.checkpoint import IncompleteCheckpoint, NotADepthCheckpoint
+from sd2_depth2img.checkpoints.checkpoint import IncompleteCheckpoint
 from sd2_depth2img.checkpoints.files.errors import UnreadableFile
 from sd2_depth2img.engine import folders
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
@@ -116,7 +116,7 @@ def test_every_node_explains_itself(node):
 def test_inputs_and_execute_agree(node):
     inputs = node.INPUT_TYPES()
     names = [name for kind in ("required", "optional", "hidden") for name in inputs.get(kind, {})]
-    parameters = inspect.signature(getattr(node, node.FUNCTION)).parameters
+    parameters = inspect.signature(node.execute).parameters
     assert names == [name for name in parameters if name != "self"]
     for name, spec in inputs.get("optional", {}).items():
         # A socket that may stay empty has no default of its own.
@@ -166,8 +166,8 @@ def test_another_kind_of_file_is_named(base):
     from safetensors.torch import save_file
 
     save_file({"a.lora_up.weight": torch.zeros(2, 2)}, base / "style.safetensors")
-    with pytest.raises(NotADepthCheckpoint, match=r"This is a LoRA.* Load LoRA behind"):
-        SD2DepthCheckpointLoader().execute(str(base / "style.safetensors"))
+    with pytest.raises(ValueError, match=r"This is a LoRA.* Load LoRA behind"):
+        SD2DepthCheckpointLoader().run(ckpt_name=str(base / "style.safetensors"))
 
 
 def test_a_checkpoint_without_midas_loads_and_complains_when_midas_is_used(base, mini_checkpoint):
@@ -202,8 +202,8 @@ def test_an_incomplete_midas_says_how_to_write_the_file_without_it(base, mini_ch
 
     lost = "depth_model.model.scratch.layer1_rn.weight"
     save_file({n: t for n, t in load_file(mini_checkpoint).items() if n != lost}, base / "cut.ckpt")
-    with pytest.raises(IncompleteCheckpoint, match=r"1 are missing .*convert --without-midas`"):
-        SD2DepthCheckpointLoader().execute(str(base / "cut.ckpt"))
+    with pytest.raises(ValueError, match=r"1 are missing .*convert --without-midas`"):
+        SD2DepthCheckpointLoader().run(ckpt_name=str(base / "cut.ckpt"))
 
 
 # --- depth maps ----------------------------------------------------------------------------------

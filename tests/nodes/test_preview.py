@@ -126,7 +126,7 @@ def test_input_that_does_not_fit_is_refused(photo):
     with pytest.raises(ValueError, match="96 x 64 pixels, the image 512 x 512"):
         SD2DepthParallax().execute(photo, canvas(ramp()))
     with pytest.raises(ValueError, match="Split Image with Alpha"):
-        SD2DepthParallax().execute(torch.rand(1, 64, 96, 4), canvas(ramp()))
+        SD2DepthParallax().run(image=torch.rand(1, 64, 96, 4), depth=canvas(ramp()))
     with pytest.raises(ValueError, match="expected 0"):
         SD2DepthParallax().execute(photo[:, :64, :96], canvas(ramp() * 2))
 

@@ -462,3 +462,56 @@ def test_a_damaged_canvas_beside_what_ran_is_left_out(tmp_path, caplog):
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png", pnginfo=entries)
     assert read_workflow(tmp_path / "a.png").canvas is None
     assert "damaged canvas" in caplog.text
+
+
+# --- warnings ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def base(tmp_path):
+    """Folders of the embedded engine that belong to one test."""
+    before = folders.current()
+    folders.use(folders.Folders.below(tmp_path))
+    yield tmp_path
+    folders.use(before)
+
+
+def red_maps(offsets):
+    """A coloured image as a depth map, once for each offset."""
+    return workflow(
+        n1=("EmptyImage", {"width": 64, "height": 64, "batch_size": 1, "color": 0xFF0000}),
+        n2=("SD2DepthStrengthSweep", {"strengths": offsets}),
+        n3=("SD2DepthAdjust", {"depth": ["1", 0], "offset": ["2", 0]}),
+        n4=("PreviewImage", {"images": ["3", 0]}),
+    )
+
+
+def test_what_a_node_warns_of_is_in_the_results_and_on_stderr(base, caplog):
+    results = Runner().run(red_maps("0.1"))
+    (text,) = results.ui["3"]["warnings"]
+    assert text.startswith("1 of 1 depth maps are coloured")
+    assert "warnings" not in results.ui["4"]
+    assert caplog.text.count("are coloured") == 1
+
+
+def test_for_several_values_it_is_said_once_with_the_count_and_again_when_it_is_known(base):
+    runner = Runner()
+    results = runner.run(red_maps("0.1, 0.2, 0.9"))
+    coloured, clipped = results.ui["3"]["warnings"]
+    assert coloured.endswith("perhaps the photograph? (3 times)")
+    assert "are clipped" in clipped
+    again = runner.run(red_maps("0.1, 0.2, 0.9"))
+    assert again.executed == []
+    assert again.ui["3"] == results.ui["3"]
+
+
+def test_comfyuis_own_nodes_have_theirs_too(base, mini_checkpoint):
+    results = Runner().run(
+        workflow(
+            n1=("SD2DepthCheckpointLoader", {"ckpt_name": str(mini_checkpoint)}),
+            n2=("EmptyImage", {"width": 68, "height": 64, "batch_size": 1, "color": 0}),
+            n3=("VAEEncode", {"pixels": ["2", 0], "vae": ["1", 2]}),
+            n4=("SaveLatent", {"samples": ["3", 0], "filename_prefix": "latents/a"}),
+        )
+    )
+    assert "are not multiples of 8" in results.ui["3"]["warnings"][0]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...depth.colormaps import ColourMap
 from ...depth.convention import from_image, to_image
-from ...depth.preview import examine, sheet
+from ...depth.preview import sheet
 from ...images.lettering import PAPER
 from ...images.sheet import contact_sheet
 from ...nodes.crop import SD2DepthPrepare
@@ -125,7 +125,7 @@ def _preview(depth: Tensor) -> Image.Image:
     """The node's page without the node, which would leave it in a folder too."""
     (shown,) = from_image(depth)
     channel = DepthCondition(shown[None]).channel(1, SIZE // 8, SIZE // 8)[0, 0]
-    page = to_pil(sheet(shown, channel, ColourMap.TURBO, examine(shown), SIZE))
+    page = to_pil(sheet(shown, channel, ColourMap.TURBO, SIZE))
     caption = "Preview Depth: legend, histogram, the UNet's view"
     return contact_sheet([page], [caption], 1, FONT_SIZE)
 

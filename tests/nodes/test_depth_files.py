@@ -1,0 +1,59 @@
+"""Load Depth Map on what the mask editor leaves."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sd2_depth2img.depth.depth_files import FileFormat, write_depth
+from sd2_depth2img.engine import folders
+from sd2_depth2img.nodes.depth_files import SD2DepthLoad
+
+NAME = "clipspace/clipspace-painted-masked-1764308400000.png [input]"
+DEPTH = torch.linspace(0, 1, 60 * 90).reshape(60, 90)
+
+
+@pytest.fixture
+def base(tmp_path):
+    """A map in the input folder, and the mask editor's copy of it with two values."""
+    before = folders.current()
+    folders.use(folders.Folders.below(tmp_path))
+    (tmp_path / "input" / "clipspace").mkdir(parents=True)
+    write_depth(tmp_path / "input" / "scene.png", DEPTH, FileFormat.PNG)
+    stored = np.asarray(Image.open(tmp_path / "input" / "scene.png"))
+    copy = Image.fromarray(stored.clip(max=255).astype(np.uint8)).convert("RGBA")
+    copy.putalpha(Image.new("L", copy.size, 255))
+    copy.save(tmp_path / "input" / NAME.removesuffix(" [input]"))
+    yield tmp_path
+    folders.use(before)
+
+
+def test_the_original_is_loaded_and_the_node_says_so(base):
+    given = SD2DepthLoad().run(image=NAME)
+    assert torch.allclose(given["result"][0][0, ..., 0], DEPTH, atol=1e-5)
+    (text,) = given["ui"]["warnings"]
+    assert "the mask editor's copy of scene.png" in text
+    assert "the original is loaded" in text
+    assert "Load Image (as Mask)" in text
+
+
+def test_where_it_is_gone_the_node_says_what_is_left_and_what_to_do(base):
+    (base / "input" / "scene.png").unlink()
+    given = SD2DepthLoad().run(image=NAME)
+    assert len(given["result"][0].unique()) == 22
+    (text,) = given["ui"]["warnings"]
+    assert "22 different depths are left: choose the file again that it was made of" in text
+
+
+def test_an_original_that_is_edited_is_loaded_anew(base):
+    before = SD2DepthLoad.IS_CHANGED(NAME)
+    assert SD2DepthLoad.IS_CHANGED(NAME) == before
+    write_depth(base / "input" / "scene.png", DEPTH.flip(0), FileFormat.PNG)
+    assert SD2DepthLoad.IS_CHANGED(NAME) != before
+
+
+def test_the_upload_is_the_packs_own():
+    """ComfyUI's `image_upload` brings the mask editor and takes images alone."""
+    options = SD2DepthLoad.INPUT_TYPES()["required"]["image"][1]
+    assert options["sd2_depth_upload"] is True
+    assert "image_upload" not in options
