@@ -119,6 +119,15 @@ def sample(
     return {**latent, "samples": (x / model.latent_scale).to(samples.device)}
 
 
+def require_depth(model: NoiseModel) -> None:
+    """Raise ValueError for a MODEL without the depth channel."""
+    if model.in_channels != _DEPTH_CHANNELS:
+        raise ValueError(
+            f"this MODEL has {model.in_channels} input channels and takes no depth map; connect "
+            "the MODEL of Depth Checkpoint Loader (5 input channels)"
+        )
+
+
 def _check(
     model: NoiseModel,
     latent: Latent,
@@ -127,11 +136,7 @@ def _check(
     cfg: float,
     depth_guidance: float,
 ) -> None:
-    if model.in_channels != _DEPTH_CHANNELS:
-        raise ValueError(
-            f"this MODEL has {model.in_channels} input channels and takes no depth map; connect "
-            "the MODEL of Depth Checkpoint Loader (5 input channels)"
-        )
+    require_depth(model)
     samples, channels = latent["samples"], model.in_channels - 1
     if samples.ndim != 4 or samples.shape[1] != channels or samples.numel() == 0:
         raise ValueError(

@@ -14,11 +14,16 @@ from .folders import (  # noqa: F401 - functions of the host, as are the other i
     output_paths,
     png_text,
 )
-from .guidance import sample  # noqa: F401
-from .networks import add_difference  # noqa: F401
+from .guidance import require_depth, sample  # noqa: F401
+from .networks import EngineModel, add_difference  # noqa: F401
 from .networks import load as load_checkpoint  # noqa: F401
 from .progress import progress  # noqa: F401
 from .samplers import SAMPLERS, SCHEDULERS
+
+
+def unet_width(model: EngineModel) -> int:
+    require_depth(model)
+    return model.model_channels
 
 
 def preview_folder() -> Path | None:

@@ -313,6 +313,11 @@ def _vae_config(vae: VAEArchitecture) -> dict[str, Any]:
     return {"params": {"ddconfig": network, "embed_dim": vae.latent_channels}}
 
 
+def unet_width(model: Model) -> int:
+    _require_depth(model)
+    return model.model.model_config.unet_config["model_channels"]
+
+
 def on_device(network: torch.nn.Module) -> torch.device:
     """Loaded as ComfyUI loads its models; it may move off again, so call this before every use."""
     patcher = _patcher(network)

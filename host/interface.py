@@ -88,6 +88,13 @@ class Host(Protocol[Model]):
         """
         ...
 
+    def unet_width(self, model: Model) -> int:
+        """Channels of its first layer: 320 in every full-size SD2, fewer in a miniature.
+
+        Raises ValueError for a MODEL that takes no depth map.
+        """
+        ...
+
     def on_device(self, network: torch.nn.Module) -> torch.device:
         """Make a depth network ready to run; returns where its input belongs."""
         ...

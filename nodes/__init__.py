@@ -12,12 +12,14 @@ from . import (
     load,
     preview,
     sample,
+    settings,
 )
 
 NODES = (
     load.SD2DepthCheckpointLoader,
     load.SD2DepthModelLoader,
     load.SD2DepthTransplant,
+    settings.SD2DepthSettings,
     crop.SD2DepthPrepare,
     estimate.SD2DepthEstimate,
     depth_files.SD2DepthLoad,

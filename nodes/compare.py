@@ -32,7 +32,7 @@ class SD2DepthStrengthSweep(Node):
     CATEGORY = "SD2 Depth/compare"
     DESCRIPTION = (
         "Runs the nodes behind it once for every pair of a denoising strength and a depth "
-        "strength. Wire denoise to the sampler and depth_strength to the strength of Depth "
+        "strength. Wire denoise to the sampler and depth strength to the strength of Depth "
         "Encode, the images and the labels to Comparison Grid. With depth strengths 0, 1 it "
         "shows image-to-image above depth-to-image."
     )

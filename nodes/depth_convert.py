@@ -71,7 +71,7 @@ class SD2DepthConvert(DepthMapNode):
                     "through Convert Image to Mask. Only with distance to disparity."
                 ),
                 "confidence": inputs.MASK.tooltip(
-                    "How sure a network is of each pixel, 0 to 1. Pixels below least_confidence "
+                    "How sure a network is of each pixel, 0 to 1. Pixels below least confidence "
                     "are holes, filled from their neighbours, with a warning. Only with distance "
                     "to disparity."
                 ),

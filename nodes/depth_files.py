@@ -24,6 +24,10 @@ log = logging.getLogger(__name__)
 # that name is written in another case.
 UPLOAD_BUTTON = "image"
 
+# The Z pass of an example workflow. It is offered beside the user's files, as the miniature is
+# beside their checkpoints, so that nothing has to be copied into their folders.
+BUNDLED_DEPTH = Path(__file__).parents[1] / "example_workflows" / "rendered_depth.exr"
+
 
 class SD2DepthLoad(DepthMapNode):
     DISPLAY_NAME = "Depth Map Loader"
@@ -47,9 +51,7 @@ class SD2DepthLoad(DepthMapNode):
 
         return {
             "required": {
-                "image": inputs.one_of(
-                    host.input_names(SUFFIXES), sd2_depth_upload=SUFFIXES
-                ).tooltip(
+                "image": inputs.one_of(_file_names(), sd2_depth_upload=SUFFIXES).tooltip(
                     "A file in the input folder; the button uploads EXR, NPY, NPZ and PFM too. "
                     "Black pixels are far, white ones near; transparent ones count as far. Of an "
                     "EXR, the layer that calls itself depth (Z, Depth, VRayZDepth, WorldDepth) is "
@@ -103,7 +105,7 @@ class SD2DepthLoad(DepthMapNode):
     ) -> tuple[Tensor]:
         layer = "" if layer == UPLOAD_BUTTON else layer.strip()
         reading = Reading(far, near, Beyond(beyond), ColourMap(colours), tolerance, invert, layer)
-        path = host.input_path(image)
+        path = _file_path(image)
         original = _original(path)
         if is_copy(path):
             log.warning("%s", _about_copy(path, original))
@@ -111,12 +113,29 @@ class SD2DepthLoad(DepthMapNode):
 
     @classmethod
     def IS_CHANGED(cls, image: str, **_: Any) -> str:
-        path = host.input_path(image)
+        path = _file_path(image)
         return hashlib.sha256((_original(path) or path).read_bytes()).hexdigest()
 
     @classmethod
     def VALIDATE_INPUTS(cls, image: str) -> bool | str:
-        return answer(host.input_path, image)
+        return answer(_file_path, image)
+
+
+def _file_names() -> list[str]:
+    """The user's files, then the bundled one, unless one of theirs has its name."""
+    names = host.input_names(SUFFIXES)
+    is_extra = BUNDLED_DEPTH.is_file() and BUNDLED_DEPTH.name not in names
+    return [*names, BUNDLED_DEPTH.name] if is_extra else names
+
+
+def _file_path(name: str) -> Path:
+    """The path of the user's file, otherwise of the bundled one. FileNotFoundError."""
+    try:
+        return host.input_path(name)
+    except FileNotFoundError:
+        if name != BUNDLED_DEPTH.name or not BUNDLED_DEPTH.is_file():
+            raise
+        return BUNDLED_DEPTH
 
 
 def _original(path: Path) -> Path | None:

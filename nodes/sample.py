@@ -20,7 +20,7 @@ class SD2DepthSampler(Node):
         "program does: nothing of the source image's colours is left, only its depth. Below 1.0 "
         "it is KSampler, but that grey in a noise mask is a denoising strength of its own."
     )
-    SEARCH_ALIASES = ["ksampler", "depth2img", "depth to image", "denoising strength"]
+    SEARCH_ALIASES = ["ksampler", "depth2img", "depth to image", "img2img", "denoising strength"]
     RETURN_TYPES = ("LATENT",)
     RETURN_NAMES = ("latent",)
     OUTPUT_TOOLTIPS = ("The sampled latent, for VAE Decode.",)

@@ -2,14 +2,12 @@
 
 from typing import Any
 
-from sd2_depth2img.workflows.checks import is_link
-
 # Inputs that count pixels.
 PIXELS = (
     *("width", "height", "x", "y", "left", "top", "right", "bottom"),
     *("size", "resolution", "padding", "grow", "feather"),
 )
-STEPS = 2
+SIZE, STEPS = 128, 2  # of Model Settings
 
 
 def make_quick(prompt: dict[str, Any], photo: str) -> None:
@@ -19,8 +17,10 @@ def make_quick(prompt: dict[str, Any], photo: str) -> None:
     """
     for node in prompt.values():
         inputs = node["inputs"]
-        inputs |= {n: inputs[n] // 2 for n in PIXELS if n in inputs and not is_link(inputs[n])}
-        if "steps" in inputs:
+        inputs |= {n: inputs[n] // 2 for n in PIXELS if isinstance(inputs.get(n), int)}
+        if node["class_type"] == "SD2DepthSettings":
+            inputs["size"] = SIZE
+        if isinstance(inputs.get("steps"), int):
             inputs["steps"] = STEPS
         if node["class_type"] == "LoadImage":
             inputs["image"] = photo

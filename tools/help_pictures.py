@@ -6,6 +6,7 @@ Each is what a node makes of the example photo with the miniature, on a sheet wi
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from ..depth.colormaps import ColourMap
 from ..depth.convention import from_image, to_image
-from ..depth.preview import examine, sheet
+from ..depth.preview import sheet
 from ..images.sheet import contact_sheet
 from ..nodes.compare import SD2DepthFidelity
 from ..nodes.conditioning import SD2DepthEncode
@@ -44,7 +45,12 @@ SHOWN = 192
 FONT_SIZE = 14
 PROMPT = "a blue plastic statue on a white background"
 
-BALL = {"x1": 0.73, "y1": 0.79, "x2": 0.73, "y2": 0.98}  # where the helmet is, for Fill Depth
+BALL: dict[str, Any] = {
+    "x1": 0.73,
+    "y1": 0.79,
+    "x2": 0.73,
+    "y2": 0.98,
+}  # where the helmet is, for Fill Depth
 
 Cells = dict[str, Tensor]  # IMAGE by caption
 
@@ -80,8 +86,8 @@ class Studio:
     def paint(self, denoise: float = 1.0, strength: float = 1.0) -> Tensor:
         """Paint the prompt in the image's depth."""
         model, clip, vae, _ = self.models
-        texts = ([[clip.encode(clip.tokenize(text)), {}]] for text in (PROMPT, ""))
-        prompts = SD2DepthEncode().execute(*texts, self.depth, strength=strength)
+        said, unsaid = ([[clip.encode(clip.tokenize(text)), {}]] for text in (PROMPT, ""))
+        prompts = SD2DepthEncode().execute(said, unsaid, self.depth, strength=strength)
         latent = {"samples": vae.encode(self.image)}
         settings = (7, 20, 3.0, "dpmpp_2m", "karras", *prompts, latent, denoise)
         return vae.decode(SD2DepthSampler().execute(model, *settings)[0]["samples"])
@@ -93,7 +99,7 @@ def _estimate(on: Studio) -> Cells:
 
 
 def _adjust(on: Studio) -> Cells:
-    changes = {
+    changes: dict[str, dict[str, Any]] = {
         "contrast 0.5": {"contrast": 0.5},
         "gamma 2": {"gamma": 2.0},
         "invert": {"invert": True},
@@ -120,7 +126,7 @@ def _merge(on: Studio) -> Cells:
 
 
 def _fill(on: Studio) -> Cells:
-    shapes = {
+    shapes: dict[str, dict[str, Any]] = {
         "flat plane": {"near": 0.6},
         "ramp": {"near": 1.0, "far": 0.0},
         "dome": {"near": 1.0, "far": 0.0, **BALL},
@@ -192,7 +198,7 @@ def _parallax(on: Studio) -> Cells:
 def _preview(on: Studio) -> Image.Image:
     depth = from_image(on.depth)
     channel = DepthCondition(depth).channel(1, SIZE // 8, SIZE // 8)[0, 0]
-    page = sheet(depth[0], channel, ColourMap.TURBO, examine(depth[0]), SHOWN)
+    page = sheet(depth[0], channel, ColourMap.TURBO, SHOWN)
     return to_pil(page)
 
 
@@ -222,11 +228,13 @@ def _helmet() -> Tensor:
     return mask
 
 
-def _draw(made: Cells | Image.Image) -> Image.Image:
+def draw(made: Cells | Image.Image) -> Image.Image:
     """A sheet of small images, or the image itself."""
     if isinstance(made, Image.Image):
         return made
-    images = [to_pil(cell[0]).resize((SHOWN, SHOWN), Image.LANCZOS) for cell in made.values()]
+    images = [
+        to_pil(cell[0]).resize((SHOWN, SHOWN), Image.Resampling.LANCZOS) for cell in made.values()
+    ]
     return contact_sheet(images, list(made), len(images), FONT_SIZE)
 
 
@@ -235,7 +243,7 @@ def main() -> None:
     on = Studio()
     for name, make in PAGES.items():
         path = PICTURES / f"{name}.jpg"
-        _draw(make(on)).save(path, quality=80, optimize=True)
+        draw(make(on)).save(path, quality=80, optimize=True)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from sd2_depth2img.images.lettering import MARGIN
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT
 
 SIZE = 64
-QUICK = ["--steps", "1", "--set", f"ImageScale.width={SIZE}", "--set", f"ImageScale.height={SIZE}"]
+QUICK = ["--steps", "1", "--set", f"SD2DepthSettings.size={SIZE}"]
 
 
 @pytest.fixture

@@ -197,7 +197,7 @@ def test_the_missing_depth_map_is_told_under_a_short_name(comfyui, depth_graph, 
     graph.save(graph.sample(sampler))
     error = comfyui.failure(graph)
     assert error.kind == "ValueError"
-    assert "Encode Depth" in error.message
+    assert "Depth Encode" in error.message
 
 
 def test_an_error_of_the_pack_has_a_short_name_and_its_remedy(comfyui, depth_graph):

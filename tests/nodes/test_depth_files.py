@@ -1,4 +1,4 @@
-"""Load Depth Map on what the mask editor leaves."""
+"""Depth Map Loader on what the mask editor leaves."""
 
 import numpy as np
 import pytest

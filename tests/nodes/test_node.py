@@ -171,7 +171,7 @@ def test_errors_leave_as_pythons_own_kinds_and_keep_their_traceback():
     def fails(self):
         raise NoDepthMap("there is no depth map")
 
-    with pytest.raises(ValueError, match="Use Estimate Depth") as told:
+    with pytest.raises(ValueError, match="Use Depth Estimation") as told:
         node_of(fails).run()
     assert type(told.value) is ValueError
     assert told.value.__suppress_context__  # one fault, one error

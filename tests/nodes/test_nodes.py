@@ -12,7 +12,7 @@ from sd2_depth2img.checkpoints.files.errors import UnreadableFile
 from sd2_depth2img.engine import folders
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
 from sd2_depth2img.nodes.conditioning import SD2DepthEncode
-from sd2_depth2img.nodes.depth_files import SD2DepthLoad, SD2DepthSave
+from sd2_depth2img.nodes.depth_files import BUNDLED_DEPTH, SD2DepthLoad, SD2DepthSave
 from sd2_depth2img.nodes.estimate import SD2DepthEstimate
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
 from sd2_depth2img.nodes.sample import SD2DepthSampler
@@ -24,6 +24,7 @@ NODES = list(NODE_CLASS_MAPPINGS.values())
 # What other tools may rely on: ids, inputs that must be given, types of the outputs.
 INTERFACE = {
     "SD2DepthCheckpointLoader": (["ckpt_name"], ("MODEL", "CLIP", "VAE", "DEPTH_MODEL")),
+    "SD2DepthSettings": (["model", "size", "steps", "cfg"], ("INT", "INT", "FLOAT")),
     "SD2DepthEstimate": (["image", "depth_model"], ("IMAGE",)),
     "SD2DepthLoad": (["image"], ("IMAGE",)),
     "SD2DepthSave": (["depth", "filename_prefix"], ()),
@@ -275,7 +276,7 @@ def test_load_lists_images_and_files_of_numbers(base):
     for name in ("a.png", "b.exr", "c.NPY", "d.npz", "e.pfm", "f.tiff", "g.txt", "h.latent"):
         (base / "input" / name).touch()
     listed = SD2DepthLoad.INPUT_TYPES()["required"]["image"][0]
-    assert listed == ["a.png", "b.exr", "c.NPY", "d.npz", "e.pfm", "f.tiff"]
+    assert listed == ["a.png", "b.exr", "c.NPY", "d.npz", "e.pfm", "f.tiff", BUNDLED_DEPTH.name]
 
 
 def test_load_reads_metres_by_their_stated_range(base):

@@ -1,4 +1,4 @@
-"""`python -m sd2_depth2img.tools.examples`: write the example workflows, or images of runs."""
+"""`python -m sd2_depth2img.tools.examples`: write example workflows and blueprints, or images."""
 
 import argparse
 import json
@@ -6,15 +6,18 @@ import sys
 from pathlib import Path
 from time import monotonic
 
-from ...workflows.graph import Runner
+from ...nodes.depth_files import BUNDLED_DEPTH
+from . import blueprints, workflows
 from .depth_sheet import depth_sheet
 from .page import Page
+from .rendered import write_z_pass
+from .stand_ins import stand_in_runner
 from .thumbnails import save, thumbnail
-from .workflows import WORKFLOWS, draw
 
-FOLDER = Path(__file__).parents[2] / "example_workflows"
-PHOTO = FOLDER / "astronaut.jpg"
-DEPTH_SHEET = FOLDER.parent / "docs" / "depth.jpg"
+PACK = Path(__file__).parents[2]
+WORKFLOWS, BLUEPRINTS = PACK / "example_workflows", PACK / "subgraphs"
+PHOTO = WORKFLOWS / "astronaut.jpg"
+DEPTH_SHEET = PACK / "docs" / "depth.jpg"
 
 
 def main() -> None:
@@ -23,29 +26,41 @@ def main() -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("workflows", "thumbnails", "depth-sheet"),
+        choices=("workflows", "blueprints", "thumbnails", "depth-sheet", "z-pass"),
         default="workflows",
-        help="the files for ComfyUI (default), an image of each, which runs it, or the sheet of "
-        "all operations on depth maps in docs",
+        help="the example workflows for ComfyUI (default), the blueprints of its menu, an image of "
+        "each workflow, which runs it, the sheet of all operations on depth maps in docs, or the "
+        "file of Rendered Depth",
     )
-    parser.add_argument(
-        "--only", nargs="+", choices=WORKFLOWS, default=list(WORKFLOWS), metavar="NAME"
-    )
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the files go")
+    names = workflows.WORKFLOWS
+    parser.add_argument("--only", nargs="+", choices=names, default=list(names), metavar="NAME")
+    parser.add_argument("--folder", type=Path, help="where the files go")
     options = parser.parse_args()
     if options.what == "depth-sheet":
         save(depth_sheet(PHOTO), DEPTH_SHEET)
-        sys.stdout.write(f"{DEPTH_SHEET}\n")
-        return
-    runner = Runner()
-    for name in options.only:
-        page, start = draw(name), monotonic()
-        if options.what == "workflows":
-            path = options.folder / f"{name}.json"
-            path.write_text(text_of(page), encoding="utf-8")
-        else:
-            path = options.folder / f"{name}.jpg"
-            save(thumbnail(page, PHOTO, runner), path)
+    elif options.what == "z-pass":
+        write_z_pass(BUNDLED_DEPTH)
+    elif options.what == "blueprints":
+        for name in blueprints.BLUEPRINTS:
+            _write(blueprints.draw(name), options.folder or BLUEPRINTS)
+    elif options.what == "workflows":
+        for name in options.only:
+            _write(workflows.draw(name), options.folder or WORKFLOWS)
+    else:
+        _thumbnails(options.only, options.folder or WORKFLOWS)
+
+
+def _write(page: Page, folder: Path) -> None:
+    path = folder / f"{page.name}.json"
+    path.write_text(text_of(page), encoding="utf-8")
+    sys.stdout.write(f"{path}\n")
+
+
+def _thumbnails(names: list[str], folder: Path) -> None:
+    runner = stand_in_runner(PHOTO)
+    for name in names:
+        path, start = folder / f"{name}.jpg", monotonic()
+        save(thumbnail(workflows.draw(name), PHOTO, runner), path)
         sys.stdout.write(f"{path} ({monotonic() - start:.1f} s)\n")
 
 

@@ -29,7 +29,8 @@ def thumbnail(page: Page, photo: Path, runner: Runner) -> Image.Image:
     editor = Editor(parse_workflow(page.canvas()), runner.nodes)
     if any(node.class_type == "LoadImage" for node in page.nodes):
         editor.image(str(photo.resolve()))
-    editor.everywhere(["seed"], SEED)
+    if any("Sampler" in node.class_type for node in page.nodes):
+        editor.everywhere(["seed"], SEED)
     results = _run_elsewhere(editor, runner)
     wanted = page.thumbnail
     tiles, small = (

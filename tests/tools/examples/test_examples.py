@@ -5,12 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import sd2_depth2img
+from sd2_depth2img.depth.depth_files import Beyond, Reading, read_depth
+from sd2_depth2img.nodes.depth_files import BUNDLED_DEPTH
 from sd2_depth2img.tests.quick import make_quick
 from sd2_depth2img.tools.examples import __main__ as command
 from sd2_depth2img.tools.examples.page import BLUE, Page
+from sd2_depth2img.tools.examples.rendered import SIDE, write_z_pass, z_pass
 from sd2_depth2img.tools.examples.thumbnails import lay_insets, save, square, thumbnail
 from sd2_depth2img.tools.examples.workflows import WORKFLOWS, draw
 from sd2_depth2img.workflows.graph import Runner, all_nodes
@@ -65,7 +69,7 @@ def test_widgets_are_stored_with_defaults_controls_and_buttons(page):
     page.add("SD2DepthInpaintEncode")
     page.add("LoadImage", image="photo.png")
     sampler, encode, load = (entry["widgets_values"] for entry in entries(page))
-    assert sampler[:4] == [0, "fixed", 3, 7.0]
+    assert sampler[:4] == [0, "randomize", 3, 7.0]
     assert encode == ["original", 8, 0, 0, "fixed"]
     assert load == ["photo.png", "image"]
 
@@ -99,17 +103,62 @@ def test_an_unknown_input_is_refused(page):
         page.add("VAEDecode", image=1)
 
 
-def test_groups_stand_beside_and_below_each_other(page):
-    page.add("EmptyLatentImage")
-    page.group("Below", BLUE, below=True)
+def test_groups_stand_in_rows_that_end_at_one_edge(page):
     page.add("EmptyLatentImage")
     page.group("Beside", BLUE)
     page.add("EmptyLatentImage")
-    first, below, beside = (group["bounding"] for group in page.canvas()["groups"])
-    assert first[0] == below[0]
-    assert below[1] > first[1] + first[3]
+    page.group("Below", BLUE, row=1)
+    page.add("EmptyLatentImage")
+    first, beside, below = (group["bounding"] for group in page.canvas()["groups"])
     assert beside[0] > first[0] + first[2]
-    assert beside[1] + beside[3] == below[1] + below[3]
+    assert beside[1] == first[1]
+    assert below[1] > first[1] + first[3]
+    assert below[0] == first[0]
+    assert below[0] + below[2] == beside[0] + beside[2]
+
+
+def test_notes_stand_at_the_left_over_all_rows(page):
+    page.add("EmptyLatentImage")
+    page.group("Below", BLUE, row=1)
+    page.add("EmptyLatentImage")
+    page.notes(("Read me", "# A title\n\nand a text"))
+    notes, first, below = (group["bounding"] for group in page.canvas()["groups"])
+    assert notes[0] + notes[2] < first[0] == below[0]
+    assert notes[1] + notes[3] == below[1] + below[3]
+
+
+def test_a_node_without_a_group_is_refused():
+    with pytest.raises(TypeError, match="begin a group"):
+        Page("test").add("EmptyLatentImage")
+
+
+def test_a_group_can_be_gone_on_with():
+    page = Page("test")
+    first = page.group("First", BLUE)
+    page.group("Second", BLUE)
+    page.into(first)
+    node = page.add("EmptyLatentImage")
+    assert first.columns[0].nodes == [node]
+
+
+# --- the Z pass ----------------------------------------------------------------------------------
+
+
+def test_the_bundled_z_pass_is_what_its_maker_writes(tmp_path):
+    write_z_pass(tmp_path / "again.exr")
+    files = (tmp_path / "again.exr", BUNDLED_DEPTH)
+    again, bundled = (read_depth(path, Reading(beyond=Beyond.KEEP)) for path in files)
+    assert torch.equal(again, bundled)
+    assert BUNDLED_DEPTH.stat().st_size < 30_000
+
+
+def test_the_z_pass_has_the_scenes_distances():
+    metres = z_pass()
+    assert np.isinf(metres[0]).all()
+    column = metres[:, SIDE // 2]
+    ball, block, floor = (column[int(share * SIDE)] for share in (0.4, 0.75, 0.99))
+    assert floor < block == pytest.approx(4.3)  # the block's front: 5 - 0.7 m away
+    assert 4.3 < ball < 4.5  # the ball's: 5 - 0.62 m
 
 
 # --- thumbnails ----------------------------------------------------------------------------------

@@ -1,0 +1,154 @@
+"""Examples about depth maps: edited, drawn, rendered."""
+
+from ...nodes.depth_files import BUNDLED_DEPTH
+from .example import BOTTOM, Example
+from .page import BLUE, GREEN, RED
+
+
+def depth_maps(page: Example) -> None:
+    """What can be done with a depth map before it is used."""
+    page.group("Model and photo", BLUE, 270)
+    page.model = page.checkpoint()
+    photo = page.add("LoadImage", "Your photo", image="example.png")
+    page.group("1 Estimate", GREEN, 240)
+    estimated = page.estimate(photo)
+    page.group("2 Edges as in the photo", GREEN, 240)
+    refined = page.add("SD2DepthRefine", depth=estimated, image=photo)
+    page.group("3 Farther away", GREEN, 240)
+    adjusted = page.add("SD2DepthAdjust", depth=refined, gamma=0.5)
+    page.group("4 What is far", GREEN, 270, row=BOTTOM)
+    limits = {"near": 0.4, "far": 0.0, "softness": 0.1}
+    mask = page.add("SD2DepthRangeMask", depth=refined, **limits)
+    page.group("5 Only what is far", GREEN, 240)
+    merged = page.add("SD2DepthMerge", depth=refined, patch=adjusted, mode="over", mask=mask)
+    page.group("6 Save it", RED, 240, row=BOTTOM)
+    page.add("SD2DepthSave", depth=merged, filename_prefix="maps/depth")
+    page.group("7 Look at it", RED, 290, row=BOTTOM)
+    page.add("SD2DepthPreview", depth=merged)
+    page.group("8 Does it fit the photo?", RED, 230, row=BOTTOM)
+    moves = page.add("SD2DepthParallax", image=photo, depth=merged, frames=8)
+    page.column(220)
+    page.add("PreviewImage", "A small camera move", images=moves)
+    page.about(
+        """
+# A depth map, from photo to file
+
+## Press Run, and look at every step
+
+White is near, black is far. A depth map is an ordinary image: take any of these nodes alone, in \
+any order.
+
+1. *Depth Estimation* guesses it.
+2. *Refine Depth Edges* moves its edges to those of the photo.
+3. *Adjust Depth* pushes it back: **gamma** below 1.
+4. *Mask Depth Range* picks what is far.
+5. *Merge Depth* takes the pushed-back map only there.
+6. *Save Depth Map* keeps 16 bits. Edit it in any paint program; *Depth Map Loader* brings it back.
+7. *Preview Depth* shows what the model will see, and says what is odd.
+8. *Parallax Frames* moves the camera a little: near things have to move as one.
+""",
+        model="",
+    )
+    page.show(photo, estimated, adjusted, merged, columns=2)
+
+
+def hand_edited_depth(page: Example) -> None:
+    """An estimated depth map with something added to it."""
+    page.load()
+    photo, depth = page.photo_and_depth()
+    page.group("The edited map", GREEN, 260, row=BOTTOM)
+    ends = {"near": 1.0, "far": 0.3, "x1": 0.8, "y1": 0.22, "x2": 0.8, "y2": 0.4}
+    edited = page.add("SD2DepthFill", "A ball put in", depth=depth, shape="dome", **ends)
+    prompts = page.prompts("a red clay statue on a blue background, light from the left")
+    encoded = page.encode(depth=edited, **prompts)
+    image = page.paint(encoded, page.latent_of(photo))
+    page.result(image, "edited_depth")
+    page.about(
+        """
+# The image follows the map
+
+## Move the ball, press Run
+
+A ball that is not in the photo is put into its depth map, and the model paints it as part of the \
+scene. A depth map is an ordinary image: white is near, black is far, and every image node can \
+edit it.
+
+- **x1** and **y1** of *A ball put in* are its centre, **x2** and **y2** a point of its rim; \
+shares of the image's sides.
+- **By hand**: save the map with *Save Depth Map* (16 bits), edit it in any paint program, put it \
+into *Depth Map Loader* and move one wire: its output into **depth** of *Depth Encode*. Paint with \
+soft greys; a grey in between is a place in between.
+"""
+    )
+    page.show(photo, depth, edited, image, columns=2)
+
+
+def from_a_depth_map_alone(page: Example) -> None:
+    """An image without a photo: a drawn scene, and a prompt."""
+    page.load()
+    sides = {"width": page.size, "height": page.size}
+    page.column(210)
+    far = page.add("EmptyImage", "Far away everywhere", **sides)
+    page.group("A drawn depth map: white is near", GREEN, 215, row=BOTTOM)
+    floor = {"shape": "ramp", "near": 0.6, "far": 0.0, "y1": 0.55, "y2": 1.0}
+    scene = page.add("SD2DepthFill", "A floor", depth=far, **floor)
+    page.column(215)
+    ball = {"shape": "dome", "near": 1.0, "far": 0.5, "x1": 0.4, "y1": 0.52, "x2": 0.4, "y2": 0.82}
+    scene = page.add("SD2DepthFill", "A ball", depth=scene, **ball)
+    page.column(215)
+    ball = {"shape": "dome", "near": 0.5, "far": 0.2, "x1": 0.82, "y1": 0.5, "x2": 0.82, "y2": 0.63}
+    depth = page.add("SD2DepthFill", "A small one behind", depth=scene, **ball)
+    prompts = page.prompts("a white marble statue on a blue background")
+    encoded = page.encode(depth=depth, **prompts)
+    latent = page.add("EmptyLatentImage", **sides)
+    image = page.paint(encoded, latent)
+    page.result(image, "from_depth")
+    page.about(
+        """
+# A depth map and a prompt are enough
+
+## Draw shapes, write a prompt, press Run
+
+There is no photo here. At **denoise** 1.0 the sampler starts from pure noise, so an empty latent \
+will do, and the shapes come from a drawn depth map: a floor that runs to the horizon, two balls.
+
+- Move the balls: **x1** and **y1** are the centre, **x2** and **y2** a point of the rim; shares \
+of the image's sides.
+- **A map of your own**, painted or rendered: *Depth Map Loader* into **depth** of *Depth Encode*. \
+If black is near in it, switch **invert** on. *Rendered Depth* shows it for a Z pass.
+"""
+    )
+    page.show(image, columns=1, insets=[depth])
+
+
+def rendered_depth(page: Example) -> None:
+    """An image of a Z pass that a 3D program rendered."""
+    page.load()
+    page.group("Z pass: metres", GREEN, 290, row=BOTTOM)
+    metres = page.add("SD2DepthLoad", image=BUNDLED_DEPTH.name, beyond="keep")
+    page.group("Depth map: white is near", GREEN, 290, row=BOTTOM)
+    depth = page.add("SD2DepthConvert", depth=metres)
+    prompts = page.prompts("a green glass statue on a black background")
+    encoded = page.encode(depth=depth, **prompts)
+    latent = page.add("EmptyLatentImage", width=page.size, height=page.size)
+    image = page.paint(encoded, latent)
+    page.result(image, "rendered")
+    page.about(
+        """
+# From a 3D program
+
+## Load a Z pass, write a prompt, press Run
+
+A Z pass holds distances: metres, with an infinite sky. The model wants disparity: white is near, \
+and what is twice as far is half as bright.
+
+1. Render the Z pass into an EXR (in Blender: *View Layer, Passes, Z*) and load it in *Depth Map \
+Loader*; **beyond** at *keep* leaves metres as they are.
+2. *Convert Depth* turns them into a depth map. **far** at 20, say: what is farther is black. \
+**sky** for programs that write a number such as 1e10.
+3. An oblong render: set the sides of *Empty Latent Image* to its shape.
+
+This one is a little scene that comes with the pack.
+"""
+    )
+    page.show(image, columns=1, insets=[depth])
