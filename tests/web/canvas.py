@@ -18,8 +18,8 @@ READY = """() => window.app?.extensionManager && window.app.graph?.nodes.length
 # What the frontend reports of itself: it asks for files that a new user does not have, and, in
 # vain, for addresses beyond this machine.
 HOSTS_OWN = re.compile(
-    r"status of 404|Content Security Policy|net::ERR_|never set up|deprecated|Jobs ?Api|"
-    r"onChange .*GraphView|setting 'value'.*Proxy\.onChange",
+    r"status of 404|Content Security Policy|net::ERR_|fetchFileSize|never set up|deprecated|"
+    r"Jobs ?Api|onChange .*GraphView|setting 'value'.*Proxy\.onChange",
     re.DOTALL | re.IGNORECASE,
 )
 

@@ -25,8 +25,6 @@ from sd2_depth2img.tools.comfyui import PACK, ComfyUIError, Program, Server, fur
 HERE = Path(__file__).parent
 NEWEST = Path(sys.prefix, "frontend", "comfyui_frontend_package", "static")
 PAGES = list(itertools.product(("bundled", "newest"), Canvas.RENDERERS))
-# Where the files lie that an example leaves to the user, by the node that names one.
-USERS_FILES = {"CheckpointLoaderSimple": "models/checkpoints", "LoadVideo": "input"}
 SETTINGS = {"Comfy.TutorialCompleted": True, "Comfy.Node.AlwaysShowAdvancedWidgets": False}
 
 
@@ -125,18 +123,9 @@ def _server(base: Path, frontend: str):
 
 def _base(base: Path) -> Path:
     furnish(base)
-    _stand_in(base)
     put_images(Program.find(), base / "input")
     shutil.copy(HERE / "warning_nodes.py", base / "custom_nodes")
     user = base / "user" / "default"
     user.mkdir(parents=True)
     (user / "comfy.settings.json").write_text(json.dumps(SETTINGS))
     return base
-
-
-def _stand_in(base: Path) -> None:
-    """Empty files for those that examples leave to the user: the page looks only for the names."""
-    for path in (PACK / "example_workflows").glob("*.json"):
-        for node in json.loads(path.read_text(encoding="utf-8"))["nodes"]:
-            if folder := USERS_FILES.get(node["type"]):
-                (base / folder / node["widgets_values"][0]).touch()
