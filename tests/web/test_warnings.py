@@ -67,7 +67,8 @@ def test_another_packs_output_of_that_name_is_not_ours(canvas):
     canvas.wait_for_notice(1, [])
 
 
-@pytest.mark.pages("all")
+# The frontend 1.32 sometimes loses all outputs of the workflow that one leaves.
+@pytest.mark.pages("newest-classic", "newest-nodes2")
 def test_comes_back_with_its_workflow(canvas):
     node = add_warning(canvas, FLAT)
     canvas.succeed()
