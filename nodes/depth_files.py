@@ -52,7 +52,7 @@ class SD2DepthLoad(DepthMapNode):
 
         return {
             "required": {
-                "image": inputs.one_of(_file_names(), sd2_depth_upload=True).tooltip(
+                "image": inputs.one_of(_file_names(), sd2_depth_upload=SUFFIXES).tooltip(
                     "A file in the input folder; the button uploads EXR, NPY, NPZ and PFM too. "
                     "Black pixels are far, white ones near; transparent ones count as far. Of an "
                     "EXR, the layer that calls itself depth (Z, Depth, VRayZDepth, WorldDepth) is "

@@ -258,7 +258,7 @@ def _run_canvas(base: Path, port: int, options: Sequence[str]) -> None:
     free_port(port)  # before all that takes time
     try:
         furnish(base)
-        _put_images(program, base / "input")
+        put_images(program, base / "input")
     except OSError as error:
         raise ComfyUIError(
             f"{base} cannot hold ComfyUI's files ({error}): name another --base-directory"
@@ -273,7 +273,7 @@ def _run_canvas(base: Path, port: int, options: Sequence[str]) -> None:
         server.check_alive()
 
 
-def _put_images(program: Program, folder: Path) -> None:
+def put_images(program: Program, folder: Path) -> None:
     """Our photo, and the image of ComfyUI's own that new Load Image nodes name."""
     for image in (
         PACK / "example_workflows" / "astronaut.jpg",

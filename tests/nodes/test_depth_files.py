@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sd2_depth2img.depth.depth_files import FileFormat, write_depth
+from sd2_depth2img.depth.depth_files import SUFFIXES, FileFormat, write_depth
 from sd2_depth2img.engine import folders
 from sd2_depth2img.nodes.depth_files import SD2DepthLoad
 
@@ -55,5 +55,5 @@ def test_an_original_that_is_edited_is_loaded_anew(base):
 def test_the_upload_is_the_packs_own():
     """ComfyUI's `image_upload` brings the mask editor and takes images alone."""
     options = SD2DepthLoad.INPUT_TYPES()["required"]["image"][1]
-    assert options["sd2_depth_upload"] is True
+    assert options["sd2_depth_upload"] == SUFFIXES  # beside images
     assert "image_upload" not in options
