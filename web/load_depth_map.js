@@ -1,4 +1,4 @@
-// Load Depth Map on the canvas: upload of every kind of file that it reads, a preview of the chosen
+// Depth Map Loader on the canvas: upload of every kind of file that it reads, a preview of the chosen
 // one, and no way into the mask editor, which would leave a map of 65,536 depths with two.
 //
 // ComfyUI's own upload takes and shows only what a browser does. The combo that has ours instead is

@@ -1,4 +1,4 @@
-"""Load Depth Map on the canvas: upload, preview, and no mask editor."""
+"""Depth Map Loader on the canvas: upload, preview, and no mask editor."""
 
 import base64
 import mimetypes

@@ -41,7 +41,7 @@ def test_depth_to_image_shows_its_result_and_depth_map(canvas, small_photo):
 
 
 def load_and_show(canvas, **values):
-    """Load Depth Map, and a node that makes ComfyUI run it; the id of the first."""
+    """Depth Map Loader, and a node that makes ComfyUI run it; the id of the first."""
     load = canvas.add("SD2DepthLoad", **values)
     show(canvas, load)
     return load
