@@ -37,6 +37,10 @@ SENSORS_REACH = 10_000  # millimetres; Kinect and RealSense see up to 10 m
 # Names that such files have, and images that other lists of images leave out.
 SUFFIXES = (".npy", ".npz", ".exr", ".pfm", ".tif", ".tiff")
 
+# The Z pass of an example workflow. It is there beside the user's files, as the miniature is beside
+# their checkpoints, so that nothing has to be copied into their folders.
+BUNDLED = Path(__file__).parents[1] / "example_workflows" / "rendered_depth.exr"
+
 
 class Beyond(str, Enum):
     """What happens to depths beyond the stated range."""
@@ -80,6 +84,16 @@ class Reading:
                 "invert is on and values beyond the range are kept (beyond: keep), and 1 minus a "
                 "distance means nothing; turn invert off"
             )
+
+
+def find_file(name: str, input_path: Callable[[str], Path]) -> Path:
+    """The user's file, where `input_path` finds it, else the bundled one. FileNotFoundError."""
+    try:
+        return input_path(name)
+    except FileNotFoundError:
+        if name.removesuffix(" [input]") != BUNDLED.name or not BUNDLED.is_file():
+            raise
+        return BUNDLED
 
 
 def read_depth(path: str | os.PathLike[str], reading: Reading = Reading()) -> Tensor:

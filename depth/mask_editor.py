@@ -1,8 +1,8 @@
 """What a mask editor that knows 8 bits only makes of a depth map, and of which map it made it.
 
-ComfyUI's saves a copy into the folder `clipspace`: a PNG of 8 bits whose transparency is the mask.
-Of 16 bits it keeps the upper 8, or cuts off all above 255 and leaves little but black and white,
-depending on who reduces them.
+ComfyUI's saves a copy into the folder `clipspace`, newer ones as `clipspace-….png`: a PNG of 8 bits
+whose transparency is the mask. Of 16 bits it keeps the upper 8, or cuts off all above 255 and
+leaves little but black and white, depending on who reduces them.
 """
 
 from collections.abc import Iterable
@@ -14,13 +14,14 @@ from ..images.files import opened
 from .files.image_files import read_image
 from .thumbnail import MOST
 
-FOLDER = "clipspace"
+MARK = "clipspace"
 TOLERANCE = 2.0  # mean difference of 8-bit values, as JPEG previews have it
 
 
 def is_copy(path: Path) -> bool:
     """Whether the mask editor saved the file."""
-    return path.parent.name == FOLDER and path.suffix.lower() == ".png"
+    is_marked = path.parent.name == MARK or path.name.startswith(f"{MARK}-")
+    return is_marked and path.suffix.lower() == ".png"
 
 
 def count_values(path: Path) -> int:

@@ -19,7 +19,7 @@ from aiohttp import web
 from comfy_execution.utils import get_executing_context
 from server import PromptServer
 
-from ..depth.depth_files import Beyond, BeyondStatedRange, Reading, read_depth
+from ..depth.depth_files import Beyond, BeyondStatedRange, Reading, find_file, read_depth
 from ..depth.thumbnail import thumbnail
 from ..disk.sentences import in_words
 from .old_names import with_names_of_today
@@ -93,7 +93,7 @@ def _refused(status: int, error: str) -> web.Response:
 
 
 def _preview(input_path: Callable[[str], Path], name: str) -> bytes:
-    path = input_path(name)
+    path = find_file(name, input_path)
     file = path.stat()
     if file.st_size > MOST_BYTES:
         raise ValueError(

@@ -10,7 +10,16 @@ from torch import Tensor
 
 from ..depth.colormaps import TOLERANCE, ColourMap
 from ..depth.convention import from_image, repair, to_image
-from ..depth.depth_files import SUFFIXES, Beyond, FileFormat, Reading, read_depth, write_depth
+from ..depth.depth_files import (
+    BUNDLED,
+    SUFFIXES,
+    Beyond,
+    FileFormat,
+    Reading,
+    find_file,
+    read_depth,
+    write_depth,
+)
 from ..depth.mask_editor import count_values, find_original, is_copy
 from ..host import host
 from . import inputs
@@ -24,10 +33,6 @@ log = logging.getLogger(__name__)
 # number: in workflows that were saved before `layer` was there it becomes the layer. A layer of
 # that name is written in another case.
 UPLOAD_BUTTON = "image"
-
-# The Z pass of an example workflow. It is offered beside the user's files, as the miniature is
-# beside their checkpoints, so that nothing has to be copied into their folders.
-BUNDLED_DEPTH = Path(__file__).parents[1] / "example_workflows" / "rendered_depth.exr"
 
 
 class SD2DepthLoad(DepthMapNode):
@@ -127,18 +132,11 @@ class SD2DepthLoad(DepthMapNode):
 def _file_names() -> list[str]:
     """The user's files, then the bundled one, unless one of theirs has its name."""
     names = host.input_names(SUFFIXES)
-    is_extra = BUNDLED_DEPTH.is_file() and BUNDLED_DEPTH.name not in names
-    return [*names, BUNDLED_DEPTH.name] if is_extra else names
+    return names if BUNDLED.name in names else [*names, BUNDLED.name]
 
 
 def _file_path(name: str) -> Path:
-    """The path of the user's file, otherwise of the bundled one. FileNotFoundError."""
-    try:
-        return host.input_path(name)
-    except FileNotFoundError:
-        if name != BUNDLED_DEPTH.name or not BUNDLED_DEPTH.is_file():
-            raise
-        return BUNDLED_DEPTH
+    return find_file(name, host.input_path)
 
 
 def _original(path: Path) -> Path | None:

@@ -156,7 +156,7 @@ def on_a_canvas(blueprint, values):
 
 
 def test_depth_to_image_paints_what_the_prompt_says(run):
-    workflow, _, image = run("Depth to Image", prompt="a green clay statue")
+    workflow, _, image = run("Depth to Image (Stable Diffusion 2)", prompt="a green clay statue")
     texts = [n["inputs"]["text"] for n in workflow.prompt.values() if "text" in n["inputs"]]
     assert "a green clay statue" in texts
     assert image.shape == (128, 128, 3)
@@ -164,7 +164,7 @@ def test_depth_to_image_paints_what_the_prompt_says(run):
 
 
 def test_inpainting_changes_the_masked_part_only(run):
-    _, _, image = run("Inpaint with Depth")
+    _, _, image = run("Inpaint with Depth (Stable Diffusion 2)")
     with Image.open(folders.current().input / "photo.png") as photo:
         changed = (np.asarray(photo) != image).any(-1)
     assert not changed[:60].any()

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 import sd2_depth2img
+from sd2_depth2img.depth.depth_files import BUNDLED
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS
-from sd2_depth2img.nodes.depth_files import BUNDLED_DEPTH
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT
 
 try:
@@ -226,7 +226,7 @@ def test_needs_nothing_that_a_fresh_comfyui_does_not_have(path):
         for value in node["widgets_values"]
         if isinstance(value, str) and "." in value
     }
-    there = {"example.png", BUNDLED_CHECKPOINT.name, BUNDLED_DEPTH.name}
+    there = {"example.png", BUNDLED_CHECKPOINT.name, BUNDLED.name}
     assert files - there == NEEDED.get(path.stem, set())
 
 

@@ -13,6 +13,7 @@ import pytest
 from sd2_depth2img.nodes import NODES
 
 LOCALES = Path(__file__).parents[1] / "locales"
+WEB = LOCALES.parent / "web"
 NAMES = {"ckpt_name", "model_name", "image", "sampler_name", "scheduler", "bits"}  # of files &c.
 BY_ID = {node.__name__: node for node in NODES}
 
@@ -128,3 +129,13 @@ def test_categories_are_there_in_chinese():
     known = {"loaders", "image", "conditioning", "sampling"}  # ComfyUI's own page has these
     parts = {part for node in NODES for part in node.CATEGORY.split("/")}
     assert set(read("zh", "main")["nodeCategories"]) == parts - known
+
+
+def test_every_sentence_of_a_script_is_there_in_chinese():
+    scripts = " ".join(path.read_text(encoding="utf-8") for path in WEB.glob("*.js"))
+    strings = re.findall(r'"(?:[^"\n]|"\s*\+\s*")*"', scripts)
+    spoken = {"".join(re.findall(r'"([^"]*)"', one)) for one in strings}
+    known = read("zh", "main")["sd2_depth2img"]
+    assert {one for one in spoken if re.search(r"\{\w+\}", one)} == set(known)
+    for sentence, said in known.items():
+        assert set(re.findall(r"\{\w+\}", sentence)) == set(re.findall(r"\{\w+\}", said))

@@ -8,6 +8,7 @@ import { app } from "/scripts/app.js";
 import { api } from "/scripts/api.js";
 import { takeFiles } from "./files.js";
 import { allNodes, keepOutput, outputOf } from "./graph.js";
+import { say } from "./language.js";
 import { warn } from "./messages.js";
 import { addPreview } from "./preview.js";
 
@@ -85,7 +86,8 @@ async function send(node, file) {
   body.append("image", file);
   const answer = await api.fetchApi("/upload/image", { method: "POST", body });
   if (!answer.ok) {
-    warn(node.title, [`${file.name} was not uploaded: ${answer.status} ${answer.statusText}`]);
+    const reason = `${answer.status} ${answer.statusText}`;
+    warn(node.title, [say("{file} was not uploaded: {reason}", { file: file.name, reason })]);
     return null;
   }
   const { name, subfolder } = await answer.json();
@@ -93,10 +95,10 @@ async function send(node, file) {
 }
 
 function refuse(node, offered, kept) {
-  warn(node.title, [
-    `${offered} comes from the mask editor, which keeps only a few depths of a map; ${kept} stays ` +
-      "chosen. To edit depths, use Adjust Depth, or a program that saves 16 bits.",
-  ]);
+  const sentence =
+    "{offered} comes from the mask editor, which keeps only a few depths of a map; {kept} stays " +
+    "chosen. To edit depths, use Adjust Depth, or a program that saves 16 bits.";
+  warn(node.title, [say(sentence, { offered, kept })]);
 }
 
 /** The frontend offers its mask editor, and shows a picture of its own, where a node has images. */

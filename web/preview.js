@@ -1,6 +1,7 @@
 // Images on a node, in a widget of our own: unlike the frontend's they are no offer to edit them.
 
 import { api } from "/scripts/api.js";
+import { say } from "./language.js";
 
 const NAME = "sd2_depth2img_preview";
 const LEAST_HEIGHT = 160;
@@ -47,6 +48,6 @@ async function reason(route) {
   const line = document.createElement("span");
   const answer = await api.fetchApi(route);
   const said = await answer.json().catch(() => ({}));
-  line.textContent = said.error ?? `No preview: ${answer.status} ${answer.statusText}`;
+  line.textContent = said.error ?? say("No preview: {status}", { status: answer.status });
   return line;
 }

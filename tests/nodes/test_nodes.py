@@ -10,10 +10,11 @@ import torch
 
 from sd2_depth2img.checkpoints.checkpoint import IncompleteCheckpoint
 from sd2_depth2img.checkpoints.files.errors import UnreadableFile
+from sd2_depth2img.depth.depth_files import BUNDLED
 from sd2_depth2img.engine import folders
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
 from sd2_depth2img.nodes.conditioning import SD2DepthEncode
-from sd2_depth2img.nodes.depth_files import BUNDLED_DEPTH, SD2DepthLoad, SD2DepthSave
+from sd2_depth2img.nodes.depth_files import SD2DepthLoad, SD2DepthSave
 from sd2_depth2img.nodes.estimate import SD2DepthEstimate
 from sd2_depth2img.nodes.load import (
     BUNDLED_CHECKPOINT,
@@ -281,7 +282,7 @@ def test_load_lists_images_and_files_of_numbers(base):
     for name in ("a.png", "b.exr", "c.NPY", "d.npz", "e.pfm", "f.tiff", "g.txt", "h.latent"):
         (base / "input" / name).touch()
     listed = SD2DepthLoad.INPUT_TYPES()["required"]["image"][0]
-    assert listed == ["a.png", "b.exr", "c.NPY", "d.npz", "e.pfm", "f.tiff", BUNDLED_DEPTH.name]
+    assert listed == ["a.png", "b.exr", "c.NPY", "d.npz", "e.pfm", "f.tiff", BUNDLED.name]
 
 
 def test_load_reads_metres_by_their_stated_range(base):

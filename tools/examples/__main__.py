@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from time import monotonic
 
-from ...nodes.depth_files import BUNDLED_DEPTH
+from ...depth.depth_files import BUNDLED
 from . import blueprints, workflows
 from .depth_sheet import depth_sheet
 from .page import Page
@@ -39,7 +39,7 @@ def main() -> None:
     if options.what == "depth-sheet":
         save(depth_sheet(PHOTO), DEPTH_SHEET)
     elif options.what == "z-pass":
-        write_z_pass(BUNDLED_DEPTH)
+        write_z_pass(BUNDLED)
     elif options.what == "blueprints":
         for name in blueprints.BLUEPRINTS:
             _write(blueprints.draw(name), options.folder or BLUEPRINTS)

@@ -93,8 +93,10 @@ def _widgets(page: Blueprint, prompts: dict[str, Node]) -> None:
         page.widget(sampler, name)
 
 
+# As ComfyUI calls its own, with the model behind the task. It also keeps them from coming first
+# where somebody searches for "depth".
 BLUEPRINTS: dict[str, Callable[[Blueprint], None]] = {
-    "Depth to Image": depth_to_image,
-    "Inpaint with Depth": inpaint_with_depth,
+    "Depth to Image (Stable Diffusion 2)": depth_to_image,
+    "Inpaint with Depth (Stable Diffusion 2)": inpaint_with_depth,
     "Estimate and Edit Depth": estimate_and_edit,
 }

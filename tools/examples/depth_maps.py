@@ -1,6 +1,6 @@
 """Examples about depth maps: edited, drawn, rendered."""
 
-from ...nodes.depth_files import BUNDLED_DEPTH
+from ...depth.depth_files import BUNDLED
 from .example import BOTTOM, Example
 from .page import BLUE, GREEN, RED
 
@@ -125,7 +125,7 @@ def rendered_depth(page: Example) -> None:
     """An image of a Z pass that a 3D program rendered."""
     page.load()
     page.group("Z pass: metres", GREEN, 290, row=BOTTOM)
-    metres = page.add("SD2DepthLoad", image=BUNDLED_DEPTH.name, beyond="keep")
+    metres = page.add("SD2DepthLoad", image=BUNDLED.name, beyond="keep")
     page.group("Depth map: white is near", GREEN, 290, row=BOTTOM)
     depth = page.add("SD2DepthConvert", depth=metres)
     prompts = page.prompts("a green glass statue on a black background")

@@ -9,8 +9,7 @@ import torch
 from PIL import Image
 
 import sd2_depth2img
-from sd2_depth2img.depth.depth_files import Beyond, Reading, read_depth
-from sd2_depth2img.nodes.depth_files import BUNDLED_DEPTH
+from sd2_depth2img.depth.depth_files import BUNDLED, Beyond, Reading, read_depth
 from sd2_depth2img.tests.quick import make_quick
 from sd2_depth2img.tools.examples import __main__ as command
 from sd2_depth2img.tools.examples.page import BLUE, Page
@@ -146,10 +145,10 @@ def test_a_group_can_be_gone_on_with():
 
 def test_the_bundled_z_pass_is_what_its_maker_writes(tmp_path):
     write_z_pass(tmp_path / "again.exr")
-    files = (tmp_path / "again.exr", BUNDLED_DEPTH)
+    files = (tmp_path / "again.exr", BUNDLED)
     again, bundled = (read_depth(path, Reading(beyond=Beyond.KEEP)) for path in files)
     assert torch.equal(again, bundled)
-    assert BUNDLED_DEPTH.stat().st_size < 30_000
+    assert BUNDLED.stat().st_size < 30_000
 
 
 def test_the_z_pass_has_the_scenes_distances():
