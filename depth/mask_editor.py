@@ -32,7 +32,7 @@ def count_values(path: Path) -> int:
 def find_original(copy: Path, candidates: Iterable[Path]) -> Path | None:
     """The only one of several files of which the mask editor can have made a copy."""
     seen = _grey(copy).astype(int)
-    found = [path for path in candidates if _is_original(path, seen)]
+    found = [path for path in candidates if not is_copy(path) and _is_original(path, seen)]
     return found[0] if len(found) == 1 else None
 
 

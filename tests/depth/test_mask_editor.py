@@ -53,6 +53,14 @@ def test_the_original_is_found_however_16_bits_became_8(maps, tmp_path, reduced)
         assert find_original(copy, tmp_path.iterdir()) == path
 
 
+def test_copies_beside_the_originals_are_none(maps, tmp_path):
+    """Where newer versions of ComfyUI put them."""
+    copy = copy_of(stored(maps[0]) >> 8, tmp_path)
+    copy = copy.rename(tmp_path / copy.name)
+    assert is_copy(copy)
+    assert find_original(copy, tmp_path.iterdir()) == maps[0]
+
+
 def test_the_original_of_a_preview_is_found(tmp_path):
     for number in range(2):
         write_depth(tmp_path / f"{number}.png", ramp(number * 100, (700, 900)), FileFormat.PNG)
