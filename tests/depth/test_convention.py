@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -136,9 +136,10 @@ def test_normalize_spans_0_to_1_and_keeps_the_order(depth):
 
 @given(MAPS, st.integers(-20, 20))
 def test_normalize_does_not_see_scale_and_does_nothing_twice(depth, exponent):
-    once = normalize(depth)
+    once, scaled = normalize(depth), depth * 2.0**exponent
     assert torch.equal(normalize(once), once)
-    assert torch.allclose(normalize(depth * 2.0**exponent), once, rtol=0, atol=1e-6)
+    assume(torch.equal(scaled / 2.0**exponent, depth))  # the smallest numbers lose bits
+    assert torch.allclose(normalize(scaled), once, rtol=0, atol=1e-6)
 
 
 def test_normalize_does_not_see_an_offset(disparity):
