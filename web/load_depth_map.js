@@ -15,6 +15,8 @@ import { addPreview } from "./preview.js";
 const MARK = "sd2_depth_upload";
 // What the mask editor saves lies in a folder of that name, or begins with it.
 const MASK_EDITOR = /^clipspace[/-]/;
+// Where the outputs keep what a run shows: under the frontend's name, it would show them as well.
+const SHOWN = "sd2_depth2img.shown";
 
 const furnished = new WeakMap();
 
@@ -35,8 +37,10 @@ function furnish(node, name, suffixes) {
   takeFiles(node, suffixes, (files) => upload(node, combo, files));
   const show = addPreview(node);
   const showChosen = () => {
+    const { images } = outputOf(node);
+    if (images) keepOutput(node, { images: undefined, [SHOWN]: images });
     const file = previewed(combo.value);
-    const result = outputOf(node).images?.map(viewed);
+    const result = outputOf(node)[SHOWN]?.map(viewed);
     // ComfyUI empties the folder of results when it starts.
     return result ? show(result, file) : show([file]);
   };
@@ -50,7 +54,7 @@ function furnish(node, name, suffixes) {
       refuse(node, value, chosen);
     }
     chosen = combo.value;
-    keepOutput(node, { images: undefined });
+    keepOutput(node, { images: undefined, [SHOWN]: undefined });
     showChosen();
     return callback?.call(this, chosen, ...others);
   };
