@@ -1,5 +1,5 @@
-// Depth Map Loader on the canvas: upload of every kind of file that it reads, a preview of the chosen
-// one, and no way into the mask editor, which would leave a map of 65,536 depths with two.
+// Depth Map Loader on the canvas: upload of every kind of file that it reads, a preview of the
+// chosen one, and no way into the mask editor, which would leave a map of 65,536 depths with two.
 //
 // ComfyUI's own upload takes and shows only what a browser does. The combo that has ours instead is
 // marked with `sd2_depth_upload`: the suffixes that it takes beside those of images.
