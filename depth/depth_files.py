@@ -169,14 +169,14 @@ def _in_range(values: Tensor, most: int, reading: Reading, path: Path) -> Tensor
     if reading.beyond is Beyond.REFUSE:
         beyond &= depth.isfinite()
         _check_none(beyond, values, most, reading, path)
-    elif beyond.any():
-        is_clipped = reading.beyond is Beyond.CLIP
-        fate = "clipped to it" if is_clipped else "kept; distances become depth as disparity"
-        log.warning("%s: %d values beyond the range are %s", path, int(beyond.sum()), fate)
-    if reading.beyond is Beyond.CLIP:
+    elif reading.beyond is Beyond.CLIP:
+        if beyond.any():
+            log.warning("%s: %d values beyond the range are clipped to it", path, int(beyond.sum()))
         depth = depth.clamp(0, 1)
-    without = int((~depth.isfinite()).sum())
-    if without:
+    unknown = ~depth.isfinite()
+    if reading.beyond is Beyond.KEEP:
+        unknown &= depth != np.inf  # the distance of a sky
+    if without := int(unknown.sum()):
         log.warning("%s: %d of %d pixels are NaN or infinite", path, without, depth.numel())
     return depth
 

@@ -1,5 +1,5 @@
-// Depth Map Loader on the canvas: upload of every kind of file that it reads, a preview of the chosen
-// one, and no way into the mask editor, which would leave a map of 65,536 depths with two.
+// Depth Map Loader on the canvas: upload of every kind of file that it reads, a preview of the
+// chosen one, and no way into the mask editor, which would leave a map of 65,536 depths with two.
 //
 // ComfyUI's own upload takes and shows only what a browser does. The combo that has ours instead is
 // marked with `sd2_depth_upload`: the suffixes that it takes beside those of images.
@@ -15,6 +15,8 @@ import { addPreview } from "./preview.js";
 const MARK = "sd2_depth_upload";
 // What the mask editor saves lies in a folder of that name, or begins with it.
 const MASK_EDITOR = /^clipspace[/-]/;
+// Where the outputs keep what a run shows: under the frontend's name, it would show them as well.
+const SHOWN = "sd2_depth2img.shown";
 
 const furnished = new WeakMap();
 
@@ -35,8 +37,10 @@ function furnish(node, name, suffixes) {
   takeFiles(node, suffixes, (files) => upload(node, combo, files));
   const show = addPreview(node);
   const showChosen = () => {
+    const { images } = outputOf(node);
+    if (images) keepOutput(node, { images: undefined, [SHOWN]: images });
     const file = previewed(combo.value);
-    const result = outputOf(node).images?.map(viewed);
+    const result = outputOf(node)[SHOWN]?.map(viewed);
     // ComfyUI empties the folder of results when it starts.
     return result ? show(result, file) : show([file]);
   };
@@ -50,7 +54,7 @@ function furnish(node, name, suffixes) {
       refuse(node, value, chosen);
     }
     chosen = combo.value;
-    keepOutput(node, { images: undefined });
+    keepOutput(node, { images: undefined, [SHOWN]: undefined });
     showChosen();
     return callback?.call(this, chosen, ...others);
   };

@@ -38,6 +38,12 @@ function addTo(node) {
     getMaxHeight: height,
   });
   widget.serialize = false;
+  const { onSerialize } = node;
+  // A node is saved, copied and kept for undo as it is without lines: they come back by themselves.
+  node.onSerialize = function (saved) {
+    onSerialize?.call(this, saved);
+    saved.size = [saved.size[0], saved.size[1] - height()];
+  };
   return widget;
 }
 

@@ -7,7 +7,8 @@ const NAME = "sd2_depth2img_preview";
 const LEAST_HEIGHT = 160;
 const STYLE = `
   display: flex; flex-wrap: wrap; gap: 2px; justify-content: center; align-items: center;
-  overflow: hidden; contain: inline-size; color: var(--input-text, #ddd); font: 12px/1.4 system-ui, sans-serif;
+  overflow: hidden; contain: inline-size; color: var(--input-text, #ddd);
+  font: 12px/1.4 system-ui, sans-serif;
 `;
 
 /**

@@ -92,7 +92,8 @@ function warningsOf(node) {
   return [...new Set([...ownWarnings(node, output), ...(output[LIVE] ?? [])])];
 }
 
-/** Other packs may mean something else by an output of that name. */
+/** Other packs may mean something else by an output of that name; and history may hold anything. */
 function ownWarnings(node, output) {
-  return node.comfyClass?.startsWith(PREFIX) ? (output?.warnings ?? []) : [];
+  const isOurs = node.comfyClass?.startsWith(PREFIX) && Array.isArray(output?.warnings);
+  return isOurs ? output.warnings : [];
 }

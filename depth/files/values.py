@@ -1,5 +1,6 @@
 """What every reader of depth files gives, and which of several layers or arrays that is."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+
+log = logging.getLogger(__name__)
 
 MOST_NAMES = 30  # in a message
 
@@ -26,10 +29,14 @@ class Values:
     def of(cls, array: np.ndarray) -> "Values":
         """Floats, uint8 or uint16 `[N, H, W, channels]`.
 
-        Floats of 64 bits are rounded; beyond 3.4e38 they become infinite.
+        Floats of 64 bits are rounded; beyond 3.4e38 they become infinite, with a warning.
         """
         with np.errstate(over="ignore"):
             floats = array.astype(np.float32, order="C")
+        if array.dtype.itemsize > floats.dtype.itemsize:
+            lost = int((np.isinf(floats) & np.isfinite(array)).sum())
+            if lost:
+                log.warning("%d values are beyond 3.4e38, the most that is kept: infinite", lost)
         most = int(np.iinfo(array.dtype).max) if array.dtype.kind == "u" else 1
         if most > 1:
             floats /= most

@@ -47,7 +47,7 @@ def test_metres_of_a_file_become_disparity_and_go_back_to_a_file(base, suffix, c
     write_floats(base / "input" / f"metres{suffix}", METRES)
     (kept,) = SD2DepthLoad().execute(f"metres{suffix}", beyond="keep")
     assert np.array_equal(kept[0, ..., 0], METRES, equal_nan=True)
-    assert "values beyond the range are kept; distances become depth as disparity" in caplog.text
+    assert "1 of 12 pixels are NaN or infinite" in caplog.text
 
     (disparity,) = SD2DepthConvert().execute(kept)
     seen = np.isfinite(METRES)

@@ -178,6 +178,21 @@ def test_offers_none_after_a_run(canvas, tmp_path):
     assert not mask_editor_entries(canvas, node)
 
 
+@pytest.mark.pages("bundled-nodes2", "newest-nodes2")
+def test_shows_one_picture_of_a_result(canvas, tmp_path):
+    file = depth_file(tmp_path, "png")
+    (canvas.server.base / "input" / file.name).write_bytes(file.read_bytes())
+    node, out = canvas.add(KIND), canvas.add("PreviewImage", at=(700, 0))
+    canvas.set(node, "image", file.name)
+    canvas.connect(node, 0, out, "images")
+    canvas.succeed()
+    shown = f"[data-node-id='{node}'] img"
+    canvas.page.wait_for_function(
+        "(shown) => document.querySelector(shown)?.src.includes('sd2_depth_')", arg=shown
+    )
+    assert canvas.page.locator(shown).count() == 1
+
+
 def mask_editor_entries(canvas, node):
     """What the node's menu and toolbar offer; the menu is closed again."""
     x, y = canvas.point_on(node, y=-12)

@@ -30,6 +30,31 @@ def test_is_on_the_node_until_it_runs_without(canvas):
 
 
 @pytest.mark.pages("all")
+def test_leaves_the_saved_height_as_it_is(canvas):
+    node = add_warning(canvas, FLAT)
+    before = saved_height(canvas, node)
+    canvas.succeed()
+    canvas.wait_for_notice(node, shown(FLAT))
+    # Otherwise the node would grow each time that it is saved, copied or undone.
+    assert saved_height(canvas, node) == pytest.approx(before, abs=10)
+
+
+def saved_height(canvas, node):
+    return canvas.js("(id) => app.graph.getNodeById(id).serialize().size[1]", node)
+
+
+def test_outputs_that_hold_something_else_hide_no_other_nodes_warning(canvas):
+    broken, other = add_warning(canvas, ""), add_warning(canvas, "", at=(600, 0))
+    canvas.js(
+        "([broken, other, text]) => { app.nodeOutputs = "
+        "{ [broken]: { warnings: {} }, [other]: { warnings: [text] } } }",
+        [broken, other, FLAT],
+    )
+    canvas.wait_for_notice(other, shown(FLAT))
+    canvas.wait_for_notice(broken, [])
+
+
+@pytest.mark.pages("all")
 def test_is_a_toast_once_and_not_again_for_a_cached_node(canvas):
     node = add_warning(canvas, FLAT)
     canvas.succeed()

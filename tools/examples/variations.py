@@ -98,7 +98,7 @@ depth-to-image: the colours follow the prompt, the shapes stay, even at 1.0.
 **denoise** of the sampler, the other **strength** of *Depth Encode*, where 0 is no depth at all.
 
 - **strengths** such as *0.4 to 1.0 in 7*: more columns.
-- **depth_strengths** such as *0, 0.5, 1*: more rows.
+- **depth strengths** such as *0, 0.5, 1*: more rows.
 """
     )
     page.show(image, columns=4)

@@ -224,7 +224,7 @@ def test_kept_values_are_the_files_own_or_go_on_beyond_the_range(path, caplog):
     metres = np.float32([[1.5, 5, -np.inf], [np.inf, 3e8, np.nan]])
     write_npy(path, metres)
     assert_reads_as(path, metres, Reading(beyond=Beyond.KEEP))
-    assert "5 values beyond the range are kept" in caplog.text
+    assert "2 of 6 pixels are NaN or infinite" in caplog.text
     assert_reads_as(path, metres / 1000, Reading(near=1000, beyond=Beyond.KEEP))
 
 
@@ -406,7 +406,14 @@ def test_larger_numbers_than_float32_holds_become_infinite_with_a_warning(path, 
     with path.open("wb") as file:
         np.save(file, np.float64([[0.5, 1.7e308]]))
     assert_reads_as(path, np.float32([[0.5, np.inf]]), Reading(beyond=Beyond.KEEP))
-    assert "1 of 2 pixels are NaN or infinite" in caplog.text
+    assert "1 values are beyond 3.4e38" in caplog.text
+
+
+def test_distances_with_a_sky_are_kept_without_a_warning(path, caplog):
+    metres = np.float32([[1.5, 40, np.inf]])
+    write_npy(path, metres)
+    assert_reads_as(path, metres, Reading(beyond=Beyond.KEEP))
+    assert caplog.text == ""
 
 
 def read_or_be_told(path):
