@@ -16,7 +16,7 @@ from .strokes import corners
 MOST = 3e10  # about five minutes a map
 EDGES = 8
 BETWEEN = 2
-CROSSING = 20
+CROSSING = 30
 FLOOD = 2
 STAMP = 5
 PRESSED = 2  # a stroke whose pressure changes
@@ -37,7 +37,7 @@ def check_work(state: State, height: int, width: int) -> None:
     total = sum(_work(edit, ground) for edit in shown)
     if total > MOST:
         raise TooMuchWork(
-            f"the edits would take about {total / MOST:.0f} times as long on a map of "
+            f"the edits would take about {total / MOST:.1f} times as long on a map of "
             f"{width} x {height} pixels as they may; expected fewer or smaller ones"
         )
 
