@@ -71,5 +71,5 @@ def test_edits_that_cannot_be_read_are_told_with_their_node(tmp_path, monkeypatc
     (tmp_path / "w.json").write_text(json.dumps(canvas('{"version": 9}')), encoding="utf-8")
     assert main.main(["run", "w.json"]) == main.FAILED
     said = " ".join(capsys.readouterr().err.split())
-    assert "node 2 (SD2DepthEditor)" in said
+    assert 'node 2 "Edit Depth" (SD2DepthEditor)' in said
     assert "the edits are of version 9; versions up to 1 can be read. Update this pack." in said
