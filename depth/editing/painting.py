@@ -204,9 +204,12 @@ def _warn_of_size(size: tuple[float, float], height: int, width: int) -> None:
 
 def _warn_of_frames(layers: list[Layer], count: int) -> None:
     for layer in layers:
-        if layer.visible and layer.frames and layer.frames[0] >= count and layer.edits:
+        if not (layer.visible and layer.frames and layer.edits):
+            continue
+        first, last = layer.frames
+        if first > min(last, count - 1):
             log.warning(
                 "the layer %r is for frames %d to %d, counted from 0, and there are %d: it "
                 "changes nothing",
-                *(layer.name, *layer.frames, count),
+                *(layer.name, first, last, count),
             )
