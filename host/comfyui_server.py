@@ -4,7 +4,7 @@
   runs, a KSampler with the pack's MODEL for example. Nodes of the pack bring theirs in `ui`.
 - `GET /sd2_depth2img/preview?filename=…&subfolder=…&type=input`: a JPEG of any depth file; or
   `{"error": …}`.
-- What is put into the queue with names of before gets today's, ahead of ComfyUI's check.
+- What is queued with names of before gets the current ones, ahead of ComfyUI's check.
 """
 
 import asyncio
@@ -21,8 +21,9 @@ from server import PromptServer
 
 from ..depth.depth_files import Beyond, BeyondStatedRange, Reading, find_file, read_depth
 from ..depth.thumbnail import thumbnail
+from ..disk.file_state import FileState
 from ..disk.sentences import in_words
-from .old_names import with_names_of_today
+from .old_names import with_current_names
 from .warning_texts import Warnings, listen_otherwise
 
 EVENT = "sd2_depth2img.warning"
@@ -67,7 +68,7 @@ def connect(input_path: Callable[[str], Path]) -> None:
         if query.get("subfolder"):
             name = f"{query['subfolder']}/{name}"
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(worker, partial(_preview, input_path, name))
+        work = loop.run_in_executor(worker, partial(_jpeg, input_path, name))
         try:
             image = await asyncio.wait_for(work, MOST_SECONDS)
         except FileNotFoundError as error:
@@ -85,29 +86,28 @@ def connect(input_path: Callable[[str], Path]) -> None:
 
 def _renamed(sent: dict[str, Any]) -> dict[str, Any]:
     prompt = sent.get("prompt")
-    return {**sent, "prompt": with_names_of_today(prompt)} if isinstance(prompt, dict) else sent
+    return {**sent, "prompt": with_current_names(prompt)} if isinstance(prompt, dict) else sent
 
 
 def _refused(status: int, error: str) -> web.Response:
     return web.json_response({"error": error}, status=status)
 
 
-def _preview(input_path: Callable[[str], Path], name: str) -> bytes:
-    path = find_file(name, input_path)
-    file = path.stat()
-    if file.st_size > MOST_BYTES:
+def _jpeg(input_path: Callable[[str], Path], name: str) -> bytes:
+    file = FileState.of(find_file(name, input_path))
+    if file.size > MOST_BYTES:
         raise ValueError(
-            f"{path.name} has {file.st_size >> 20} MB; files of up to {MOST_BYTES >> 20} MB are "
+            f"{file.path.name} has {file.size >> 20} MB; files of up to {MOST_BYTES >> 20} MB are "
             "shown before they are loaded"
         )
-    return _thumbnail(path, file.st_mtime_ns, file.st_size)
+    return _thumbnail(file)
 
 
 @lru_cache(32)
-def _thumbnail(path: Path, modified: int, size: int) -> bytes:
-    """Of the first map of a file, which changes with the other two."""
+def _thumbnail(file: FileState) -> bytes:
+    """Of the first map of a file."""
     try:
-        maps = read_depth(path)
+        maps = read_depth(file.path)
     except BeyondStatedRange:
-        maps = read_depth(path, Reading(beyond=Beyond.KEEP))
+        maps = read_depth(file.path, Reading(beyond=Beyond.KEEP))
     return thumbnail(maps[0])
