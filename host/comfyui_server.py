@@ -64,20 +64,18 @@ def connect(input_path: Callable[[str], Path]) -> None:
 
     async def preview(request: web.Request) -> web.Response:
         query = request.rel_url.query
-        name = f"{query.get('filename', '')} [{query.get('type', 'input')}]"
-        if query.get("subfolder"):
-            name = f"{query['subfolder']}/{name}"
+        name = "/".join(filter(None, (query.get("subfolder"), query.get("filename"))))
+        annotated = f"{name} [{query.get('type', 'input')}]"
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(worker, partial(_jpeg, input_path, name))
+        work = loop.run_in_executor(worker, partial(_jpeg, input_path, annotated))
         try:
             image = await asyncio.wait_for(work, MOST_SECONDS)
         except FileNotFoundError as error:
             return _refused(404, str(error))
         except (asyncio.TimeoutError, TimeoutError):
             return _refused(503, f"{name} takes longer than {MOST_SECONDS} s to read")
-        except (OSError, ValueError, ImportError) as error:
-            said = in_words(error) if isinstance(error, OSError) else error
-            return _refused(400, str(said))
+        except (ValueError, ImportError) as error:
+            return _refused(400, str(error))
         headers = {"Cache-Control": "no-cache"}
         return web.Response(body=image, content_type="image/jpeg", headers=headers)
 
@@ -94,13 +92,19 @@ def _refused(status: int, error: str) -> web.Response:
 
 
 def _jpeg(input_path: Callable[[str], Path], name: str) -> bytes:
-    file = FileState.of(find_file(name, input_path))
-    if file.size > MOST_BYTES:
-        raise ValueError(
-            f"{file.path.name} has {file.size >> 20} MB; files of up to {MOST_BYTES >> 20} MB are "
-            "shown before they are loaded"
-        )
-    return _thumbnail(file)
+    """Raises FileNotFoundError, and ValueError that tells nobody where the server's folders are."""
+    path = find_file(name, input_path)
+    try:
+        file = FileState.of(path)
+        if file.size > MOST_BYTES:
+            raise ValueError(
+                f"{path} has {file.size >> 20} MB; files of up to {MOST_BYTES >> 20} MB are shown "
+                "before they are loaded"
+            )
+        return _thumbnail(file)
+    except (OSError, ValueError) as error:
+        said = str(in_words(error) if isinstance(error, OSError) else error)
+        raise ValueError(said.replace(str(path), path.name)) from error
 
 
 @lru_cache(32)
