@@ -73,7 +73,7 @@ def test_for_an_input_with_several_values_every_warning_arrives(comfyui, depth_g
     shown = comfyui.run(graph)[adjusted]
     assert len(shown["images"]) == 2
     assert len(shown["warnings"]) == 1
-    assert "are clipped" in shown["warnings"][0]
+    assert "and clipped" in shown["warnings"][0]
 
 
 def test_a_warning_from_inside_ksampler_comes_while_it_runs(comfyui, depth_graph):
