@@ -103,7 +103,7 @@ def _places(kind: type[NodeClass], stored: Stored) -> dict[str, Any]:
         buttons += widget.buttons
     if len(stored) > position + buttons:
         log.warning(
-            "%s: more values are stored in the workflow than the node has widgets; ignored: %s",
+            "%s: the workflow stores %s more than the node has widgets; the rest is ignored",
             *(kind.__name__, counted(len(stored) - position - buttons, "value")),
         )
     return places
