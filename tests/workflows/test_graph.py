@@ -507,7 +507,7 @@ def test_what_a_node_warns_of_is_in_the_results_and_on_stderr(base, caplog):
     (text,) = results.ui["3"]["warnings"]
     assert text.startswith("the depth map is coloured")
     assert "warnings" not in results.ui["4"]
-    assert caplog.text.count("are coloured") == 1
+    assert caplog.text.count("is coloured") == 1
 
 
 def test_for_several_values_it_is_said_once_with_the_count_and_again_when_it_is_known(base):
