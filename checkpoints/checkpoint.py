@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 from ..depth.networks.kinds import UNUSED
+from ..images.counts import counted
 from .architecture import (
     ENDS_OF_BRANCHES,
     TextArchitecture,
@@ -232,11 +233,8 @@ def _check(
     extra = [name for name in found if name not in expected]
     if extra:
         log.warning(
-            "%s: %d tensors under %s are not part of the model and are not used%s",
-            file.path.name,
-            len(extra),
-            part.value,
-            _some(extra),
+            "%s: not part of the model, and not used: %s under %s%s",
+            *(file.path.name, counted(len(extra), "tensor"), part.value, _some(extra)),
         )
 
 

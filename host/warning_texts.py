@@ -12,6 +12,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
+from ..images.counts import counted
+
 MOST = 8  # texts on one node
 LONGEST = 300  # characters of one
 
@@ -30,7 +32,7 @@ class Warnings:
             text if count == 1 else f"{text} ({count} times)"
             for text, count in self._kinds.values()
         ]
-        more = f"and {self._others} more warnings, which are in the console"
+        more = f"and {counted(self._others, 'more warning')}, in the console"
         return [*lines, more] if self._others else lines
 
     def add(self, record: logging.LogRecord) -> str:

@@ -1,12 +1,19 @@
 """Which depth map the mask editor has made its copy of."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from sd2_depth2img.depth.depth_files import FileFormat, write_depth
-from sd2_depth2img.depth.mask_editor import count_values, find_original, is_copy
+from sd2_depth2img.depth.mask_editor import (
+    MOST_CANDIDATES,
+    count_values,
+    find_original,
+    is_copy,
+)
 from sd2_depth2img.depth.thumbnail import thumbnail
 
 
@@ -74,6 +81,15 @@ def test_the_original_of_a_preview_is_found(tmp_path):
 def test_of_two_that_could_be_meant_none_is_taken(maps, tmp_path):
     (tmp_path / "the same.png").write_bytes(maps[0].read_bytes())
     copy = copy_of(stored(maps[0]) >> 8, tmp_path)
+    assert find_original(copy, tmp_path.iterdir()) is None
+
+
+def test_the_original_is_not_looked_for_among_the_frames_of_a_film(maps, tmp_path):
+    copy = copy_of(stored(maps[0]) >> 8, tmp_path)
+    for number in range(MOST_CANDIDATES - len(maps)):
+        os.link(maps[1], tmp_path / f"frame {number}.png")
+    assert find_original(copy, tmp_path.iterdir()) == maps[0]
+    os.link(maps[1], tmp_path / "one more.png")
     assert find_original(copy, tmp_path.iterdir()) is None
 
 

@@ -39,7 +39,7 @@ def test_their_number_and_length_have_a_limit():
             log.warning(f"kind {kind}: " + "long " * 1000)
     assert len(warnings.texts) == MOST + 1
     assert all(len(text) <= LONGEST for text in warnings.texts)
-    assert warnings.texts[-1] == "and 5 more warnings, which are in the console"
+    assert warnings.texts[-1] == "and 5 more warnings, in the console"
 
 
 def test_a_text_is_one_line_without_the_folders_of_files():

@@ -324,7 +324,7 @@ def test_near_and_far_get_their_strengths():
 def test_a_flat_map_is_far_everywhere_and_says_so(caplog):
     (mask,) = SD2DepthStrengthMap().execute(torch.full((1, 4, 4, 3), 0.3))
     assert (mask == 1.0).all()
-    assert "1 of 1 depth maps are flat" in caplog.text
+    assert "the depth map is flat" in caplog.text
 
 
 # --- progress -------------------------------------------------------------------------------------
