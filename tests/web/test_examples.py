@@ -52,7 +52,7 @@ OUTSIDE = """() => {
 def test_opens_with_every_node_in_its_group(canvas, name):
     """Fitting its view, the frontend 1.32 scatters nodes in Nodes 2.0."""
     text = (PACK / "example_workflows" / f"{name}.json").read_text(encoding="utf-8")
-    open_template = "async (it) => app.loadGraphData(it, true, true, null, {openSource: 'template'})"
+    open_template = "(it) => app.loadGraphData(it, true, true, null, { openSource: 'template' })"
     canvas.js(open_template, json.loads(text))
     canvas.settle(20)
     assert canvas.js(OUTSIDE) == []

@@ -19,8 +19,8 @@ def depth_to_image(page: Example) -> None:
 
 ## Choose a photo, write a prompt, press Run
 
-The photo's depth map (white is near) keeps the composition, the prompt says what is painted. Every run has \
-another seed.
+The photo's depth map (white is near) keeps the composition, the prompt says what is painted. \
+Every run has another seed.
 
 - **denoise** 1.0 repaints everything and keeps only the depth; 0.5 to 0.8 keeps more of the \
 photo's colours.
