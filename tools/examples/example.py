@@ -102,9 +102,7 @@ class Example(Page):
 
     # --- results
 
-    def paint(
-        self, encoded: Node, latent: Node, group: str = "Sampling", **settings: Any
-    ) -> Node:
+    def paint(self, encoded: Node, latent: Node, group: str = "Sampling", **settings: Any) -> Node:
         """Sampled and decoded, in a group of their own."""
         self.group(group, RED, 280)
         return self.decoded(self.sample(encoded, latent, **settings))
