@@ -20,7 +20,7 @@ let run = newRun();
 app.registerExtension({
   name: "sd2_depth2img.warnings",
   setup() {
-    api.addEventListener("execution_start", () => (run = newRun()));
+    api.addEventListener("execution_start", () => (run = newRun(workflowId())));
     api.addEventListener("execution_cached", ({ detail }) => {
       for (const id of detail.nodes) run.cached.add(String(id));
       detail.nodes.forEach(takePart);
@@ -36,9 +36,9 @@ app.registerExtension({
 });
 
 /** Nodes whose output is an old one, all that have a part in it, what came live, what was told. */
-function newRun() {
+function newRun(workflow) {
   return {
-    workflow: workflowId(),
+    workflow,
     cached: new Set(),
     nodes: new Set(),
     live: new Map(),
