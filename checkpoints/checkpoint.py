@@ -19,7 +19,6 @@ from .architecture import (
 )
 from .ema import with_ema
 from .errors import (
-    AbsentPart,
     IncompleteCheckpoint,
     IncompleteMidas,
     NotADepthCheckpoint,
@@ -115,11 +114,11 @@ class Checkpoint:
     def read(self, part: Part) -> dict[str, Tensor]:
         """A part's tensors by name, the prefix stripped; memory-mapped, in their stored dtype.
 
-        Raises AbsentPart when the part is not in the file.
+        Raises IncompleteCheckpoint when the part is not in the file.
         """
         names = [name for name in self.file.tensors if name.startswith(part.value)]
         if not names:
-            raise AbsentPart(self._lack(part))
+            raise IncompleteCheckpoint(self._lack(part))
         return {name[len(part.value) :]: self.file.read(name) for name in names}
 
     def stand_in(self, part: Part) -> "Absent":
@@ -142,7 +141,10 @@ _REMEDY = "Copy or download it again, or use another copy."
 
 
 class Absent:
-    """Stands where a VAE or a text encoder would be: whatever is asked of it raises AbsentPart."""
+    """Stands where a VAE or a text encoder would be, and has nothing, as an AttributeError says.
+
+    A class of our own would be no help: other packages' code meets it, and shows its full name.
+    """
 
     _message = "this part is missing"
 
@@ -150,7 +152,7 @@ class Absent:
         self._message = message
 
     def __getattr__(self, name: str) -> Any:
-        raise AbsentPart(self._message)
+        raise AttributeError(self._message)
 
 
 def _check_kind(

@@ -102,7 +102,7 @@ class SD2DepthSampler(Node):
     ) -> tuple[Latent]:
         samples, mask = latent_image["samples"], latent_image.get("noise_mask")
         if mask is not None and not mask.any():
-            log.warning("the noise mask is empty, the latent stays as it is")
+            log.warning("the mask is empty: the latent stays as it is")
             return (latent_image,)
         start = start_latent(samples, denoise, mask, StrengthRule(strength_rule))
         settings = (seed, steps, cfg, sampler_name, scheduler, positive, negative)

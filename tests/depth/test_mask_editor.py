@@ -68,13 +68,17 @@ def test_copies_beside_the_originals_are_none(maps, tmp_path):
     assert find_original(copy, tmp_path.iterdir()) == maps[0]
 
 
-def test_the_original_of_a_preview_is_found(tmp_path):
+@pytest.mark.parametrize("enlarged", [False, True])
+def test_the_original_of_a_preview_is_found(tmp_path, enlarged):
+    """Some browsers enlarge it to the map's size, which stands in the file."""
     for number in range(2):
         write_depth(tmp_path / f"{number}.png", ramp(number * 100, (700, 900)), FileFormat.PNG)
     (tmp_path / "clipspace").mkdir()
     preview = tmp_path / "preview.jpg"
     preview.write_bytes(thumbnail(ramp(100, (700, 900))))
-    copy = copy_of(np.asarray(Image.open(preview)), tmp_path)
+    with Image.open(preview) as image:
+        pixels = np.asarray(image.resize((900, 700)) if enlarged else image)
+    copy = copy_of(pixels, tmp_path)
     assert find_original(copy, sorted(tmp_path.glob("*.png"))) == tmp_path / "1.png"
 
 

@@ -59,6 +59,27 @@ def test_of_nested_nodes_both_get_it_and_others_nothing():
     assert outer.texts == ["before", "inside", "after"]
 
 
+def test_what_fails_leaves_its_warnings_to_those_who_listen_otherwise(monkeypatch):
+    heard = []
+    monkeypatch.setattr(warning_texts._listener, "otherwise", heard.append)
+    with pytest.raises(ZeroDivisionError):
+        fail(0, "said before it failed")
+    assert [record.getMessage() for record in heard] == ["said before it failed", "inside"]
+    with collected():
+        log.warning("with a result")
+    assert len(heard) == 2
+
+
+def fail(depth, text):
+    """A node in a node, of which neither comes to an end."""
+    with collected():
+        log.warning("%s", text)
+        log.warning("%s", text)
+        if depth == 0:
+            fail(1, "inside")
+        raise ZeroDivisionError
+
+
 def test_nodes_that_run_at_the_same_time_get_their_own():
     found, both = {}, threading.Barrier(2)
 

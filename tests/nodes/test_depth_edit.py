@@ -443,7 +443,7 @@ def test_an_empty_wire_is_named_whatever_else_is_connected(edit):
 def test_load_images_empty_mask_changes_nothing_and_is_explained(edit, size, caplog):
     depth = noise(1, *size)
     assert torch.equal(edit(depth, mask=torch.zeros(1, 64, 64)), depth)
-    assert "nothing is painted in the mask" in caplog.text
+    assert "nothing is painted in it" in caplog.text
 
 
 # --- on a photograph ------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ def test_an_empty_mask_gives_the_photograph_back(miniature, prompts, image, mask
 def test_an_empty_mask_costs_no_sampling(miniature, prompts, image, mask, depth, caplog):
     latent = encoded(miniature, image, mask * 0)
     assert sample(miniature, prompts, depth, latent)["samples"] is latent["samples"]
-    assert "noise mask is empty" in caplog.text
+    assert "the mask is empty: the latent" in caplog.text
 
 
 def test_a_full_mask_is_no_mask(miniature, prompts, image, depth):

@@ -106,6 +106,16 @@ def test_takes_a_file_of_every_kind_by_drop(canvas, tmp_path, kind):
     assert stored.read_bytes() == file.read_bytes()
 
 
+def test_the_preview_of_a_large_map_has_its_size(canvas, tmp_path):
+    """ComfyUI's Painter takes the size of its canvas from it."""
+    file = tmp_path / f"{tmp_path.name}.png"
+    Image.fromarray(np.tile(np.arange(1000, dtype=np.uint16) * 65, (700, 1))).save(file)
+    node = canvas.add(KIND)
+    drop(canvas, node, file)
+    wait_for_value(canvas, node, file.name)
+    assert wait_for_preview(canvas, node) == [1000, 700]
+
+
 @pytest.mark.pages("bundled-nodes2", "newest-classic", "newest-nodes2")
 @pytest.mark.parametrize("kind", ["exr"])
 def test_takes_a_file_by_drop(canvas, tmp_path, kind):

@@ -219,7 +219,7 @@ def inpaint_with_depth(page: Blueprint) -> None:
     page.column()
     cut = page.add("SD2DepthCrop", image=image, mask=mask, depth=shape, size=page.size)
     prompts = page.prompts("a blue metal statue on a white background")
-    page.group("Depth and latent", VIOLET)
+    page.group("Encode", VIOLET)
     encoded = page.add("SD2DepthEncode", depth=cut["depth"], **prompts)
     parts = {name: cut[name] for name in ("image", "mask")}
     latent = page.add("SD2DepthInpaintEncode", vae=page.model["vae"], **parts)

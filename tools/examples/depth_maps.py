@@ -12,25 +12,25 @@ from .page import BLUE, GREEN, RED
 
 def depth_maps(page: Example) -> None:
     """What can be done with a depth map before it is used."""
-    page.group("Model and photo", BLUE, 270)
+    page.group("Model, photo", BLUE, 270)
     page.model = page.checkpoint()
     photo = page.add("LoadImage", "Your photo", image="example.png")
     page.group("1 Estimate", GREEN, 240)
     estimated = page.estimate(photo)
-    page.group("2 Edges as in the photo", GREEN, 240)
+    page.group("2 Edges", GREEN, 240)
     refined = page.add("SD2DepthRefine", depth=estimated, image=photo)
-    page.group("3 Farther away", GREEN, 240)
+    page.group("3 Farther", GREEN, 240)
     adjusted = page.add("SD2DepthAdjust", depth=refined, gamma=0.5)
     page.group("4 What is far", GREEN, 270, row=BOTTOM)
     limits = {"near": 0.4, "far": 0.0, "softness": 0.1}
     mask = page.add("SD2DepthRangeMask", depth=refined, **limits)
-    page.group("5 Only what is far", GREEN, 240)
+    page.group("5 Only far", GREEN, 240)
     merged = page.add("SD2DepthMerge", depth=refined, patch=adjusted, mode="over", mask=mask)
     page.group("6 Save it", RED, 240, row=BOTTOM)
     page.add("SD2DepthSave", depth=merged, filename_prefix="maps/depth")
     page.group("7 Look at it", RED, 290, row=BOTTOM)
     page.add("SD2DepthPreview", depth=merged)
-    page.group("8 Does it fit the photo?", RED, 230, row=BOTTOM)
+    page.group("8 Parallax", RED, 230, row=BOTTOM)
     moves = page.add("SD2DepthParallax", image=photo, depth=merged, frames=8)
     page.column(228)
     page.add("PreviewImage", "A small camera move", images=moves)
@@ -61,7 +61,7 @@ def hand_edited_depth(page: Example) -> None:
     """An estimated depth map with something added to it."""
     page.load()
     photo, depth = page.photo_and_depth()
-    page.group("The edited map", GREEN, 260, row=BOTTOM)
+    page.group("Edited map", GREEN, 260, row=BOTTOM)
     ends = {"near": 1.0, "far": 0.3, "x1": 0.8, "y1": 0.22, "x2": 0.8, "y2": 0.4}
     edited = page.add("SD2DepthFill", "A ball put in", depth=depth, shape="dome", **ends)
     prompts = page.prompts("a red clay statue on a blue background, light from the left")
@@ -94,7 +94,7 @@ def from_a_depth_map_alone(page: Example) -> None:
     sides = {"width": page.size, "height": page.size}
     page.column(228)
     far = page.add("EmptyImage", "Far away everywhere", **sides)
-    page.group("A drawn depth map: white is near", GREEN, 228, row=BOTTOM)
+    page.group("Drawn map", GREEN, 228, row=BOTTOM)
     floor = {"shape": "ramp", "near": 0.6, "far": 0.0, "y1": 0.55, "y2": 1.0}
     scene = page.add("SD2DepthFill", "A floor", depth=far, **floor)
     page.column(228)
@@ -131,7 +131,7 @@ def rendered_depth(page: Example) -> None:
     page.load()
     page.group("Z pass: metres", GREEN, 290, row=BOTTOM)
     metres = page.add("SD2DepthLoad", image=BUNDLED.name, beyond="keep")
-    page.group("Depth map: white is near", GREEN, 290, row=BOTTOM)
+    page.group("Depth map", GREEN, 290, row=BOTTOM)
     depth = page.add("SD2DepthConvert", depth=metres)
     prompts = page.prompts("a green glass statue on a black background")
     encoded = page.encode(depth=depth, **prompts)
