@@ -12,7 +12,6 @@ is a hole, filled from the farther side. Beyond the image its edge goes on.
 
 import math
 from collections.abc import Callable
-from enum import Enum
 from typing import NamedTuple
 
 import torch
@@ -21,40 +20,13 @@ from torch import Tensor
 
 from ..images.fill import fill_holes
 from ..images.numbers import check_numbers
+from .camera import Camera
 
 STEPS_A_PIXEL = 2  # of the search, so that nothing wider than half a pixel is jumped over
 BISECTIONS = 6  # that then narrow the hit to 1/128 pixel
 SURROUNDINGS = 4  # times the widest hole there can be: what lies around a hole
 FARTHER = 0.25  # part of the depths around a hole that counts as its farther side
 STRETCH = 1.6  # more than that many times its width, a surface is torn, not slanted
-
-
-class Move(str, Enum):
-    """How the camera moves."""
-
-    SWAY = "sway"  # to the right, to the left and back
-    CIRCLE = "circle"  # right, up, left, down
-    PUSH_IN = "push in"  # forward
-
-
-class Camera(NamedTuple):
-    """Where the camera is, in units of the whole move: to the right, up, forward."""
-
-    right: float
-    up: float
-    forward: float
-
-
-def camera_path(move: Move, frames: int) -> list[Camera]:
-    """One camera a frame. Sway and circle can be repeated without a jump; push in ends at 1."""
-    if frames < 1:
-        raise ValueError(f"a move of {frames} frames cannot be shown; expected 1 or more")
-    if move is Move.PUSH_IN:
-        return [Camera(0.0, 0.0, index / max(frames - 1, 1)) for index in range(frames)]
-    angles = [2 * math.pi * index / frames for index in range(frames)]
-    if move is Move.SWAY:
-        return [Camera(math.sin(angle), 0.0, 0.0) for angle in angles]
-    return [Camera(math.cos(angle), math.sin(angle), 0.0) for angle in angles]
 
 
 def widen(depth: Tensor, pixels: int) -> Tensor:
