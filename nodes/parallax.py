@@ -7,7 +7,8 @@ from torch import Tensor
 from ..depth.camera import Easing, Move, camera_path
 from ..depth.convention import from_image, repair, unit_range
 from ..depth.fit import check_fits, fit_map
-from ..depth.parallax import view, widen
+from ..depth.frames import Shot, frame
+from ..depth.parallax import widen
 from ..depth.stereo import Show
 from ..host import host
 from ..images.batch import gather
@@ -110,10 +111,11 @@ class SD2DepthParallax(Node):
         check_fits(maps, image)
         one_map = host.progress(maps.split(1), self.DISPLAY_NAME)
         wide = [widen(fit_map(one, image[:1])[0], grow) for one in one_map]
-        path = camera_path(Move(move), frames)
+        path = camera_path(Move(move), frames, Easing(easing))
+        shot = Shot(strength, plane, Show(show), eyes, blur, focus)
         jobs = [(index, camera) for index in range(len(image)) for camera in path]
-        views = (
-            view(image[index], wide[index % len(wide)], camera, strength).unsqueeze(0)
+        drawn = (
+            frame(image[index], wide[index % len(wide)], camera, shot).unsqueeze(0)
             for index, camera in host.progress(jobs, self.DISPLAY_NAME)
         )
-        return (gather(views, len(jobs)),)
+        return (gather(drawn, len(jobs)),)
