@@ -1,4 +1,4 @@
-"""GLB files (glTF 2.0, binary), written by the library trimesh; it is imported when one is written."""
+"""GLB files (glTF 2.0, binary), written by trimesh, which is imported when one is."""
 
 from collections.abc import Mapping
 from typing import Any
