@@ -97,11 +97,9 @@ def preview_any(source: Annotated[Any, ("*",)]) -> tuple[Text, Shown]:
 
 
 @node("Preview3D", "Preview 3D & Animation")
-def preview_3d(
-    model_file: Text,
-    camera_info: Annotated[Any, ("LOAD3D_CAMERA",)] = None,
-    bg_image: Annotated[Tensor | None, ("IMAGE",)] = None,
-    image: Text = "",  # what the page stores of its view, a widget that it adds
-) -> Shown:
-    """A 3D file of the output folder, for the canvas to show."""
-    return {"result": [model_file, camera_info, None]}
+def preview_3d(model_file: Text, image: Text = "") -> Shown:
+    """A 3D file of the output folder, for the canvas to show.
+
+    The page adds `image`, a widget, and stores with it what it likes.
+    """
+    return {"result": [model_file, None, None]}
