@@ -37,6 +37,7 @@ INTERFACE = {
     "SD2DepthEditor": (["depth"], ("IMAGE", "MASK")),
     "SD2DepthPreview": (["depth"], ("IMAGE", "STRING")),
     "SD2DepthParallax": (["image", "depth"], ("IMAGE",)),
+    "SD2DepthSave3D": (["image", "depth", "filename_prefix"], ("STRING",)),
     "SD2DepthAdjust": (["depth"], ("IMAGE",)),
     "SD2DepthRefine": (["depth", "image"], ("IMAGE",)),
     "SD2DepthMerge": (["depth", "patch"], ("IMAGE",)),

@@ -94,3 +94,12 @@ def preview_any(source: Annotated[Any, ("*",)]) -> tuple[Text, Shown]:
     else:
         text = json.dumps(source, indent=4, ensure_ascii=False, default=str)
     return text, {"text": (text,)}
+
+
+@node("Preview3D", "Preview 3D & Animation")
+def preview_3d(model_file: Text, image: Text = "") -> Shown:
+    """A 3D file of the output folder, for the canvas to show.
+
+    The page adds `image`, a widget, and stores with it what it likes.
+    """
+    return {"result": [model_file, None, None]}
