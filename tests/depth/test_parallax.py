@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sd2_depth2img.depth.parallax import Camera, Move, camera_path, view, widen
+from sd2_depth2img.depth.camera import Camera, Move, camera_path
+from sd2_depth2img.depth.parallax import view, widen
 
 RIGHT, UP, FORWARD = Camera(1, 0, 0), Camera(0, 1, 0), Camera(0, 0, 1)
 

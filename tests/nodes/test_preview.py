@@ -10,7 +10,8 @@ from PIL import Image
 
 from sd2_depth2img.engine import folders
 from sd2_depth2img.nodes.load import SD2DepthCheckpointLoader
-from sd2_depth2img.nodes.preview import SD2DepthParallax, SD2DepthPreview
+from sd2_depth2img.nodes.parallax import SD2DepthParallax
+from sd2_depth2img.nodes.preview import SD2DepthPreview
 from sd2_depth2img.sampling.depth_channel import DepthCondition
 
 
