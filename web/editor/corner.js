@@ -3,6 +3,7 @@
 import { say } from "../language.js";
 import { Relief } from "../viewer/relief.js";
 import { make, slider } from "./elements.js";
+import { reduced } from "./reduced.js";
 
 const REST = 250; // ms after the last change
 const SMALL = 256; // pixels of the longer side, in the corner
@@ -20,7 +21,7 @@ export function tilted(session, canvas, most) {
     if (!painting) return;
     const part = reduced(painting.result, map.width, map.height, most);
     relief.set({ strength: Math.max(part.width, part.height) * TRAVEL * strength, plane: 0.5 });
-    relief.setDepth(part.depth, part.width, part.height);
+    relief.setDepth(part.base, part.width, part.height);
   };
   const later = () => (timer ??= setTimeout(follow, REST));
   const show = () => {
@@ -42,19 +43,6 @@ export function tilted(session, canvas, most) {
       relief.dispose();
     },
   };
-}
-
-/** A map at no more pixels than its longer side may have, every pixel the nearest one. */
-function reduced(depth, width, height, most) {
-  const factor = Math.max(1, Math.max(width, height) / most);
-  const [columns, rows] = [width, height].map((side) => Math.max(1, Math.round(side / factor)));
-  const small = new Float32Array(columns * rows);
-  for (let y = 0; y < rows; y++) {
-    const from = Math.min(height - 1, Math.floor((y + 0.5) * factor)) * width;
-    for (let x = 0; x < columns; x++)
-      small[y * columns + x] = depth[from + Math.min(width - 1, Math.floor((x + 0.5) * factor))];
-  }
-  return { depth: small, width: columns, height: rows };
 }
 
 export function corner(session, runs, open) {

@@ -6,6 +6,7 @@ import { paint } from "./colours.js";
 import { make } from "./elements.js";
 import { Letters } from "./letters.js";
 import { Painting } from "./painting.js";
+import { reduced } from "./reduced.js";
 import { parse, StateError, textsOf } from "./state.js";
 
 const NAME = "sd2_depth2img_edits";
@@ -69,7 +70,17 @@ function summary(text) {
 
 /** A state scales to any map, so it is painted at the size of the picture. */
 async function draw(canvas, entry, text, signal) {
-  const { state } = parse(text || "null-state");
-  const map = await loadMap({ ...entry, photo: null, guide: null }, { signal });
-  return { state, map, canvas };
+  const { base, width, height } = await loadMap({ ...entry, photo: null, guide: null }, { signal });
+  const small = reduced(base, width, height, SIDE);
+  const letters = new Letters();
+  if (text) await letters.fetch(textsOf(parse(text).state), signal);
+  const painting = new Painting({ ...small, guide: null, letters }, entry.frame);
+  painting.load(text);
+  Object.assign(canvas, { width: small.width, height: small.height });
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(small.width, small.height);
+  const whole = { x: 0, y: 0, width: small.width, height: small.height };
+  const pixels = new Uint32Array(image.data.buffer);
+  paint(pixels, whole, painting.result, small.width, null, { colours: "grey", blend: 1 });
+  context.putImageData(image, 0, 0);
 }

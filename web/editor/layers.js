@@ -1,135 +1,53 @@
-// The layers of a painting, the uppermost first.
+// Layers of a state. They are never changed, only replaced; an identity stays with what replaces
+// one, so that what has been computed of it can be found again.
 
-import { say } from "../language.js";
-import { iconButton, make, slider } from "./elements.js";
+import { supportOf } from "./weights.js";
+import { union } from "./rectangles.js";
 
-export function layersSection(session) {
-  const list = make("ul", { class: "layers" });
-  const below = make("div");
-  const add = iconButton("plus", say("Add layer"), () => session.layer("addLayer"));
-  const head = make("h2", {}, make("span", {}, say("Layers")), add);
-  const element = make("section", {}, head, list, below);
-  let renaming = null;
-  let held = null; // a slider that is being moved must not be built anew below the hand
+const identities = new WeakMap();
 
-  const rename = (index) => {
-    renaming = index;
-    update();
-    const input = list.querySelector("input");
-    input.focus();
-    input.select();
-  };
-  const named = (index, name) => {
-    if (renaming === null) return;
-    renaming = null;
-    const trimmed = name?.trim().slice(0, 200);
-    if (trimmed && trimmed !== session.painting.layers[index].name)
-      session.layer("renameLayer", index, trimmed);
-    else update();
-  };
-
-  const row = (layer, index) => {
-    const active = index === session.painting.activeLayer;
-    const label = layer.visible ? say("Hide layer") : say("Show layer");
-    const eye = iconButton(layer.visible ? "eye" : "hidden", label, () =>
-      session.layer("showLayer", index, !layer.visible),
-    );
-    const classes = [active && "active", !layer.visible && "off"].filter(Boolean).join(" ");
-    const name =
-      renaming === index ? nameField(layer, index, named) : nameButton(layer, index, active, rename);
-    name.addEventListener("click", () => renaming === null && !active && session.choose(index));
-    return make("li", { class: classes }, eye, name, ...(active ? moves(index) : []));
-  };
-
-  const moves = (index) => {
-    const count = session.painting.layers.length;
-    const move = (to) => () => session.layer("moveLayer", index, to);
-    return [
-      iconButton("up", say("Move layer up"), move(index + 1), { disabled: index === count - 1 }),
-      iconButton("down", say("Move layer down"), move(index - 1), { disabled: index === 0 }),
-      iconButton("bin", say("Remove layer"), () => session.layer("removeLayer", index), {
-        disabled: count === 1,
-      }),
-    ];
-  };
-
-  const update = () => {
-    if (!session.painting) return;
-    const { layers, activeLayer } = session.painting;
-    const focused = element.getRootNode().activeElement?.ariaLabel;
-    list.replaceChildren(...layers.map(row).toReversed());
-    add.disabled = session.readOnly;
-    if (!held) below.replaceChildren(...settings(layers[activeLayer], activeLayer));
-    if (session.readOnly)
-      for (const input of element.querySelectorAll("button, input")) input.disabled = true;
-    if (focused) list.querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus();
-  };
-
-  const settings = (layer, index) => {
-    if (!layer) return [];
-    const opacity = slider(say("Opacity"), {
-      ...{ min: 0, max: 1, step: 0.01, value: layer.opacity },
-      changed: (value) => (held = value),
-      settled: () => {
-        held = null;
-        const value = Number(opacity.range.value);
-        if (value !== layer.opacity) session.layer("setOpacity", index, value);
-      },
-    });
-    const frames = session.map.frames > 1 ? framesRow(session, layer, index) : null;
-    return [opacity.element, frames].filter(Boolean);
-  };
-
-  session.addEventListener("layers", update);
-  return element;
+/** What stands for a layer through all its changes. */
+export function identityOf(layer) {
+  if (!identities.has(layer)) identities.set(layer, Symbol(layer.name));
+  return identities.get(layer);
 }
 
-function nameButton(layer, index, active, rename) {
-  const count = layer.edits.length;
-  const button = make(
-    "button",
-    {
-      ...{ type: "button", class: "name", "aria-pressed": String(active) },
-      title: say("Double click or F2 to rename"),
-      ondblclick: () => rename(index),
-      onkeydown: (event) => event.key === "F2" && rename(index),
-    },
-    layer.name,
-  );
-  if (count) button.append(make("small", {}, String(count)));
-  return button;
+/** The layer with some of its properties changed; those that are undefined are taken out. */
+export function changed(layer, changes) {
+  const made = { ...layer, ...changes };
+  for (const name of Object.keys(made)) if (made[name] === undefined) delete made[name];
+  identities.set(made, identityOf(layer));
+  return made;
 }
 
-function nameField(layer, index, named) {
-  const input = make("input", {
-    ...{ type: "text", maxlength: 200, value: layer.name, "aria-label": say("Name") },
-    onblur: () => named(index, input.value),
-    onkeydown: (event) => {
-      if (event.key === "Enter") named(index, input.value);
-      if (event.key !== "Escape") return;
-      event.stopPropagation();
-      named(index, null);
-    },
-  });
-  return input;
+/** Whether a layer is meant for an entry of the batch. */
+export function isShown({ visible, frames }, frame) {
+  const [first, last] = frames ?? [frame, frame];
+  return visible && first <= frame && frame <= last;
 }
 
-/** Of a batch, from which map to which the layer counts. People count from 1. */
-function framesRow(session, layer, index) {
-  const last = session.map.frames - 1;
-  const [first, end] = layer.frames ?? [0, last];
-  const field = (label, value) => {
-    const limits = { min: 1, max: last + 1, step: 1 };
-    return make("input", { type: "number", ...limits, value: value + 1, "aria-label": label });
-  };
-  const from = field(say("First frame"), first);
-  const to = field(say("Last frame"), end);
-  const take = () => {
-    const [a, b] = [from, to].map(({ value }) => Math.min(last, Math.max(0, Math.round(value) - 1)));
-    const all = a <= 0 && b >= last;
-    session.layer("setFrames", index, all ? null : [Math.min(a, b), Math.max(a, b)]);
-  };
-  from.addEventListener("change", take);
-  to.addEventListener("change", take);
-  return make("div", { class: "frames" }, say("Frames"), from, "–", to);
+/** The rectangle in which some edits may do anything. */
+export const extentOf = (edits, ground) =>
+  edits.reduce((box, edit) => union(box, supportOf(edit, ground)), null);
+
+/** Those edits of two lists that are not in both at the same place, from the first one on. */
+export function difference(before, now) {
+  let same = 0;
+  while (same < before.length && before[same] === now[same]) same++;
+  return [...before.slice(same), ...now.slice(same)];
+}
+
+/** The first place with another layer than before, and those that came, went or moved. */
+export function rearranged(before, now) {
+  const [old, present] = [before, now].map((layers) => layers.map(identityOf));
+  let first = 0;
+  while (first < now.length && old[first] === present[first]) first++;
+  const here = (identity) => present.includes(identity);
+  const wasHere = (identity) => old.includes(identity);
+  const stayed = present.filter(wasHere);
+  const inOrder = old.filter(here).every((identity, i) => identity === stayed[i]);
+  const moved = inOrder
+    ? [...before.filter((_, i) => !here(old[i])), ...now.filter((_, i) => !wasHere(present[i]))]
+    : [...before.slice(first), ...now.slice(first)];
+  return { first, moved };
 }

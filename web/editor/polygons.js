@@ -1,0 +1,55 @@
+// Coverage of a polygon, even-odd: how much of each pixel lies in it, on four lines a row.
+
+import { around } from "./rectangles.js";
+import { unit } from "./numbers.js";
+
+const LINES = 4; // to a row of pixels
+
+export function polygonBox({ points }, ground) {
+  const corners = points.map(ground.point);
+  const [xs, ys] = [corners.map(([x]) => x), corners.map(([, y]) => y)];
+  return around(least(xs), least(ys), most(xs), most(ys));
+}
+
+// Without spreading: a lasso may have more corners than a call takes arguments.
+const least = (values) => values.reduce((a, b) => Math.min(a, b));
+const most = (values) => values.reduce((a, b) => Math.max(a, b));
+
+export function polygonWeights({ points }, ground, box) {
+  const weights = new Float32Array(box.width * box.height);
+  const lines = crossings(points.map(ground.point), box);
+  const sums = new Float64Array(box.width);
+  for (let row = 0; row < box.height; row++) {
+    sums.fill(0);
+    for (let k = 0; k < LINES; k++) {
+      const found = lines[row * LINES + k].toSorted((a, b) => a - b);
+      for (let i = 0; i + 1 < found.length; i += 2)
+        cover(sums, found[i] - box.x, found[i + 1] - box.x);
+    }
+    for (let x = 0; x < box.width; x++) weights[row * box.width + x] = sums[x] / LINES;
+  }
+  return weights;
+}
+
+/** Where the outline crosses each line. */
+function crossings(corners, box) {
+  const lines = Array.from({ length: box.height * LINES }, () => []);
+  const lineOf = (y) => (y - box.y) * LINES - 0.5; // the line at y = box.y + (line + 0.5) / LINES
+  corners.forEach(([x1, y1], i) => {
+    const [x0, y0] = corners.at(i - 1);
+    const first = Math.max(Math.ceil(lineOf(Math.min(y0, y1))), 0);
+    const end = Math.min(Math.ceil(lineOf(Math.max(y0, y1))), lines.length);
+    for (let line = first; line < end; line++) {
+      const y = box.y + (line + 0.5) / LINES;
+      lines[line].push(x0 + ((y - y0) * (x1 - x0)) / (y1 - y0));
+    }
+  });
+  return lines;
+}
+
+/** Adds how much of each pixel of a line lies between two places on it. */
+function cover(sums, left, right) {
+  const last = Math.min(Math.ceil(right), sums.length);
+  for (let x = Math.max(Math.floor(left), 0); x < last; x++)
+    sums[x] += unit(Math.min(right, x + 1) - Math.max(left, x));
+}
