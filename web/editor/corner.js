@@ -86,7 +86,10 @@ export function lookAround(session, runs) {
   const scene = tilted(session, canvas, LARGE);
   const bar = make("div", { class: "options" });
   const strength = slider(say("Strength"), {
-    ...{ min: 0, max: 3, step: 0.05, value: 1 },
+    min: 0,
+    max: 3,
+    step: 0.05,
+    value: 1,
     changed: scene.strengthen,
   });
   bar.append(strength.element);
@@ -95,7 +98,10 @@ export function lookAround(session, runs) {
     after.addEventListener("load", () => scene.relief.setAfter(after));
     after.src = runs.image;
     const split = slider(say("Photo | result"), {
-      ...{ min: 0, max: 1, step: 0.01, value: 0.5 },
+      min: 0,
+      max: 1,
+      step: 0.01,
+      value: 0.5,
       changed: (value) => scene.relief.set({ split: value }),
     });
     bar.append(split.element);

@@ -1,6 +1,5 @@
 // The dialog of one sitting: what is in it, how it begins and ends.
 
-import { app } from "/scripts/app.js";
 import { api } from "/scripts/api.js";
 import { outputOf, pathTo, runIds } from "../graph.js";
 import { say } from "../language.js";
@@ -11,7 +10,7 @@ import { iconButton, make, segments, textButton, toggle } from "./elements.js";
 import { openFrame } from "./frame.js";
 import { histogramSection } from "./histogram.js";
 import { listen } from "./keys.js";
-import { layersSection } from "./layers.js";
+import { layersSection } from "./layer_list.js";
 import { Letters } from "./letters.js";
 import { lookSection } from "./look.js";
 import { recall, remember } from "./memory.js";
@@ -28,6 +27,10 @@ import { STYLE } from "./style.js";
 import { View } from "./view.js";
 
 export const MAPS = "sd2_depth_editor"; // in the node's outputs
+
+const files = ({ depth, guide, photo }) => JSON.stringify([depth, guide, photo]);
+
+const NO_MAP = () => say("Run the nodes before it once: their depth map is what you edit.");
 
 let current = null;
 
@@ -58,9 +61,8 @@ class Dialog {
   }
 
   async open() {
-    const title = say("Edit Depth: {node}", { node: this.node.title });
     const language = document.documentElement.lang || "en";
-    this.frame = await openFrame(title, STYLE, language);
+    this.frame = await openFrame(this.node.title, STYLE, language);
     if (current !== this) return this.frame.close();
     this.root = make("main", { class: "editor" });
     this.frame.document.body.append(this.root);
@@ -82,7 +84,7 @@ class Dialog {
 
   async #begin() {
     const entries = outputOf(this.node)[MAPS];
-    if (!entries?.length) return this.#firstRun(say("Run the nodes before it once: their depth map is what you edit."));
+    if (!entries?.length) return this.#firstRun(NO_MAP());
     try {
       const map = await this.#fetch(entries, 0);
       await this.#build(map);
@@ -110,7 +112,7 @@ class Dialog {
     };
     const cancel = textButton(say("Cancel"), () => this.close());
     this.root.replaceChildren(
-      make("header", {}, make("h1", {}, say("Edit Depth: {node}", { node: this.node.title }))),
+      make("header", {}, make("h1", {}, this.node.title)),
       make("div", { class: "first-run" }, status, make("div", {}, run, " ", cancel)),
     );
     this.frame.document.addEventListener(
@@ -134,7 +136,6 @@ class Dialog {
     if (!entries?.length || pathTo(shownOn ?? id).at(-1) !== this.node) return;
     if (!this.view) return this.#begin();
     const index = Math.min(this.session.map.index, entries.length - 1);
-    const files = ({ depth, guide, photo }) => JSON.stringify([depth, guide, photo]);
     const before = this.session.maps[this.session.map.index];
     if (before && files(before) === files(entries[index])) this.session.maps = entries;
     else await this.#turnTo(entries, index);
@@ -190,8 +191,11 @@ class Dialog {
     this.#show();
     small.show();
     const act = {
-      ...{ take, help: () => help(this.root, session.tools) },
-      ...{ save: () => this.save(), run: () => this.run(), leave: () => this.leave() },
+      take,
+      help: () => help(this.root, session.tools),
+      save: () => this.save(),
+      run: () => this.run(),
+      leave: () => this.leave(),
     };
     listen(frame.document, session, view, this.hand, act, frame.signal);
     if (this.trouble) this.#readOnly();
@@ -252,7 +256,8 @@ class Dialog {
     this.stays = () => stay.box.checked;
     const save = textButton(say("Save"), () => this.save(), { title: "Ctrl+S" });
     const run = textButton(say("Save and Run"), () => this.run(), {
-      ...{ class: "text first", title: "Ctrl+Enter" },
+      class: "text first",
+      title: "Ctrl+Enter",
     });
     const update = () => {
       undo.disabled = !session.live && !session.painting?.canUndo;
@@ -264,7 +269,7 @@ class Dialog {
     return make(
       "header",
       {},
-      make("h1", {}, say("Edit Depth: {node}", { node: this.node.title })),
+      make("h1", {}, this.node.title),
       tabs.element,
       undo,
       redo,

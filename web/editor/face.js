@@ -11,7 +11,8 @@ import { parse, StateError, textsOf } from "./state.js";
 
 const NAME = "sd2_depth2img_edits";
 const SIDE = 256; // pixels of the picture's longer side
-const LEAST_HEIGHT = 150;
+const LEAST_HEIGHT = 170;
+const LINE_HEIGHT = 30;
 const STYLE = `
   display: flex; flex-direction: column; gap: 4px; align-items: center; overflow: hidden;
   contain: inline-size; color: var(--input-text, #ddd); font: 12px/1.4 system-ui, sans-serif;
@@ -23,9 +24,10 @@ export function addFace(node) {
   const canvas = make("canvas", { style: PICTURE, role: "img", "aria-label": say("Edited depth") });
   const line = make("div", { style: "flex: none; text-align: center; padding: 0 6px;" });
   const element = make("div", { style: STYLE }, canvas, line);
-  const height = () => (canvas.hidden ? 30 : LEAST_HEIGHT);
+  const height = () => (canvas.hidden ? LINE_HEIGHT : LEAST_HEIGHT);
   const widget = node.addDOMWidget(NAME, NAME, element, {
-    ...{ serialize: false, getMinHeight: height },
+    serialize: false,
+    getMinHeight: height,
   });
   widget.serialize = false;
   let shown = "";
@@ -44,12 +46,17 @@ export function addFace(node) {
       // The map of an older run may be gone, or the text be none: the line says what there is.
       if (!signal.aborted) canvas.width = canvas.height = 0;
     }
-    canvas.style.display = canvas.width && entry ? "" : "none";
-    canvas.hidden = !entry;
-    if (!signal.aborted) node.setDirtyCanvas(true, true);
+    if (!signal.aborted) reveal(Boolean(entry && canvas.width));
   };
-  canvas.hidden = true;
-  canvas.style.display = "none";
+  /** A node without a picture is low; with its first one it grows. */
+  const reveal = (on) => {
+    canvas.hidden = !on;
+    canvas.style.display = on ? "" : "none";
+    const [width, least] = node.computeSize();
+    if (node.size[1] < least) node.setSize([Math.max(node.size[0], width), least]);
+    node.setDirtyCanvas(true, true);
+  };
+  reveal(false);
   return { show, dispose: () => stop.abort() };
 }
 

@@ -12,7 +12,12 @@ export function histogramSection(session, view, signal) {
   const canvas = make("canvas", { role: "img", "aria-label": say("Histogram of depths") });
   const handle = (name, label) =>
     make("input", {
-      ...{ type: "range", min: 0, max: 1, step: 0.005, "aria-label": label, title: label },
+      type: "range",
+      min: 0,
+      max: 1,
+      step: 0.005,
+      "aria-label": label,
+      title: label,
       oninput: (event) => {
         const value = Number(event.target.value);
         const { far, near } = session.options;

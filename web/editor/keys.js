@@ -8,7 +8,12 @@ const PAN = 48;
 /** `act` has what is not the session's: `save`, `leave`, `help`. */
 export function listen(target, session, view, hand, act, signal) {
   const hear = (name, heard) => target.addEventListener(name, heard, { signal });
+  const alt = (on) => {
+    hand.alt = on;
+    view.redraw();
+  };
   hear("keydown", (event) => {
+    if (event.key === "Alt") return taken(event, () => alt(true)); // else a menu takes the focus
     if (target.querySelector("dialog[open]")) return; // a question answers for itself
     if (event.key === "Escape") return taken(event, () => act.leave());
     const { type } = event.target;
@@ -22,6 +27,7 @@ export function listen(target, session, view, hand, act, signal) {
   });
   hear("keyup", (event) => {
     if (event.code === "Space") hand.hold(false);
+    if (event.key === "Alt") alt(false);
   });
   target.defaultView.addEventListener("blur", () => hand.hold(false), { signal });
 }

@@ -6,11 +6,14 @@ import { iconButton, make, slider } from "./elements.js";
 export function layersSection(session) {
   const list = make("ul", { class: "layers" });
   const below = make("div");
-  const add = iconButton("plus", say("Add layer"), () => session.layer("addLayer"));
+  const add = iconButton("plus", say("Add layer"), () => {
+    const number = session.painting.layers.length + 1;
+    session.layer("addLayer", say("Layer {number}", { number }));
+  });
   const head = make("h2", {}, make("span", {}, say("Layers")), add);
   const element = make("section", {}, head, list, below);
   let renaming = null;
-  let held = null; // a slider that is being moved must not be built anew below the hand
+  let held = false; // a slider that is being moved must not be built anew below the hand
 
   const rename = (index) => {
     renaming = index;
@@ -68,12 +71,17 @@ export function layersSection(session) {
   const settings = (layer, index) => {
     if (!layer) return [];
     const opacity = slider(say("Opacity"), {
-      ...{ min: 0, max: 1, step: 0.01, value: layer.opacity },
-      changed: (value) => (held = value),
+      min: 0,
+      max: 1,
+      step: 0.01,
+      value: layer.opacity,
+      changed: (value) => {
+        held = true;
+        session.layer("changeLayer", index, { opacity: value }, { merge: true });
+      },
       settled: () => {
-        held = null;
-        const value = Number(opacity.range.value);
-        if (value !== layer.opacity) session.layer("setOpacity", index, value);
+        held = false;
+        update();
       },
     });
     const frames = session.map.frames > 1 ? framesRow(session, layer, index) : null;
@@ -89,7 +97,9 @@ function nameButton(layer, index, active, rename) {
   const button = make(
     "button",
     {
-      ...{ type: "button", class: "name", "aria-pressed": String(active) },
+      type: "button",
+      class: "name",
+      "aria-pressed": String(active),
       title: say("Double click or F2 to rename"),
       ondblclick: () => rename(index),
       onkeydown: (event) => event.key === "F2" && rename(index),
@@ -102,7 +112,10 @@ function nameButton(layer, index, active, rename) {
 
 function nameField(layer, index, named) {
   const input = make("input", {
-    ...{ type: "text", maxlength: 200, value: layer.name, "aria-label": say("Name") },
+    type: "text",
+    maxlength: 200,
+    value: layer.name,
+    "aria-label": say("Name"),
     onblur: () => named(index, input.value),
     onkeydown: (event) => {
       if (event.key === "Enter") named(index, input.value);
@@ -127,7 +140,8 @@ function framesRow(session, layer, index) {
   const take = () => {
     const [a, b] = [from, to].map(({ value }) => Math.min(last, Math.max(0, Math.round(value) - 1)));
     const all = a <= 0 && b >= last;
-    session.layer("setFrames", index, all ? null : [Math.min(a, b), Math.max(a, b)]);
+    const frames = all ? undefined : [Math.min(a, b), Math.max(a, b)];
+    session.layer("changeLayer", index, { frames });
   };
   from.addEventListener("change", take);
   to.addEventListener("change", take);

@@ -22,8 +22,11 @@ export function lookSection(view, changed) {
     value: view.look.colours,
     changed: (value) => set({ colours: value }),
   });
-  const blend = slider(say("Photo ↔ depth"), {
-    ...{ min: 0, max: 1, step: 0.01, value: view.look.blend },
+  const blend = slider(say("Photo or depth"), {
+    min: 0,
+    max: 1,
+    step: 0.01,
+    value: view.look.blend,
     changed: (value) => set({ blend: value }),
   });
   blend.element.classList.add("blend");

@@ -117,7 +117,7 @@ const BUILDERS = {
     ];
     return dropdown(say("Put"), entries, session, name, set);
   },
-  text({ session, set }) {
+  text({ set }) {
     const changed = () => set(input.value);
     const input = make("input", { type: "text", maxlength: 200, oninput: changed });
     input.setAttribute("aria-label", say("Text"));

@@ -30,10 +30,11 @@ function colourOf(edit, name) {
   return `rgb(${level} ${level} ${level})`;
 }
 
-function cursor(context, [x, y], view, session, { near }) {
-  const { tool, options, picking } = session;
+function cursor(context, [x, y], view, session, { near, alt }) {
+  const { tool, options } = session;
   if (near !== undefined) return;
-  if (!tool.brush || picking || session.alt) return cross(context, x, y, picking || session.alt);
+  const picks = alt || Boolean(session.picking);
+  if (!tool.brush || picks) return cross(context, x, y, picks);
   const radius = Math.max(1.5, (options.size / 2) * view.scale);
   ring(context, x, y, radius, 1);
   const inner = radius * options.hardness;

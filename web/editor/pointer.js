@@ -31,8 +31,11 @@ export class Hand {
     hear("dblclick", () => this.closePolygon());
   }
 
-  get busy() {
-    return Boolean(this.#drag);
+  /** Space is held, and the pointer moves the map; or it is let go. */
+  hold(on) {
+    this.space = on;
+    this.view.canvas.style.cursor = on ? "grab" : "";
+    this.view.redraw();
   }
 
   #down(event) {
@@ -56,6 +59,7 @@ export class Hand {
     if (this.#pinch) return this.#pinched();
     this.at = this.view.toMap(event);
     this.near = this.#handleAt(event)?.name;
+    this.alt = event.altKey;
     if (this.#drag?.id === event.pointerId) this.#drag.move(event);
     else this.#rubber(event);
     this.moved(event);

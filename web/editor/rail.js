@@ -9,7 +9,9 @@ const GROUPS = { fill: true, gradient: true }; // a line above
 export function rail(session, take) {
   const buttons = session.tools.map((tool) => {
     const attributes = {
-      ...{ type: "button", role: "radio", "data-tool": tool.id },
+      type: "button",
+      role: "radio",
+      "data-tool": tool.id,
       title: `${tool.label} (${tool.key}): ${tool.hint}`,
       onclick: () => take(tool.id),
     };

@@ -15,7 +15,6 @@ export class Session extends EventTarget {
     this.painting = null;
     this.map = null;
     this.live = null; // the edit that is being made, as the painting was told of it
-    this.changes = 0; // since it was saved, steps back counted too
     this.readOnly = false;
     this.picking = null; // the option that takes the next depth that is clicked
   }
@@ -31,10 +30,6 @@ export class Session extends EventTarget {
 
   get ready() {
     return Boolean(this.painting) && !this.readOnly;
-  }
-
-  get changed() {
-    return this.changes !== 0 || Boolean(this.live);
   }
 
   // --- tool and options --------------------------------------------------------------------------
@@ -120,7 +115,6 @@ export class Session extends EventTarget {
     if (!this.live) return;
     if (!this.live.complete) return void this.cancel();
     this.live = null;
-    this.changes++;
     this.#pixels(this.painting.commit());
     this.#tell("live");
     this.#tell("layers");
@@ -136,13 +130,11 @@ export class Session extends EventTarget {
   undo() {
     if (this.live) return void this.cancel();
     if (!this.ready || !this.painting.canUndo) return;
-    this.changes--;
     this.#after(this.painting.undo());
   }
 
   redo() {
     if (!this.ready || this.live || !this.painting.canRedo) return;
-    this.changes++;
     this.#after(this.painting.redo());
   }
 
@@ -150,18 +142,12 @@ export class Session extends EventTarget {
   layer(method, ...given) {
     if (!this.ready) return;
     this.apply();
-    this.changes++;
     this.#after(this.painting[method](...given));
   }
 
   choose(index) {
     this.apply();
     this.painting.activeLayer = index;
-    this.#tell("layers");
-  }
-
-  saved() {
-    this.changes = 0;
     this.#tell("layers");
   }
 

@@ -19,7 +19,10 @@ export function statusLine(session, view, turn) {
   const element = make(
     "footer",
     {},
-    ...[at, size, make("span", { class: "space" }), ...steps],
+    at,
+    size,
+    make("span", { class: "space" }),
+    ...steps,
     iconButton("minus", say("Zoom out"), () => view.zoom(1 / ZOOM_STEP), { key: "-" }),
     zoom,
     iconButton("plus", say("Zoom in"), () => view.zoom(ZOOM_STEP), { key: "+" }),

@@ -107,7 +107,8 @@ input[type="number"]:hover, input[type="text"]:hover, select:hover { border-colo
 .stage { grid-area: stage; position: relative; overflow: hidden; background:
   repeating-conic-gradient(#17181b 0 25%, #1a1c1f 0 50%) 0 0 / 24px 24px; }
 .stage canvas { position: absolute; inset: 0; width: 100%; height: 100%; touch-action: none; }
-.stage .paint { cursor: none; outline-offset: -3px; }
+.stage .paint { cursor: none; }
+.stage .paint:focus-visible { outline: 1px solid #6aa5ff80; }
 .stage .over { pointer-events: none; }
 .stage .look { background: var(--ground); }
 .stage .result { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain;
@@ -136,6 +137,7 @@ section h2 { display: flex; align-items: center; font-size: 12px; font-weight: 6
 section h2 span { flex: 1; }
 section .slider span { width: 62px; overflow: hidden; text-overflow: ellipsis; }
 section .slider input[type="range"] { flex: 1; width: 60px; }
+section .blend span { width: auto; }
 section .row { display: flex; gap: 12px; flex-wrap: wrap; align-items: center; }
 section .row .toggle { flex: 1 1 45%; }
 .layers { list-style: none; margin: 0; padding: 0; display: flex; flex-direction: column; gap: 2px; }
@@ -163,8 +165,7 @@ section .row .toggle { flex: 1 1 45%; }
 .corner figure { margin: 0; position: relative; }
 .corner button { padding: 0; width: 100%; aspect-ratio: 4 / 3; overflow: hidden; display: block;
   background: var(--ground); border-radius: 8px; position: relative; color: var(--dim); }
-.corner canvas, .corner img { width: 100%; height: 100%; object-fit: contain; display: block;
-  pointer-events: none; }
+.corner canvas, .corner img { width: 100%; height: 100%; object-fit: contain; display: block; }
 .corner button p { margin: 0; padding: 8px; font-size: 12px; position: absolute; inset: 0;
   display: grid; place-items: center; }
 .corner figcaption { font-size: 11px; color: var(--dim); padding-top: 4px; height: 20px;

@@ -52,27 +52,60 @@ export const tools = () => [
 ];
 
 const brush = (id, label, key, hint) => ({
-  ...{ id, label, key, hint, tool: STROKE, brush: true },
+  id,
+  label,
+  key,
+  hint,
+  tool: STROKE,
+  brush: true,
   options: [...(id === "push" ? ["direction"] : []), "size", "hardness", "doing", "edges", "window"],
 });
 
 const area = (id, label, key, tool, hint) => ({
-  ...{ id, label, key, hint, tool },
+  id,
+  label,
+  key,
+  hint,
+  tool,
   options: [
     "does",
     ...(tool === "flood" ? ["tolerance", "edge"] : []),
     "doing",
     "feather",
-    ...["edges", "window"],
+    "edges",
+    "window",
   ],
 });
 
 export const DEFAULTS = {
-  ...{ direction: "nearer", does: "nearer", size: 120, hardness: 0.5, depth: 0.5, feather: 2 },
-  ...{ edges: true, window: false, far: 0, near: 1, tolerance: 0.06, edge: 0.15 },
-  ...{ kind: "linear", d0: 0.2, d1: 0.8, shape: "ball", mode: "nearest", text: "Depth" },
-  ...{ height: 0.25, tiltX: 0, tiltY: 0, angle: 0 },
-  ...{ move: 0.1, factor: 1.3, blend: 1, smoothing: 0.7, smoothReach: 12, sharpenReach: 6 },
+  direction: "nearer",
+  does: "nearer",
+  size: 120,
+  hardness: 0.5,
+  depth: 0.5,
+  feather: 2,
+  edges: true,
+  window: false,
+  far: 0,
+  near: 1,
+  tolerance: 0.06,
+  edge: 0.15,
+  kind: "linear",
+  d0: 0.2,
+  d1: 0.8,
+  shape: "ball",
+  mode: "nearest",
+  text: "Depth",
+  height: 0.25,
+  tiltX: 0,
+  tiltY: 0,
+  angle: 0,
+  move: 0.1,
+  factor: 1.3,
+  blend: 1,
+  smoothing: 0.7,
+  smoothReach: 12,
+  sharpenReach: 6,
 };
 
 /** Under which name of the options the amount of something done is kept. */
@@ -92,9 +125,10 @@ export function doing(tool, options) {
   return tool.brush ? tool.id : options.does;
 }
 
+const round = (value) => Number(value.toFixed(3));
+
 /** All of an edit but where it is: for a new one, or to change one that is not yet applied. */
 export function settingsOf(tool, options, guide) {
-  const round = (value) => Number(value.toFixed(3));
   if (tool.tool === "gradient") {
     const { kind, d0, d1, blend } = options;
     return { kind, depths: [round(d0), round(d1)], amount: blend };

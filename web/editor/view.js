@@ -190,8 +190,10 @@ function pixelsOf(photo, context, width, height) {
 }
 
 const grown = ({ x, y, width, height }, by) => ({
-  ...{ x: x - by, y: y - by },
-  ...{ width: width + 2 * by, height: height + 2 * by },
+  x: x - by,
+  y: y - by,
+  width: width + 2 * by,
+  height: height + 2 * by,
 });
 
 function cut(rect, within) {
