@@ -4,10 +4,13 @@
   runs, a KSampler with the pack's MODEL for example. Nodes of the pack bring theirs in `ui`.
 - `GET /sd2_depth2img/preview?filename=…&subfolder=…&type=input`: a JPEG of any depth file; or
   `{"error": …}`.
+- `GET /sd2_depth2img/lettering?text=…`: the letters of a text as a stamp, a grey PNG, white on
+  black, 128 pixels high; or `{"error": …}`.
 - What is put into the queue with names of before gets today's, ahead of ComfyUI's check.
 """
 
 import asyncio
+import io
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,11 +25,13 @@ from server import PromptServer
 from ..depth.depth_files import Beyond, BeyondStatedRange, Reading, find_file, read_depth
 from ..depth.thumbnail import thumbnail
 from ..disk.sentences import in_words
+from ..images.lettering import NoLetters, letters_mask
 from .old_names import with_names_of_today
 from .warning_texts import Warnings, listen_otherwise
 
 EVENT = "sd2_depth2img.warning"
 PREVIEW = "/sd2_depth2img/preview"
+LETTERING = "/sd2_depth2img/lettering"
 MOST_BYTES = 1 << 28  # of a file that is shown before anything runs
 MOST_SECONDS = 20
 
@@ -51,7 +56,7 @@ class _OtherNodes:
 
 
 def connect(input_path: Callable[[str], Path]) -> None:
-    """Let the server know of all three. `input_path` finds a file by the page's name for it."""
+    """Let the server know of all of it. `input_path` finds a file by the page's name for it."""
     server = getattr(PromptServer, "instance", None)
     # Without one there is no page; with two copies of the pack the first one's route is enough.
     if server is None or any(getattr(one, "path", "") == PREVIEW for one in server.routes):
@@ -81,6 +86,18 @@ def connect(input_path: Callable[[str], Path]) -> None:
         return web.Response(body=image, content_type="image/jpeg", headers=headers)
 
     server.routes.get(PREVIEW)(preview)
+    server.routes.get(LETTERING)(_lettering)
+
+
+async def _lettering(request: web.Request) -> web.Response:
+    """At once: even the longest text takes less than a tenth of a second."""
+    try:
+        mask = letters_mask(request.rel_url.query.get("text", ""))
+    except NoLetters as error:
+        return _refused(400, str(error))
+    file = io.BytesIO()
+    mask.save(file, "PNG")
+    return web.Response(body=file.getvalue(), content_type="image/png")
 
 
 def _renamed(sent: dict[str, Any]) -> dict[str, Any]:

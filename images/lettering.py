@@ -1,5 +1,6 @@
 """Letters on paper: texts broken into lines that fit a width, and the room they take."""
 
+import math
 from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
@@ -58,3 +59,42 @@ class Lettering:
                 pieces.append("")
             pieces[-1] += letter
         return pieces
+
+
+# --- Masks of letters ----------------------------------------------------------------------------
+
+MASK_HEIGHT = 128  # pixels
+MOST_LETTERS = 200
+_LARGEST_FONT = 4 * MASK_HEIGHT  # a full stop alone would need a far larger one
+
+
+class NoLetters(ValueError):  # noqa: N818 - names what is there
+    """A text that nothing can be seen of, or a longer one than is drawn."""
+
+
+def letters_mask(text: str) -> Image.Image:
+    """The letters of a text, white on black, in 8 bits, cut to their own box, 128 pixels high."""
+    text = text.strip()
+    if len(text) > MOST_LETTERS:
+        raise NoLetters(f"the text has {len(text)} characters; expected {MOST_LETTERS} at most")
+    text = "".join(letter for letter in text if letter.isprintable() or letter == "\n")
+    drawn = _drawn(text, MASK_HEIGHT)
+    if drawn is None:
+        raise NoLetters("there are no letters to draw; write a text")
+    font_size = min(MASK_HEIGHT * MASK_HEIGHT / drawn.height, _LARGEST_FONT)
+    fitting = _drawn(text, font_size) or drawn
+    return fitting.resize((fitting.width, MASK_HEIGHT), Image.Resampling.BICUBIC)
+
+
+def _drawn(text: str, font_size: float) -> Image.Image | None:
+    """White on black, cut to what is not black."""
+    font = ImageFont.load_default(font_size)
+    left, top, right, bottom = ImageDraw.Draw(Image.new("L", (1, 1))).multiline_textbbox(
+        (0, 0), text, font, align="center"
+    )
+    width, height = math.ceil(right - left) + 2, math.ceil(bottom - top) + 2
+    image = Image.new("L", (width, height))
+    place = (1 - left, 1 - top)
+    ImageDraw.Draw(image).multiline_text(place, text, "white", font, align="center")
+    box = image.getbbox()
+    return None if box is None else image.crop(box)

@@ -20,14 +20,18 @@ def thumbnails(depth: Tensor | None) -> list[dict[str, Any]]:
     folder = host.preview_folder()
     if folder is None or depth is None:
         return []
-    count = min(len(depth), MOST)
-    chosen = [round(index * (len(depth) - 1) / max(1, count - 1)) for index in range(count)]
     shown = []
     try:
-        for index in chosen:
+        for index in evenly(len(depth)):
             path = folder / f"sd2_depth_{secrets.token_hex(8)}.jpg"
             path.write_bytes(thumbnail(depth[index, ..., 0]))
             shown.append({"filename": path.name, "subfolder": "", "type": "temp"})
     except OSError as error:
         log.warning("there is no preview, but the depth map is right: %s", in_words(error))
     return shown
+
+
+def evenly(total: int) -> list[int]:
+    """Which entries of a batch are shown: all, or a few from the first to the last."""
+    count = min(total, MOST)
+    return [round(index * (total - 1) / max(1, count - 1)) for index in range(count)]
