@@ -83,7 +83,16 @@ class Box(NamedTuple):
 
     def of(self, t: Tensor) -> Tensor:
         """This part of t [B, H, W, ...], a view; the box must lie inside."""
-        return t[:, self.top : self.top + self.height, self.left : self.left + self.width]
+        rows, columns = self.slices
+        return t[:, rows, columns]
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Its rows and columns; the box must lie inside."""
+        return (
+            slice(self.top, self.top + self.height),
+            slice(self.left, self.left + self.width),
+        )
 
 
 @dataclass(frozen=True, eq=False)

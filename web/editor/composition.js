@@ -13,11 +13,11 @@ export function windowOf({ depth, touched }, width, box) {
   return { ...box, depth: cut(depth, width, box), touched: cut(touched, width, box) };
 }
 
-/** Changes a window by an edit. `drawn` gives the weights of its bare shape where they are known. */
-export function apply(edit, ground, window, drawn) {
+/** Changes a window by an edit; `weigh` gives its weights in a rectangle where they are known. */
+export function apply(edit, ground, window, weigh = (box) => weightsOf(edit, ground, box)) {
   const box = intersection(supportOf(edit, ground), window);
   if (!box) return;
-  const weights = weightsOf(edit, ground, box, drawn);
+  const weights = weigh(box);
   if (edit.between) narrow(weights, window, box, edit.between);
   applyEffect(edit, ground, window, box, weights);
   touch(edit, window, box, weights);

@@ -83,8 +83,9 @@ export function guided(weights, guide, width, height, radius) {
     shifts[i] = weight[i] - slope * shade[i];
   }
   const [slope, shift] = [mean(slopes), mean(shifts)];
-  for (let i = 0; i < length; i++) shifts[i] = unit(slope[i] * shades[i] + shift[i]);
-  return shifts;
+  const kept = new Float32Array(length);
+  for (let i = 0; i < length; i++) kept[i] = unit(slope[i] * shades[i] + shift[i]);
+  return kept;
 }
 
 /** The least, or with `Math.max` the greatest, value within a square of that radius. */

@@ -4,11 +4,11 @@ import { apply, involved, windowOf } from "./composition.js";
 import { isWhole } from "./effects.js";
 import { cut, grown, intersection, paste, union } from "./rectangles.js";
 import { drawSegment } from "./strokes.js";
-import { haloOf, supportOf } from "./weights.js";
+import { haloOf, supportOf, weightsOf } from "./weights.js";
 
 /**
  * Planes to work on, kept from one edit to the next: `depth` and `touched` are a layer's with the
- * edit on it, `weights` those of a stroke.
+ * edit on it, `drawn` a stroke's weights, `weights` what the photo's edges make of them.
  */
 export class Bench {
   #sheet = null;
@@ -17,6 +17,7 @@ export class Bench {
     this.width = width;
     this.depth = new Float32Array(width * height);
     this.touched = new Float32Array(width * height);
+    this.drawn = new Float32Array(width * height);
     this.weights = new Float32Array(width * height);
   }
 
@@ -41,7 +42,8 @@ export class Bench {
   wipe(box) {
     if (!box) return;
     for (let y = box.y; y < box.y + box.height; y++)
-      this.weights.fill(0, y * this.width + box.x, y * this.width + box.x + box.width);
+      for (const plane of [this.drawn, this.weights])
+        plane.fill(0, y * this.width + box.x, y * this.width + box.x + box.width);
   }
 }
 
@@ -92,22 +94,23 @@ export class LiveEdit {
   }
 
   #segments(first) {
-    const { edit } = this;
-    const { frame } = this.#ground;
-    let box = null;
+    const [{ edit }, ground, { drawn, weights, width }] = [this, this.#ground, this.#bench];
+    let drew = null;
     for (let i = first; i < edit.points.length; i++)
-      box = union(box, drawSegment(edit, i, this.#ground, this.#bench.weights, frame));
-    return this.#work(intersection(grown(box, haloOf(edit, this.#ground)), frame));
+      drew = union(drew, drawSegment(edit, i, ground, drawn, ground.frame));
+    const box = intersection(grown(drew, haloOf(edit, ground)), ground.frame);
+    if (!box) return null;
+    const kept = weightsOf(edit, ground, box, (wide) => cut(drawn, width, wide));
+    paste(weights, width, kept, box, box);
+    return this.#work(box, (part) => cut(weights, width, part));
   }
 
-  #work(part) {
+  #work(part, weigh) {
     const [ground, { edit }] = [this.#ground, this];
     const box = part && isWhole(edit) ? supportOf(edit, ground) : part;
     if (!box) return null;
-    const { width, weights } = this.#bench;
-    const window = windowOf(this.#sheet, width, involved(edit, ground, box));
-    const drawn = edit.tool === "stroke" ? (_, __, wide) => cut(weights, width, wide) : undefined;
-    apply(edit, ground, window, drawn);
+    const window = windowOf(this.#sheet, this.#bench.width, involved(edit, ground, box));
+    apply(edit, ground, window, weigh);
     this.#bench.take(window, box);
     this.box = union(this.box, box);
     return box;

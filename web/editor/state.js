@@ -174,6 +174,10 @@ function refuse(value, expected, reader) {
   });
 }
 
+function missing({ place }) {
+  throw new StateError("{place} is missing.", { place });
+}
+
 function inside(place, reader, read) {
   const outer = reader.place;
   reader.place = place.startsWith("[") || !outer ? outer + place : `${outer}.${place}`;
@@ -207,9 +211,10 @@ function truth(value, reader) {
 
 function text(value, reader) {
   if (typeof value !== "string") refuse(value, "a text", reader);
-  if (value.length <= LIMITS.letters) return value;
+  const letters = [...value];
+  if (letters.length <= LIMITS.letters) return value;
   reader.clamped++;
-  return value.slice(0, LIMITS.letters);
+  return letters.slice(0, LIMITS.letters).join("");
 }
 
 function choice(options) {
@@ -259,7 +264,7 @@ function readEdit(value, reader) {
     inside("tool", reader, () => choice(Object.keys(TOOLS))(value?.tool, reader));
   const read = object(fields, value, reader);
   if (isText(read) && read.text === undefined)
-    inside("text", reader, () => refuse(undefined, "a text", reader));
+    inside("text", reader, () => missing(reader));
   bounded((reader.points += read.points?.length ?? 0), "points");
   return read;
 }
@@ -271,7 +276,7 @@ function object(fields, value, reader) {
   const known = { ...value };
   for (const [name, { read, otherwise }] of Object.entries(fields)) {
     const given = value[name] === undefined ? otherwise : value[name];
-    if (given === NEEDED) inside(name, reader, () => refuse(undefined, "a value", reader));
+    if (given === NEEDED) inside(name, reader, () => missing(reader));
     if (given === undefined) delete known[name];
     else known[name] = inside(name, reader, () => read(given, reader, known));
   }

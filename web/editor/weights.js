@@ -27,13 +27,13 @@ export function supportOf(edit, ground) {
   return intersection(grown(box, featherOf(edit, ground) + haloOf(edit, ground)), ground.frame);
 }
 
-/** The weights in a rectangle; `drawn` gives those of the bare shape where they are known. */
-export function weightsOf(edit, ground, box, drawn = feathered) {
+/** The weights in a rectangle; `drawn` gives those without the edges where they are known. */
+export function weightsOf(edit, ground, box, drawn = (wide) => feathered(edit, ground, wide)) {
   const halo = haloOf(edit, ground);
-  if (!halo) return drawn(edit, ground, box);
+  if (!halo) return drawn(box);
   const wide = intersection(grown(box, halo), ground.frame);
   const guide = cut(ground.guide, ground.width, wide);
-  const weights = guided(drawn(edit, ground, wide), guide, wide.width, wide.height, halo / 2);
+  const weights = guided(drawn(wide), guide, wide.width, wide.height, halo / 2);
   return part(weights, wide, box);
 }
 
@@ -52,7 +52,7 @@ function feathered(edit, ground, box) {
   if (!radius) return weights(edit, ground, box);
   const wide = intersection(grown(box, radius), ground.frame);
   const sharp = weights(edit, ground, wide);
-  return part(mean(sharp, wide.width, wide.height, radius), wide, box);
+  return Float32Array.from(part(mean(sharp, wide.width, wide.height, radius), wide, box));
 }
 
 /** What lies in `box` of values that lie in `wide`. */

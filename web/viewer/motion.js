@@ -15,17 +15,20 @@ const KEYS = {
   "+": [0, 0, 1],
   "-": [0, 0, -1],
 };
-const CENTRE = { right: 0, up: 0, forward: 0 };
+const CENTRE = { right: 0, up: 0, forward: 0, zoom: 0 };
 
-/** How the camera wanders: a place for every part of a round, 0..1. */
+/** How the camera wanders: its place for every part of the way, as in `depth/camera.py`. */
 const PATHS = {
-  sway: (part) => ({ ...CENTRE, right: Math.sin(2 * Math.PI * part) }),
-  circle: (part) => {
-    const angle = 2 * Math.PI * part;
-    return { ...CENTRE, right: Math.cos(angle), up: Math.sin(angle) };
-  },
-  "push in": (part) => ({ ...CENTRE, forward: (1 - Math.cos(2 * Math.PI * part)) / 2 }),
+  sway: (part) => ({ right: sine(part) }),
+  circle: (part) => ({ right: cosine(part), up: sine(part) }),
+  "push in": (part) => ({ forward: part }),
+  orbit: (part) => ({ right: sine(part), forward: (1 - cosine(part)) / 2 }),
+  dolly: (part) => ({ forward: (1 - cosine(part)) / 2 }),
+  zoom: (part) => ({ zoom: part }),
+  arc: (part) => ({ right: -cosine(part / 2), forward: (1 - sine(part / 2)) / 2 }),
 };
+// They end elsewhere than they begin; here they go the same way back.
+const ONCE = ["push in", "zoom", "arc"];
 
 export const MOVES = ["still", ...Object.keys(PATHS)];
 
@@ -63,8 +66,9 @@ export class Motion {
     this.drawnAt = time;
     if (this.wanders(time)) {
       this.part = (this.part + seconds / ROUND_SECONDS) % 1;
-      const place = PATHS[this.move](this.part);
-      for (const name in CENTRE) this.target[name] = WANDER * place[name];
+      const part = ONCE.includes(this.move) ? (1 - cosine(this.part)) / 2 : this.part;
+      const place = PATHS[this.move](part);
+      for (const name in CENTRE) this.target[name] = WANDER * (place[name] ?? 0);
     }
     const share = this.calm.matches ? 1 : 1 - Math.exp(-seconds / EASE_SECONDS);
     for (const name in CENTRE) this.now[name] += share * (this.target[name] - this.now[name]);
@@ -85,9 +89,10 @@ export class Motion {
     return Math.max(0, this.touchedAt + IDLE_SECONDS * 1000 - time);
   }
 
-  /** To a place in units of the whole move, as if by hand. */
+  /** To a place in units of the whole move, as if by hand; what is left out stays. */
   lookFrom(place) {
-    for (const name in CENTRE) this.target[name] = clamp(place[name] ?? this.target[name]);
+    const there = { ...this.target, zoom: 0, ...place };
+    for (const name in CENTRE) this.target[name] = clamp(there[name]);
     this.touchedAt = performance.now();
     this.wake();
   }
@@ -144,4 +149,6 @@ export class Motion {
   }
 }
 
+const sine = (part) => Math.sin(2 * Math.PI * part);
+const cosine = (part) => Math.cos(2 * Math.PI * part);
 const clamp = (value) => Math.min(1, Math.max(-1, value));

@@ -2,7 +2,7 @@
 
 import { missing } from "./gpu.js";
 import { Motion } from "./motion.js";
-import { Surface } from "./surface.js";
+import { Surface, viewsOf } from "./surface.js";
 
 const MOST_PIXELS = 2 ** 21; // that are drawn; the canvas may be shown larger
 const RESIZE = 0.1; // a smaller change of the shown size leaves the canvas as it is
@@ -13,8 +13,8 @@ export const DEFAULTS = {
   grow: 4, // pixels by which near things are widened
   cut: 1.6, // stretched more than that many times, a surface is torn
   holes: "filled", // or "shown": transparent
-  stereo: "off", // "red-cyan", "side by side"
-  separation: 1, // of two eyes, in units of the strength
+  show: "image", // or two eyes' views: "side by side", "cross-eyed", "red-cyan"
+  eyes: 12, // pixels of the map by which depth 1 lies apart in the two views
   split: 0.5, // across the view: left of it the photo, right of it the other one
   move: "circle", // how the camera wanders when nobody moves it: one of MOVES
 };
@@ -135,7 +135,7 @@ export class Relief {
     const { canvas, surface, options } = this;
     if (!surface.map || !canvas.isConnected) return;
     const { width, height } = surface.map;
-    const views = options.stereo === "side by side" ? 2 : 1;
+    const views = viewsOf(options.show);
     const box = canvas.getBoundingClientRect();
     const shown = Math.min(box.width / (width * views), box.height / height) * devicePixelRatio;
     const most = Math.min(1, Math.sqrt(MOST_PIXELS / (width * views * height)));

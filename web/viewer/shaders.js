@@ -1,9 +1,9 @@
 // The photo as a surface over its depth, seen by a moved camera.
 //
-// As in `depth/parallax.py`: a point of depth d at `q` comes to lie at `q + shift(q) · (d − plane)`.
-// What a pixel of the view shows is searched as in relief mapping, from near to far, until the
-// line meets the surface (Policarpo et al. 2005, "Real-Time Relief Mapping on Arbitrary Polygonal
-// Surfaces", section 4).
+// The formulas are those of `depth/parallax.py`, so that frames made there look as the view does
+// here. What a pixel shows is searched as in relief mapping, from near to far, until the line meets
+// the surface (Policarpo et al. 2005, "Real-Time Relief Mapping on Arbitrary Polygonal Surfaces",
+// section 4).
 //
 // Depth has 16 bits, the low byte in red and the high one in green. A GPU blends such bytes with
 // too few digits, which would make terraces: so it blends them only for a first, cautious look, and
@@ -33,14 +33,15 @@ uniform bool hasPhoto;
 uniform float split;            // 0..1 across the view; 1 shows the photo alone
 uniform vec2 size;              // of the depth map, in pixels
 uniform vec2 across;            // by which part of it depth 1 moves
-uniform float zoom;             // and how far from the middle
+uniform float zoom;             // and by which part of its distance from the middle
+uniform float lens;             // how many times the lens enlarges everything
 uniform float plane;            // the depth that stands still
 uniform float nearest;          // the map's largest depth
 uniform int steps;
 uniform float cut;              // stretched more than that many times, a surface is torn
 uniform bool showHoles;
-uniform float eye;              // half of the distance between two eyes, as \`across\`
-uniform int eyes;               // 0: one, 1: red and cyan, 2: side by side
+uniform float eye;              // half of what two eyes are apart, below 0 with the views changed over
+uniform int show;               // 0: one eye, 1: red and cyan, 2: side by side
 uniform float detail;           // the photo's mipmap for the view's size
 in vec2 place;
 out vec4 colour;
@@ -48,6 +49,15 @@ out vec4 colour;
 const int BISECTIONS = 6;
 const float CAUTION = 1.0 / 64.0; // more than hardware errs when it blends the two bytes
 const vec2 BYTES = vec2(255.0, 65280.0) / 65535.0;
+
+// What each eye's view gives to red, green and blue for red and cyan glasses, in linear light:
+// Dubois 2009, "Conversion of a Stereo Pair to Anaglyph with the Least-Squares Projection Method".
+const mat3 RED_GLASS = transpose(
+  mat3(0.437, 0.449, 0.164, -0.062, -0.062, -0.024, -0.048, -0.050, -0.017)
+);
+const mat3 CYAN_GLASS = transpose(
+  mat3(-0.011, -0.032, -0.007, 0.377, 0.761, 0.009, -0.026, -0.093, 1.234)
+);
 
 float texel(sampler2D map, ivec2 at) {
   return dot(texelFetch(map, clamp(at, ivec2(0), textureSize(map, 0) - 1), 0).rg, BYTES);
@@ -63,8 +73,7 @@ float depthAt(sampler2D map, vec2 at) {
 }
 
 vec2 source(vec2 at, vec2 move, float d) {
-  float lift = d - plane;
-  return 0.5 + (at - 0.5 - move * lift) / max(1.0 + zoom * lift, 0.05);
+  return 0.5 + ((at - 0.5) / lens - move * (d - plane)) / max(1.0 + zoom * d, 0.05);
 }
 
 bool hovers(sampler2D map, vec2 at, vec2 move, float d) {
@@ -121,16 +130,27 @@ vec4 seen(vec2 at, vec2 move) {
   return mix(surface, filled, torn);
 }
 
+vec3 linear(vec3 light) {
+  return mix(pow((light + 0.055) / 1.055, vec3(2.4)), light / 12.92, lessThanEqual(light, vec3(0.04045)));
+}
+
+vec3 encoded(vec3 light) {
+  vec3 bright = 1.055 * pow(light, vec3(1.0 / 2.4)) - 0.055;
+  return mix(bright, light * 12.92, lessThanEqual(light, vec3(0.0031308)));
+}
+
 void main() {
-  if (eyes == 0) {
+  vec2 apart = vec2(eye, 0.0);
+  if (show == 0) {
     colour = seen(place, across);
-  } else if (eyes == 1) {
-    vec4 left = seen(place, across + vec2(eye, 0.0));
-    vec4 right = seen(place, across - vec2(eye, 0.0));
-    colour = vec4(left.r, right.gb, max(left.a, right.a));
+  } else if (show == 1) {
+    vec4 left = seen(place, across + apart);
+    vec4 right = seen(place, across - apart);
+    vec3 light = RED_GLASS * linear(left.rgb) + CYAN_GLASS * linear(right.rgb);
+    float cover = max(left.a, right.a);
+    colour = vec4(encoded(clamp(light, 0.0, 1.0)) * cover, cover);
   } else {
-    bool isLeft = place.x < 0.5;
     vec2 at = vec2(fract(place.x * 2.0), place.y);
-    colour = seen(at, across + vec2(isLeft ? eye : -eye, 0.0));
+    colour = seen(at, across + (place.x < 0.5 ? apart : -apart));
   }
 }`;

@@ -5,8 +5,13 @@ import { gpu, join, leave } from "./gpu.js";
 
 const STEPS_A_PIXEL = 2; // of the search, so that nothing wider than half a pixel is jumped over
 const MOST_STEPS = 256;
-const TEXTURES = ["depth", "behindDepth", "behindPhoto", "behindAfter", "photo", "after"];
-const EYES = { off: 0, "red-cyan": 1, "side by side": 2 };
+const BEHIND = ["behindDepth", "behindPhoto", "behindAfter"];
+const OF_THE_MAP = ["depth", ...BEHIND];
+const TEXTURES = [...OF_THE_MAP, "photo", "after"];
+const SHOWS = { image: 0, "red-cyan": 1, "side by side": 2, "cross-eyed": 2 };
+
+/** How many views of the picture lie beside each other. */
+export const viewsOf = (show) => (SHOWS[show] === 2 ? 2 : 1);
 
 export class Surface {
   /** Draws on a canvas of its own. `changed` is called when the GPU went or came back. */
@@ -36,7 +41,7 @@ export class Surface {
   /** Depth 0..1 in rows, white = near. */
   setDepth(depth, width, height) {
     this.map = { depth, width, height };
-    this.#forget(...TEXTURES.filter((name) => name !== "photo" && name !== "after"));
+    this.#forget(...OF_THE_MAP);
   }
 
   /** By which factor the largest side is scaled down for the GPU; 1 is not at all. */
@@ -45,7 +50,7 @@ export class Surface {
     return Math.min(1, (gpu()?.limit ?? Infinity) / Math.max(1, ...sides));
   }
 
-  /** On the canvas as large as it is. `camera`: {right, up, forward}, in units of the strength. */
+  /** On the canvas as large as it is. `camera`: {right, up, forward, zoom} in units of the strength. */
   draw(camera, options) {
     const { canvas, context, map } = this;
     const device = gpu();
@@ -78,44 +83,50 @@ export class Surface {
     this.photo = this.after = this.map = null;
   }
 
-  #setUniforms({ gl, place }, { right, up, forward }, options) {
+  #setUniforms({ gl, place }, { right, up, forward, zoom }, options) {
     const { canvas, textures, surface } = this;
-    const { plane, cut, holes, stereo, separation, split } = options;
-    const { width, height } = surface;
-    const strength = options.strength * surface.scale;
-    const shown = Math.min(1, canvas.width / (stereo === "side by side" ? 2 : 1) / width);
-    const moved = strength * Math.hypot(Math.abs(right) + separation / 2, up, forward);
-    const steps = Math.ceil(moved * STEPS_A_PIXEL * shown * surface.nearest);
+    const { width, height, scale, nearest } = surface;
+    const { plane, cut, holes, show, split } = options;
+    const strength = options.strength * scale;
+    const eyes = show === "image" ? 0 : options.eyes * scale;
+    const half = Math.max(width, height) / 2;
+    const zoomed = (forward * strength) / half;
+    const shown = Math.min(1, canvas.width / viewsOf(show) / width);
+    const moved = Math.hypot(Math.abs(right) * strength + eyes / 2, up * strength, forward * strength);
+    const steps = Math.ceil(moved * STEPS_A_PIXEL * shown * nearest);
     gl.uniform2f(place("size"), width, height);
     gl.uniform2f(place("across"), (-right * strength) / width, (up * strength) / height);
-    gl.uniform1f(place("zoom"), (forward * strength) / (Math.max(width, height) / 2));
+    gl.uniform1f(place("zoom"), zoomed);
+    gl.uniform1f(place("lens"), (1 + (zoom * strength) / half) / (1 + zoomed * plane));
     gl.uniform1f(place("plane"), plane);
-    gl.uniform1f(place("nearest"), surface.nearest);
+    gl.uniform1f(place("nearest"), nearest);
     gl.uniform1i(place("steps"), Math.min(MOST_STEPS, Math.max(4, steps)));
     gl.uniform1f(place("cut"), cut);
     gl.uniform1i(place("showHoles"), holes === "shown");
-    gl.uniform1f(place("eye"), ((separation / 2) * strength) / width);
-    gl.uniform1i(place("eyes"), EYES[stereo]);
+    gl.uniform1f(place("eye"), ((show === "cross-eyed" ? -1 : 1) * eyes) / 2 / width);
+    gl.uniform1i(place("show"), SHOWS[show]);
     gl.uniform1f(place("split"), textures.after ? split : 1);
     gl.uniform1i(place("hasPhoto"), !!textures.photo);
     gl.uniform1f(place("detail"), Math.max(0, -Math.log2(shown)));
   }
 
   /** Makes what is not there yet. */
-  #upload({ gl, limit }, { strength, cut, grow }) {
+  #upload({ gl, limit }, { strength, eyes, show, cut, grow }) {
     const { textures } = this;
-    const key = [strength, cut, grow].join();
-    if (this.key !== key) this.#forget("depth", "behindDepth", "behindPhoto", "behindAfter");
-    this.key = key;
+    if (this.grown !== grow) this.#forget(...OF_THE_MAP);
+    this.grown = grow;
     if (!textures.depth) {
       this.surface = widened(reduced(this.map, limit), grow);
       textures.depth = depthTexture(gl, this.surface, this.surface.depth);
     }
+    const reach = Math.max(1, (strength + (show === "image" ? 0 : eyes / 2)) * this.surface.scale);
+    const key = [reach, cut].join();
+    if (this.key !== key) this.#forget(...BEHIND);
+    this.key = key;
     for (const name of ["photo", "after"])
       if (this[name]) textures[name] ??= photoTexture(gl, this[name], limit);
     const { surface } = this;
     if (!textures.behindDepth) {
-      const reach = Math.max(1, strength * surface.scale);
       this.rims = findRims(surface, reach, cut - 1);
       const depth = surface.depth.slice();
       fillRims(surface, this.rims, depth, 1);
