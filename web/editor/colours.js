@@ -54,7 +54,7 @@ export function paint(pixels, rect, depth, width, photo, look) {
       let colour = colours[(d * STEPS + 0.5) | 0];
       if (share < 256) colour = mix(photo[from], colour, share);
       if (d < far || d > near) colour = EMPTY | ((colour >>> 2) & 0x3f3f3f);
-      if (look.contours && onContour(depth, from, width, d)) colour = darker(colour);
+      if (look.contours && onContour(depth, from, rect.x + column, width, d)) colour = darker(colour);
       if (look.clipped && (d <= 0 || d >= 1) && (rect.x + column + rect.y + row) & 4)
         colour = d <= 0 ? CLIPPED.far : CLIPPED.near;
       pixels[to] = colour;
@@ -69,13 +69,14 @@ function mix(a, b, share) {
   return (EMPTY | odd | even) >>> 0;
 }
 
-function onContour(depth, at, width, d) {
+/** Whether a neighbour lies on a lower step; each line is one pixel wide, on the nearer side. */
+function onContour(depth, at, x, width, d) {
   const step = (d * CONTOURS) | 0;
   return (
-    ((depth[at + 1] * CONTOURS) | 0) < step ||
-    ((depth[at + width] * CONTOURS) | 0) < step ||
-    ((depth[at - 1] * CONTOURS) | 0) < step ||
-    ((depth[at - width] * CONTOURS) | 0) < step
+    (x > 0 && ((depth[at - 1] * CONTOURS) | 0) < step) ||
+    (x < width - 1 && ((depth[at + 1] * CONTOURS) | 0) < step) ||
+    (at >= width && ((depth[at - width] * CONTOURS) | 0) < step) ||
+    (at + width < depth.length && ((depth[at + width] * CONTOURS) | 0) < step)
   );
 }
 

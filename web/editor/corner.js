@@ -84,7 +84,7 @@ export function corner(session, runs, open) {
 export function lookAround(session, runs) {
   const canvas = make("canvas", { class: "look", tabindex: 0, "aria-label": say("The scene") });
   const scene = tilted(session, canvas, LARGE);
-  const bar = make("div", { class: "options" });
+  const bar = make("div", { class: "bar" });
   const strength = slider(say("Strength"), {
     min: 0,
     max: 3,

@@ -14,7 +14,7 @@ import { layersSection } from "./layer_list.js";
 import { Letters } from "./letters.js";
 import { lookSection } from "./look.js";
 import { recall, remember } from "./memory.js";
-import { optionsBar } from "./options.js";
+import { optionsBar, pendingBar } from "./options.js";
 import { drawOverlay } from "./overlay.js";
 import { Painting } from "./painting.js";
 import { Hand } from "./pointer.js";
@@ -178,7 +178,7 @@ class Dialog {
     };
     const scroll = make("div", { class: "scroll" }, layersSection(session), histogram.element, look.element);
     this.tip = make("p", { class: "tip" });
-    stage.append(this.tip);
+    stage.append(this.tip, pendingBar(session));
     this.root.replaceChildren(
       this.#header(),
       rail(session, take),
@@ -353,6 +353,7 @@ class Dialog {
     this.extra?.remove();
     this.extra = null;
     this.view.canvas.hidden = this.view.over.hidden = tab !== "paint";
+    this.stage.classList.toggle("away", tab !== "paint");
     if (tab === "paint") return;
     this.session.apply();
     if (tab === "look") {

@@ -2,9 +2,10 @@
 // how much has been drawn. The edits are the value of a widget that is not shown.
 
 import { app } from "/scripts/app.js";
-import { outputOf, allNodes } from "../graph.js";
+import { allNodes, keepOutput, outputOf } from "../graph.js";
 import { say } from "../language.js";
 import { warn } from "../messages.js";
+import { hideImages } from "../preview.js";
 import { MAPS, closeEditor, openEditor } from "./dialog.js";
 import { addFace } from "./face.js";
 
@@ -31,7 +32,12 @@ function furnish(node) {
   button.label = say("Edit Depth");
   button.serialize = false;
   const face = addFace(node);
-  const show = () => face.show(outputOf(node)[MAPS]?.[0], edits.value);
+  hideImages(node);
+  const show = () => {
+    // The picture of the run would stand beside that of the edits as they are now.
+    if (outputOf(node).images) keepOutput(node, { images: undefined });
+    face.show(outputOf(node)[MAPS]?.[0], edits.value);
+  };
   furnished.set(node, show);
 
   const keep = (text) => {

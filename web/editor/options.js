@@ -21,12 +21,9 @@ export function optionsBar(session) {
     if (kinds !== shown) {
       shown = kinds;
       controls = wanted(session).map((name) => build(session, name));
-      element.replaceChildren(...controls.map((control) => control.element), pending(session));
+      element.replaceChildren(...controls.map((control) => control.element));
     }
     for (const control of controls) control.update(options);
-    const buttons = element.querySelector(".pending");
-    buttons.hidden = !session.live || tool.brush;
-    buttons.firstChild.disabled = !session.live?.complete;
   };
   for (const name of ["tool", "options", "live", "layers"]) session.addEventListener(name, update);
   update();
@@ -46,13 +43,18 @@ function wanted({ tool, does, options, map }) {
   });
 }
 
-function pending(session) {
-  return make(
+/** Over the map, while something is placed that is not yet applied. */
+export function pendingBar(session) {
+  const element = make(
     "div",
     { class: "pending" },
-    textButton(say("Apply"), () => session.apply(), { class: "text first", title: "Enter" }),
     textButton(say("Discard"), () => session.cancel(), { title: "Esc" }),
+    textButton(say("Apply"), () => session.apply(), { class: "text first", title: "Enter" }),
   );
+  const update = () => (element.hidden = !session.live || Boolean(session.tool.brush));
+  for (const name of ["live", "tool", "layers"]) session.addEventListener(name, update);
+  update();
+  return element;
 }
 
 /** A control: its element, and how it follows the options. */

@@ -57,8 +57,6 @@ nav hr { width: 40px; border: 0; border-top: 1px solid var(--line); margin: 4px 
   background: var(--panel); border-bottom: 1px solid var(--line); overflow-x: auto;
   scrollbar-width: thin; }
 .options > * { flex: none; }
-.options .pending { margin-left: auto; display: flex; gap: 6px; padding-left: 8px; position: sticky;
-  right: 0; background: var(--panel); }
 
 .slider { display: flex; align-items: center; gap: 8px; min-height: 44px; color: var(--dim); }
 .slider span { white-space: nowrap; }
@@ -110,13 +108,17 @@ input[type="number"]:hover, input[type="text"]:hover, select:hover { border-colo
 .stage .paint { cursor: none; }
 .stage .paint:focus-visible { outline: 1px solid #6aa5ff80; }
 .stage .over { pointer-events: none; }
-.stage .look { background: var(--ground); }
+.stage .look { background: var(--ground); object-fit: contain; padding: 12px; }
 .stage .result { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain;
   background: var(--ground); padding: 16px; }
 .stage .tip { position: absolute; left: 50%; bottom: 14px; transform: translateX(-50%);
   background: #101114e6; color: var(--dim); padding: 7px 14px; border-radius: 16px;
   pointer-events: none; white-space: nowrap; max-width: 96%; overflow: hidden;
   text-overflow: ellipsis; }
+.stage .pending, .stage .bar { position: absolute; left: 50%; bottom: 12px; transform: translateX(-50%);
+  display: flex; gap: 6px; padding: 6px; border-radius: 14px; z-index: 1; background: #101114e6; }
+.stage.away .tip, .stage.away .pending { display: none; }
+.stage .bar { gap: 18px; padding: 2px 16px; }
 .first-run { grid-column: 1 / -1; grid-row: 2 / -1; display: flex; flex-direction: column;
   gap: 18px; align-items: center; justify-content: center; text-align: center; padding: 24px; }
 .first-run p { margin: 0; font-size: 16px; max-width: 560px; line-height: 1.5;

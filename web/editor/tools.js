@@ -39,7 +39,7 @@ export const tools = () => [
     key: "R",
     tool: "gradient",
     hint: say("Drag from one depth to the other; then move the handles."),
-    options: ["kind", "d0", "d1", "blend"],
+    options: ["kind", "d0", "d1", "blend", "window"],
   },
   {
     id: "stamp",
@@ -131,7 +131,8 @@ const round = (value) => Number(value.toFixed(3));
 export function settingsOf(tool, options, guide) {
   if (tool.tool === "gradient") {
     const { kind, d0, d1, blend } = options;
-    return { kind, depths: [round(d0), round(d1)], amount: blend };
+    const edit = { kind, depths: [round(d0), round(d1)], amount: blend };
+    return { ...edit, between: options.window ? [options.far, options.near] : undefined };
   }
   if (tool.tool === "stamp") {
     const { shape, mode, depth, height, angle, tiltX, tiltY, text } = options;
@@ -145,7 +146,7 @@ export function settingsOf(tool, options, guide) {
   if (does === "set") edit.depth = round(options.depth);
   if (reach) edit.reach = options[reach];
   if (guide) edit.edges = options.edges;
-  if (options.window) edit.between = [options.far, options.near];
+  edit.between = options.window ? [options.far, options.near] : undefined;
   if (tool.brush) Object.assign(edit, { radius: options.size / 2, hardness: options.hardness });
   else edit.feather = options.feather;
   if (tool.tool === "flood")
