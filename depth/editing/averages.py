@@ -4,8 +4,6 @@ A part of a map is filtered with its box: it ends where the map ends, and what l
 counts as 0. So whoever filters a part takes as much more of the map as the filter reaches.
 """
 
-import math
-
 import numpy as np
 
 from ...images.crop import Box
@@ -64,7 +62,7 @@ def following_edges(area: Area, ground: Ground, length: float) -> Area:
     if ground.guide is None:
         return area
     frame = ground.frame
-    radius = min(max(math.floor(length * ground.scale / 3 + 0.5), 1), MOST_REACH)
+    radius = min(max(ground.pixels(length / 3), 1), MOST_REACH)
     near = grown(area, ground, 2 * radius)
     wide = grown(area, ground, 4 * radius)
     weights, guide = wide.weights, ground.guide[wide.box.slices] / SHADES

@@ -59,7 +59,7 @@ class Field(NamedTuple):
 
 
 @lru_cache
-def fields(kind: type) -> tuple[Field, ...]:
+def fields(kind: Any) -> tuple[Field, ...]:
     """Those that a dataclass describes."""
     hints = get_type_hints(kind, include_extras=True)
 
@@ -71,7 +71,7 @@ def fields(kind: type) -> tuple[Field, ...]:
     return tuple(map(described, dataclasses.fields(kind)))
 
 
-def read(kind: type[Kind], value: Any, reader: Reader) -> Kind:
+def read(kind: Callable[..., Kind], value: Any, reader: Reader) -> Kind:
     """An object as the dataclass that describes it."""
     if not isinstance(value, dict):
         raise wrong(value, "an object")

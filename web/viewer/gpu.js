@@ -87,7 +87,7 @@ function close() {
 }
 
 function tell() {
-  for (const user of [...users]) user();
+  for (const user of users) user();
 }
 
 function link(gl) {

@@ -2,22 +2,13 @@
 
 import { missing } from "./gpu.js";
 import { Motion } from "./motion.js";
+import { DEFAULTS } from "./options.js";
 import { Surface, viewsOf } from "./surface.js";
 
 const MOST_PIXELS = 2 ** 21; // that are drawn; the canvas may be shown larger
 const RESIZE = 0.1; // a smaller change of the shown size leaves the canvas as it is
 
-export const DEFAULTS = {
-  strength: 12, // pixels of the map by which depth 1 moves when the camera is at 1
-  plane: 0, // the depth that stands still
-  grow: 4, // pixels by which near things are widened
-  cut: 1.6, // stretched more than that many times, a surface is torn
-  holes: "filled", // or "shown": transparent
-  show: "image", // or two eyes' views: "side by side", "cross-eyed", "red-cyan"
-  eyes: 12, // pixels of the map by which depth 1 lies apart in the two views
-  split: 0.5, // across the view: left of it the photo, right of it the other one
-  move: "circle", // how the camera wanders when nobody moves it: one of MOVES
-};
+export { DEFAULTS } from "./options.js";
 
 /**
  * Starts stopped and empty. `onState` is called when `problem` may have changed: `null`, `none` (no
@@ -76,6 +67,16 @@ export class Relief {
   /** To a place {right, up, forward}, in units of the strength, each -1..1. */
   lookFrom(place) {
     this.motion.lookFrom(place);
+  }
+
+  /** Whether the device's tilt moves the camera only after the user has said so, at a click. */
+  static get mustAskForTilt() {
+    const canAsk = typeof globalThis.DeviceOrientationEvent?.requestPermission === "function";
+    return canAsk && matchMedia("(any-pointer: coarse)").matches;
+  }
+
+  async askForTilt() {
+    await DeviceOrientationEvent.requestPermission();
   }
 
   get problem() {

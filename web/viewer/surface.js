@@ -2,6 +2,7 @@
 
 import { fillRims, findRims } from "./behind.js";
 import { gpu, join, leave } from "./gpu.js";
+import { NEVER_CUT } from "./options.js";
 
 const STEPS_A_PIXEL = 2; // of the search, so that nothing wider than half a pixel is jumped over
 const MOST_STEPS = 256;
@@ -101,7 +102,7 @@ export class Surface {
     gl.uniform1f(place("plane"), plane);
     gl.uniform1f(place("nearest"), nearest);
     gl.uniform1i(place("steps"), Math.min(MOST_STEPS, Math.max(4, steps)));
-    gl.uniform1f(place("cut"), cut);
+    gl.uniform1f(place("cut"), cut < NEVER_CUT ? cut : 1e9);
     gl.uniform1i(place("showHoles"), holes === "shown");
     gl.uniform1f(place("eye"), ((show === "cross-eyed" ? -1 : 1) * eyes) / 2 / width);
     gl.uniform1i(place("show"), SHOWS[show]);
@@ -227,9 +228,8 @@ function behindTexture(gl, image, surface, rims) {
   for (let i = 3; i < filled.length; i += 4) filled[i] = 0;
   for (const at of rims.order) filled[at * 4 + 3] = 255;
   const texture = newTexture(gl, gl.LINEAR);
-  gl.texImage2D(
-    ...[gl.TEXTURE_2D, 0, gl.RGBA, width, height, 0, gl.RGBA, gl.UNSIGNED_BYTE, filled],
-  );
+  const layout = [gl.RGBA, width, height, 0, gl.RGBA, gl.UNSIGNED_BYTE];
+  gl.texImage2D(gl.TEXTURE_2D, 0, ...layout, filled);
   return texture;
 }
 
