@@ -28,8 +28,7 @@ function furnish(node) {
   const edits = node.widgets.find(({ name }) => name === WIDGET);
   hide(edits);
   const open = () => openEditor(node, edits.value, keep).catch((error) => warn(node.title, [error.message]));
-  const button = node.addWidget("button", "edit_depth", null, open, { serialize: false });
-  button.label = say("Edit Depth");
+  const button = node.addWidget("button", say("Edit Depth"), null, open, { serialize: false });
   button.serialize = false;
   const face = addFace(node);
   hideImages(node);

@@ -135,7 +135,7 @@ const BUILDERS = {
   window({ session, set }) {
     const hint = say("Only depths between the handles of the histogram change.");
     const value = session.options.window;
-    const control = toggle(say("Only near to far"), { value, changed: set, hint });
+    const control = toggle(say("Only between depths"), { value, changed: set, hint });
     return { element: control.element, update: (options) => control.show(options.window) };
   },
 };
