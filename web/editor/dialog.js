@@ -32,6 +32,17 @@ const files = ({ depth, guide, photo }) => JSON.stringify([depth, guide, photo])
 
 const NO_MAP = () => say("Run the nodes before it once: their depth map is what you edit.");
 
+/** Why edits cannot be read; empty where they can. */
+function troubleOf(text) {
+  try {
+    if (text) parse(text);
+    return "";
+  } catch (error) {
+    if (error instanceof StateError) return say(error.sentence, error.values);
+    throw error;
+  }
+}
+
 let current = null;
 
 /** Opens the dialog of a node; `keep(text)` saves, and there is one dialog at a time. */
@@ -84,7 +95,8 @@ class Dialog {
 
   async #begin() {
     const entries = outputOf(this.node)[MAPS];
-    if (!entries?.length) return this.#firstRun(NO_MAP());
+    const trouble = troubleOf(this.text);
+    if (!entries?.length) return trouble ? this.#unreadable(trouble) : this.#firstRun(NO_MAP());
     try {
       const map = await this.#fetch(entries, 0);
       await this.#build(map);
@@ -96,31 +108,51 @@ class Dialog {
   }
 
   #firstRun(sentence) {
-    const status = make("p", { role: "status" }, sentence);
-    const run = textButton(say("Run up to here"), async () => {
-      run.disabled = true;
-      status.textContent = say("Running…");
-      const ids = runIds(this.node);
-      if (!(await queue(ids))) this.runs.refused();
-    }, { class: "text first" });
-    this.shown = {
-      update: () => {
-        if (!this.runs.trouble) return;
-        status.textContent = this.runs.trouble;
-        run.disabled = false;
+    const run = textButton(
+      say("Run up to here"),
+      async () => {
+        run.disabled = true;
+        status.textContent = say("Running…");
+        if (!(await queue(runIds(this.node)))) this.runs.refused();
       },
+      { class: "text first" },
+    );
+    const status = this.#page(sentence, run);
+    const update = () => {
+      if (!this.runs.trouble) return;
+      status.textContent = this.runs.trouble;
+      run.disabled = false;
     };
+    this.shown = { update };
+  }
+
+  /** Edits that no run would get past, and no map of one before. */
+  #unreadable(trouble) {
+    const sentence = say("{trouble} They are kept as they are.", { trouble });
+    const anew = textButton(say("Start anew…"), async () => {
+      if (!(await this.#confirmed())) return;
+      this.keep("");
+      this.text = "";
+      await this.#begin();
+    });
+    this.#page(sentence, anew);
+  }
+
+  /** A sentence, a button, and one to close. */
+  #page(sentence, button) {
+    const status = make("p", { role: "status" }, sentence);
     const cancel = textButton(say("Cancel"), () => this.close());
     this.root.replaceChildren(
       make("header", {}, make("h1", {}, this.node.title)),
-      make("div", { class: "first-run" }, status, make("div", {}, run, " ", cancel)),
+      make("div", { class: "first-run" }, status, make("div", {}, button, " ", cancel)),
     );
     this.frame.document.addEventListener(
       "keydown",
       ({ key }) => key === "Escape" && !this.view && this.close(),
       { signal: this.frame.signal },
     );
-    run.focus();
+    button.focus();
+    return status;
   }
 
   async #fetch(entries, index) {
@@ -207,17 +239,13 @@ class Dialog {
     const { session } = this;
     const { width, height, base, guide } = map;
     const painting = new Painting({ width, height, base, guide, letters: this.letters }, map.frame);
-    try {
-      const { state } = this.text ? parse(this.text) : { state: null };
-      if (state) {
-        await this.letters.fetch(textsOf(state), this.frame.signal);
-        painting.load(state);
-        this.#tellSize(state, map);
-      }
-    } catch (error) {
-      if (!(error instanceof StateError)) throw error;
-      this.trouble = say(error.sentence, error.values);
-      session.readOnly = true;
+    this.trouble = troubleOf(this.text);
+    session.readOnly = Boolean(this.trouble);
+    if (this.text && !this.trouble) {
+      const { state } = parse(this.text);
+      await this.letters.fetch(textsOf(state), this.frame.signal);
+      painting.load(state);
+      this.#tellSize(state, map);
     }
     this.kept = serialise(painting.state);
     session.open(map, painting);
@@ -390,20 +418,20 @@ class Dialog {
   }
 
   async #startAnew() {
-    const answer = await ask(
-      this.root,
-      say("Start anew?"),
-      say("The edits that cannot be read go when you save."),
-      [
-        ["", say("Keep them")],
-        ["anew", say("Start anew")],
-      ],
-    );
-    if (answer !== "anew") return;
+    if (!(await this.#confirmed())) return;
     this.session.readOnly = false;
     this.kept = null;
     this.note.remove();
     this.#show();
+  }
+
+  async #confirmed() {
+    const answers = [
+      ["", say("Keep them")],
+      ["anew", say("Start anew")],
+    ];
+    const sentence = say("The edits that cannot be read will be lost.");
+    return (await ask(this.root, say("Start anew?"), sentence, answers)) === "anew";
   }
 
   // --- how it ends -------------------------------------------------------------------------------
