@@ -10,11 +10,14 @@ import math
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..images.numbers import check_numbers
 
 log = logging.getLogger(__name__)
+
+WINDOW = 0.01  # of the longer side, 2 pixels at least: where a step is told from a slope
 
 
 class NoSurface(ValueError):  # noqa: N818 - names what is wrong
@@ -35,7 +38,7 @@ def surface(depth: Tensor, view_angle: float, far: float, cut: float, most: int)
     Args:
         view_angle: degrees that the longer side is seen under.
         far: how many times as far as depth 1 depth 0 is.
-        cut: neighbours whose depths differ by more are not joined.
+        cut: by how much depth may change within `WINDOW`; what changes more is not joined.
         most: vertices, at least 4. Of a map with more pixels, the pixels of a grid are taken that
             is as fine as that allows; a warning says so.
     """
@@ -50,7 +53,9 @@ def surface(depth: Tensor, view_angle: float, far: float, cut: float, most: int)
     distance = 1 / (depths + (1 - depths) / far)
     rays = torch.stack([(x - width / 2) / focal, (height / 2 - y) / focal, -torch.ones_like(x)], -1)
     places = torch.stack([x / width, y / height], dim=-1)
-    return _compact(rays * distance.unsqueeze(-1), places, _triangles(depths, cut))
+    triangles = _triangles(depths)
+    keep = ~_steps(depth.double(), rows, columns, triangles, cut)
+    return _compact(rays * distance.unsqueeze(-1), places, triangles[keep])
 
 
 def _grid(height: int, width: int, most: int) -> tuple[Tensor, Tensor]:
@@ -79,8 +84,8 @@ def _grid(height: int, width: int, most: int) -> tuple[Tensor, Tensor]:
     return rows, columns
 
 
-def _triangles(depths: Tensor, cut: float) -> Tensor:
-    """Triangles of a grid `[H, W]` that do not reach over a step in it, `[M, 3]`."""
+def _triangles(depths: Tensor) -> Tensor:
+    """The triangles of a grid `[H, W]`, `[M, 3]`."""
     index = torch.arange(depths.numel()).view_as(depths)
     corners = [(slice(None, -1), slice(None, -1)), (slice(None, -1), slice(1, None))]
     corners += [(slice(1, None), slice(None, -1)), (slice(1, None), slice(1, None))]
@@ -92,14 +97,35 @@ def _triangles(depths: Tensor, cut: float) -> Tensor:
     ).abs()
     first = torch.stack([left_top, left_low, right_low.where(falls, right_top)], dim=-1)
     second = torch.stack([left_top.where(falls, left_low), right_low, right_top], dim=-1)
-    both = torch.cat([first, second])
-    low, high = values[both].aminmax(dim=-1)
-    return both[high - low <= cut]
+    return torch.cat([first, second])
+
+
+def _steps(depth: Tensor, rows: Tensor, columns: Tensor, triangles: Tensor, cut: float) -> Tensor:
+    """Which triangles of a grid in a map reach over a step of it, bool `[M]`.
+
+    Those that share in a change that is too large, of the map around them or of their own. So the
+    grid and the map may be fine or coarse, and a step sharp or soft.
+    """
+    reach = max(1, round(max(depth.shape) * WINDOW / 2))
+    around = _largest(depth, reach) + _largest(-depth, reach)
+    change, depths = (one[rows.unsqueeze(-1), columns].flatten() for one in (around, depth))
+    low, high = depths[triangles].aminmax(dim=-1)
+    own = high - low
+    spacing = float(torch.maximum(rows.diff().max(), columns.diff().max()))
+    share = min(1.0, spacing / (2 * reach))
+    return (own > cut * share) & (torch.maximum(own, change[triangles].amax(dim=-1)) > cut)
+
+
+def _largest(depth: Tensor, reach: int) -> Tensor:
+    """The largest depth within a square around every pixel of `[H, W]`."""
+    side = 2 * reach + 1
+    lines = F.max_pool2d(depth[None, None], (side, 1), stride=1, padding=(reach, 0))
+    return F.max_pool2d(lines, (1, side), stride=1, padding=(0, reach))[0, 0]
 
 
 def _compact(vertices: Tensor, places: Tensor, triangles: Tensor) -> Mesh:
     """A mesh of the vertices `[h, w, 3]` that belong to a triangle."""
     if not len(triangles):
-        raise NoSurface("no two neighbouring depths are near enough to each other to be joined")
+        raise NoSurface("the depth map has steps everywhere, so that no two points can be joined")
     used, triangles = triangles.unique(return_inverse=True)
     return Mesh(vertices.flatten(0, 1)[used], places.flatten(0, 1)[used], triangles)

@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ..depth.files.glb_files import encode_glb
 from ..depth.fit import fit_map
+from ..depth.glb import encode_glb
 from ..depth.mesh import surface
 from ..disk.writing import write_whole
 from ..host import host
@@ -60,10 +60,10 @@ class SD2DepthSave3D(Node):
                     "How many times as far away as white (1 unit) black in the depth map is. More "
                     "makes the scene deeper. A depth map alone does not tell it."
                 ),
-                "cut": inputs.fraction(0.05).tooltip(
-                    "Neighbouring points whose depths differ by more than this are not joined, so "
-                    "that near things do not hang together with what is behind them. 1: nothing is "
-                    "cut. Refine Depth Edges before makes clean cuts."
+                "cut": inputs.fraction(0.1).tooltip(
+                    "By how much depth may change within 1% of the longer side. Where it changes "
+                    "more, the mesh is cut, so that near things do not hang together with what is "
+                    "behind them. 1: nothing is cut. Refine Depth Edges before makes clean cuts."
                 ),
                 "vertices": inputs.integer(300_000, 4, 4_000_000, advanced=True).tooltip(
                     "Most points of the mesh; an image with more pixels gets an evenly coarser "
@@ -81,7 +81,7 @@ class SD2DepthSave3D(Node):
         filename_prefix: str,
         view_angle: float = 50.0,
         far: float = 4.0,
-        cut: float = 0.05,
+        cut: float = 0.1,
         vertices: int = 300_000,
         prompt: Any = None,
         extra_pnginfo: Any = None,
@@ -98,7 +98,10 @@ class SD2DepthSave3D(Node):
             mesh = surface(its_map, view_angle, far, cut, vertices)
             files.append(_write(path, encode_glb(mesh, to_8_bits(one), text)))
         saved = [{"filename": f.name, "subfolder": subfolder, "type": "output"} for f in files]
-        return {"ui": {"3d": saved}, "result": ([Path(subfolder, f.name).as_posix() for f in files],)}
+        return {
+            "ui": {"3d": saved},
+            "result": ([Path(subfolder, f.name).as_posix() for f in files],),
+        }
 
 
 def _write(path: Iterator[Path], content: bytes) -> Path:

@@ -75,7 +75,7 @@ def _scale(edit: Effect, area: Area, scene: Scene) -> np.ndarray:
 def _smooth(edit: Effect, area: Area, scene: Scene) -> np.ndarray:
     """Three box filters are nearly a Gaussian."""
     ground = scene.ground
-    radius = max(1, ground.pixels(edit.reach / 3))
+    radius = max(1, whole(edit.reach * ground.scale / 3))
     box = _around(area.box, 3 * radius, scene)
     smooth = scene.part(box)
     for _ in range(3):

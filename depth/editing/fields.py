@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
@@ -58,9 +57,17 @@ class Field(NamedTuple):
     is_needed: bool
 
 
-@lru_cache
-def fields(kind: Any) -> tuple[Field, ...]:
+def fields(kind: type) -> tuple[Field, ...]:
     """Those that a dataclass describes."""
+    if kind not in _FIELDS:
+        _FIELDS[kind] = _described(kind)
+    return _FIELDS[kind]
+
+
+_FIELDS: dict[type, tuple[Field, ...]] = {}
+
+
+def _described(kind: type) -> tuple[Field, ...]:
     hints = get_type_hints(kind, include_extras=True)
 
     def described(one: dataclasses.Field) -> Field:
@@ -71,7 +78,7 @@ def fields(kind: Any) -> tuple[Field, ...]:
     return tuple(map(described, dataclasses.fields(kind)))
 
 
-def read(kind: Callable[..., Kind], value: Any, reader: Reader) -> Kind:
+def read(kind: type[Kind], value: Any, reader: Reader) -> Kind:
     """An object as the dataclass that describes it."""
     if not isinstance(value, dict):
         raise wrong(value, "an object")

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ...disk.packages import needed
-from ..mesh import Mesh
+from ..disk.packages import needed
+from .mesh import Mesh
 
 
 def encode_glb(mesh: Mesh, texture: Image.Image, text: Mapping[str, str]) -> bytes:
