@@ -92,12 +92,15 @@ class DepthEditor:
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """The point of the page where a point of the map is, as long as all of it is shown."""
+        left, top, scale = self._place()
+        return left + x * scale, top + y * scale
+
+    def _place(self) -> tuple[float, float, float]:
         box = self.dialog.locator("canvas.paint").bounding_box()
         width, height = self.size
         scale = min((box["width"] - 56) / width, (box["height"] - 56) / height, 32)
         left = box["x"] + (box["width"] - width * scale) / 2
-        top = box["y"] + (box["height"] - height * scale) / 2
-        return left + x * scale, top + y * scale
+        return left, box["y"] + (box["height"] - height * scale) / 2, scale
 
     def draw(self, *points: tuple[float, float], steps: int = 6) -> None:
         """Drag the mouse along points of the map."""
@@ -137,18 +140,16 @@ class DepthEditor:
         self.canvas.settle(5)
         width, height = self.size
         box = self.dialog.locator("canvas.paint").bounding_box()
-        places = [
-            [a - box["x"], b - box["y"]]
-            for a, b in (self.at(x + 0.5, y + 0.5) for y in range(height) for x in range(width))
-        ]
+        left, top, scale = self._place()
         levels = self.dialog.locator("canvas.paint").evaluate(
-            """(canvas, places) => {
+            """(canvas, [left, top, scale, width, height]) => {
                 const { data } = canvas.getContext("2d")
                     .getImageData(0, 0, canvas.width, canvas.height);
-                return places.map(([x, y]) =>
-                    data[4 * (Math.floor(y) * canvas.width + Math.floor(x))]);
+                const place = (start, i) => Math.floor(start + (i + 0.5) * scale);
+                return Array.from({ length: width * height }, (_, i) => data[4 *
+                    (place(top, Math.floor(i / width)) * canvas.width + place(left, i % width))]);
             }""",
-            places,
+            [left - box["x"], top - box["y"], scale, width, height],
         )
         return np.array(levels).reshape(height, width)
 
