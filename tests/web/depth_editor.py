@@ -33,6 +33,10 @@ class DepthEditor:
 
     def __init__(self, canvas, size: tuple[int, int] = (WIDTH, HEIGHT)) -> None:
         self.canvas, self.page, self.size = canvas, canvas.page, size
+        # Without a GPU a camera that wanders takes the time of everything else.
+        canvas.page.emulate_media(reduced_motion="reduce")
+        canvas.js("() => localStorage.removeItem('sd2_depth2img.editor.options')")
+        canvas.js("() => localStorage.removeItem('sd2_depth2img.editor.look')")
         self.dialog = canvas.page.frame_locator("dialog iframe")
         # Of what is in its cache ComfyUI tells a page nothing: other pixels for each page.
         self.seed = canvas.RENDERERS.index(canvas.renderer) + 10 * ("newest" in str(canvas.server.base))
@@ -171,7 +175,7 @@ class DepthEditor:
         depth = torch.from_numpy(pixels.astype(np.float32) / 255)[None]
         image = torch.from_numpy(colours.astype(np.float32) / 255)[None]
         state = read_state(self.text() if text is None else text)
-        return paint(depth, state, image)[0].numpy().squeeze()
+        return (paint(depth, state, image)[0] if state else depth).numpy().squeeze()
 
     def _file(self, node: int) -> str:
         return self.canvas.value(node, "image")
