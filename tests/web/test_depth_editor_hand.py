@@ -155,7 +155,7 @@ def test_keys_of_the_brush(editor):
 
 def test_wheel_zooms_at_the_pointer_and_space_moves(editor):
     at = editor.dialog.locator("footer .at")
-    editor.page.mouse.move(*editor.at(40, 30))
+    editor.page.mouse.move(*editor.at(40.5, 30.5))
     editor.canvas.settle()
     before = at.inner_text()
     editor.page.mouse.wheel(0, -400)
@@ -163,7 +163,7 @@ def test_wheel_zooms_at_the_pointer_and_space_moves(editor):
     assert at.inner_text() == before
     assert "x 40" in before
     editor.page.keyboard.down("Space")
-    editor.draw((40, 30), (50, 40))
+    editor.draw((40.5, 30.5), (50, 40))
     editor.page.keyboard.up("Space")
     # The map went along with the pointer.
     assert at.inner_text() == before

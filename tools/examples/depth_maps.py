@@ -66,18 +66,18 @@ def _stroke(does: str, amount: float, radius: float, *points: tuple[float, float
     return {"tool": "stroke", "points": pressed, **brush}
 
 
-_HANDS = ((60, 470), (110, 430), (150, 470))
-_BALL = {"shape": "ball", "at": [118, 120], "size": [190, 190], "depth": 0.3, "height": 0.3}
+_ARM = ((30, 235), (55, 215), (75, 235))
+_BALL = {"shape": "ball", "at": [59, 60], "size": [95, 95], "depth": 0.3, "height": 0.3}
 PAINTED = {
     "version": 1,
-    "size": [512, 512],
+    "size": [256, 256],
     "layers": [
         _layer(
             "Background",
-            _stroke("farther", 0.25, 60, (330, 60), (400, 120), (440, 220)),
-            _stroke("smooth", 0.8, 70, (340, 80), (420, 160)) | {"reach": 16},
+            _stroke("farther", 0.25, 30, (165, 30), (200, 60), (220, 110)),
+            _stroke("smooth", 0.8, 35, (170, 40), (210, 80)) | {"reach": 8},
         ),
-        _layer("Nearer arm", _stroke("nearer", 0.15, 45, *_HANDS)),
+        _layer("Nearer arm", _stroke("nearer", 0.15, 22, *_ARM)),
         _layer("Ball", {"tool": "stamp", **_BALL, "angle": 0, "tilt": [0, 0], "mode": "nearest"}),
     ],
 }
