@@ -122,8 +122,8 @@ export function parse(written) {
   let value;
   try {
     value = JSON.parse(written);
-  } catch {
-    throw new StateError("The edits are no JSON.");
+  } catch ({ message }) {
+    throw new StateError("The edits are no JSON: {reason}", { reason: message });
   }
   return check(value);
 }
