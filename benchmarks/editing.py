@@ -24,7 +24,8 @@ from sd2_depth2img.depth.fill import Shape, fill
 from sd2_depth2img.depth.filters import gaussian
 from sd2_depth2img.depth.masks import Split, limit, split_mask
 from sd2_depth2img.depth.merge import BORDER, Match, Mode, Placement, merge
-from sd2_depth2img.depth.parallax import BISECTIONS, STEPS_A_PIXEL, Camera, view, widen
+from sd2_depth2img.depth.camera import Camera
+from sd2_depth2img.depth.parallax import BISECTIONS, STEPS_A_PIXEL, view, widen
 from sd2_depth2img.depth.preview import examine, sheet
 from sd2_depth2img.depth.refine import SIGMA, WINDOW, Method, refine
 from sd2_depth2img.depth.tiles import COARSE, LEVEL, Mosaic, tiles_of

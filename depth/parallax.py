@@ -1,7 +1,8 @@
 """A small move of the camera, from one image and its depth map.
 
 A point of depth d (disparity) moves across the image in proportion to d when the camera moves
-sideways, and away from the middle when it moves forward. The far (0) stands still.
+sideways, and away from the middle when it moves forward. The far (0) stands still, or the camera
+and its lens turn so that a plane of another depth does.
 
 The point that a pixel of a new view shows is searched as in relief mapping: along the line on which
 it must lie, from near to far, until the line meets the surface (Policarpo et al. 2005, "Real-Time
@@ -12,7 +13,6 @@ is a hole, filled from the farther side. Beyond the image its edge goes on.
 
 import math
 from collections.abc import Callable
-from enum import Enum
 from typing import NamedTuple
 
 import torch
@@ -21,40 +21,13 @@ from torch import Tensor
 
 from ..images.fill import fill_holes
 from ..images.numbers import check_numbers
+from .camera import Camera
 
 STEPS_A_PIXEL = 2  # of the search, so that nothing wider than half a pixel is jumped over
 BISECTIONS = 6  # that then narrow the hit to 1/128 pixel
 SURROUNDINGS = 4  # times the widest hole there can be: what lies around a hole
 FARTHER = 0.25  # part of the depths around a hole that counts as its farther side
 STRETCH = 1.6  # more than that many times its width, a surface is torn, not slanted
-
-
-class Move(str, Enum):
-    """How the camera moves."""
-
-    SWAY = "sway"  # to the right, to the left and back
-    CIRCLE = "circle"  # right, up, left, down
-    PUSH_IN = "push in"  # forward
-
-
-class Camera(NamedTuple):
-    """Where the camera is, in units of the whole move: to the right, up, forward."""
-
-    right: float
-    up: float
-    forward: float
-
-
-def camera_path(move: Move, frames: int) -> list[Camera]:
-    """One camera a frame. Sway and circle can be repeated without a jump; push in ends at 1."""
-    if frames < 1:
-        raise ValueError(f"a move of {frames} frames cannot be shown; expected 1 or more")
-    if move is Move.PUSH_IN:
-        return [Camera(0.0, 0.0, index / max(frames - 1, 1)) for index in range(frames)]
-    angles = [2 * math.pi * index / frames for index in range(frames)]
-    if move is Move.SWAY:
-        return [Camera(math.sin(angle), 0.0, 0.0) for angle in angles]
-    return [Camera(math.cos(angle), math.sin(angle), 0.0) for angle in angles]
 
 
 def widen(depth: Tensor, pixels: int) -> Tensor:
@@ -66,17 +39,22 @@ def widen(depth: Tensor, pixels: int) -> Tensor:
     return _largest(depth, pixels) if pixels else depth
 
 
-def view(image: Tensor, depth: Tensor, camera: Camera, strength: float) -> Tensor:
-    """The moved camera's view of an image and its depth `[H, W]` in 0..1: float32 `[H, W, 3]`.
+def view(
+    image: Tensor, depth: Tensor, camera: Camera, strength: float, plane: float = 0.0
+) -> Tensor:
+    """The moved camera's view of an image `[H, W, C]` and its depth `[H, W]` in 0..1, float32.
 
-    `strength` is by how many pixels a point of depth 1 moves for a camera at 1; forward, that is
-    at the middle of the longer sides' ends. Without a move the image comes back bit for bit.
+    `strength` is by how many pixels a point of depth 1 moves against one of depth 0 for a camera
+    at 1; forward or by its zoom, that is at the ends of the longer sides. `plane` is the depth
+    that stands still, and when the camera moves forward keeps its size; a zoom enlarges all depths
+    alike. Without a move the image comes back bit for bit.
     """
-    check_numbers(strength=strength, **camera._asdict())
+    check_numbers(strength=strength, plane=plane, **camera._asdict())
     if not strength or not any(camera):
         return image.clone()
-    motion, depth = _motion(depth, camera, strength), depth.to(image)
-    reach = abs(strength * math.hypot(*camera))  # how far anything moves, in pixels
+    motion, depth = _motion(depth, camera, strength, plane), depth.to(image)
+    # How far depths move against each other, in pixels.
+    reach = abs(strength * math.hypot(camera.right, camera.up, camera.forward))
     met = _meet(depth, motion.source, steps=max(1, math.ceil(reach * STEPS_A_PIXEL)))
     source = motion.source(met)
     seen = _sample(image.movedim(-1, 0), source).movedim(0, -1)  # HWC -> CHW -> HWC
@@ -88,18 +66,19 @@ def view(image: Tensor, depth: Tensor, camera: Camera, strength: float) -> Tenso
 
 
 class _Motion(NamedTuple):
-    """How the move shifts points: the point at `q` with depth d comes to lie at `q + shift(q) · d`.
+    """How points move: the one at `q` with depth d comes to `start(q) + lens · shift(q) · d`.
 
     `source` gives for depths `[H, W]`, or one for all pixels, where points of such depths come
     from: `[H, W, 2]`, x, y, each from -1 to 1 across the image.
     """
 
     source: Callable[[Tensor], Tensor]
-    here: Tensor  # [H, W, 2], every pixel's own place
-    shift: Tensor  # [H, W, 2] at every pixel, for depth 1
+    start: Tensor  # [H, W, 2], where the points of every pixel come to if they are far
+    shift: Tensor  # [H, W, 2] at every pixel, for depth 1, before the lens enlarges it
+    lens: float  # how many times the lens enlarges everything
 
 
-def _motion(depth: Tensor, camera: Camera, strength: float) -> _Motion:
+def _motion(depth: Tensor, camera: Camera, strength: float, plane: float) -> _Motion:
     height, width = depth.shape
     rows = torch.arange(height, dtype=torch.float32, device=depth.device)
     columns = torch.arange(width, dtype=torch.float32, device=depth.device)
@@ -108,16 +87,20 @@ def _motion(depth: Tensor, camera: Camera, strength: float) -> _Motion:
     # Things move against the camera; y counts downwards.
     from_middle = here - middle
     across = here.new_tensor([-camera.right, camera.up]) * strength
-    zoom = camera.forward * strength / (max(height, width) / 2)
+    half = max(height, width) / 2
+    zoom = camera.forward * strength / half
+    lens = (1 + camera.zoom * strength / half) / (1 + zoom * plane)
     # In the units of grid_sample the middle is 0, and the image's outer edges are -1 and 1.
     units = 2 / here.new_tensor([width, height])
-    place, step = from_middle * units, across * units
+    step = across * units
+    place = from_middle * units / lens + step * plane
 
     def source(depths: Tensor) -> Tensor:
         depths = depths.unsqueeze(-1)
         return (place - step * depths).div_(1 + zoom * depths)
 
-    return _Motion(source, here, across + zoom * from_middle)
+    start = middle + (from_middle - across * plane) * lens
+    return _Motion(source, start, across + zoom * from_middle, lens)
 
 
 def _meet(depth: Tensor, source: Callable[[Tensor], Tensor], steps: int) -> Tensor:
@@ -176,7 +159,7 @@ def _put_ends(
     They are moved one by one, as the search may step over what is one pixel wide.
     """
     depths = depth[ends]
-    moved = motion.here[ends] + motion.shift[ends] * depths.unsqueeze(-1)
+    moved = motion.start[ends] + motion.shift[ends] * depths.unsqueeze(-1) * motion.lens
     column, row = (moved + 0.5).floor().long().unbind(-1)
     height, width = depth.shape
     place = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
@@ -184,13 +167,13 @@ def _put_ends(
     inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
     shown = inside & (depths >= nearest[place] - 1 / 256)
     place = place[shown]
-    seen.view(-1, 3)[place] = image[ends][shown]
+    seen.view(-1, seen.shape[-1])[place] = image[ends][shown]
     met.view(-1)[place] = depths[shown]
     known.view(-1)[place] = True
 
 
 def _filled(seen: Tensor, known: Tensor, depth: Tensor, reach: int) -> Tensor:
-    """Holes of `[H, W, 3]` filled from what is known and on the farther side of them."""
+    """Holes of `[H, W, C]` filled from what is known and on the farther side of them."""
     if known.all() or not known.any():
         return seen
     radius = SURROUNDINGS * reach + 2

@@ -14,12 +14,13 @@ from ..host import host
 from ..images.batch import check_shares
 from ..images.crop import check_image
 from . import inputs
-from .node import DepthMapNode, depth_maps
+from .node import Node, depth_maps
 from .page_maps import page_maps
 
 
-class SD2DepthEditor(DepthMapNode):
+class SD2DepthEditor(Node):
     DISPLAY_NAME = "Edit Depth"
+    CATEGORY = "SD2 Depth/depth map"
     DESCRIPTION = (
         "Shapes a depth map by hand: paint nearer or farther, smooth, flatten, fill, draw "
         "gradients and put objects in. The edits are kept as strokes over whatever map comes in, "

@@ -1,17 +1,13 @@
-"""Nodes that show a depth map: as a page to judge it by, and as a move of the camera."""
+"""The node that shows a depth map as a page to judge it by."""
 
 from typing import Any
 
 from torch import Tensor
 
 from ..depth.colormaps import ColourMap
-from ..depth.convention import from_image, repair, unit_range
-from ..depth.fit import check_fits, fit_map
-from ..depth.parallax import Move, camera_path, view, widen
+from ..depth.convention import from_image, repair
 from ..depth.preview import examine, examine_channel, same_size, sheet
 from ..host import host
-from ..images.batch import gather
-from ..images.crop import check_image
 from ..images.files import write_image
 from ..sampling.depth_channel import DepthCondition, Normalize
 from ..sampling.latents import LATENT_PIXELS
@@ -102,72 +98,3 @@ def _report(notes: list[list[str]]) -> str:
         for note in found or ["nothing conspicuous"]
     ]
     return "\n".join(lines)
-
-
-class SD2DepthParallax(Node):
-    DISPLAY_NAME = "Parallax Frames"
-    CATEGORY = "SD2 Depth/depth map"
-    DESCRIPTION = (
-        "Moves the camera a little: near things shift against far ones, and what comes out from "
-        "behind them is filled with its surroundings. The frames are a batch for any video node. "
-        "It also shows quickly whether a depth map fits its image."
-    )
-    SEARCH_ALIASES = ["parallax", "ken burns", "2.5d", "depth animation", "camera motion"]
-    RETURN_TYPES = ("IMAGE",)
-    RETURN_NAMES = ("frames",)
-    OUTPUT_TOOLTIPS = ("The frames, of the image's size; those of the first image come first.",)
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict[str, Any]:
-        return {
-            "required": {
-                "image": inputs.IMAGE.tooltip("One image or a batch; each gets all frames."),
-                "depth": inputs.IMAGE.tooltip(
-                    "Its depth map, white = near, of any size with its shape. One for all images, "
-                    "or a number that divides them."
-                ),
-            },
-            "optional": {
-                "move": inputs.choice(Move.SWAY).tooltip(
-                    "sway: right, left and back. circle: around the middle; both repeat without a "
-                    "jump. push in: forward, once."
-                ),
-                "frames": inputs.integer(24, 1, 1000).tooltip(
-                    "Frames of the whole move; 24 are a second of film. Each takes as much memory "
-                    "as the image."
-                ),
-                "strength": inputs.number(12.0, 0.0, 200.0, step=0.5).tooltip(
-                    "Pixels by which white in the depth map moves to either side; black stands "
-                    "still. More shows more of what has to be invented behind near things. 0 "
-                    "repeats the image."
-                ),
-                "grow": inputs.pixels(4, most=64, advanced=True).tooltip(
-                    "Pixels by which near things are widened in the depth map, so that their "
-                    "outlines move with them: the edges of an estimated map are soft. More takes "
-                    "some background along; 0 for an exact map, of which nothing is lost."
-                ),
-            },
-        }
-
-    def execute(
-        self,
-        image: Tensor,
-        depth: Tensor,
-        move: str = Move.SWAY.value,
-        frames: int = 24,
-        strength: float = 12.0,
-        grow: int = 4,
-    ) -> tuple[Tensor]:
-        """Draw one frame after the other into the batch; beside it, one map an image is kept."""
-        image = check_image(image)
-        maps = unit_range(repair(from_image(depth)).to(image.device))
-        check_fits(maps, image)
-        one_map = host.progress(maps.split(1), self.DISPLAY_NAME)
-        wide = [widen(fit_map(one, image[:1])[0], grow) for one in one_map]
-        path = camera_path(Move(move), frames)
-        jobs = [(index, camera) for index in range(len(image)) for camera in path]
-        views = (
-            view(image[index], wide[index % len(wide)], camera, strength).unsqueeze(0)
-            for index, camera in host.progress(jobs, self.DISPLAY_NAME)
-        )
-        return (gather(views, len(jobs)),)

@@ -31,7 +31,7 @@ from ..nodes.depth_edit import (
 from ..nodes.estimate import SD2DepthEstimate
 from ..nodes.inpaint import SD2DepthStrengthMap, SD2DepthUnderMask
 from ..nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
-from ..nodes.preview import SD2DepthParallax
+from ..nodes.parallax import SD2DepthParallax
 from ..nodes.sample import SD2DepthSampler
 from ..sampling.depth_channel import DepthCondition
 from ..workflows.core_nodes.load import read_image

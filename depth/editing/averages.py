@@ -4,14 +4,12 @@ A part of a map is filtered with its box: it ends where the map ends, and what l
 counts as 0. So whoever filters a part takes as much more of the map as the filter reaches.
 """
 
-import math
-
 import numpy as np
 
 from ...images.crop import Box
 from ...images.opencv import cv2
 from .ground import Area, Ground
-from .references import SHADES
+from .references import SHADES, whole
 
 # Sums are taken of whole steps, which float64 adds without rounding in whatever order: a part of a
 # map then has the bits that the whole has, and what is 0 everywhere around stays 0.
@@ -64,8 +62,8 @@ def following_edges(area: Area, ground: Ground, length: float) -> Area:
     if ground.guide is None:
         return area
     frame = ground.frame
-    radius = min(max(math.floor(length * ground.scale / 3 + 0.5), 1), MOST_REACH)
-    near = grown(area, ground, 2 * radius)
+    radius = min(max(whole(length * ground.scale / 3), 1), MOST_REACH)
+    near = area.box.grown(2 * radius).inside(*ground.base.shape)
     wide = grown(area, ground, 4 * radius)
     weights, guide = wide.weights, ground.guide[wide.box.slices] / SHADES
 
@@ -77,13 +75,7 @@ def following_edges(area: Area, ground: Ground, length: float) -> Area:
     slope = (mean(guide * weights) - shade * weight) / (variance + EPS)
     shift = weight - slope * shade
     followed = (mean(slope) * guide + mean(shift)).clip(0, 1)
-    within = near.box.relative_to(wide.box).slices
-    return Area(near.box, np.where(_around(near.weights, 2 * radius), followed[within], 0.0))
-
-
-def _around(weights: np.ndarray, radius: int) -> np.ndarray:
-    square = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
-    return cv2.dilate((weights > 0).view(np.uint8), square).view(bool)
+    return Area(near, followed[near.relative_to(wide.box).slices])
 
 
 def grown(area: Area, ground: Ground, pixels: int) -> Area:

@@ -5,6 +5,7 @@ Each takes the weights, float64, and gives the new depths of the box, float64; w
 """
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from ...images.crop import Box
 from ...images.opencv import cv2
 from .averages import means
 from .ground import Area, Ground, centres
-from .references import rounded
+from .references import whole
 from .state import Does, Effect, Gradient, Kind, Mode, Stamp
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def _scale(edit: Effect, area: Area, scene: Scene) -> np.ndarray:
 def _smooth(edit: Effect, area: Area, scene: Scene) -> np.ndarray:
     """Three box filters are nearly a Gaussian."""
     ground = scene.ground
-    radius = max(1, int(rounded(np.float64(edit.reach * ground.scale / 3))))
+    radius = max(1, whole(edit.reach * ground.scale / 3))
     box = _around(area.box, 3 * radius, scene)
     smooth = scene.part(box)
     for _ in range(3):
@@ -159,7 +160,7 @@ def _from_borders(depth: np.ndarray, hole: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _smoothed(filled: np.ndarray, hole: np.ndarray, inner: Box, scene: Scene) -> np.ndarray:
-    radius = int(rounded(np.sqrt(np.float64(hole.sum())) / 16))
+    radius = whole(math.sqrt(hole.sum()) / 16)
     radius = min(max(radius, 1), MOST_SMOOTHING)
     box = _around(inner, radius, scene)
     place = inner.relative_to(box).slices

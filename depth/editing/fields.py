@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
@@ -58,9 +57,17 @@ class Field(NamedTuple):
     is_needed: bool
 
 
-@lru_cache
 def fields(kind: type) -> tuple[Field, ...]:
     """Those that a dataclass describes."""
+    if kind not in _FIELDS:
+        _FIELDS[kind] = _described(kind)
+    return _FIELDS[kind]
+
+
+_FIELDS: dict[type, tuple[Field, ...]] = {}
+
+
+def _described(kind: type) -> tuple[Field, ...]:
     hints = get_type_hints(kind, include_extras=True)
 
     def described(one: dataclasses.Field) -> Field:

@@ -5,7 +5,7 @@ import numpy as np
 from ...images.crop import Box
 from ...images.opencv import cv2
 from .ground import Area, Ground
-from .references import DEPTHS, SHADES, rounded
+from .references import DEPTHS, SHADES, whole
 from .state import Flood
 
 
@@ -17,10 +17,10 @@ def flood_area(flood: Flood, ground: Ground) -> Area | None:
         return None
     seed = int(ground.steps[y, x])
     differs = cv2.absdiff(ground.steps, np.full_like(ground.steps, seed))
-    barrier = differs > int(rounded(np.float64(flood.tolerance * DEPTHS)))
+    barrier = differs > whole(flood.tolerance * DEPTHS)
     mask = np.pad(barrier.view(np.uint8), 1, constant_values=1)
     guide = np.zeros_like(mask[1:-1, 1:-1]) if ground.guide is None else ground.guide
-    edge = int(rounded(np.float64(flood.edge * SHADES)))
+    edge = whole(flood.edge * SHADES)
     flags = 4 | cv2.FLOODFILL_MASK_ONLY | (FLOODED << 8)
     *_, (left, top, columns, rows) = cv2.floodFill(guide, mask, (x, y), 0, edge, edge, flags)
     box = Box(top, left, rows, columns)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...images.crop import Box
-from .references import depth_steps, rounded
+from .references import depth_steps, whole
 
 
 class Area(NamedTuple):
@@ -53,7 +53,7 @@ class Ground:
 
     def pixels(self, length: float) -> int:
         """A length of the drawing in whole pixels of this map."""
-        return int(rounded(length * self.scale))
+        return whole(length * self.scale)
 
     def box_around(self, low: np.ndarray, high: np.ndarray) -> Box | None:
         """The pixels between two corners (x, y) that lie on the map."""

@@ -19,8 +19,8 @@ from .references import brightness_steps
 from .stamps import stamp_area
 from .state import (
     AnyEdit,
+    AreaEdit,
     Does,
-    Edit,
     Flood,
     Gradient,
     Layer,
@@ -101,24 +101,23 @@ def _painted(
 def _apply(edit: AnyEdit, scene: Scene, touched: np.ndarray) -> None:
     """Change the scene's depth, and what counts as touched."""
     if isinstance(edit, Stamp):
-        if (put := stamp_area(edit, scene.ground)) is not None:
-            area, relief = put
-            _store(stamped(edit, area, relief, scene), area, scene)
-            _touch(area, area.weights, touched)
+        stamp = stamp_area(edit, scene.ground)
+        if stamp is not None:
+            _store(stamped(edit, *stamp, scene), stamp[0], scene)
+            _touch(stamp[0], 1.0, touched)
         return
     area = _limited(edit, scene)
     if area is None or not area.weights.any():
         return
     if isinstance(edit, Gradient):
         _store(gradient_depths(edit, area, scene), area, scene)
-        _touch(area, area.weights * edit.amount, touched)
+        _touch(area, edit.amount, touched)
         return
     _store(EFFECTS[edit.does](edit, area, scene), area, scene)
     if edit.does is Does.ERASE:
         touched[area.box.slices] *= 1 - area.weights * edit.amount
     else:
-        whole = edit.does in (Does.SCALE, Does.DELETE)
-        _touch(area, area.weights * (1 if whole else edit.amount), touched)
+        _touch(area, 1.0 if edit.does in (Does.SCALE, Does.DELETE) else edit.amount, touched)
 
 
 def _store(values: np.ndarray, area: Area, scene: Scene) -> None:
@@ -126,23 +125,23 @@ def _store(values: np.ndarray, area: Area, scene: Scene) -> None:
     np.copyto(part, values.clip(0, 1), where=area.weights > 0, casting="same_kind")
 
 
-def _touch(area: Area, share: np.ndarray, touched: np.ndarray) -> None:
+def _touch(area: Area, amount: float, touched: np.ndarray) -> None:
     part = touched[area.box.slices]
-    np.maximum(part, share, out=part, casting="same_kind")
+    np.maximum(part, area.weights * amount, out=part, casting="same_kind")
 
 
-def _limited(edit: Edit, scene: Scene) -> Area | None:
+def _limited(edit: AreaEdit, scene: Scene) -> Area | None:
     """Where an edit acts: kept to the photo's edges, and to a window of depths."""
     area = _area(edit, scene.ground)
     if area is None:
         return None
     if edit.edges:
-        length = edit.radius if isinstance(edit, Stroke) else getattr(edit, "feather", 0) or REACH
+        length = edit.radius if isinstance(edit, Stroke) else edit.feather or REACH
         area = following_edges(area, scene.ground, length)
     return area if edit.between is None else between(area, scene, edit.between)
 
 
-def _area(edit: Edit, ground: Ground) -> Area | None:
+def _area(edit: AreaEdit, ground: Ground) -> Area | None:
     if isinstance(edit, Stroke):
         return stroke_area(edit, ground)
     if isinstance(edit, Flood):
@@ -175,7 +174,7 @@ def _warn(depth: Tensor, state: State, image: Tensor | None) -> None:
 
 
 def _warn_of_size(size: tuple[float, float], height: int, width: int) -> None:
-    if size == (width, height):
+    if (width / size[0], height / size[1]) == (1, 1):
         return
     sizes = (*size, width, height)
     if same_aspect(size, (width, height)):

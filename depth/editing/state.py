@@ -7,6 +7,7 @@ drawn on, x to the right and y down, and pixel (0, 0) has its centre at (0.5, 0.
 import dataclasses
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any
@@ -166,7 +167,8 @@ class Stamp:
     text: Annotated[str | None, short_text] = None
 
 
-AnyEdit = Stroke | Polygon | Flood | Gradient | Stamp
+AreaEdit = Stroke | Polygon | Flood | Gradient
+AnyEdit = AreaEdit | Stamp
 TOOLS: dict[str, type[AnyEdit]] = {
     "stroke": Stroke,
     "polygon": Polygon,
@@ -184,7 +186,7 @@ class Layer:
     visible: Annotated[bool, truth] = True
     opacity: Annotated[float, _UNIT] = 1.0
     frames: Annotated[tuple[int, int] | None, pair(whole)] = None  # first, last; counted from 0
-    edits: Annotated[list[AnyEdit], many(lambda value, reader: _edit(value, reader))] = ()
+    edits: Annotated[Sequence[AnyEdit], many(lambda value, reader: _edit(value, reader))] = ()
 
     def counts_for(self, frame: int) -> bool:
         """Whether it changes this entry of a batch."""
@@ -215,10 +217,8 @@ def _edit(value: Any, reader: Reader) -> AnyEdit:
     return edit
 
 
-_KNOWN = frozenset(one.key for kind in (*TOOLS.values(), Layer, State) for one in fields(kind)) | {
-    "tool",
-    "version",
-}
+_OBJECTS: tuple[Any, ...] = (*TOOLS.values(), Layer, State)
+_KNOWN = frozenset({"tool", "version"} | {one.key for kind in _OBJECTS for one in fields(kind)})
 
 
 # --- Reading -------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from ...nodes.depth_edit import (
 from ...nodes.estimate import SD2DepthEstimate
 from ...nodes.inpaint import SD2DepthUnderMask
 from ...nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
-from ...nodes.preview import SD2DepthParallax
+from ...nodes.parallax import SD2DepthParallax
 from ...sampling.depth_channel import DepthCondition
 from ...workflows.core_nodes.load import read_image
 from ...workflows.core_nodes.save import to_pil

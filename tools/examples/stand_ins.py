@@ -14,7 +14,7 @@ from ...checkpoints.checkpoint import Checkpoint
 from ...engine import host
 from ...nodes.estimate import SD2DepthEstimate
 from ...nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
-from ...nodes.preview import SD2DepthParallax
+from ...nodes.parallax import SD2DepthParallax
 from ...workflows.core_nodes.load import read_image
 from ...workflows.core_nodes.node_class import NodeClass, Nodes
 from ...workflows.core_nodes.save import preview_image

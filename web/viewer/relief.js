@@ -1,0 +1,150 @@
+// A photo as a relief that one looks around in, on a canvas.
+
+import { missing } from "./gpu.js";
+import { Motion } from "./motion.js";
+import { DEFAULTS } from "./options.js";
+import { Surface, viewsOf } from "./surface.js";
+
+const MOST_PIXELS = 2 ** 21; // that are drawn; the canvas may be shown larger
+const RESIZE = 0.1; // a smaller change of the shown size leaves the canvas as it is
+
+export { DEFAULTS } from "./options.js";
+
+/**
+ * Starts stopped and empty. `onState` is called when `problem` may have changed: `null`, `none` (no
+ * WebGL 2: the photo stays flat) or `lost` (the picture stays and moves again when the GPU is
+ * back).
+ */
+export class Relief {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.options = { ...DEFAULTS };
+    this.onState = () => {};
+    this.runs = false;
+    this.isSeen = true;
+    this.frame = this.timer = null;
+    this.motion = new Motion(canvas, () => this.wake());
+    this.surface = new Surface(canvas, () => {
+      this.onState();
+      this.wake();
+    });
+    this.stopped = new AbortController();
+    const { signal } = this.stopped;
+    document.addEventListener("visibilitychange", () => this.wake(), { signal });
+    this.seen = new IntersectionObserver((entries) => {
+      this.isSeen = entries.at(-1).isIntersecting;
+      this.wake();
+    });
+    this.seen.observe(canvas);
+    this.sized = new ResizeObserver(() => this.wake());
+    this.sized.observe(canvas);
+  }
+
+  /** An image, canvas or bitmap; null shows the depths in grey. */
+  setPhoto(image) {
+    this.surface.setPhoto(image);
+    this.wake();
+  }
+
+  /** Another image over the same depth, right of `split`; null takes it away. */
+  setAfter(image) {
+    this.surface.setAfter(image);
+    this.wake();
+  }
+
+  /** Depth 0..1 in rows, white = near. */
+  setDepth(depth, width, height) {
+    this.surface.setDepth(depth, width, height);
+    this.wake();
+  }
+
+  set(options) {
+    Object.assign(this.options, options);
+    this.motion.move = this.options.move;
+    this.wake();
+  }
+
+  /** To a place {right, up, forward}, in units of the strength, each -1..1. */
+  lookFrom(place) {
+    this.motion.lookFrom(place);
+  }
+
+  /** Whether the device's tilt moves the camera only after the user has said so, at a click. */
+  static get mustAskForTilt() {
+    const canAsk = typeof globalThis.DeviceOrientationEvent?.requestPermission === "function";
+    return canAsk && matchMedia("(any-pointer: coarse)").matches;
+  }
+
+  async askForTilt() {
+    await DeviceOrientationEvent.requestPermission();
+  }
+
+  get problem() {
+    return missing();
+  }
+
+  /** By which factor the largest side is scaled down for the GPU; 1 is not at all. */
+  get scale() {
+    return this.surface.scale;
+  }
+
+  start() {
+    this.runs = true;
+    this.wake();
+  }
+
+  stop() {
+    this.runs = false;
+    this.#sleep();
+  }
+
+  /** Draws as soon as it can be seen, and goes on while something moves. */
+  wake() {
+    if (!this.runs || !this.isSeen || document.hidden) return this.#sleep();
+    clearTimeout(this.timer);
+    this.frame ??= requestAnimationFrame((time) => {
+      this.frame = null;
+      this.draw(this.motion.at(time));
+      const rest = this.motion.rest(time);
+      if (rest < Infinity) this.timer = setTimeout(() => this.wake(), rest);
+    });
+  }
+
+  /** Draws now. */
+  draw(camera) {
+    this.#resize();
+    this.surface.draw(camera, this.options);
+  }
+
+  dispose() {
+    this.stop();
+    this.stopped.abort();
+    this.seen.disconnect();
+    this.sized.disconnect();
+    this.motion.dispose();
+    this.surface.dispose();
+  }
+
+  #sleep() {
+    cancelAnimationFrame(this.frame);
+    clearTimeout(this.timer);
+    this.frame = null;
+  }
+
+  /** To the pixels it covers, in the view's shape; the browser fits it into its box. */
+  #resize() {
+    const { canvas, surface, options } = this;
+    if (!surface.map || !canvas.isConnected) return;
+    const { width, height } = surface.map;
+    const views = viewsOf(options.show);
+    const box = canvas.getBoundingClientRect();
+    const shown = Math.min(box.width / (width * views), box.height / height) * devicePixelRatio;
+    const most = Math.min(1, Math.sqrt(MOST_PIXELS / (width * views * height)));
+    const scale = Math.min(Math.max(shown, 1 / Math.min(width, height)), most);
+    const [columns, rows] = [width * views, height].map((side) => Math.round(side * scale));
+    const isClose = Math.abs(canvas.width / columns - 1) < RESIZE;
+    if (isClose && Math.abs(canvas.width / canvas.height / (columns / rows) - 1) < 0.01) return;
+    canvas.width = columns;
+    canvas.height = rows;
+  }
+}
