@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from sd2_depth2img.images.lettering import letters_mask
-from sd2_depth2img.tests.web.random_edits import TEXTS, Scene
+from sd2_depth2img.tests.depth.editing.random_states import TEXTS, Scene
 
 MODULES = "/extensions/sd2-depth2img/editor"
 

@@ -11,7 +11,7 @@ import torch
 from sd2_depth2img.depth.editing.painting import paint
 from sd2_depth2img.depth.editing.state import UnusableEdits, read_state
 from sd2_depth2img.tests.web.paintings import MODULES, Paintings, map_of
-from sd2_depth2img.tests.web.random_edits import Scene, broken, scene
+from sd2_depth2img.tests.depth.editing.random_states import Scene, broken, scene
 
 BOUNDS = {"plain": 1 / 1024, "edges": 1 / 256}
 SCENES = range(40)
@@ -295,7 +295,7 @@ def test_keeps_no_more_edits_than_there_may_be(paintings):
     one = scene(0, edges=False)
     one = one._replace(state={**one.state, "layers": [{"edits": [_nearer()]}]})
     message, is_live = paintings.run(script, one)
-    assert message == "The edits have 10001 edits; at most 10000 are kept."
+    assert message == "There are 10001 edits; at most 10000 are kept."
     assert not is_live
 
 
