@@ -10,8 +10,8 @@ import torch
 
 from sd2_depth2img.depth.editing.painting import paint
 from sd2_depth2img.depth.editing.state import UnusableEdits, read_state
-from sd2_depth2img.tests.web.paintings import MODULES, Paintings, map_of
 from sd2_depth2img.tests.depth.editing.random_states import Scene, broken, scene
+from sd2_depth2img.tests.web.paintings import MODULES, Paintings, map_of
 
 BOUNDS = {"plain": 1 / 1024, "edges": 1 / 256}
 SCENES = range(40)
