@@ -15,7 +15,7 @@ export function box(values, width, height, radius) {
   const reach = Math.min(radius, Math.max(width, height));
   const side = Math.min(LONGEST, 32 - Math.clz32(2 * radius + 1));
   const steps = 2 ** Math.min(FINEST, BITS - 2 * side);
-  const rows = new Float64Array(width * height);
+  const rows = scratch(width * height);
   const [right, bottom] = [Math.min(reach, width), Math.min(reach, height)];
   const line = new Float64Array(width);
   for (let y = 0; y < height; y++) {
@@ -42,6 +42,14 @@ export function box(values, width, height, radius) {
     for (let x = 0; x < width; x++) means[start + x] = sums[x] / (share * across[x]);
   }
   return means;
+}
+
+let buffer = new Float64Array(0);
+
+/** An array that nobody keeps; what is in it is of no use. */
+function scratch(length) {
+  if (buffer.length < length) buffer = new Float64Array(length);
+  return buffer;
 }
 
 function add(sums, rows, start) {
