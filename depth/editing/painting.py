@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...images.batch import gather
 from ...images.crop import resize_image
+from ...images.lettering import letters_without_form
 from ...images.sizes import same_aspect
 from .averages import REACH, feathered, following_edges
 from .effects import EFFECTS, Scene, between, gradient_depths, stamped
@@ -16,7 +17,7 @@ from .floods import flood_area
 from .ground import Area, Ground
 from .polygons import polygon_area
 from .references import brightness_steps
-from .stamps import stamp_area
+from .stamps import letters, stamp_area
 from .state import (
     AnyEdit,
     AreaEdit,
@@ -164,6 +165,7 @@ def _warn(depth: Tensor, state: State, image: Tensor | None) -> None:
     _warn_of_size(state.size, *depth.shape[1:])
     _warn_of_frames(state.layers, len(depth))
     edits = [edit for layer in state.layers if layer.visible for edit in layer.edits]
+    _warn_of_texts(edit.text or "" for edit in edits if isinstance(edit, Stamp) and edit.is_text)
     following = sum(getattr(edit, "edges", False) for edit in edits)
     if image is None and following:
         log.warning(
@@ -171,6 +173,14 @@ def _warn(depth: Tensor, state: State, image: Tensor | None) -> None:
             "without",
             *(following, len(edits)),
         )
+
+
+def _warn_of_texts(texts: Iterable[str]) -> None:
+    for text in dict.fromkeys(texts):
+        if letters(text) is None:
+            log.warning("a stamp has no letters that can be seen (%r): it changes nothing", text)
+        elif formless := letters_without_form(text):
+            log.warning("the font has no %s, of the stamp %r: boxes stand for them", formless, text)
 
 
 def _warn_of_size(size: tuple[float, float], height: int, width: int) -> None:

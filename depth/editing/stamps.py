@@ -12,8 +12,8 @@ from .state import Shape, Stamp
 
 def stamp_area(stamp: Stamp, ground: Ground) -> tuple[Area, np.ndarray] | None:
     """Where a stamp is and how much it covers, and its relief: the depth that it adds there."""
-    mask = _letters(stamp.text) if stamp.shape is Shape.TEXT else None
-    if stamp.shape is Shape.TEXT and mask is None:
+    mask = letters(stamp.text) if stamp.is_text else None
+    if stamp.is_text and mask is None:
         return None
     halves = np.array(stamp.size) * ground.scale / 2
     soft = 1 + 1 / (2 * halves.min())  # where half a pixel beyond the rim begins to be free
@@ -66,8 +66,8 @@ def _stretched(mask: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(8)
-def _letters(text: str | None) -> np.ndarray | None:
-    """Float64 in 0..1; None for a text that nothing can be seen of."""
+def letters(text: str | None) -> np.ndarray | None:
+    """Their mask, float64 in 0..1; None for a text that nothing can be seen of."""
     try:
         return np.asarray(letters_mask(text or "")) / 255.0
     except NoLetters:

@@ -166,6 +166,11 @@ class Stamp:
     mode: Annotated[Mode, choice(Mode)] = Mode.NEAREST
     text: Annotated[str | None, short_text] = None
 
+    @property
+    def is_text(self) -> bool:
+        """Whether it is letters."""
+        return self.shape is Shape.TEXT
+
 
 AreaEdit = Stroke | Polygon | Flood | Gradient
 AnyEdit = AreaEdit | Stamp
@@ -209,7 +214,7 @@ def _edit(value: Any, reader: Reader) -> AnyEdit:
     if not isinstance(tool, str) or tool not in TOOLS:
         raise wrong(tool, f"one of {', '.join(TOOLS)}").at(".tool")
     edit = read(TOOLS[tool], value, reader)
-    if isinstance(edit, Stamp) and edit.shape is Shape.TEXT and edit.text is None:
+    if isinstance(edit, Stamp) and edit.is_text and edit.text is None:
         raise Wrong("is missing", ".text")
     if isinstance(edit, Edit) and edit.amount > 1 and getattr(edit, "does", None) is not Does.SCALE:
         reader.clamped += 1
