@@ -12,44 +12,46 @@ const LONGEST = 14; // bits of a side that has a part in a sum
 
 /** Means over squares of (2·radius + 1)² pixels, of those in the frame. */
 export function box(values, width, height, radius) {
-  const reach = Math.min(radius, Math.max(width, height));
   const side = Math.min(LONGEST, 32 - Math.clz32(2 * radius + 1));
   const steps = 2 ** Math.min(FINEST, BITS - 2 * side);
-  const rows = new Float64Array(width * height);
-  const [right, bottom] = [Math.min(reach, width), Math.min(reach, height)];
-  const line = new Float64Array(width);
-  for (let y = 0; y < height; y++) {
-    const start = y * width;
-    let sum = 0;
-    for (let x = 0; x < width; x++) line[x] = Math.floor(values[start + x] * steps + 0.5);
-    for (let x = 0; x < right; x++) sum += line[x];
-    for (let x = 0; x < width; x++) {
-      if (x + reach < width) sum += line[x + reach];
-      if (x > reach) sum -= line[x - reach - 1];
-      rows[start + x] = sum;
-    }
-  }
+  const reach = Math.min(radius, Math.max(width, height));
+  const means = new Float64Array(width * height);
+  const rows = sumsAlongRows(values, width, height, reach, steps);
   const across = counts(width, reach);
   const down = counts(height, reach);
+  const nothing = width * height; // where the rows end in one of zeros
   const sums = new Float64Array(width);
-  const means = new Float64Array(width * height);
-  for (let y = 0; y < bottom; y++) add(sums, rows, y * width);
-  for (let y = 0; y < height; y++) {
-    if (y + reach < height) add(sums, rows, (y + reach) * width);
-    if (y > reach) subtract(sums, rows, (y - reach - 1) * width);
-    const start = y * width;
+  for (let y = -reach; y < height; y++) {
+    const enters = y + reach < height ? (y + reach) * width : nothing;
+    const leaves = y > reach ? (y - reach - 1) * width : nothing;
+    for (let x = 0; x < width; x++) sums[x] += rows[enters + x] - rows[leaves + x];
+    if (y < 0) continue;
     const share = steps * down[y];
-    for (let x = 0; x < width; x++) means[start + x] = sums[x] / (share * across[x]);
+    for (let x = 0; x < width; x++) means[y * width + x] = sums[x] / (share * across[x]);
   }
   return means;
 }
 
-function add(sums, rows, start) {
-  for (let x = 0; x < sums.length; x++) sums[x] += rows[start + x];
-}
+let kept = new Float64Array(0);
 
-function subtract(sums, rows, start) {
-  for (let x = 0; x < sums.length; x++) sums[x] -= rows[start + x];
+/** Sums of whole steps; the array is the same at every call, and ends in a row of zeros. */
+function sumsAlongRows(values, width, height, reach, steps) {
+  const length = width * (height + 1);
+  if (kept.length < length) kept = new Float64Array(length);
+  const line = new Float64Array(width + 2 * reach + 1); // with zeros on both sides
+  for (let y = 0; y < height; y++) {
+    const start = y * width;
+    for (let x = 0; x < width; x++)
+      line[reach + 1 + x] = Math.floor(values[start + x] * steps + 0.5);
+    let sum = 0;
+    for (let x = 0; x < reach; x++) sum += line[reach + 1 + x];
+    for (let x = 0; x < width; x++) {
+      sum += line[x + 2 * reach + 1] - line[x];
+      kept[start + x] = sum;
+    }
+  }
+  kept.fill(0, width * height, length);
+  return kept;
 }
 
 /** How many pixels of a line are within the radius of each. */

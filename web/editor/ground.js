@@ -12,7 +12,8 @@ export class Ground {
   constructor({ width, height, base, guide = null, letters = new Map() }) {
     Object.assign(this, { width, height, steps: base, guide, letters });
     this.frame = { x: 0, y: 0, width, height };
-    this.base = Float32Array.from(base, (step) => step / 65535);
+    this.base = new Float32Array(base.length);
+    for (let i = 0; i < base.length; i++) this.base[i] = base[i] / 65535;
     this.floods = new Map();
     this.drawnOn([width, height]);
   }

@@ -11,45 +11,46 @@ export const HOLE_MARGIN = WIDEST;
 
 /** Fills the hole that the weights in a box make; one without a border stays as it is. */
 export function fillHole(window, box, weights) {
-  const wide = intersection(grown(box, HOLE_MARGIN), window);
-  const depth = part(window.depth, window, wide);
-  const hole = new Uint8Array(depth.length);
-  let count = 0;
-  for (let row = 0, i = 0; row < box.height; row++) {
-    const start = (box.y - wide.y + row) * wide.width + box.x - wide.x;
-    for (let x = 0; x < box.width; x++, i++)
-      if (weights[i] >= LEAST) {
-        hole[start + x] = 1;
-        count++;
-      }
-  }
+  const count = weights.reduce((sum, weight) => sum + (weight >= LEAST), 0);
   if (!count) return;
-  let filled = fromBorder(depth, hole, wide.width, wide.height);
-  if (!filled) return;
   const radius = clamp(round(Math.sqrt(count) / 16), 1, WIDEST);
+  const wide = intersection(grown(box, radius), window);
+  const { width, height } = wide;
+  const hole = new Uint8Array(width * height);
+  each(box, wide, (i, at) => (hole[at] = weights[i] >= LEAST));
+  const filled = Float64Array.from(part(window.depth, window, wide));
+  if (!fromBorder(filled, hole, width, height)) return;
   for (let pass = 0; pass < 2; pass++) {
-    const smooth = mean(filled, wide.width, wide.height, radius);
-    filled = filled.map((value, i) => (hole[i] ? smooth[i] : value));
+    const smooth = mean(filled, width, height, radius);
+    for (let at = 0; at < hole.length; at++) if (hole[at]) filled[at] = smooth[at];
   }
+  const { depth } = window;
+  const inWide = new Int32Array(weights.length);
+  each(box, wide, (i, at) => (inWide[i] = at));
+  each(box, window, (i, at) => {
+    if (!hole[inWide[i]]) return;
+    depth[at] = unit(depth[at] + weights[i] * (filled[inWide[i]] - depth[at]));
+  });
+}
+
+/** Every pixel of a box: its index there, and the one in a rectangle around it. */
+function each(box, around, use) {
   for (let row = 0, i = 0; row < box.height; row++) {
-    const from = (box.y - wide.y + row) * wide.width + box.x - wide.x;
-    const to = (box.y - window.y + row) * window.width + box.x - window.x;
-    for (let x = 0; x < box.width; x++, i++) {
-      if (!hole[from + x]) continue;
-      const d = window.depth[to + x];
-      window.depth[to + x] = unit(d + weights[i] * (filled[from + x] - d));
-    }
+    let at = (box.y - around.y + row) * around.width + box.x - around.x;
+    for (let x = 0; x < box.width; x++) use(i++, at++);
   }
 }
 
-/** The nearest depths outside in four directions, those closer by counting for more. */
+/**
+ * Gives a hole the nearest depths outside of it in four directions, those closer by counting for
+ * more; pixels that see none get the mean of those that do. False where none does.
+ */
 function fromBorder(depth, hole, width, height) {
   const sums = new Float64Array(depth.length);
   const shares = new Float64Array(depth.length);
   const walk = (start, step, length) => {
     let last = -1; // where along the line the last pixel outside was
-    for (let i = 0; i < length; i++) {
-      const at = start + i * step;
+    for (let i = 0, at = start; i < length; i++, at += step) {
       if (!hole[at]) last = i;
       else if (last >= 0) {
         sums[at] += depth[start + last * step] / (i - last);
@@ -65,19 +66,13 @@ function fromBorder(depth, hole, width, height) {
     walk(x, width, height);
     walk((height - 1) * width + x, -width, height);
   }
-  return withMean(sums, shares, depth, hole);
-}
-
-/** Pixels that see no border in any direction get the mean of those that do. */
-function withMean(sums, shares, depth, hole) {
-  let [total, count] = [0, 0];
-  const filled = Float64Array.from(depth, (d, i) => {
-    if (!hole[i]) return d;
-    if (!shares[i]) return NaN;
-    total += sums[i] / shares[i];
-    count++;
-    return sums[i] / shares[i];
-  });
-  if (!count) return null;
-  return filled.map((value) => (Number.isNaN(value) ? total / count : value));
+  let [total, seen] = [0, 0];
+  for (let at = 0; at < hole.length; at++) {
+    if (!shares[at]) continue;
+    depth[at] = sums[at] / shares[at];
+    total += depth[at];
+    seen++;
+  }
+  for (let at = 0; at < hole.length; at++) if (hole[at] && !shares[at]) depth[at] = total / seen;
+  return seen > 0;
 }

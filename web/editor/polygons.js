@@ -4,6 +4,7 @@ import { around } from "./rectangles.js";
 import { unit } from "./numbers.js";
 
 const LINES = 4; // to a row of pixels
+const GRAIN = 2 ** 20; // steps of a pixel, so that coverage is the same in every rectangle
 
 export function polygonBox({ points }, ground) {
   const corners = points.map(ground.point);
@@ -41,7 +42,8 @@ function crossings(corners, box) {
     const end = Math.min(Math.ceil(lineOf(Math.max(y0, y1))), lines.length);
     for (let line = first; line < end; line++) {
       const y = box.y + (line + 0.5) / LINES;
-      lines[line].push(x0 + ((y - y0) * (x1 - x0)) / (y1 - y0));
+      const x = x0 + ((y - y0) * (x1 - x0)) / (y1 - y0);
+      lines[line].push(Math.floor(x * GRAIN + 0.5) / GRAIN);
     }
   });
   return lines;

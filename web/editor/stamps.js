@@ -19,7 +19,12 @@ function placed({ at, size, angle }, ground) {
 
 export function stampBox(stamp, ground) {
   const [x, y] = ground.point(stamp.at);
-  const reach = Math.hypot(...stamp.size.map((side) => (side * ground.scale.length) / 2 + 1));
+  const halves = stamp.size.map((side) => (side * ground.scale.length) / 2);
+  const letters = stamp.shape === "text" && ground.letters.get(stamp.text);
+  // Beyond its sides lies the half of a pixel, or of one of the letters' mask, that is soft.
+  const soft = 1 + 1 / (2 * Math.min(...halves));
+  const softer = letters ? 1 + 1 / Math.min(letters.width, letters.height) : 1;
+  const reach = Math.hypot(...halves) * Math.max(soft, softer) + 1;
   return around(x - reach, y - reach, x + reach, y + reach);
 }
 

@@ -122,8 +122,8 @@ export function parse(written) {
   let value;
   try {
     value = JSON.parse(written);
-  } catch {
-    throw new StateError("The edits are no JSON.");
+  } catch ({ message }) {
+    throw new StateError("The edits are no JSON: {reason}", { reason: message });
   }
   return check(value);
 }
@@ -153,14 +153,16 @@ export function textsOf(state) {
 
 const isText = ({ tool, shape }) => tool === "stamp" && shape === "text";
 
+const BOUNDED = {
+  layers: "There are {count} layers; at most {most} are kept.",
+  edits: "There are {count} edits; at most {most} are kept.",
+  points: "The edits have {count} points; at most {most} are kept.",
+};
+
+/** Refuses more layers, edits or points than there may be. */
 export function bounded(count, what) {
   const most = LIMITS[what];
-  if (count > most)
-    throw new StateError("The edits have {count} {what}; at most {most} are kept.", {
-      count,
-      what,
-      most,
-    });
+  if (count > most) throw new StateError(BOUNDED[what], { count, most });
 }
 
 // --- Checks: (value, reader) → the value, clamped -------------------------------------------------
