@@ -14,12 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..images.crop import bounds
+from ..images.crop import Box, bounds
 from ..images.fill import fill_holes
 from ..images.numbers import check_numbers
 
 SHARP = 0.5  # radius in pixels below which a disc is its own pixel
 GROWTH = 1 / 8  # of the radius from one layer to the next; a pixel at least
+SLOPE = 1 / 4  # of a disc's radius: how much the radii on one slanted surface may differ within it
 LEAST = 1e-4  # of a pixel; covered less, it is not covered: rounding of the Fourier transform
 
 
@@ -42,7 +43,10 @@ def lens_blur(image: Tensor, depth: Tensor, focus: float, radius: float) -> Tens
         behind.put(image, (discs <= -least) & (discs > -most), disc)
     behind.put(image, discs.abs() < SHARP, 0.0)
     for least, most, disc in levels:
-        before.put(image, (discs >= least) & (discs < most), disc)
+        where = (discs >= least) & (discs < most)
+        before.put(image, where, disc)
+        slack = max(1.0, least * SLOPE)
+        before.close(where, (discs >= least - slack) & (discs < most + slack), disc)
     return _over(before, behind).movedim(0, -1).clamp(low, high)
 
 
@@ -61,14 +65,13 @@ class _Stack:
     def __init__(self, image: Tensor) -> None:
         self.light = torch.zeros_like(image)  # colour times alpha, [3, H, W]
         self.alpha = torch.zeros_like(image[:1])  # [1, H, W]
-        self.cover = torch.zeros_like(self.alpha)  # what the layers cover in sum
+        self.cover = torch.zeros_like(self.alpha)  # by surfaces that go on through them
 
     def put(self, image: Tensor, where: Tensor, disc: float) -> None:
         """Put the pixels of an image `[3, H, W]` that are `where` over it, spread by a disc."""
-        place = bounds(where.unsqueeze(0))
+        place = _around(where, disc)
         if place is None:
             return
-        place = place.grown(math.ceil(disc)).inside(*where.shape)
         alpha = place.of(where.unsqueeze(0)).to(image)
         layer = torch.cat([place.of(image) * alpha, alpha])
         if disc:
@@ -77,11 +80,29 @@ class _Stack:
         for below, above in ((self.light, layer[:-1]), (self.alpha, layer[-1:])):
             part = place.of(below)
             part.mul_(1 - layer[-1]).add_(above)
-        place.of(self.cover).add_(layer[-1:])
+
+    def close(self, where: Tensor, goes_on: Tensor, disc: float) -> None:
+        """Let the pixels `where` cover as much of their disc as what `goes_on` from them does.
+
+        Else a slanted surface, which lies in several layers, would be seen through.
+        """
+        place = _around(where, disc)
+        if place is None:
+            return
+        planes = place.of(torch.stack([goes_on, where])).to(self.cover)
+        whole, own = _spread(planes[:1], disc), planes[1:]
+        cover = place.of(self.cover)
+        cover.copy_(torch.where(own > 0, whole, cover))
 
     def colour(self) -> Tensor:
         """Of what is covered, `[3, H, W]`; elsewhere black."""
         return self.light / self.alpha.where(self.alpha > 0, 1.0)
+
+
+def _around(where: Tensor, disc: float) -> Box | None:
+    """The box of all that the pixels `where` can reach."""
+    place = bounds(where.unsqueeze(0))
+    return place and place.grown(math.ceil(disc)).inside(*where.shape)
 
 
 def _spread(planes: Tensor, disc: float) -> Tensor:
@@ -92,7 +113,7 @@ def _spread(planes: Tensor, disc: float) -> Tensor:
     kernel = (disc + 0.5 - away).clamp(0, 1)  # the share of each pixel that lies in it
     height, width = planes.shape[-2:]
     wide = F.pad(planes.unsqueeze(0), (margin,) * 4, mode="replicate")[0]
-    # Transforms are quick for sizes with small factors; the added zeros meet no pixel of the result.
+    # Transforms are quick for sizes with small factors; the added zeros meet no pixel that stays.
     size = [-(-side // 32) * 32 for side in wide.shape[-2:]]
     product = torch.fft.rfft2(wide, size) * torch.fft.rfft2(kernel / kernel.sum(), size)
     return torch.fft.irfft2(product, size)[
@@ -105,7 +126,7 @@ def _over(before: _Stack, behind: _Stack) -> Tensor:
 
     Behind its soft outlines the rest goes on as it is around them.
     """
-    cover = before.cover.clamp(max=1)
+    cover = torch.maximum(before.cover, before.alpha).clamp(max=1)
     known = behind.alpha > 0
     if not known.any():
         return before.colour()

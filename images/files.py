@@ -259,13 +259,18 @@ def _pillow_settings() -> Iterator[None]:
 
 def write_image(path: Path | Iterator[Path], image: Tensor) -> Path:
     """Write `[H, W, 3]`, 0..1, to an RGB PNG of 8 bits, with `disk.write_whole`; its path."""
+    return write_whole(path, partial(to_8_bits(image).save, format="PNG"))
+
+
+def to_8_bits(image: Tensor) -> Image.Image:
+    """`[H, W, 3]`, 0..1, as RGB of 8 bits."""
     if image.ndim != 3 or image.shape[-1] != 3 or image.numel() == 0:
         raise ValueError(f"the image has shape {list(image.shape)}; expected [height, width, 3]")
     low, high = (end.item() for end in image.aminmax())
     if not (low >= 0 and high <= 1):  # put this way round, NaN is refused as well
         raise ValueError(f"the image's values run from {low:g} to {high:g}; expected 0 to 1")
     pixels = (image.detach().cpu().double() * 255).round().to(torch.uint8).numpy()
-    return write_whole(path, partial(Image.fromarray(pixels).save, format="PNG"))
+    return Image.fromarray(pixels)
 
 
 def png_info(text: Mapping[str, str] | None) -> PngInfo:

@@ -22,13 +22,19 @@ class SD2DepthParallax(Node):
     CATEGORY = "SD2 Depth/depth map"
     DESCRIPTION = (
         "Moves the camera a little: near things shift against far ones, and what comes out from "
-        "behind them is filled with its surroundings. The frames are a batch for any video node. "
-        "It also shows quickly whether a depth map fits its image."
+        "behind them is filled with its surroundings. For one eye or both, all sharp or focused at "
+        "one depth. The frames are a batch for any video node. It also shows quickly whether a "
+        "depth map fits its image."
     )
-    SEARCH_ALIASES = ["parallax", "ken burns", "2.5d", "depth animation", "camera motion"]
+    SEARCH_ALIASES = [
+        *("parallax", "ken burns", "2.5d", "depth animation", "camera motion", "dolly zoom"),
+        *("stereo", "anaglyph", "side by side 3d", "depth of field", "bokeh"),
+    ]
     RETURN_TYPES = ("IMAGE",)
     RETURN_NAMES = ("frames",)
-    OUTPUT_TOOLTIPS = ("The frames, of the image's size; those of the first image come first.",)
+    OUTPUT_TOOLTIPS = (
+        "The frames, of the image's size, or twice as wide; those of the first image come first.",
+    )
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from ..depth.depth_files import BeyondStatedRange
 from ..depth.fidelity import AnotherSection
 from ..depth.files.values import UnclearLayer
 from ..depth.masks import MissingMap, OtherSize
+from ..depth.mesh import NoSurface
 from ..depth.networks.estimators import CheckpointInstead, ComfyUIsModel
 from ..disk.packages import UnusablePackage
 from ..disk.sentences import in_words, plain
@@ -56,6 +57,7 @@ REMEDIES: Remedies = {
     AnotherSection: "Prepare Image and Crop for Inpainting crop both alike.",
     MissingMap: "Connect one to the input `other`, or choose keep.",
     OtherSize: "Upscale Image makes them so.",
+    NoSurface: "Raise the input `cut`, or use a larger image.",
     CheckpointInstead: "Use Depth Checkpoint Loader, which also gives the depth network inside it.",
     ComfyUIsModel: lambda error: COMFYUIS_NETWORKS[error.name],
     OneHole: "Use a smaller mask, or choose something else than a fill (inputs `content`, "

@@ -11,7 +11,16 @@ import pytest
 import sd2_depth2img
 
 PACK = Path(sd2_depth2img.__file__).parent
-HEAVY = ("timm", "cv2", "transformers", "OpenEXR", "torchvision", "diffusers", "open_clip")
+HEAVY = (
+    "timm",
+    "cv2",
+    "transformers",
+    "OpenEXR",
+    "trimesh",
+    "torchvision",
+    "diffusers",
+    "open_clip",
+)
 MOST_SECONDS = 0.5
 
 # torch is there before: ComfyUI has imported it. Of the processor's time, as other work may run.

@@ -19,7 +19,7 @@ FLOORS = (
 )
 REQUIREMENTS = {
     *("torch", "torchvision", "transformers", "safetensors", "timm", "numpy"),
-    *("opencv-python-headless", "pillow", "OpenEXR"),
+    *("opencv-python-headless", "pillow", "OpenEXR", "trimesh"),
 }
 HOST_MODULES = {
     *("comfy", "comfy_execution", "folder_paths", "nodes", "latent_preview", "execution", "server")

@@ -140,7 +140,7 @@ EXACT = {
 }
 FILES = {
     *("LoadImage", "LoadImageMask", "LoadLatent"),
-    *("SaveImage", "PreviewImage", "MaskPreview", "SaveLatent", "PreviewAny"),
+    *("SaveImage", "PreviewImage", "MaskPreview", "SaveLatent", "PreviewAny", "Preview3D"),
 }
 NETWORKS = {"CheckpointLoaderSimple", "CLIPTextEncode", "VAEEncode", "VAEDecode", "KSampler"}
 
@@ -418,6 +418,11 @@ def test_shown_texts(comfyui, save_both, value):
         assert json.loads(theirs["text"][0]) == json.loads(ours["text"][0])
     else:
         assert theirs["text"] == list(ours["text"])
+
+
+def test_a_shown_3d_file(save_both):
+    theirs, ours = save_both("Preview3D", "model_file", "3d/depth_00001_.glb")
+    assert theirs == ours
 
 
 # --- networks ------------------------------------------------------------------------------------

@@ -1,7 +1,5 @@
 """Small moves of the camera: known truths, holes, properties, bad input."""
 
-import math
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -19,37 +17,14 @@ def smooth_image(height=64, width=80, seed=0):
     return F.interpolate(noise, (height, width), mode="bicubic")[0].movedim(0, -1).clamp(0, 1)
 
 
-# --- the path ------------------------------------------------------------------------------------
-
-
-def test_the_paths_are_what_their_names_say():
-    assert [round(camera.right, 6) for camera in camera_path(Move.SWAY, 4)] == [0, 1, 0, -1]
-    circle = camera_path(Move.CIRCLE, 12)
-    assert all(math.hypot(*camera) == pytest.approx(1) for camera in circle)
-    assert len({(round(c.right, 6), round(c.up, 6)) for c in circle}) == 12
-    assert [camera.forward for camera in camera_path(Move.PUSH_IN, 5)] == [0, 0.25, 0.5, 0.75, 1]
-
-
-@pytest.mark.parametrize("move", [Move.SWAY, Move.CIRCLE])
-def test_moves_that_repeat_do_not_jump_at_their_end(move):
-    path = camera_path(move, 30)
-    steps = [math.dist(a, b) for a, b in zip(path, [*path[1:], path[0]], strict=True)]
-    assert max(steps) < 2 * math.pi / 30 + 1e-6
-
-
-@pytest.mark.parametrize("move", Move)
-def test_one_frame_is_enough_and_none_is_refused(move):
-    assert len(camera_path(move, 1)) == 1
-    with pytest.raises(ValueError, match="a move of 0 frames"):
-        camera_path(move, 0)
-
-
 def test_numbers_that_are_not_finite_are_refused():
     image, depth = torch.rand(4, 4, 3), torch.rand(4, 4)
     with pytest.raises(ValueError, match="strength is nan"):
         view(image, depth, Camera(1.0, 0.0, 0.0), float("nan"))
     with pytest.raises(ValueError, match="forward is inf"):
         view(image, depth, Camera(1.0, 0.0, float("inf")), 3.0)
+    with pytest.raises(ValueError, match="plane is nan"):
+        view(image, depth, Camera(1.0, 0.0, 0.0), 3.0, float("nan"))
 
 
 # --- known truths --------------------------------------------------------------------------------
@@ -183,6 +158,56 @@ def test_a_slope_is_stretched_and_not_torn():
     assert (found[:, inside] - expected).abs().max() < 2e-2
 
 
+# --- the plane that stands still, and the lens ---------------------------------------------------
+
+
+def edge_of_a_box(depth, camera, plane, strength=10.0):
+    """Where the left edge of a box of that depth is seen; in the image it is at 24."""
+    image, map_ = torch.zeros(48, 64, 3), torch.zeros(48, 64)
+    image[16:32, 24:40, 0], map_[16:32, 24:40] = 1.0, depth
+    found = view(image, map_, camera, strength, plane)[20:28, :, 0].mean(dim=0)
+    inside = int((found > 0.99).nonzero()[0])
+    return inside - float(found[max(0, inside - 2) : inside].sum())
+
+
+@pytest.mark.parametrize("plane", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("depth", [0.25, 0.5, 1.0])
+def test_nearer_than_the_plane_goes_one_way_and_farther_the_other(depth, plane):
+    assert edge_of_a_box(depth, RIGHT, plane) == pytest.approx(24 - 10 * (depth - plane), abs=0.6)
+    left = Camera(-1, 0, 0)
+    assert edge_of_a_box(depth, left, plane) == pytest.approx(24 + 10 * (depth - plane), abs=0.6)
+
+
+@pytest.mark.parametrize("depth", [0.3, 0.6])
+def test_forward_what_is_at_the_plane_keeps_its_size(depth):
+    """And nearer things grow, farther ones shrink: a dolly zoom."""
+    assert edge_of_a_box(depth, FORWARD, depth) == pytest.approx(24, abs=0.1)
+    assert edge_of_a_box(0.9, FORWARD, depth) < 23.5
+    assert edge_of_a_box(0.1, FORWARD, depth) > 24.4
+    grown = (1 + 10 / 32 * 0.9) / (1 + 10 / 32 * depth)  # from the middle, which is at 32
+    assert edge_of_a_box(0.9, FORWARD, depth) == pytest.approx(32 - 8 * grown, abs=0.6)
+
+
+@pytest.mark.parametrize("plane", [0.0, 0.7])
+def test_a_zoom_enlarges_all_depths_alike(plane):
+    image, depth = smooth_image(), torch.rand(64, 80)
+    found = view(image, depth, Camera(0, 0, 0, 1.0), 10.0, plane)
+    if plane:
+        assert torch.equal(found, view(image, depth, Camera(0, 0, 0, 1.0), 10.0))
+    places = F.affine_grid(torch.eye(2, 3).unsqueeze(0) / (1 + 10 / 40), (1, 3, 64, 80), False)
+    expected = F.grid_sample(
+        image.movedim(-1, 0)[None], places, padding_mode="border", align_corners=False
+    )[0]
+    assert torch.allclose(found, expected.movedim(0, -1), atol=1e-5)
+
+
+def test_a_plane_at_the_depth_of_all_shows_no_move():
+    image = smooth_image()
+    for camera in (RIGHT, UP, FORWARD, Camera(1, 0, 0.5)):
+        found = view(image, torch.full((64, 80), 0.5), camera, 8.0, 0.5)
+        assert torch.allclose(found, image, atol=2e-2)
+
+
 # --- properties ----------------------------------------------------------------------------------
 
 
@@ -193,17 +218,19 @@ def test_a_slope_is_stretched_and_not_torn():
     st.floats(-1, 1),
     st.floats(-1, 1),
     st.floats(0, 1),
+    st.floats(0, 1),
     st.floats(0, 60),
+    st.floats(0, 1),
     st.integers(0, 99),
 )
 def test_any_view_is_finite_of_the_same_size_and_of_the_images_values(
-    height, width, right, up, forward, strength, seed
+    height, width, right, up, forward, zoom, strength, plane, seed
 ):
     generator = torch.Generator().manual_seed(seed)
     image = torch.rand(height, width, 3, generator=generator) * 0.6 + 0.2
     depth = torch.rand(height, width, generator=generator)
     before = image.clone(), depth.clone()
-    found = view(image, depth, Camera(right, up, forward), strength)
+    found = view(image, depth, Camera(right, up, forward, zoom), strength, plane)
     assert found.shape == image.shape
     assert found.isfinite().all()
     assert image.min() <= found.min()

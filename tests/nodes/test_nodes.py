@@ -36,6 +36,7 @@ INTERFACE = {
     "SD2DepthSave": (["depth", "filename_prefix"], ()),
     "SD2DepthPreview": (["depth"], ("IMAGE", "STRING")),
     "SD2DepthParallax": (["image", "depth"], ("IMAGE",)),
+    "SD2DepthSave3D": (["image", "depth", "filename_prefix"], ("STRING",)),
     "SD2DepthAdjust": (["depth"], ("IMAGE",)),
     "SD2DepthRefine": (["depth", "image"], ("IMAGE",)),
     "SD2DepthMerge": (["depth", "patch"], ("IMAGE",)),

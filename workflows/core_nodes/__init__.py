@@ -4,7 +4,7 @@ Class names, inputs, defaults and results are ComfyUI's, so that a workflow file
 both hosts; `tests/comfyui/test_in_comfyui_core_nodes.py` compares each with the original.
 
 load.py          Load Checkpoint, Load Image, Load Image (as Mask), Load Latent
-save.py          Save Image, Preview Image, Preview Mask, Save Latent, Preview as Text
+save.py          Save Image, Preview Image, Preview Mask, Save Latent, Preview as Text, Preview 3D
 conditioning.py  CLIP Text Encode, Combine, Set Area, Set Mask
 sampling.py      VAE Encode and Decode, KSampler, latents
 images.py        scale, invert, batch, composite, size

@@ -94,3 +94,13 @@ def preview_any(source: Annotated[Any, ("*",)]) -> tuple[Text, Shown]:
     else:
         text = json.dumps(source, indent=4, ensure_ascii=False, default=str)
     return text, {"text": (text,)}
+
+
+@node("Preview3D", "Preview 3D & Animation")
+def preview_3d(
+    model_file: Text,
+    camera_info: Annotated[Any, ("LOAD3D_CAMERA",)] = None,
+    bg_image: Annotated[Tensor | None, ("IMAGE",)] = None,
+) -> Shown:
+    """A 3D file of the output folder, for the canvas to show."""
+    return {"result": [model_file, camera_info, None]}
