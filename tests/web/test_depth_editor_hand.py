@@ -54,6 +54,7 @@ def test_every_tool_gives_what_the_node_gives(canvas, editor):
     editor.draw((10, 10), (150, 100))
     editor.draw((150, 100), (150, 60))  # by its handle
     editor.keys("Enter")
+    editor.dialog.get_by_role("switch", name="Only between depths").click()
     editor.tool("Stamp")
     editor.draw((130, 90), (130, 105))
     editor.option("Tilt →", 0.2)

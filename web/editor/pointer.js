@@ -57,11 +57,10 @@ export class Hand {
   #move(event) {
     if (this.#fingers.has(event.pointerId)) this.#fingers.set(event.pointerId, event);
     if (this.#pinch) return this.#pinched();
-    this.at = this.view.toMap(event);
+    if (this.#drag?.id === event.pointerId) this.#drag.move(event);
+    this.at = this.view.toMap(event); // after the drag: it may have moved the map
     this.near = this.#handleAt(event)?.name;
     this.alt = event.altKey;
-    if (this.#drag?.id === event.pointerId) this.#drag.move(event);
-    else this.#rubber(event);
     this.moved(event);
   }
 
@@ -245,10 +244,6 @@ export class Hand {
     this.trace = null;
     this.view.redraw();
     return had;
-  }
-
-  #rubber() {
-    if (this.trace) this.view.redraw();
   }
 
   #fills(point) {
