@@ -251,3 +251,29 @@ def test_edits_of_another_size_are_scaled_and_it_is_said(canvas, editor):
     assert shown[50, 50] == 255
     assert shown[50, 90] < 200
     editor.keys("Escape")
+
+
+def test_a_layer_may_be_for_some_maps_of_a_batch(canvas, editor):
+    batch = canvas.add("RepeatImageBatch", at=(0, 760), amount=3)
+    canvas.connect(editor.source, 0, batch, "image")
+    canvas.connect(batch, 0, editor.node, "depth")
+    editor.run_and_open()
+    footer = editor.dialog.locator("footer")
+    assert "Map 1 of 3" in footer.inner_text()
+    editor.draw((20, 60), (140, 60))
+    first, last = (
+        editor.dialog.get_by_role("spinbutton", name=name) for name in ("First frame", "Last frame")
+    )
+    first.fill("2")
+    first.press("Enter")
+    last.fill("2")
+    last.press("Enter")
+    on_the_first = editor.shown()
+    editor.button("Next map").click()
+    footer.get_by_text("Map 2 of 3").wait_for()
+    on_the_second = editor.shown()
+    editor.button("Save").click()
+    editor.wait_until_closed()
+    assert np.abs(on_the_first / 255 - editor.expected("")).max() <= 1 / 255
+    assert (on_the_second - on_the_first)[60, 80] > 15
+    assert json.loads(editor.text())["layers"][0]["frames"] == [1, 1]

@@ -65,7 +65,7 @@ export function layersSection(session) {
     if (!held) below.replaceChildren(...settings(layers[activeLayer], activeLayer));
     if (session.readOnly)
       for (const input of element.querySelectorAll("button, input")) input.disabled = true;
-    if (focused) list.querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus();
+    if (focused) element.querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus();
   };
 
   const settings = (layer, index) => {
