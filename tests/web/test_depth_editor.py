@@ -55,7 +55,9 @@ def test_the_node_shows_what_has_been_drawn(canvas, editor):
     line.wait_for()
     # The state is no widget to be seen, and no socket.
     assert canvas.page.locator(f"[data-node-id='{editor.node}'] textarea").count() == 0
-    names = canvas.js("(id) => app.graph.getNodeById(id).inputs.map(({ name }) => name)", editor.node)
+    names = canvas.js(
+        "(id) => app.graph.getNodeById(id).inputs.map(({ name }) => name)", editor.node
+    )
     assert [name for name in names if name != "edits"] == ["depth", "image"]
     editor.run_and_open()
     editor.draw((40, 30), (110, 40))
@@ -112,7 +114,9 @@ def test_copies_have_their_own_edits_and_the_canvas_undoes_them(canvas, editor):
         editor.node,
     )
     canvas.settle(10)
-    kinds = canvas.js("(kind) => app.graph.nodes.filter((n) => n.type === kind).map((n) => n.id)", KIND)
+    kinds = canvas.js(
+        "(kind) => app.graph.nodes.filter((n) => n.type === kind).map((n) => n.id)", KIND
+    )
     [copy] = [node for node in kinds if node != editor.node]
     assert editor.text(copy) == first
     editor.open()
@@ -144,7 +148,9 @@ def test_in_a_subgraph_and_back(canvas, editor):
         editor.node,
     )
     canvas.settle(10)
-    [inner] = canvas.js("(kind) => app.canvas.graph.nodes.filter((n) => n.type === kind).map((n) => n.id)", KIND)
+    [inner] = canvas.js(
+        "(kind) => app.canvas.graph.nodes.filter((n) => n.type === kind).map((n) => n.id)", KIND
+    )
     assert editor.text(inner) == text
     editor.press(inner)
     editor.button("Run up to here").click()
@@ -158,7 +164,9 @@ def test_in_a_subgraph_and_back(canvas, editor):
     canvas.js("() => app.canvas.setGraph(app.rootGraph ?? app.canvas.graph.rootGraph)")
     canvas.js("() => app.graph.unpackSubgraph(window.made)")
     canvas.settle(10)
-    [back] = canvas.js("(kind) => app.canvas.graph.nodes.filter((n) => n.type === kind).map((n) => n.id)", KIND)
+    [back] = canvas.js(
+        "(kind) => app.canvas.graph.nodes.filter((n) => n.type === kind).map((n) => n.id)", KIND
+    )
     assert editor.text(back) == inside
 
 

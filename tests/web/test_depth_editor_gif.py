@@ -4,6 +4,7 @@ Drawn anew only where SD2_DEPTH2IMG_GIF is set: it takes minutes, and is never t
 """
 
 import io
+import itertools
 import json
 import os
 
@@ -47,7 +48,7 @@ class Film:
         mouse.move(*points[0])
         self.shoot()
         mouse.down()
-        for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+        for (x0, y0), (x1, y1) in itertools.pairwise(points):
             for step in range(1, steps + 1):
                 mouse.move(x0 + (x1 - x0) * step / steps, y0 + (y1 - y0) * step / steps)
                 self.page.wait_for_timeout(60)
@@ -77,7 +78,8 @@ def test_a_sitting_from_the_first_stroke_to_the_image(canvas):
     node = canvas.js(SET_UP)
     canvas.succeed()
     canvas.js(
-        "(id) => app.graph.getNodeById(id).widgets.find(({ type }) => type === 'button').callback()",
+        """(id) => app.graph.getNodeById(id).widgets
+            .find(({ type }) => type === "button").callback()""",
         node,
     )
     dialog = page.frame_locator("dialog iframe")

@@ -147,7 +147,9 @@ def test_keys_of_the_brush(editor):
     farther = options.get_by_role("button", name="Farther")
     assert farther.get_attribute("aria-pressed") == "true"
     editor.keys("s")
-    assert editor.dialog.get_by_role("radio", name="Set depth").get_attribute("aria-checked") == "true"
+    assert (
+        editor.dialog.get_by_role("radio", name="Set depth").get_attribute("aria-checked") == "true"
+    )
     editor.page.keyboard.down("Alt")
     editor.click(10, 10)
     editor.page.keyboard.up("Alt")

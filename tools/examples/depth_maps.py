@@ -59,7 +59,9 @@ def _layer(name: str, *edits: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "visible": True, "opacity": 1, "edits": list(edits)}
 
 
-def _stroke(does: str, amount: float, radius: float, *points: tuple[float, float]) -> dict[str, Any]:
+def _stroke(
+    does: str, amount: float, radius: float, *points: tuple[float, float]
+) -> dict[str, Any]:
     """As the editor saves one that was painted with a mouse."""
     pressed = [[*point, 1] for point in points]
     brush = {"radius": radius, "hardness": 0.5, "does": does, "amount": amount, "edges": True}

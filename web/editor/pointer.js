@@ -268,6 +268,10 @@ export class Hand {
 
   #stamps(at) {
     const { session } = this;
+    const { ground, mode } = session.options;
+    session.apply(); // so that the depth is that of the map with it
+    const depth = ground && mode !== "raise" ? session.depthAt(...at) : null;
+    if (depth !== null) session.set({ depth: Number(depth.toFixed(3)) });
     const side = Math.max(8, session.options.size);
     const wide = session.options.shape === "text" ? lettersWide(session.options.text) : 1;
     session.begin({ at, size: [side * wide, side] }, true);

@@ -50,7 +50,7 @@ export class Runs {
     hear("executed", this.#executed);
     hear("execution_success", () => this.#ends(""));
     hear("execution_interrupted", () => this.#ends(say("The run was stopped.")));
-    hear("execution_error", ({ exception_message: text }) => this.#ends(text || say("The run failed.")));
+    hear("execution_error", (error) => this.#ends(error.exception_message || say("The run failed.")));
     signal.addEventListener("abort", () => this.#show(null), { once: true });
   }
 

@@ -115,7 +115,8 @@ input[type="number"]:hover, input[type="text"]:hover, select:hover { border-colo
   background: #101114e6; color: var(--dim); padding: 7px 14px; border-radius: 16px;
   pointer-events: none; white-space: nowrap; max-width: 96%; overflow: hidden;
   text-overflow: ellipsis; }
-.stage .pending, .stage .bar { position: absolute; left: 50%; bottom: 12px; transform: translateX(-50%);
+.stage .pending, .stage .bar {
+  position: absolute; left: 50%; bottom: 12px; transform: translateX(-50%);
   display: flex; gap: 6px; padding: 6px; border-radius: 14px; z-index: 1; background: #101114e6; }
 .stage.away .tip, .stage.away .pending { display: none; }
 .stage .bar { gap: 18px; padding: 2px 16px; }
@@ -144,7 +145,8 @@ section .slider input[type="range"] { flex: 1; width: 60px; }
 section .blend span { width: auto; }
 section .row { display: flex; gap: 12px; flex-wrap: wrap; align-items: center; }
 section .row .toggle { flex: 1 1 45%; }
-.layers { list-style: none; margin: 0; padding: 0; display: flex; flex-direction: column; gap: 2px; }
+.layers { list-style: none; margin: 0; padding: 0; display: flex; flex-direction: column;
+  gap: 2px; }
 .layers li { display: flex; align-items: center; border-radius: 8px; background: var(--raised); }
 .layers li.active { background: var(--on); }
 .layers .name { flex: 1; text-align: left; padding: 0 6px; overflow: hidden; min-width: 0;
