@@ -197,6 +197,7 @@ def test_save_and_run_keeps_seeds_and_shows_the_result(canvas, editor):
         timeout=20_000,
     )
     assert not editor.closed()
+    assert "not run" not in editor.dialog.locator(".corner").inner_text()
     assert canvas.value(noise, "noise_seed") == 77
     assert canvas.value(noise, "control_after_generate") == "randomize"
     editor.dialog.get_by_role("switch", name="Stay open").click()
@@ -285,3 +286,15 @@ def test_a_layer_may_be_for_some_maps_of_a_batch(canvas, editor):
     assert np.abs(on_the_first / 255 - editor.expected("")).max() <= 1 / 255
     assert (on_the_second - on_the_first)[60, 80] > 15
     assert json.loads(editor.text())["layers"][0]["frames"] == [1, 1]
+
+
+def test_a_run_that_the_page_refuses_is_told(canvas, editor):
+    editor.run_and_open()
+    canvas.js("(id) => app.graph.getNodeById(id).disconnectInput(0)", editor.node)
+    editor.draw((40, 30), (110, 40))
+    editor.button("Save and Run").click()
+    editor.dialog.get_by_text("The workflow was not run").wait_for(timeout=10_000)
+    canvas.errors.clear()  # the page reports the refusal
+    editor.keys("Escape")
+    editor.wait_until_closed()
+    canvas.page.keyboard.press("Escape")  # the page's own dialog

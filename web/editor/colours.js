@@ -7,7 +7,7 @@ const TURBO = // Mikhailov 2019, every eighth colour of 256
 const STEPS = 1024;
 const EMPTY = 0xff000000;
 const CLIPPED = { near: 0xff3a3aff, far: 0xffff8c28 }; // red and blue; A B G R
-const CONTOURS = 24;
+const CONTOURS = 20;
 
 const tables = {};
 

@@ -166,7 +166,8 @@ section .row .toggle { flex: 1 1 45%; }
 .histogram input::-webkit-slider-thumb { pointer-events: auto; margin-top: 10px; }
 .histogram input::-moz-range-thumb { pointer-events: auto; }
 .histogram input::-webkit-slider-thumb { border: 2px solid var(--panel); }
-.corner { display: grid; grid-template-columns: 1fr 1fr; gap: 8px; padding: 8px 12px 10px;
+.corner { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 8px;
+  padding: 8px 12px 10px;
   border-top: 1px solid var(--line); flex: none; }
 .corner figure { margin: 0; position: relative; }
 .corner button { padding: 0; width: 100%; aspect-ratio: 4 / 3; overflow: hidden; display: block;

@@ -82,7 +82,7 @@ const area = (id, label, key, tool, hint) => ({
 export const DEFAULTS = {
   direction: "nearer",
   does: "nearer",
-  size: 120,
+  size: 64,
   hardness: 0.5,
   depth: 0.5,
   feather: 2,
