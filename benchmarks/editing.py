@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 
 from sd2_depth2img.depth.adjust import Adjustment, ClipBy, Smoothing, adjust
+from sd2_depth2img.depth.camera import Camera
 from sd2_depth2img.depth.colormaps import ColourMap
 from sd2_depth2img.depth.convention import LUMA
 from sd2_depth2img.depth.convert import Range, to_disparity
@@ -24,7 +25,6 @@ from sd2_depth2img.depth.fill import Shape, fill
 from sd2_depth2img.depth.filters import gaussian
 from sd2_depth2img.depth.masks import Split, limit, split_mask
 from sd2_depth2img.depth.merge import BORDER, Match, Mode, Placement, merge
-from sd2_depth2img.depth.camera import Camera
 from sd2_depth2img.depth.parallax import BISECTIONS, STEPS_A_PIXEL, view, widen
 from sd2_depth2img.depth.preview import examine, sheet
 from sd2_depth2img.depth.refine import SIGMA, WINDOW, Method, refine

@@ -24,7 +24,7 @@ class Shot(NamedTuple):
 
 
 def frame(image: Tensor, depth: Tensor, camera: Camera, shot: Shot) -> Tensor:
-    """What a camera shows of an image `[H, W, 3]` and its map `[H, W]` in 0..1: `[H, W or 2W, 3]`."""
+    """What a camera shows of an image `[H, W, 3]` and its map `[H, W]`: `[H, W or 2W, 3]`."""
     look = partial(_seen, image, depth, shot)
     if shot.show is Show.IMAGE:
         return look(camera, shot.strength)

@@ -113,7 +113,7 @@ def _spread(planes: Tensor, disc: float) -> Tensor:
     kernel = (disc + 0.5 - away).clamp(0, 1)  # the share of each pixel that lies in it
     height, width = planes.shape[-2:]
     wide = F.pad(planes.unsqueeze(0), (margin,) * 4, mode="replicate")[0]
-    # Transforms are quick for sizes with small factors; the added zeros meet no pixel of the result.
+    # Transforms are quick for sizes with small factors; the added zeros meet no pixel that stays.
     size = [-(-side // 32) * 32 for side in wide.shape[-2:]]
     product = torch.fft.rfft2(wide, size) * torch.fft.rfft2(kernel / kernel.sum(), size)
     return torch.fft.irfft2(product, size)[

@@ -45,7 +45,7 @@ def surface(depth: Tensor, view_angle: float, far: float, cut: float, most: int)
     check_numbers(1.0, 170.0, view_angle=view_angle)
     check_numbers(1.0, far=far)
     check_numbers(0.0, cut=cut)
-    rows, columns = _grid(*depth.shape, most)
+    rows, columns = _grid(depth.shape[0], depth.shape[1], most)
     depths = depth.double()[rows.unsqueeze(-1), columns]
     x, y = torch.meshgrid(columns.double() + 0.5, rows.double() + 0.5, indexing="xy")
     height, width = depth.shape

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from .camera import Camera
 
-# The colours of each eye's view that go into red, green and blue, for red glass on the left, cyan on
-# the right, and sRGB screens, in linear light: Dubois 2009, "Conversion of a Stereo Pair to Anaglyph
-# with the Least-Squares Projection Method".
+# What of each eye's red, green and blue goes into red, green and blue, in linear light of an sRGB
+# screen, for red glass on the left and cyan on the right: Dubois 2009, "Conversion of a Stereo Pair
+# to Anaglyph with the Least-Squares Projection Method".
 RED_GLASS = ((0.437, 0.449, 0.164), (-0.062, -0.062, -0.024), (-0.048, -0.050, -0.017))
 CYAN_GLASS = ((-0.011, -0.032, -0.007), (0.377, 0.761, 0.009), (-0.026, -0.093, 1.234))
 
@@ -44,11 +44,9 @@ def together(left: Tensor, right: Tensor, show: Show) -> Tensor:
 
 def anaglyph(left: Tensor, right: Tensor) -> Tensor:
     """Two eyes' views `[H, W, 3]` for red and cyan glasses, `[H, W, 3]`."""
-    light = sum(
-        _linear(view) @ view.new_tensor(glass).T
-        for view, glass in ((left, RED_GLASS), (right, CYAN_GLASS))
-    )
-    return _encoded(light.clamp(0, 1))
+    seen_left = _linear(left) @ left.new_tensor(RED_GLASS).T
+    seen_right = _linear(right) @ right.new_tensor(CYAN_GLASS).T
+    return _encoded((seen_left + seen_right).clamp(0, 1))
 
 
 # sRGB, IEC 61966-2-1.

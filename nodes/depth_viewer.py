@@ -61,14 +61,13 @@ class SD2DepthViewer(Node):
             check_shares(len(check_image(after)), "images to compare with", len(image), "images")
         frames = evenly(len(image))
         shown = torch.cat([_map_of(maps, image, frame) for frame in frames])
-        entries = page_maps(shown, image[frames])
-        compared = [None] * len(entries)
+        entries, compared = page_maps(shown, image[frames]), []
         if after is not None:
             check_fits(shown[:1], after)
-            those = after[[frame % len(after) for frame in frames]]
-            compared = [entry["photo"] for entry in page_maps(shown, those)]
-        for entry, frame, other in zip(entries, frames, compared, strict=True):
-            entry |= {"frame": frame, "frames": len(image), "after": other}
+            compared = page_maps(shown, after[[frame % len(after) for frame in frames]])
+        for index, entry in enumerate(entries):
+            other = compared[index]["photo"] if compared else None
+            entry |= {"frame": frames[index], "frames": len(image), "after": other}
         return {"ui": {"sd2_depth_viewer": entries} if entries else {}, "result": ()}
 
 

@@ -3,6 +3,7 @@
 Each is what a node makes of the example photo with the miniature, on a sheet with captions.
 """
 
+import math
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from ..depth.colormaps import ColourMap
 from ..depth.convention import from_image, to_image
+from ..depth.mesh import Mesh, surface
 from ..depth.preview import sheet
 from ..images.sheet import contact_sheet
 from ..nodes.compare import SD2DepthFidelity
@@ -195,6 +197,48 @@ def _parallax(on: Studio) -> Cells:
     return {"to the left": frames[3:4], "as it is": frames[:1], "to the right": frames[1:2]}
 
 
+def _stereo(on: Studio) -> Cells:
+    def frame(**options: Any) -> Tensor:
+        settings = {"frames": 1, "strength": 0.0, **options}
+        return SD2DepthParallax().execute(on.image, on.depth, **settings)[0]
+
+    return {
+        "red-cyan": frame(show="red-cyan", eyes=8.0, plane=0.6),
+        "blur 8, focus 1": frame(blur=8.0, focus=1.0),
+        "blur 8, focus 0": frame(blur=8.0, focus=0.0),
+    }
+
+
+def _save_3d(on: Studio) -> Cells:
+    large = SD2DepthRefine().execute(on.depth, on.photo)[0]
+    mesh = surface(from_image(large)[0], view_angle=50.0, far=2.5, cut=0.1, most=10**6)
+    angles = {"from the left": 20, "as photographed": 0, "from the right": -20}
+    return {
+        name: _seen_from(mesh, on.photo[0], angle).unsqueeze(0) for name, angle in angles.items()
+    }
+
+
+def _seen_from(mesh: Mesh, image: Tensor, angle: float) -> Tensor:
+    """The points of a mesh `[SIZE, SIZE, 3]` by a camera that went around their middle."""
+    turn, middle = math.radians(angle), mesh.vertices.new_tensor([0, 0, -1.5])
+    x, y, z = (mesh.vertices - middle).unbind(-1)
+    x, z = (
+        x * math.cos(turn) + z * math.sin(turn),
+        z * math.cos(turn) - x * math.sin(turn) + middle[2],
+    )
+    focal = SIZE / 2 / math.tan(math.radians(25))
+    column, row = ((SIZE / 2 + one / -z * focal).long() for one in (x, -y))
+    inside = (column >= 0) & (column < SIZE) & (row >= 0) & (row < SIZE)
+    place = (row * SIZE + column)[inside]
+    nearest = torch.full((SIZE**2,), -torch.inf, dtype=z.dtype)
+    nearest.scatter_reduce_(0, place, z[inside], "amax")
+    shown = z[inside] == nearest[place]
+    seen = torch.ones(SIZE**2, 3)
+    at = (mesh.places[inside][shown] * mesh.places.new_tensor(image.shape[1::-1])).long()
+    seen[place[shown]] = image[at[:, 1], at[:, 0]]
+    return seen.view(SIZE, SIZE, 3)
+
+
 def _preview(on: Studio) -> Image.Image:
     depth = from_image(on.depth)
     channel = DepthCondition(depth).channel(1, SIZE // 8, SIZE // 8)[0, 0]
@@ -206,6 +250,8 @@ PAGES: dict[str, Callable[[Studio], Cells | Image.Image]] = {
     "estimate": _estimate,
     "preview": _preview,
     "parallax": _parallax,
+    "parallax-stereo": _stereo,
+    "save-3d": _save_3d,
     "adjust": _adjust,
     "refine": _refine,
     "merge": _merge,

@@ -11,6 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
+from sd2_depth2img.depth.camera import Move
+from sd2_depth2img.depth.stereo import Show
+
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 NEAR_AND_FAR = {"near": 0.8, "far": 0.1}
@@ -94,9 +97,12 @@ def workflow(comfyui, depth_graph, photo):
     made["strengths"] = graph.add("SD2DepthStrengthMap", depth=graph.depth, **strengths)()
     for name, link in made.items():
         maps[name] = graph.add("MaskToImage", mask=link)()
-    for move in ("sway", "circle", "push in"):
-        path = {"move": move, "frames": 3, "strength": 7.0, "grow": 2}
-        maps[move] = graph.add("SD2DepthParallax", image=faces, depth=graph.depth, **path)()
+    for move in Move:
+        path = {"move": move.value, "frames": 3, "strength": 7.0, "grow": 2, "plane": 0.3}
+        maps[move.value] = graph.add("SD2DepthParallax", image=faces, depth=graph.depth, **path)()
+    for show in Show:
+        path = {"frames": 2, "easing": "ease in", "show": show.value, "blur": 4.0, "focus": 0.6}
+        maps[show.value] = graph.add("SD2DepthParallax", image=faces, depth=graph.depth, **path)()
     inputs = {"image": faces, "depth": graph.depth, "depth_model": graph.depth_model}
     looks = {"resolution": 64, "tiles": 2, "flip": True, "mask": mask}
     maps["heat map"] = graph.add("SD2DepthFidelity", **inputs, **looks)(1)
@@ -145,7 +151,7 @@ def rounding(comfyui):
         *((name, feather) for name in EDITS for feather in (0, 5)),
         *(("under", kind) for kind in ("keep", "smooth fill", "other map")),
         *(*MASKS, "strengths"),
-        *("sway", "circle", "push in"),
+        *(*(move.value for move in Move), *(show.value for show in Show)),
         "heat map",
     ],
     ids=str,

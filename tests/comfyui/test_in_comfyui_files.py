@@ -1,7 +1,10 @@
 """Depth maps of other formats, their preview and their parallax, in a real ComfyUI."""
 
+import json
+
 import numpy as np
 import pytest
+import trimesh
 from PIL import Image
 
 FORMATS = ["tiff 16-bit", "tiff float", "exr", "npy", "npz", "pfm"]
@@ -50,6 +53,33 @@ def test_parallax_frames_come_as_a_batch_and_start_with_the_image(comfyui, depth
     assert len(images) == 3
     assert np.array_equal(images[0], original)
     assert not np.array_equal(images[1], original)
+
+
+def test_a_scene_is_saved_as_3d_as_in_the_engine_and_handed_to_the_viewer(
+    comfyui, engine, depth_graph
+):
+    graph = depth_graph()
+    scene = {"image": graph.depth, "depth": graph.depth, "filename_prefix": "3d/scene"}
+    saved = graph.add("SD2DepthSave3D", **scene)
+    viewer = graph.add("Preview3D", model_file=saved())
+    results = comfyui.run(graph)
+    (entry,) = results[saved]["3d"]
+    assert (entry["subfolder"], entry["type"]) == ("3d", "output")
+    assert results[viewer]["result"][0] == f"3d/{entry['filename']}"
+    theirs, ours = (
+        comfyui.file(entry),
+        engine.output / "3d" / engine(graph)[saved]["3d"][0]["filename"],
+    )
+    (shape,) = trimesh.load(theirs, process=False).geometry.values()
+    (same,) = trimesh.load(ours, process=False).geometry.values()
+    assert len(shape.faces) > 1000
+    assert np.array_equal(shape.faces, same.faces)
+    assert np.allclose(shape.vertices, same.vertices, atol=1e-5)
+    texture, as_well = (one.visual.material.baseColorTexture for one in (shape, same))
+    assert np.abs(np.asarray(texture, int) - np.asarray(as_well, int)).max() <= 1
+    size = int.from_bytes(theirs.read_bytes()[12:16], "little")
+    extras = json.loads(theirs.read_bytes()[20 : 20 + size])["asset"]["extras"]
+    assert json.loads(extras["prompt"])[saved]["class_type"] == "SD2DepthSave3D"
 
 
 @pytest.mark.parametrize(

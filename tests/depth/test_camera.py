@@ -1,6 +1,7 @@
 """Paths of a camera: their ends, their way back, their speed."""
 
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -65,13 +66,13 @@ def test_a_dolly_goes_forward_and_back_the_same_way():
 def test_an_eased_move_never_turns_back_and_keeps_its_ends(easing):
     way = [camera.forward for camera in camera_path(Move.PUSH_IN, 41, easing)]
     assert (way[0], way[-1]) == (0, pytest.approx(1))
-    assert all(b > a for a, b in zip(way, way[1:], strict=False))
+    assert all(b > a for a, b in pairwise(way))
 
 
 def test_easing_is_slow_where_its_name_says():
     def speeds(easing):
         way = [camera.forward for camera in camera_path(Move.PUSH_IN, 101, easing)]
-        return [(b - a) * 100 for a, b in zip(way, way[1:], strict=False)]
+        return [(b - a) * 100 for a, b in pairwise(way)]
 
     assert speeds(Easing.LINEAR) == pytest.approx([1] * 100)
     for easing, first, last in (

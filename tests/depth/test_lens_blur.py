@@ -1,4 +1,4 @@
-"""The focus of a lens: what stays, how wide the rest is spread, and what may not reach over what."""
+"""The focus of a lens: what stays, how wide the rest is spread, what may reach over what."""
 
 import math
 

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -87,7 +88,7 @@ def test_a_slope_below_the_threshold_is_whole_and_one_above_it_is_in_pieces():
         mesh_of(slope, cut=0.099)
 
 
-@pytest.mark.parametrize("side", [200, 400, 1000])
+@pytest.mark.parametrize("side", [200, 600])
 @pytest.mark.parametrize("most", [2000, 10**9])
 def test_a_soft_step_is_cut_and_a_slope_whole_in_any_resolution(side, most):
     """A slope of a quarter in the image's half; a step of the same, soft over 2% of it."""
@@ -96,8 +97,8 @@ def test_a_soft_step_is_cut_and_a_slope_whole_in_any_resolution(side, most):
     depth = ((across.clamp(max=0.5) * 0.5) + soft).expand(side // 4, side)
     found = mesh_of(depth, cut=0.1, most=most)
     left = found.places[found.triangles][..., 0]
-    at = torch.linspace(0.02, 0.98, 400)
-    covered = ((left.amin(dim=1) < at[:, None]) & (left.amax(dim=1) > at[:, None])).any(dim=1)
+    at = torch.linspace(0.02, 0.98, 100)
+    covered = torch.stack([((left.amin(1) < x) & (left.amax(1) > x)).any() for x in at])
     assert covered[(at < 0.72) | (at > 0.78)].all()
     assert not covered[(at > 0.745) & (at < 0.755)].any()
 
@@ -141,7 +142,7 @@ def test_a_limit_of_vertices_is_kept_and_said(shape, most, caplog):
         at = (places.unique() * side - 0.5).tolist()
         assert (at[0], at[-1]) == pytest.approx((0, side - 1))
         assert at == pytest.approx([round(one) for one in at], abs=1e-9)
-        gaps = [b - a for a, b in zip(at, at[1:], strict=False)]
+        gaps = [b - a for a, b in pairwise(at)]
         assert max(gaps) - min(gaps) < 1.001
 
 

@@ -1,7 +1,5 @@
 """Small moves of the camera: known truths, holes, properties, bad input."""
 
-import math
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -164,7 +162,7 @@ def test_a_slope_is_stretched_and_not_torn():
 
 
 def edge_of_a_box(depth, camera, plane, strength=10.0):
-    """Where the left edge of a box of that depth is seen, in pixels, which is at 24 in the image."""
+    """Where the left edge of a box of that depth is seen; in the image it is at 24."""
     image, map_ = torch.zeros(48, 64, 3), torch.zeros(48, 64)
     image[16:32, 24:40, 0], map_[16:32, 24:40] = 1.0, depth
     found = view(image, map_, camera, strength, plane)[20:28, :, 0].mean(dim=0)

@@ -35,6 +35,7 @@ INTERFACE = {
     "SD2DepthLoad": (["image"], ("IMAGE",)),
     "SD2DepthSave": (["depth", "filename_prefix"], ()),
     "SD2DepthPreview": (["depth"], ("IMAGE", "STRING")),
+    "SD2DepthViewer": (["image", "depth"], ()),
     "SD2DepthParallax": (["image", "depth"], ("IMAGE",)),
     "SD2DepthSave3D": (["image", "depth", "filename_prefix"], ("STRING",)),
     "SD2DepthAdjust": (["depth"], ("IMAGE",)),

@@ -33,6 +33,10 @@ class DepthEditor:
 
     def __init__(self, canvas, size: tuple[int, int] = (WIDTH, HEIGHT)) -> None:
         self.canvas, self.page, self.size = canvas, canvas.page, size
+        # Without a GPU a camera that wanders takes the time of everything else.
+        canvas.page.emulate_media(reduced_motion="reduce")
+        canvas.js("() => localStorage.removeItem('sd2_depth2img.editor.options')")
+        canvas.js("() => localStorage.removeItem('sd2_depth2img.editor.look')")
         self.dialog = canvas.page.frame_locator("dialog iframe")
         # Of what is in its cache ComfyUI tells a page nothing: other pixels for each page.
         self.seed = canvas.RENDERERS.index(canvas.renderer) + 10 * ("newest" in str(canvas.server.base))
@@ -92,12 +96,15 @@ class DepthEditor:
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """The point of the page where a point of the map is, as long as all of it is shown."""
+        left, top, scale = self._place()
+        return left + x * scale, top + y * scale
+
+    def _place(self) -> tuple[float, float, float]:
         box = self.dialog.locator("canvas.paint").bounding_box()
         width, height = self.size
         scale = min((box["width"] - 56) / width, (box["height"] - 56) / height, 32)
         left = box["x"] + (box["width"] - width * scale) / 2
-        top = box["y"] + (box["height"] - height * scale) / 2
-        return left + x * scale, top + y * scale
+        return left, box["y"] + (box["height"] - height * scale) / 2, scale
 
     def draw(self, *points: tuple[float, float], steps: int = 6) -> None:
         """Drag the mouse along points of the map."""
@@ -137,18 +144,16 @@ class DepthEditor:
         self.canvas.settle(5)
         width, height = self.size
         box = self.dialog.locator("canvas.paint").bounding_box()
-        places = [
-            [a - box["x"], b - box["y"]]
-            for a, b in (self.at(x + 0.5, y + 0.5) for y in range(height) for x in range(width))
-        ]
+        left, top, scale = self._place()
         levels = self.dialog.locator("canvas.paint").evaluate(
-            """(canvas, places) => {
+            """(canvas, [left, top, scale, width, height]) => {
                 const { data } = canvas.getContext("2d")
                     .getImageData(0, 0, canvas.width, canvas.height);
-                return places.map(([x, y]) =>
-                    data[4 * (Math.floor(y) * canvas.width + Math.floor(x))]);
+                const place = (start, i) => Math.floor(start + (i + 0.5) * scale);
+                return Array.from({ length: width * height }, (_, i) => data[4 *
+                    (place(top, Math.floor(i / width)) * canvas.width + place(left, i % width))]);
             }""",
-            places,
+            [left - box["x"], top - box["y"], scale, width, height],
         )
         return np.array(levels).reshape(height, width)
 
@@ -170,7 +175,7 @@ class DepthEditor:
         depth = torch.from_numpy(pixels.astype(np.float32) / 255)[None]
         image = torch.from_numpy(colours.astype(np.float32) / 255)[None]
         state = read_state(self.text() if text is None else text)
-        return paint(depth, state, image)[0].numpy().squeeze()
+        return (paint(depth, state, image)[0] if state else depth).numpy().squeeze()
 
     def _file(self, node: int) -> str:
         return self.canvas.value(node, "image")

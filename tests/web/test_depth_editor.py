@@ -10,8 +10,6 @@ from sd2_depth2img.tests.web.depth_editor import KIND, DepthEditor
 
 @pytest.fixture
 def editor(canvas):
-    canvas.js("() => localStorage.removeItem('sd2_depth2img.editor.options')")
-    canvas.js("() => localStorage.removeItem('sd2_depth2img.editor.look')")
     return DepthEditor(canvas)
 
 

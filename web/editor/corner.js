@@ -29,7 +29,10 @@ export function tilted(session, canvas, most) {
     follow();
     relief.start();
   };
+  // Nothing else moves while the hand does.
+  const rest = () => (session.live ? relief.stop() : relief.start());
   session.addEventListener("pixels", later);
+  session.addEventListener("live", rest);
   return {
     relief,
     show,
@@ -40,6 +43,7 @@ export function tilted(session, canvas, most) {
     dispose() {
       clearTimeout(timer);
       session.removeEventListener("pixels", later);
+      session.removeEventListener("live", rest);
       relief.dispose();
     },
   };

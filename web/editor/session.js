@@ -28,6 +28,11 @@ export class Session extends EventTarget {
     this.#tell("layers");
   }
 
+  /** Tells all parts to look again. */
+  refresh() {
+    for (const name of ["layers", "tool", "options"]) this.#tell(name);
+  }
+
   get ready() {
     return Boolean(this.painting) && !this.readOnly;
   }

@@ -123,6 +123,8 @@ input[type="number"]:hover, input[type="text"]:hover, select:hover { border-colo
   gap: 18px; align-items: center; justify-content: center; text-align: center; padding: 24px; }
 .first-run p { margin: 0; font-size: 16px; max-width: 560px; line-height: 1.5;
   user-select: text; }
+.nothing { position: absolute; inset: 0; display: grid; place-items: center; margin: 0;
+  color: var(--dim); }
 .banner { position: absolute; left: 12px; right: 12px; top: 12px; padding: 4px 6px 4px 14px;
   display: flex; align-items: center; gap: 12px; border-radius: 8px; background: #3a3018;
   color: #f4dfae; border-left: 3px solid var(--warn); z-index: 1; user-select: text; }

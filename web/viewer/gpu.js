@@ -24,8 +24,9 @@ export function join(user) {
 
 export function leave(user) {
   users.delete(user);
-  if (users.size || !shared) return;
-  close();
+  if (users.size) return;
+  refused = false;
+  if (shared) close();
 }
 
 /** Why there is none: `none` in this browser, or `lost` for now; else null. */
@@ -41,13 +42,19 @@ function open() {
     depth: false,
     powerPreference: "low-power",
   });
-  refused = !gl;
-  if (refused || gl.isContextLost()) return null;
+  refused = !gl || gl.isContextLost();
+  if (refused) return null;
   const made = { canvas, gl, isLost: false, timer: null, stop: new AbortController() };
   const { signal } = made.stop;
   canvas.addEventListener("webglcontextlost", (event) => lose(made, event), { signal });
   canvas.addEventListener("webglcontextrestored", () => restore(made), { signal });
-  return furnish(made);
+  try {
+    return furnish(made);
+  } catch (error) {
+    console.error(error); // a driver that cannot compile the shaders
+    refused = true;
+    return null;
+  }
 }
 
 function furnish(made) {

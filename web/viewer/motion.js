@@ -6,6 +6,8 @@ const WANDER = 0.7; // of the whole move
 const EASE_SECONDS = 0.12; // in which most of the way to a new place is gone
 const CLOSE = 0.002;
 const TILT_DEGREES = 20; // for the whole move
+const TREMBLE = 0.2; // degrees that are no tilt
+const LEVELLING = 0.002; // part of its tilt, by which a device is taken to be held so
 const KEY_STEP = 0.2;
 const KEYS = {
   ArrowLeft: [-1, 0, 0],
@@ -82,7 +84,7 @@ export class Motion {
     return isLeft && this.move in PATHS && !this.calm.matches;
   }
 
-  /** Milliseconds until there is something new to draw: 0 while it moves, Infinity when it stays. */
+  /** Milliseconds until there is something new to draw: 0 while it moves. */
   rest(time) {
     if (this.wanders(time) || !this.#isThere()) return 0;
     if (this.drag || !(this.move in PATHS) || this.calm.matches) return Infinity;
@@ -142,6 +144,11 @@ export class Motion {
   #tilt({ beta, gamma }) {
     if (beta === null || gamma === null) return;
     this.held ??= { beta, gamma };
+    this.tilted ??= { beta, gamma };
+    this.held.beta += LEVELLING * (beta - this.held.beta);
+    this.held.gamma += LEVELLING * (gamma - this.held.gamma);
+    if (Math.hypot(beta - this.tilted.beta, gamma - this.tilted.gamma) < TREMBLE) return;
+    this.tilted = { beta, gamma };
     this.lookFrom({
       right: (gamma - this.held.gamma) / TILT_DEGREES,
       up: (beta - this.held.beta) / TILT_DEGREES,

@@ -56,6 +56,7 @@ function furnish(node) {
     return viewer;
   };
   const showAll = () => {
+    if (!node.graph) return; // a copy on its way to the clipboard
     const entries = outputOf(node)[OUTPUT];
     open().set(node.properties[SETTINGS]);
     if (entries?.length) viewer.show(entries);
@@ -73,7 +74,7 @@ function furnish(node) {
   };
   node.onAdded = function (graph) {
     onAdded?.call(this, graph);
-    queueMicrotask(() => this.graph && showAll());
+    queueMicrotask(showAll);
   };
   node.onRemoved = function () {
     onRemoved?.call(this);

@@ -3,9 +3,12 @@
 import { missing } from "./gpu.js";
 import { Motion } from "./motion.js";
 import { DEFAULTS } from "./options.js";
+import { Pace } from "./pace.js";
 import { Surface, viewsOf } from "./surface.js";
 
 const MOST_PIXELS = 2 ** 21; // that are drawn; the canvas may be shown larger
+const WANDERING = 1000 / 30; // milliseconds a frame; a hand wants more
+const STILL = 150; // milliseconds without a move, until it is drawn at its finest
 const RESIZE = 0.1; // a smaller change of the shown size leaves the canvas as it is
 
 export { DEFAULTS } from "./options.js";
@@ -23,6 +26,8 @@ export class Relief {
     this.runs = false;
     this.isSeen = true;
     this.frame = this.timer = null;
+    this.isStill = false;
+    this.pace = new Pace();
     this.motion = new Motion(canvas, () => this.wake());
     this.surface = new Surface(canvas, () => {
       this.onState();
@@ -104,15 +109,17 @@ export class Relief {
     clearTimeout(this.timer);
     this.frame ??= requestAnimationFrame((time) => {
       this.frame = null;
-      this.draw(this.motion.at(time));
+      const camera = this.motion.at(time);
       const rest = this.motion.rest(time);
-      if (rest < Infinity) this.timer = setTimeout(() => this.wake(), rest);
+      this.draw(camera, rest && this.isStill ? 1 : this.pace.scale);
+      this.pace.frame(time, rest === 0);
+      this.#goOn(time, rest);
     });
   }
 
-  /** Draws now. */
-  draw(camera) {
-    this.#resize();
+  /** Draws now, at a part of the shown size. */
+  draw(camera, scale = 1) {
+    this.#resize(scale);
     this.surface.draw(camera, this.options);
   }
 
@@ -125,6 +132,18 @@ export class Relief {
     this.surface.dispose();
   }
 
+  #goOn(time, rest) {
+    const again = (milliseconds) => (this.timer = setTimeout(() => this.wake(), milliseconds));
+    const isCoarse = this.pace.scale < 1 && !this.isStill;
+    this.isStill = rest > 0;
+    if (!rest) {
+      const isSlow = this.pace.scale < 1 || !this.motion.wanders(time);
+      if (isSlow) this.wake();
+      else again(WANDERING);
+    } else if (isCoarse) again(STILL);
+    else if (rest < Infinity) again(rest);
+  }
+
   #sleep() {
     cancelAnimationFrame(this.frame);
     clearTimeout(this.timer);
@@ -132,7 +151,7 @@ export class Relief {
   }
 
   /** To the pixels it covers, in the view's shape; the browser fits it into its box. */
-  #resize() {
+  #resize(part) {
     const { canvas, surface, options } = this;
     if (!surface.map || !canvas.isConnected) return;
     const { width, height } = surface.map;
@@ -140,7 +159,7 @@ export class Relief {
     const box = canvas.getBoundingClientRect();
     const shown = Math.min(box.width / (width * views), box.height / height) * devicePixelRatio;
     const most = Math.min(1, Math.sqrt(MOST_PIXELS / (width * views * height)));
-    const scale = Math.min(Math.max(shown, 1 / Math.min(width, height)), most);
+    const scale = Math.min(Math.max(shown, 1 / Math.min(width, height)), most) * part;
     const [columns, rows] = [width * views, height].map((side) => Math.round(side * scale));
     const isClose = Math.abs(canvas.width / columns - 1) < RESIZE;
     if (isClose && Math.abs(canvas.width / canvas.height / (columns / rows) - 1) < 0.01) return;

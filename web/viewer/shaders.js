@@ -63,13 +63,20 @@ float texel(sampler2D map, ivec2 at) {
   return dot(texelFetch(map, clamp(at, ivec2(0), textureSize(map, 0) - 1), 0).rg, BYTES);
 }
 
-float depthAt(sampler2D map, vec2 at) {
+/** Depth, and by how much it grows to the right and down within a pixel. */
+vec3 reliefAt(sampler2D map, vec2 at) {
   vec2 pixel = at * vec2(textureSize(map, 0)) - 0.5;
   ivec2 corner = ivec2(floor(pixel));
   vec2 part = pixel - vec2(corner);
-  float upper = mix(texel(map, corner), texel(map, corner + ivec2(1, 0)), part.x);
-  float lower = mix(texel(map, corner + ivec2(0, 1)), texel(map, corner + ivec2(1, 1)), part.x);
-  return mix(upper, lower, part.y);
+  vec2 upper = vec2(texel(map, corner), texel(map, corner + ivec2(1, 0)));
+  vec2 lower = vec2(texel(map, corner + ivec2(0, 1)), texel(map, corner + ivec2(1, 1)));
+  vec2 sides = mix(upper, lower, part.y);
+  vec2 falls = lower - upper;
+  return vec3(mix(sides.x, sides.y, part.x), sides.y - sides.x, mix(falls.x, falls.y, part.x));
+}
+
+float depthAt(sampler2D map, vec2 at) {
+  return reliefAt(map, at).x;
 }
 
 vec2 source(vec2 at, vec2 move, float d) {
@@ -99,15 +106,8 @@ float meet(sampler2D map, vec2 at, vec2 move) {
 
 /** How far apart neighbours come to lie, in their own distance. */
 float stretch(vec2 at, vec2 move) {
-  vec2 apart = (move + zoom * (at - 0.5)) * size;
-  vec2 pixel = 1.0 / size;
-  float here = depthAt(depth, at);
-  float right = depthAt(depth, at + vec2(pixel.x, 0.0)) - here;
-  float left = here - depthAt(depth, at - vec2(pixel.x, 0.0));
-  float lower = depthAt(depth, at + vec2(0.0, pixel.y)) - here;
-  float upper = here - depthAt(depth, at - vec2(0.0, pixel.y));
-  return 1.0 + max(max(right * apart.x, left * apart.x), 0.0)
-    + max(max(lower * apart.y, upper * apart.y), 0.0);
+  vec2 apart = (move + zoom * (at - 0.5)) * size * reliefAt(depth, at).yz;
+  return 1.0 + max(apart.x, 0.0) + max(apart.y, 0.0);
 }
 
 vec4 painted(vec2 at, bool isAfter) {

@@ -141,9 +141,8 @@ export class Surface {
   }
 
   #forget(...names) {
-    const device = gpu();
     for (const name of names) {
-      if (this.textures[name]) device?.gl.deleteTexture(this.textures[name]);
+      if (this.textures[name]) gpu()?.gl.deleteTexture(this.textures[name]);
       delete this.textures[name];
     }
   }

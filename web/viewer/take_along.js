@@ -17,7 +17,10 @@ export function takeAlong(viewer, values) {
   if (!takers.length) takers = ofTheSameImage(viewer);
   const isNew = !takers.length;
   if (isNew) takers = [addBeside(viewer)];
-  for (const taker of takers) give(taker, values);
+  for (const taker of takers) {
+    wire(viewer, taker);
+    give(taker, values);
+  }
   canvas.emitAfterChange();
   app.canvas.setDirty(true, true);
   const { title } = takers[0];
@@ -46,10 +49,20 @@ function ofTheSameImage(viewer) {
 
 function addBeside(viewer) {
   const node = globalThis.LiteGraph.createNode(FRAMES);
-  node.pos = [viewer.pos[0] + viewer.size[0] + GAP, viewer.pos[1]];
+  const x = viewer.pos[0] + viewer.size[0] + GAP;
+  let [, y] = viewer.pos;
+  const inTheWay = ({ pos, size }) =>
+    pos[0] < x + node.size[0] && pos[0] + size[0] > x && pos[1] < y + node.size[1] && pos[1] + size[1] > y;
+  for (let other; (other = viewer.graph.nodes.find(inTheWay)); ) y = other.pos[1] + other.size[1] + GAP;
+  node.pos = [x, y];
   viewer.graph.add(node);
-  for (const name of SOURCES) connect(viewer.graph, sourceOf(viewer, name), node, name);
   return node;
+}
+
+/** What is not connected yet. */
+function wire(viewer, node) {
+  for (const name of SOURCES)
+    if (!sourceOf(node, name)) connect(viewer.graph, sourceOf(viewer, name), node, name);
 }
 
 function give(node, values) {
