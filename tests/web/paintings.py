@@ -15,6 +15,8 @@ SET_UP = """async ([modules, letters]) => {
     const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt());
     const { Painting } = await import(`${modules}/painting.js`);
     const stateModule = await import(`${modules}/state.js`);
+    const { Sizes } = await import(`${modules}/ground.js`);
+    const { workOf } = await import(`${modules}/work.js`);
     const masks = letters.map(([text, mask]) => [text, { ...mask, data: bytes(mask.data) }]);
     const read = ({ base, guide, ...size }) => ({
         ...size,
@@ -55,7 +57,7 @@ SET_UP = """async ([modules, letters]) => {
         boxes.push(painting.commit());
         return boxes;
     };
-    Object.assign(window, { Painting, stateModule, read, encoded, bits, loaded, make });
+    Object.assign(window, { Painting, Sizes, workOf, stateModule, read, encoded, bits, loaded, make });
 }"""
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from sd2_depth2img.depth.editing import work
+from sd2_depth2img.depth.editing.ground import Ground
 from sd2_depth2img.depth.editing.painting import paint
 from sd2_depth2img.depth.editing.state import UnusableEdits, read_state
 from sd2_depth2img.tests.depth.editing.random_states import Scene, broken, scene
@@ -297,6 +299,38 @@ def test_keeps_no_more_edits_than_there_may_be(paintings):
     message, is_live = paintings.run(script, one)
     assert message == "There are 10001 edits; at most 10000 are kept."
     assert not is_live
+
+
+def test_counts_work_as_python_does(paintings):
+    script = """
+        return state.layers.flatMap(({ edits }) => edits).map((edit) => {
+            const sizes = new Sizes(map, state.size);
+            return workOf(stateModule.checkEdit(edit), sizes);
+        });
+    """
+    for seed in SCENES:
+        one = scene(seed, edges=True)
+        here = paintings.run(script, one)
+        edits = [edit for layer in read_state(json.dumps(one.state)).layers for edit in layer.edits]
+        ground = Ground(np.float32(one.steps), None, one.state["size"])
+        assert here == pytest.approx([work.work_of(edit, ground) for edit in edits]), seed
+
+
+def test_refuses_what_would_take_too_long(paintings):
+    """A node would refuse it, after it has been drawn."""
+    script = """
+        const [width, height] = [2000, 2000];
+        const painting = new Painting({ width, height, base: new Uint16Array(width * height) });
+        try {
+            painting.load({ version: 1, size: [width, height], layers: [{ edits }] });
+        } catch ({ message }) {
+            return [message, painting.layers[0].edits.length];
+        }
+    """
+    edit = {**_nearer(), "radius": 4000, "does": "smooth", "reach": 1024}
+    message, count = paintings.run(script, scene(0, edges=False), edits=[edit] * 9000)
+    assert re.fullmatch(r"The edits would take about [\d.]+ times as long as they may .*", message)
+    assert count == 0
 
 
 def _nearer() -> dict:

@@ -32,12 +32,12 @@ export function box(values, width, height, radius) {
   return means;
 }
 
-let kept = new Float64Array(0);
+let rowSums = new Float64Array(0);
 
 /** Sums of whole steps; the array is the same at every call, and ends in a row of zeros. */
 function sumsAlongRows(values, width, height, reach, steps) {
   const length = width * (height + 1);
-  if (kept.length < length) kept = new Float64Array(length);
+  if (rowSums.length < length) rowSums = new Float64Array(length);
   const line = new Float64Array(width + 2 * reach + 1); // with zeros on both sides
   for (let y = 0; y < height; y++) {
     const start = y * width;
@@ -47,11 +47,11 @@ function sumsAlongRows(values, width, height, reach, steps) {
     for (let x = 0; x < reach; x++) sum += line[reach + 1 + x];
     for (let x = 0; x < width; x++) {
       sum += line[x + 2 * reach + 1] - line[x];
-      kept[start + x] = sum;
+      rowSums[start + x] = sum;
     }
   }
-  kept.fill(0, width * height, length);
-  return kept;
+  rowSums.fill(0, width * height, length);
+  return rowSums;
 }
 
 /** How many pixels of a line are within the radius of each. */

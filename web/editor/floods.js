@@ -19,7 +19,7 @@ export function floodWeights(flood, ground, box) {
 /** The area of a flood, found once. */
 function areaOf(flood, ground) {
   const { floods } = ground;
-  const key = JSON.stringify([flood.at, flood.tolerance, flood.edge]);
+  const key = String([ground.point(flood.at), flood.tolerance, flood.edge]);
   const area = floods.get(key) ?? find(flood, ground);
   floods.delete(key);
   floods.set(key, area);

@@ -3,19 +3,11 @@
 
 import { round } from "./numbers.js";
 
-export class Ground {
-  /**
-   * @param base Uint16Array of depths, 65535 the nearest, row by row.
-   * @param guide Uint8Array of luma, or null where no photo is connected.
-   * @param letters Map from a text to its mask, `{width, height, data: Uint8Array}`.
-   */
-  constructor({ width, height, base, guide = null, letters = new Map() }) {
-    Object.assign(this, { width, height, steps: base, guide, letters });
-    this.frame = { x: 0, y: 0, width, height };
-    this.base = new Float32Array(base.length);
-    for (let i = 0; i < base.length; i++) this.base[i] = base[i] / 65535;
-    this.floods = new Map();
-    this.drawnOn([width, height]);
+/** A map's size beside that of the map drawn on. */
+export class Sizes {
+  constructor({ width, height }, drawn = [width, height]) {
+    Object.assign(this, { width, height, frame: { x: 0, y: 0, width, height } });
+    this.drawnOn(drawn);
   }
 
   /** Sets the size of the map that the edits are in pixels of. */
@@ -23,7 +15,6 @@ export class Ground {
     const x = this.width / width;
     const y = this.height / height;
     this.scale = { x, y, length: Math.sqrt(x * y) };
-    this.floods.clear();
   }
 
   point = ([x, y]) => [x * this.scale.x, y * this.scale.y];
@@ -42,6 +33,23 @@ export class Ground {
     for (const name of ["radius", "feather", "reach"])
       if (Number.isFinite(edit[name])) sized[name] = edit[name] / length;
     return rounded(sized);
+  }
+}
+
+export class Ground extends Sizes {
+  /** The areas of floods that were found last. */
+  floods = new Map();
+
+  /**
+   * @param map `base`: Uint16Array of depths, 65535 the nearest, row by row. `guide`: Uint8Array of
+   *     luma, or null where no photo is connected. `letters`: Map from a text to its mask, `{width,
+   *     height, data: Uint8Array}`.
+   */
+  constructor({ width, height, base, guide = null, letters = new Map() }) {
+    super({ width, height });
+    Object.assign(this, { steps: base, guide, letters });
+    this.base = new Float32Array(base.length);
+    for (let i = 0; i < base.length; i++) this.base[i] = base[i] / 65535;
   }
 }
 

@@ -4,16 +4,18 @@
 // pixels of the one that the state was first drawn on. Whatever changes the map gives the rectangle
 // to draw again, `{x, y, width, height}`, or null.
 
-import { Ground } from "./ground.js";
+import { Ground, Sizes } from "./ground.js";
 import { History } from "./history.js";
 import { changed, identityOf } from "./layers.js";
 import { Bench, LiveEdit } from "./live.js";
 import { Stack } from "./stack.js";
 import { bounded, check, checkEdit, emptyState, newLayer, parse } from "./state.js";
+import { checkWork } from "./work.js";
 
 export class Painting {
   #history = new History();
   #live = null;
+  #points = 0; // in the edits below the live one
   #active = 0;
   #state;
   #frame;
@@ -51,6 +53,7 @@ export class Painting {
     const text = typeof written === "string";
     const { state, clamped } =
       written === "" ? { state: this.#empty(), clamped: 0 } : (text ? parse : check)(written);
+    checkWork(state.layers, new Sizes(this.#ground, state.size));
     this.cancel();
     this.#history = new History();
     yield* this.#take(state);
@@ -60,6 +63,7 @@ export class Painting {
 
   /** Puts another map under the same edits; the history stays. */
   changeMap(map, frame = this.#frame) {
+    checkWork(this.layers, new Sizes(map, this.#state.size));
     this.cancel();
     this.#frame = frame;
     this.#lay(map);
@@ -121,9 +125,14 @@ export class Painting {
   /** Begins an edit on the active layer. Throws a StateError where a field of it is wrong. */
   begin(edit) {
     this.cancel();
-    bounded(countOf(this.layers, () => 1) + 1, "edits");
+    const begun = this.#read(edit);
+    const layers = [...this.layers, { visible: true, edits: [begun] }];
+    bounded(countOf(layers, () => 1), "edits");
+    checkWork(layers, this.#ground);
+    this.#points = countOf(this.layers, pointsOf);
+    bounded(this.#points + pointsOf(begun), "points");
     const sheet = this.#stack.sheet(this.#active);
-    this.#live = new LiveEdit(this.#read(edit), this.#ground, sheet, this.#bench);
+    this.#live = new LiveEdit(begun, this.#ground, sheet, this.#bench);
     return this.#preview(this.#live.draw());
   }
 
@@ -135,6 +144,7 @@ export class Painting {
       return this.#preview(this.#live.draw());
     }
     if (!more.length) return null;
+    bounded(this.#points + pointsOf(edit) + more.length, "points");
     if (edit.tool !== "stroke") {
       const { points } = this.#ground.kept({ points: more });
       this.#live.edit = checkEdit({ ...edit, points: [...edit.points, ...points] });
@@ -231,6 +241,7 @@ export class Painting {
     const names = Object.keys(changes);
     const read = Object.fromEntries(names.map((name) => [name, wanted[name]]));
     const layers = this.#with(layer, read);
+    checkWork(layers, this.#ground);
     return this.#step(layers, { merge: merge && [identityOf(layer), ...names] });
   }
 
@@ -310,6 +321,8 @@ export class Painting {
     return adopted;
   }
 }
+
+const pointsOf = ({ points = [] }) => points.length;
 
 /** A sum over all edits. */
 const countOf = (layers, of) =>

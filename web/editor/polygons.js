@@ -35,11 +35,9 @@ export function polygonWeights({ points }, ground, box) {
 /** Where the outline crosses each line. */
 function crossings(corners, box) {
   const lines = Array.from({ length: box.height * LINES }, () => []);
-  const lineOf = (y) => (y - box.y) * LINES - 0.5; // the line at y = box.y + (line + 0.5) / LINES
   corners.forEach(([x1, y1], i) => {
     const [x0, y0] = corners.at(i - 1);
-    const first = Math.max(Math.ceil(lineOf(Math.min(y0, y1))), 0);
-    const end = Math.min(Math.ceil(lineOf(Math.max(y0, y1))), lines.length);
+    const { first, end } = linesBetween(y0, y1, box);
     for (let line = first; line < end; line++) {
       const y = box.y + (line + 0.5) / LINES;
       const x = x0 + ((y - y0) * (x1 - x0)) / (y1 - y0);
@@ -47,6 +45,24 @@ function crossings(corners, box) {
     }
   });
   return lines;
+}
+
+/** How often the outline crosses the lines of a box. */
+export function crossingCount({ points }, ground, box) {
+  const ys = points.map((point) => ground.point(point)[1]);
+  return ys.reduce((sum, y, i) => {
+    const { first, end } = linesBetween(ys.at(i - 1), y, box);
+    return sum + end - first;
+  }, 0);
+}
+
+/** The lines of a box that an edge crosses: the first, and the one behind the last. */
+function linesBetween(y0, y1, box) {
+  const lineAt = (y) => {
+    const line = Math.ceil((y - box.y) * LINES - 0.5);
+    return Math.min(Math.max(line, 0), box.height * LINES);
+  };
+  return { first: lineAt(Math.min(y0, y1)), end: lineAt(Math.max(y0, y1)) };
 }
 
 /** Adds how much of each pixel of a line lies between two places on it. */

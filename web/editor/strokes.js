@@ -3,35 +3,42 @@
 import { around, intersection, union } from "./rectangles.js";
 import { unit } from "./numbers.js";
 
-/** The rectangle that the segment before a point, or the only point, is drawn in. */
-function boxOf({ points, radius }, index, { scale }) {
+/** The sides of the segment before a point, or of the only point. */
+function sidesOf({ points, radius }, index, { scale }) {
   const [x1, y1, p1] = points[index];
   const [x0, y0, p0] = points[Math.max(index - 1, 0)];
-  const [left, right] = [Math.min(x0, x1) * scale.x, Math.max(x0, x1) * scale.x];
-  const [top, bottom] = [Math.min(y0, y1) * scale.y, Math.max(y0, y1) * scale.y];
-  const reach = radius * scale.length * Math.max(p0, p1);
-  return around(left - reach, top - reach, right + reach, bottom + reach);
+  const [reach0, reach1] = [p0, p1].map((pressure) => radius * scale.length * pressure);
+  return {
+    left: Math.min(x0 * scale.x - reach0, x1 * scale.x - reach1),
+    top: Math.min(y0 * scale.y - reach0, y1 * scale.y - reach1),
+    right: Math.max(x0 * scale.x + reach0, x1 * scale.x + reach1),
+    bottom: Math.max(y0 * scale.y + reach0, y1 * scale.y + reach1),
+  };
 }
 
-const first = ({ points }) => (points.length > 1 ? 1 : 0);
+const boxOf = ({ left, top, right, bottom }) => around(left, top, right, bottom);
 
-export function strokeBox(stroke, ground) {
-  let box = null;
-  for (let i = first(stroke); i < stroke.points.length; i++)
-    box = union(box, boxOf(stroke, i, ground));
-  return box;
-}
+/** The sides of all its segments. */
+export const segmentSides = (stroke, ground) =>
+  stroke.points
+    .slice(firstOf(stroke))
+    .map((_, i) => sidesOf(stroke, i + firstOf(stroke), ground));
+
+const firstOf = ({ points }) => (points.length > 1 ? 1 : 0);
+
+export const strokeBox = (stroke, ground) =>
+  segmentSides(stroke, ground).reduce((box, sides) => union(box, boxOf(sides)), null);
 
 export function strokeWeights(stroke, ground, box) {
   const weights = new Float32Array(box.width * box.height);
-  for (let i = first(stroke); i < stroke.points.length; i++)
+  for (let i = firstOf(stroke); i < stroke.points.length; i++)
     drawSegment(stroke, i, ground, weights, box);
   return weights;
 }
 
 /** Draws the segment before a point into the weights of a box; the rectangle it may have changed. */
 export function drawSegment(stroke, index, ground, weights, box) {
-  const part = intersection(boxOf(stroke, index, ground), box);
+  const part = intersection(boxOf(sidesOf(stroke, index, ground)), box);
   if (!part) return null;
   const [x0, y0] = ground.point(stroke.points[Math.max(index - 1, 0)]);
   const [x1, y1] = ground.point(stroke.points[index]);
