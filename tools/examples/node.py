@@ -43,6 +43,8 @@ SHOWN = {  # what a node shows below its widgets
     **dict.fromkeys(("SaveImage", "SaveVideo"), 320),
     "SD2DepthSave": IMAGE,
     "SD2DepthPreview": 235,
+    "SD2DepthViewer": 390,
+    "Preview3D": 320,
     "PreviewAny": 110,
 }
 LETTER, LINE = 6.3, 21  # of a note, at the size of its text

@@ -192,8 +192,8 @@ async function fetched(file, signal) {
 }
 
 function addStyle() {
-  if (document.querySelector(`link[href="${STYLE}"]`)) return;
+  if (document.getElementById(STYLE)) return;
   const link = document.createElement("link");
-  Object.assign(link, { rel: "stylesheet", href: STYLE });
+  Object.assign(link, { id: STYLE, rel: "stylesheet", href: STYLE });
   document.head.append(link);
 }
