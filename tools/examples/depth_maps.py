@@ -61,18 +61,19 @@ def look_around(page: Example) -> None:
     depth = page.estimate(photo)
     page.group("Look around", VIOLET, 380)
     page.add("SD2DepthViewer", image=photo, depth=depth)
-    page.group("As frames", RED, 260)
-    moves = {"move": "orbit", "frames": 16, "strength": 16.0, "plane": 0.4}
-    frames = page.add("SD2DepthParallax", image=photo, depth=depth, **moves)
-    page.column(280)
-    page.add("PreviewImage", images=frames)
-    page.group("For red and cyan glasses", RED, 260)
-    both = {"frames": 1, "plane": 0.4, "show": "red-cyan", "eyes": 16.0}
-    glasses = page.add("SD2DepthParallax", image=photo, depth=depth, **both)
-    page.add("PreviewImage", images=glasses)
     page.group("As a scene in 3D", RED, 300)
     scene = page.add("SD2DepthSave3D", image=photo, depth=depth, filename_prefix="3d/look_around")
     page.add("Preview3D", model_file=scene)
+    page.group("As frames", RED, 240, row=BOTTOM)
+    moves = {"move": "orbit", "frames": 16, "strength": 16.0, "plane": 0.4}
+    frames = page.add("SD2DepthParallax", image=photo, depth=depth, **moves)
+    page.column(240)
+    page.add("PreviewImage", images=frames)
+    page.group("For red and cyan glasses", RED, 240, row=BOTTOM)
+    both = {"frames": 1, "plane": 0.4, "show": "red-cyan", "eyes": 16.0}
+    glasses = page.add("SD2DepthParallax", image=photo, depth=depth, **both)
+    page.column(240)
+    page.add("SaveImage", images=glasses, filename_prefix="look_around")
     page.about(
         """
 # Look around in a photo
@@ -81,8 +82,8 @@ def look_around(page: Example) -> None:
 
 Near things shift against far ones. Drag it, tilt the device, or leave it alone: it moves by itself.
 
-- **Settings** opens strength, the plane that stands still, two views for glasses or a headset, and \
-what to do with holes.
+- **Settings** opens strength, the plane that stands still, two views for glasses or a headset, \
+and what to do with holes.
 - **To Parallax Frames** takes them along, so that the frames look like the view. *Create Video* \
 makes a video of them.
 - Does the scene bend or tear? Put *Refine Depth Edges* between, or edit the map.

@@ -51,7 +51,7 @@ export class Surface {
     return Math.min(1, (gpu()?.limit ?? Infinity) / Math.max(1, ...sides));
   }
 
-  /** On the canvas as large as it is. `camera`: {right, up, forward, zoom} in units of the strength. */
+  /** Draws on the canvas as it is; `camera`: {right, up, forward, zoom}, times the strength. */
   draw(camera, options) {
     const { canvas, context, map } = this;
     const device = gpu();
@@ -93,7 +93,8 @@ export class Surface {
     const half = Math.max(width, height) / 2;
     const zoomed = (forward * strength) / half;
     const shown = Math.min(1, canvas.width / viewsOf(show) / width);
-    const moved = Math.hypot(Math.abs(right) * strength + eyes / 2, up * strength, forward * strength);
+    const sideways = Math.abs(right) * strength + eyes / 2;
+    const moved = Math.hypot(sideways, up * strength, forward * strength);
     const steps = Math.ceil(moved * STEPS_A_PIXEL * shown * nearest);
     gl.uniform2f(place("size"), width, height);
     gl.uniform2f(place("across"), (-right * strength) / width, (up * strength) / height);

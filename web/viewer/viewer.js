@@ -10,7 +10,7 @@ import { Split } from "./split.js";
 const STYLE = new URL("viewer.css", import.meta.url).href;
 
 export class Viewer {
-  /** `keep(settings)` is called with what has changed, `sized()` when it needs more or less room. */
+  /** `keep(settings)` is called when one was changed, `sized()` when it needs other room. */
   constructor({ keep, sized, takeAlong }) {
     addStyle();
     this.settings = {};
@@ -57,7 +57,10 @@ export class Viewer {
     const entry = this.entries[this.frames.value];
     this.count.textContent = `${entry.frame + 1} / ${entry.frames}`;
     try {
-      const [map, after] = await Promise.all([loadMap(entry, { signal }), fetched(entry.after, signal)]);
+      const [map, after] = await Promise.all([
+        loadMap(entry, { signal }),
+        fetched(entry.after, signal),
+      ]);
       if (signal.aborted) return;
       this.#close();
       this.images = [map.photo, after].filter(Boolean);
@@ -89,7 +92,8 @@ export class Viewer {
     if (problem === "lost") lines.push(say("The graphics card is busy elsewhere; please wait."));
     if (scale < 1 && this.size) {
       const [width, height] = this.size.map((side) => Math.round(side * scale));
-      lines.push(say("Shown at {width} × {height} pixels, the most of this graphics card.", { width, height }));
+      const sentence = "Shown at {width} × {height} pixels, the most of this graphics card.";
+      lines.push(say(sentence, { width, height }));
     }
     this.say(lines.join(" "));
   }
@@ -111,8 +115,8 @@ export class Viewer {
     this.canvas.setAttribute(
       "aria-label",
       say(
-        "The image in relief. Arrow keys move the camera, plus and minus take it nearer and back, " +
-          "Home puts it where it was.",
+        "The image in relief. Arrow keys move the camera, plus and minus take it nearer and " +
+          "back, Home puts it where it was.",
       ),
     );
     this.split = new Split((place) => this.relief?.set({ split: place }));
@@ -145,7 +149,9 @@ export class Viewer {
     });
     settings.setAttribute("aria-expanded", false);
     const along = button(say("To Parallax Frames"), takeAlong);
-    along.title = say("Give strength, move and plane to a Parallax Frames node, a new one if need be.");
+    along.title = say(
+      "Give strength, move and plane to a Parallax Frames node, a new one if need be.",
+    );
     const full = button(say("Full screen"), () =>
       document.fullscreenElement ? document.exitFullscreen() : this.element.requestFullscreen(),
     );
