@@ -8,6 +8,7 @@ from sd2_depth2img.tests.web.viewer_page import (
     WATCH,
     add_viewer,
     line,
+    press,
     settings,
     wait_for_line,
     wait_until_shown,
@@ -143,13 +144,13 @@ def test_wanders_only_where_it_is_seen_and_may_move(canvas, viewer):
 
 @pytest.mark.pages("bundled-classic", "newest-nodes2")
 def test_settings_are_kept_with_the_node_and_copied(canvas, viewer):
-    canvas.page.get_by_role("button", name="Settings").first.click()
+    press(canvas, "Settings")
     for name, key in [("strength", "End"), ("plane", "ArrowRight")]:
         control = canvas.page.locator(f".sd2-viewer [name={name}]").first
         control.focus()
         control.press(key)
     canvas.page.locator(".sd2-viewer [name=show]").first.select_option("red-cyan")
-    canvas.page.get_by_role("button", name="Settings").first.click()
+    press(canvas, "Settings")
     kept = {"strength": 100, "plane": 0.01, "show": "red-cyan"}
     assert settings(canvas, viewer) == kept
     canvas.js(
@@ -190,6 +191,24 @@ def test_settings_that_make_no_sense_are_left_out_or_brought_within_their_limits
     assert settings(canvas, node) == values  # until somebody changes one
 
 
+def test_undo_brings_a_setting_back(canvas, viewer):
+    press(canvas, "Settings")
+    control = canvas.page.locator(".sd2-viewer [name=plane]").first
+    canvas.page.mouse.click(1300, 850)
+    canvas.settle(10)
+    for _ in range(2):
+        control.press("ArrowRight")
+        canvas.settle(10)
+    assert settings(canvas, viewer) == {"plane": 0.02}
+    canvas.page.mouse.click(1300, 850)
+    canvas.settle(10)
+    canvas.js("() => app.extensionManager.command.execute('Comfy.Undo')")
+    canvas.settle(20)
+    assert settings(canvas, viewer) in ({}, {"plane": 0.01})
+    shown = canvas.page.locator(".sd2-viewer [name=plane]").first.input_value()
+    assert float(shown) == settings(canvas, viewer).get("plane", 0)
+
+
 @pytest.mark.pages("bundled-classic", "newest-nodes2")
 def test_the_line_between_two_images_is_moved_by_pointer_and_keys(canvas, small_photo):
     node = add_viewer(canvas, small_photo)
@@ -228,7 +247,7 @@ def take_along(canvas, node):
         }""",
         [node, TAKEN],
     )
-    canvas.page.get_by_role("button", name="To Parallax Frames").first.click()
+    press(canvas, "To Parallax Frames")
     canvas.settle()
     canvas.close_toasts()
 

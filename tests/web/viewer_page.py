@@ -102,6 +102,11 @@ def wait_until_shown(canvas):
     canvas.page.wait_for_function(SHOWN, timeout=20_000)
 
 
+def press(canvas, name):
+    """A button of the viewer."""
+    canvas.page.locator(".sd2-viewer").first.get_by_role("button", name=name).click()
+
+
 def line(canvas):
     return canvas.page.locator(".sd2-viewer-line").first.inner_text()
 

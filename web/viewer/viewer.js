@@ -30,9 +30,10 @@ export class Viewer {
     this.#apply();
   }
 
-  /** What a run of the node left for the page. */
-  async show(entries) {
-    if (JSON.stringify(entries) === JSON.stringify(this.entries)) return;
+  /** What a run of the node left for the page; files that were gone may be there after a new one. */
+  async show(entries, isNew) {
+    const isShown = JSON.stringify(entries) === JSON.stringify(this.entries);
+    if (isShown && !(isNew && this.failed)) return;
     this.entries = entries;
     this.frames.max = entries.length - 1;
     this.frames.value = Math.min(this.frames.value, this.frames.max);
@@ -53,6 +54,7 @@ export class Viewer {
 
   async #load() {
     this.loading?.abort();
+    this.failed = false;
     const { signal } = (this.loading = new AbortController());
     const entry = this.entries[this.frames.value];
     this.count.textContent = `${entry.frame + 1} / ${entry.frames}`;
@@ -74,7 +76,9 @@ export class Viewer {
       this.relief.start();
       this.#tell();
     } catch (error) {
-      if (!signal.aborted) this.say(error.message);
+      if (signal.aborted) return;
+      this.failed = true;
+      this.say(error.message);
     }
   }
 
