@@ -1,4 +1,4 @@
-"""A sitting at the depth editor as it looks: `docs/depth_editor.gif`.
+"""A sitting at the depth editor as it looks: `web/docs/depth_editor.gif`.
 
 Drawn anew only where SD2_DEPTH2IMG_GIF is set: it takes minutes, and is never twice the same.
 """
@@ -13,7 +13,7 @@ from PIL import Image
 
 from sd2_depth2img.tools.comfyui import PACK
 
-FILE = PACK / "docs" / "depth_editor.gif"
+FILE = PACK / "web" / "docs" / "depth_editor.gif"
 MOST_BYTES = 1_500_000
 SIZE = (800, 500)
 COLOURS = 224

@@ -113,6 +113,8 @@ estimate. They keep to the photo's edges.
 """
     )
     page.show(photo, depth, edited["depth"], image, columns=2)
+
+
 def look_around(page: Example) -> None:
     """A photo to look around in; as frames, and as a scene for other programs."""
     page.group("Model and photo", BLUE, 270)
