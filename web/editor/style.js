@@ -33,7 +33,7 @@ button.first:hover { background: #3f7fee; }
 
 .editor {
   height: 100%; display: grid;
-  grid-template: "head head head" 56px "rail options options" 56px "rail stage side" minmax(0, 1fr)
+  grid-template: "head head head" 56px "rail options options" auto "rail stage side" minmax(0, 1fr)
     "rail foot side" 46px / 72px minmax(0, 1fr) 316px;
 }
 header { grid-area: head; display: flex; align-items: center; gap: 6px; padding: 0 10px 0 18px;
@@ -53,9 +53,9 @@ nav button[aria-checked="true"] { background: var(--on); color: #cfe2ff; }
 nav button span { display: block; margin-top: 1px; overflow: hidden; text-overflow: ellipsis; }
 nav hr { width: 40px; border: 0; border-top: 1px solid var(--line); margin: 4px auto; flex: none; }
 
-.options { grid-area: options; display: flex; align-items: center; gap: 16px; padding: 0 14px;
-  background: var(--panel); border-bottom: 1px solid var(--line); overflow-x: auto;
-  scrollbar-width: thin; }
+.options { grid-area: options; display: flex; flex-wrap: wrap; align-items: center; gap: 0 16px;
+  padding: 5px 14px; min-height: 56px; background: var(--panel);
+  border-bottom: 1px solid var(--line); }
 .options > * { flex: none; }
 
 .slider { display: flex; align-items: center; gap: 8px; min-height: 44px; color: var(--dim); }
@@ -202,12 +202,12 @@ dialog.ask td:first-child { color: var(--text); white-space: nowrap; }
 
 @media (max-width: 1400px) {
   .editor { grid-template-columns: 68px minmax(0, 1fr) 292px; }
-  .options { gap: 12px; }
+  .options { gap: 0 12px; }
   .options .slider input[type="range"] { width: 70px; }
   .options .slider { gap: 6px; }
 }
 @media (max-width: 820px) {
-  .editor { grid-template: "head head" 56px "options options" 56px "rail stage"
+  .editor { grid-template: "head head" 56px "options options" auto "rail stage"
     minmax(0, 1fr) "rail foot" 46px "side side" 34vh / 60px minmax(0, 1fr); }
   header label.toggle, header h1, .corner { display: none; }
 }
