@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .counts import counted
 from .masks import fade_inward
 from .sizes import same_aspect
 
@@ -214,8 +215,8 @@ def check_finite(image: Tensor) -> None:
     bad = int((~image.isfinite()).sum())
     if bad:
         raise ValueError(
-            f"the image holds {bad} NaN or infinite values; check what made it, e.g. a VAE or a "
-            "model that ran in half precision"
+            f"the image holds {counted(bad, 'NaN or infinite value')}; check what made it, e.g. a "
+            "VAE or a model that ran in half precision"
         )
 
 

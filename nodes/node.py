@@ -41,10 +41,10 @@ class Node:
                 if (said := for_people(error, self, inputs)) is error:
                     raise
                 raise said from None
-            shown = self._preview(given)
+            shown = self._shown_depth(given)
         return _with_shown(given, shown, warnings.texts)
 
-    def _preview(self, given: Any) -> dict[str, Any]:
+    def _shown_depth(self, given: Any) -> dict[str, Any]:
         names = getattr(self, "RETURN_NAMES", ())
         if "depth" not in names:
             return {}
