@@ -58,7 +58,8 @@ def paint(
     def painted() -> Iterator[Tensor]:
         for frame, (one, chosen) in enumerate(zip(depth, layers, strict=True)):
             guide = guides.of(frame) if _has_use_for_guide(chosen) else None
-            ground = Ground(one.detach().cpu().float().numpy(), guide, state.size)
+            base = one.detach().cpu().float().contiguous().numpy()
+            ground = Ground(base, guide, state.size)
             yield torch.from_numpy(np.stack(_painted(ground, chosen, turns)))[None]
         next(turns, None)  # that all is done
 
@@ -204,9 +205,12 @@ def _warn_of_size(size: tuple[float, float], height: int, width: int) -> None:
 
 def _warn_of_frames(layers: list[Layer], count: int) -> None:
     for layer in layers:
-        if layer.visible and layer.frames and layer.frames[0] >= count and layer.edits:
+        if not (layer.visible and layer.frames and layer.edits):
+            continue
+        first, last = layer.frames
+        if first > min(last, count - 1):
             log.warning(
                 "the layer %r is for frames %d to %d, counted from 0, and there are %d: it "
                 "changes nothing",
-                *(layer.name, *layer.frames, count),
+                *(layer.name, first, last, count),
             )

@@ -22,7 +22,6 @@ STAMP = 5
 PRESSED = 2  # a stroke whose pressure changes
 DOES = {Does.SMOOTH: 6, Does.SHARPEN: 4, Does.DELETE: 10, Does.FLATTEN: 4}
 ELSE = 2
-AROUND = 3 * 1024  # pixels at the most that an effect looks around
 
 
 class TooMuchWork(ValueError):  # noqa: N818 - names what it is
@@ -59,7 +58,7 @@ def work_of(edit: AnyEdit, ground: Ground) -> float:
 def _grown(pixels: float, by: int, ground: Ground) -> float:
     """Of an area, roughly: as if it was a square."""
     height, width = ground.base.shape
-    side = min(math.sqrt(pixels) + 2 * by, AROUND + max(height, width))
+    side = math.sqrt(pixels) + 2 * by
     return min(side * side, float(height * width)) if pixels else 0.0
 
 

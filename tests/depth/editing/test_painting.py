@@ -181,6 +181,9 @@ def test_the_size_that_was_drawn_on_is_not_told(maps, caplog):
 def test_a_layer_for_frames_that_are_not_there_is_told(maps, caplog):
     painted(maps, {"name": "Late", "frames": [7, 9], "edits": [stroke()]})
     assert "the layer 'Late' is for frames 7 to 9, counted from 0, and there are 3" in caplog.text
+    painted(maps, {"name": "None", "frames": [2, 1], "edits": [stroke()]})
+    assert "the layer 'None' is for frames 2 to 1" in caplog.text
+    assert len(caplog.records) == 2
 
 
 def test_letters_that_cannot_be_seen_are_told(maps, caplog):
