@@ -41,11 +41,7 @@ export class Painting {
    * Throws a StateError, and changes nothing, where it cannot be used.
    */
   load(state) {
-    const loading = this.loading(state);
-    for (;;) {
-      const { done, value } = loading.next();
-      if (done) return value;
-    }
+    return finish(this.loading(state));
   }
 
   /** The same in steps, each of which gives the share that is done. */
@@ -60,13 +56,18 @@ export class Painting {
   }
 
   /** Puts another map under the same edits; the history stays. */
-  changeMap(map, frame = this.#frame) {
+  changeMap(map, frame) {
+    finish(this.changingMap(map, frame));
+  }
+
+  /** The same in steps, each of which gives the share that is done. */
+  *changingMap(map, frame = this.#frame) {
     checkWork(this.layers, new Sizes(map, this.#state.size));
     this.cancel();
     this.#frame = frame;
     this.#lay(map);
     this.#history.forgetPatches();
-    for (const _ of this.#take(this.#state));
+    yield* this.#take(this.#state);
   }
 
   /** What is saved; to be read, never changed. */
@@ -325,6 +326,14 @@ export class Painting {
     // After a commit the bench has the new pixels already.
     if (!patch?.live) this.#bench.forget();
     return adopted;
+  }
+}
+
+/** Takes all steps at once; what they come to. */
+function finish(steps) {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
   }
 }
 
