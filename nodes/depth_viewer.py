@@ -52,9 +52,7 @@ class SD2DepthViewer(Node):
             },
         }
 
-    def execute(
-        self, image: Tensor, depth: Tensor, after: Tensor | None = None
-    ) -> dict[str, Any]:
+    def execute(self, image: Tensor, depth: Tensor, after: Tensor | None = None) -> dict[str, Any]:
         image, maps = check_image(image), depth_maps(depth)
         check_fits(maps, image)
         if after is not None:

@@ -106,6 +106,7 @@ def test_runs_on_a_real_photograph_and_saves_its_workflow(path, run):
 
 SIZES = {
     "Depth Maps": (256, 256),  # the photo's
+    "Look Around": (256, 256),
     "Rendered Depth": (128, 128),
     "Video": (128, 128),
     "Fine-Tune": (128, 128),

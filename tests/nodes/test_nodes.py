@@ -34,6 +34,7 @@ INTERFACE = {
     "SD2DepthEstimate": (["image", "depth_model"], ("IMAGE",)),
     "SD2DepthLoad": (["image"], ("IMAGE",)),
     "SD2DepthSave": (["depth", "filename_prefix"], ()),
+    "SD2DepthEditor": (["depth"], ("IMAGE", "MASK")),
     "SD2DepthPreview": (["depth"], ("IMAGE", "STRING")),
     "SD2DepthViewer": (["image", "depth"], ()),
     "SD2DepthParallax": (["image", "depth"], ("IMAGE",)),

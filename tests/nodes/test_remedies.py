@@ -120,6 +120,7 @@ TAKE_IMAGES = {
     "SD2DepthStitch": lambda: {"image": torch.rand(1, 64, 64, 4), "stitch": stitch()},
     "SD2DepthInpaintEncode": lambda: {"image": RGBA, "mask": MASK, "vae": None},
     "SD2DepthRefine": lambda: {"depth": DEPTH, "image": RGBA},
+    "SD2DepthEditor": lambda: {"depth": DEPTH, "image": RGBA},
     "SD2DepthParallax": lambda: {"image": RGBA, "depth": DEPTH},
     "SD2DepthSave3D": lambda: {"image": RGBA, "depth": DEPTH, "filename_prefix": "3d/depth"},
     "SD2DepthEstimate": lambda: {"image": RGBA, "depth_model": miniature()},

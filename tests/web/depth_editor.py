@@ -39,7 +39,9 @@ class DepthEditor:
         canvas.js("() => localStorage.removeItem('sd2_depth2img.editor.look')")
         self.dialog = canvas.page.frame_locator("dialog iframe")
         # Of what is in its cache ComfyUI tells a page nothing: other pixels for each page.
-        self.seed = canvas.RENDERERS.index(canvas.renderer) + 10 * ("newest" in str(canvas.server.base))
+        self.seed = canvas.RENDERERS.index(canvas.renderer) + 10 * (
+            "newest" in str(canvas.server.base)
+        )
         name = f"{size[0]} {canvas.renderer}"
         map_file = self._put(f"map {name}.png", depth_map(*size))
         photo_file = self._put(f"photo {name}.png", photo(*size))

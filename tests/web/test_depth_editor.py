@@ -55,7 +55,9 @@ def test_the_node_shows_what_has_been_drawn(canvas, editor):
     line.wait_for()
     # The state is no widget to be seen, and no socket.
     assert canvas.page.locator(f"[data-node-id='{editor.node}'] textarea").count() == 0
-    names = canvas.js("(id) => app.graph.getNodeById(id).inputs.map(({ name }) => name)", editor.node)
+    names = canvas.js(
+        "(id) => app.graph.getNodeById(id).inputs.map(({ name }) => name)", editor.node
+    )
     assert [name for name in names if name != "edits"] == ["depth", "image"]
     editor.run_and_open()
     editor.draw((40, 30), (110, 40))
@@ -112,7 +114,9 @@ def test_copies_have_their_own_edits_and_the_canvas_undoes_them(canvas, editor):
         editor.node,
     )
     canvas.settle(10)
-    kinds = canvas.js("(kind) => app.graph.nodes.filter((n) => n.type === kind).map((n) => n.id)", KIND)
+    kinds = canvas.js(
+        "(kind) => app.graph.nodes.filter((n) => n.type === kind).map((n) => n.id)", KIND
+    )
     [copy] = [node for node in kinds if node != editor.node]
     assert editor.text(copy) == first
     editor.open()
@@ -144,7 +148,9 @@ def test_in_a_subgraph_and_back(canvas, editor):
         editor.node,
     )
     canvas.settle(10)
-    [inner] = canvas.js("(kind) => app.canvas.graph.nodes.filter((n) => n.type === kind).map((n) => n.id)", KIND)
+    [inner] = canvas.js(
+        "(kind) => app.canvas.graph.nodes.filter((n) => n.type === kind).map((n) => n.id)", KIND
+    )
     assert editor.text(inner) == text
     editor.press(inner)
     editor.button("Run up to here").click()
@@ -158,7 +164,9 @@ def test_in_a_subgraph_and_back(canvas, editor):
     canvas.js("() => app.canvas.setGraph(app.rootGraph ?? app.canvas.graph.rootGraph)")
     canvas.js("() => app.graph.unpackSubgraph(window.made)")
     canvas.settle(10)
-    [back] = canvas.js("(kind) => app.canvas.graph.nodes.filter((n) => n.type === kind).map((n) => n.id)", KIND)
+    [back] = canvas.js(
+        "(kind) => app.canvas.graph.nodes.filter((n) => n.type === kind).map((n) => n.id)", KIND
+    )
     assert editor.text(back) == inside
 
 
@@ -189,6 +197,7 @@ def test_save_and_run_keeps_seeds_and_shows_the_result(canvas, editor):
         timeout=20_000,
     )
     assert not editor.closed()
+    assert "not run" not in editor.dialog.locator(".corner").inner_text()
     assert canvas.value(noise, "noise_seed") == 77
     assert canvas.value(noise, "control_after_generate") == "randomize"
     editor.dialog.get_by_role("switch", name="Stay open").click()
@@ -251,3 +260,41 @@ def test_edits_of_another_size_are_scaled_and_it_is_said(canvas, editor):
     assert shown[50, 50] == 255
     assert shown[50, 90] < 200
     editor.keys("Escape")
+
+
+def test_a_layer_may_be_for_some_maps_of_a_batch(canvas, editor):
+    batch = canvas.add("RepeatImageBatch", at=(0, 760), amount=3)
+    canvas.connect(editor.source, 0, batch, "image")
+    canvas.connect(batch, 0, editor.node, "depth")
+    editor.run_and_open()
+    footer = editor.dialog.locator("footer")
+    assert "Map 1 of 3" in footer.inner_text()
+    editor.draw((20, 60), (140, 60))
+    first, last = (
+        editor.dialog.get_by_role("spinbutton", name=name) for name in ("First frame", "Last frame")
+    )
+    first.fill("2")
+    first.press("Enter")
+    last.fill("2")
+    last.press("Enter")
+    on_the_first = editor.shown()
+    editor.button("Next map").click()
+    footer.get_by_text("Map 2 of 3").wait_for()
+    on_the_second = editor.shown()
+    editor.button("Save").click()
+    editor.wait_until_closed()
+    assert np.abs(on_the_first / 255 - editor.expected("")).max() <= 1 / 255
+    assert (on_the_second - on_the_first)[60, 80] > 15
+    assert json.loads(editor.text())["layers"][0]["frames"] == [1, 1]
+
+
+def test_a_run_that_the_page_refuses_is_told(canvas, editor):
+    editor.run_and_open()
+    canvas.js("(id) => app.graph.getNodeById(id).disconnectInput(0)", editor.node)
+    editor.draw((40, 30), (110, 40))
+    editor.button("Save and Run").click()
+    editor.dialog.get_by_text("The workflow was not run").wait_for(timeout=10_000)
+    canvas.errors.clear()  # the page reports the refusal
+    editor.keys("Escape")
+    editor.wait_until_closed()
+    canvas.page.keyboard.press("Escape")  # the page's own dialog

@@ -1,9 +1,10 @@
-"""A sitting at the depth editor as it looks: `docs/depth_editor.gif`.
+"""A sitting at the depth editor as it looks: `web/docs/depth_editor.gif`.
 
 Drawn anew only where SD2_DEPTH2IMG_GIF is set: it takes minutes, and is never twice the same.
 """
 
 import io
+import itertools
 import json
 import os
 
@@ -12,10 +13,10 @@ from PIL import Image
 
 from sd2_depth2img.tools.comfyui import PACK
 
-FILE = PACK / "docs" / "depth_editor.gif"
+FILE = PACK / "web" / "docs" / "depth_editor.gif"
 MOST_BYTES = 1_500_000
 SIZE = (800, 500)
-COLOURS = 96
+COLOURS = 224
 MILLISECONDS = 140
 LONG = 1400  # where there is something to read
 
@@ -47,7 +48,7 @@ class Film:
         mouse.move(*points[0])
         self.shoot()
         mouse.down()
-        for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+        for (x0, y0), (x1, y1) in itertools.pairwise(points):
             for step in range(1, steps + 1):
                 mouse.move(x0 + (x1 - x0) * step / steps, y0 + (y1 - y0) * step / steps)
                 self.page.wait_for_timeout(60)
@@ -58,7 +59,11 @@ class Film:
 
     def save(self, path):
         # One palette for all: frames that share most pixels then share most bytes.
-        palette = self.frames[-1].quantize(COLOURS)
+        some = self.frames[:: max(1, len(self.frames) // 8)] + self.frames[-1:]
+        sheet = Image.new("RGB", (SIZE[0], SIZE[1] * len(some)))
+        for row, frame in enumerate(some):
+            sheet.paste(frame, (0, SIZE[1] * row))
+        palette = sheet.quantize(COLOURS)
         paged = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in self.frames]
         paged[0].save(
             path, save_all=True, append_images=paged[1:], duration=self.times, loop=0, optimize=True
@@ -77,7 +82,8 @@ def test_a_sitting_from_the_first_stroke_to_the_image(canvas):
     node = canvas.js(SET_UP)
     canvas.succeed()
     canvas.js(
-        "(id) => app.graph.getNodeById(id).widgets.find(({ type }) => type === 'button').callback()",
+        """(id) => app.graph.getNodeById(id).widgets
+            .find(({ type }) => type === "button").callback()""",
         node,
     )
     dialog = page.frame_locator("dialog iframe")
@@ -94,7 +100,6 @@ def test_a_sitting_from_the_first_stroke_to_the_image(canvas):
     film = Film(page)
     film.shoot(LONG)
     dialog.get_by_role("button", name="Turbo").click()
-    dialog.get_by_role("switch", name="Contour lines").click()
     page.wait_for_timeout(300)
     film.shoot(LONG)
     page.keyboard.press("x")

@@ -54,6 +54,7 @@ def test_every_tool_gives_what_the_node_gives(canvas, editor):
     editor.draw((10, 10), (150, 100))
     editor.draw((150, 100), (150, 60))  # by its handle
     editor.keys("Enter")
+    editor.dialog.get_by_role("switch", name="Only between depths").click()
     editor.tool("Stamp")
     editor.draw((130, 90), (130, 105))
     editor.option("Tilt →", 0.2)
@@ -146,7 +147,9 @@ def test_keys_of_the_brush(editor):
     farther = options.get_by_role("button", name="Farther")
     assert farther.get_attribute("aria-pressed") == "true"
     editor.keys("s")
-    assert editor.dialog.get_by_role("radio", name="Set depth").get_attribute("aria-checked") == "true"
+    assert (
+        editor.dialog.get_by_role("radio", name="Set depth").get_attribute("aria-checked") == "true"
+    )
     editor.page.keyboard.down("Alt")
     editor.click(10, 10)
     editor.page.keyboard.up("Alt")

@@ -1,161 +1,20 @@
-"""Parallax Viewer on the canvas: what it draws, what moves it, what becomes of it."""
+"""Parallax Viewer on the canvas: what moves it, where its settings go, what becomes of it."""
 
-import numpy as np
 import pytest
-import torch
 
-from sd2_depth2img.depth.camera import Camera
-from sd2_depth2img.depth.parallax import view, widen
-from sd2_depth2img.depth.stereo import Show, both_eyes, together
 from sd2_depth2img.tests.web.viewer_page import (
     OUTPUT,
     SHOWN,
     WATCH,
     add_viewer,
-    drawn,
     line,
+    press,
     settings,
     wait_for_line,
     wait_until_shown,
 )
 
-NEVER = 8  # as `cut`: nothing is torn
 RUN_IT = "Run this node to look around in its image."
-
-
-# --- what is drawn -------------------------------------------------------------------------------
-
-
-def step_scene(near=0.75, size=96):
-    """A red square at a depth before what is blue and far."""
-    photo = np.zeros((size, size, 3), np.uint8)
-    depth = np.zeros((size, size), np.float32)
-    photo[..., 2] = 200
-    photo[32:64, 32:64] = (200, 0, 0)
-    depth[32:64, 32:64] = near
-    return photo, depth
-
-
-@pytest.mark.pages("bundled-classic", "newest-nodes2")
-@pytest.mark.parametrize(
-    ("camera", "plane", "columns", "rows"),
-    [
-        ({}, 0.0, (32, 64), (32, 64)),
-        ({"right": 1}, 0.0, (20, 52), (32, 64)),
-        ({"right": -0.5}, 0.0, (38, 70), (32, 64)),
-        ({"up": 1}, 0.0, (32, 64), (44, 76)),
-        ({"right": 1}, 0.75, (32, 64), (32, 64)),
-        ({"right": 1}, 0.25, (24, 56), (32, 64)),
-    ],
-)
-def test_a_near_square_moves_by_its_depth_times_the_strength(canvas, camera, plane, columns, rows):
-    photo, depth = step_scene()
-    seen = drawn(canvas, photo, depth, camera, strength=16, plane=plane)
-    red = (seen[..., 0] > 100) & (seen[..., 2] < 100)
-    across, down = (np.flatnonzero(red.any(axis=axis)) for axis in (0, 1))
-    # An edge is drawn out over half a pixel to either side.
-    assert np.abs(np.subtract((across[0], across[-1] + 1), columns)).max() <= 1
-    assert np.abs(np.subtract((down[0], down[-1] + 1), rows)).max() <= 1
-
-
-def test_without_a_move_the_photo_is_shown_as_it_is(canvas):
-    rng = np.random.default_rng(1)
-    photo = rng.integers(0, 256, (40, 56, 3), dtype=np.uint8)
-    seen = drawn(canvas, photo, rng.random((40, 56), np.float32), {})
-    assert (seen[..., :3] == photo).all()
-    assert (seen[..., 3] == 255).all()
-
-
-def rolling_scene(seed, height=72, width=104):
-    """Hills, and a photo as smooth as they are; nothing is hidden by a small move."""
-    rng = np.random.default_rng(seed)
-    waves = torch.from_numpy(rng.random((1, 4, 5, 7), np.float32))
-    smooth = torch.nn.functional.interpolate(waves, (height, width), mode="bicubic")[0].clamp(0, 1)
-    photo = (smooth[:3].movedim(0, -1) * 255).round().to(torch.uint8).numpy()
-    return photo, smooth[3].numpy()
-
-
-@pytest.mark.parametrize("show", [show.value for show in Show])
-@pytest.mark.parametrize(
-    ("camera", "plane"),
-    [
-        ({"right": 1.0}, 0.0),
-        ({"right": -0.6, "up": 0.8}, 0.5),
-        ({"forward": 1.0}, 0.0),
-        ({"forward": -0.7, "right": 0.4}, 1.0),
-        ({"zoom": 1.0}, 0.0),
-    ],
-)
-def test_what_is_drawn_are_the_frames_of_parallax_frames(canvas, camera, plane, show):
-    """To within two of 255 steps, which is what bilinear sampling differs by on a GPU."""
-    photo, depth = rolling_scene(seed=3)
-    seen = drawn(
-        *(canvas, photo, depth, camera),
-        **{"strength": 6, "plane": plane, "show": show, "eyes": 4, "grow": 2, "cut": NEVER},
-    )
-    image, wide = torch.from_numpy(photo / 255).float(), widen(torch.from_numpy(depth), 2)
-    place = Camera(**{"right": 0.0, "up": 0.0, "forward": 0.0, **camera})
-    if show == Show.IMAGE.value:
-        expected = view(image, wide, place, 6.0, plane)
-    else:
-        eyes = both_eyes(place, 6.0, 4.0)
-        expected = together(*(view(image, wide, eye, 1.0, plane) for eye in eyes), Show(show))
-    assert seen.shape[:2] == expected.shape[:2]
-    # Where a hill hides what is behind it, the two may fill differently.
-    differ = np.abs(seen[..., :3] - expected.numpy() * 255).max(axis=-1)
-    assert np.quantile(differ, 0.98) <= 2
-
-
-@pytest.mark.parametrize("highest", [1.0, 1023 / 65535])
-def test_a_ramp_has_no_terraces(canvas, highest):
-    """Every pixel moves further than the one before it, all by the same step.
-
-    The photo's colour says to 1/16 pixel where it comes from. In 8 bits four pixels would move
-    alike, and the fifth by four steps at once; the flat ramp uses the last bits of 16.
-    """
-    width, moved = 1024, 200
-    places = np.arange(width)
-    photo = np.zeros((4, width, 3), np.uint8)
-    photo[..., 0] = 16 * places % 256
-    photo[..., 1] = (16 * places + 128) % 256
-    depth = np.tile(np.linspace(0, highest, width, dtype=np.float32), (4, 1))
-    strength = moved / highest
-    seen = drawn(canvas, photo, depth, {"right": 1}, strength=strength, cut=NEVER)[1].astype(int)
-    # Where one saw tooth falls, the other rises.
-    tooth = places / (1 - moved / (width - 1)) % 16
-    rises = (tooth > 2) & (tooth < 12)
-    steps = np.diff(seen[:, :2], axis=0)
-    inside = np.where(rises[:-1], steps[:, 0], steps[:, 1])[16 : width - moved - 32]
-    assert inside.min() > 16  # the photo's own slope: each moves further than the last
-    assert np.ptp(inside) <= 2
-
-
-def test_holes_are_shown_as_wide_as_the_move_or_filled_from_the_far_side(canvas):
-    photo, depth = step_scene()
-    shown = drawn(canvas, photo, depth, {"right": 1}, strength=16, holes="shown")
-    assert abs((shown[48, :, 3] == 0).sum() - 12) <= 1
-    assert (shown[48, 66:, 3] == 255).all()
-    filled = drawn(canvas, photo, depth, {"right": 1}, strength=16)
-    assert (filled[..., 3] == 255).all()
-    # Right of the square where it is now.
-    assert (np.abs(filled[34:62, 54:, :3].astype(int) - (0, 0, 200)) <= 3).all()
-
-
-def test_a_surface_that_is_never_cut_is_drawn_out(canvas):
-    photo, depth = step_scene()
-    seen = drawn(canvas, photo, depth, {"right": 1}, strength=16, cut=NEVER)[48]
-    between = (seen[:, 0] > 20) & (seen[:, 2] > 20)
-    assert between.sum() >= 8
-
-
-def test_right_of_the_line_is_the_other_image_over_the_same_depth(canvas):
-    photo, depth = step_scene()
-    after = 255 - photo
-    seen = drawn(canvas, photo, depth, {"right": 1}, after, strength=16, split=0.5)
-    alone = drawn(canvas, photo, depth, {"right": 1}, strength=16)
-    other = drawn(canvas, after, depth, {"right": 1}, strength=16)
-    assert (seen[:, :48] == alone[:, :48]).all()
-    assert (seen[:, 48:] == other[:, 48:]).all()
 
 
 # --- on the node ---------------------------------------------------------------------------------
@@ -285,13 +144,13 @@ def test_wanders_only_where_it_is_seen_and_may_move(canvas, viewer):
 
 @pytest.mark.pages("bundled-classic", "newest-nodes2")
 def test_settings_are_kept_with_the_node_and_copied(canvas, viewer):
-    canvas.page.get_by_role("button", name="Settings").first.click()
+    press(canvas, "Settings")
     for name, key in [("strength", "End"), ("plane", "ArrowRight")]:
         control = canvas.page.locator(f".sd2-viewer [name={name}]").first
         control.focus()
         control.press(key)
     canvas.page.locator(".sd2-viewer [name=show]").first.select_option("red-cyan")
-    canvas.page.get_by_role("button", name="Settings").first.click()
+    press(canvas, "Settings")
     kept = {"strength": 100, "plane": 0.01, "show": "red-cyan"}
     assert settings(canvas, viewer) == kept
     canvas.js(
@@ -305,7 +164,10 @@ def test_settings_are_kept_with_the_node_and_copied(canvas, viewer):
     canvas.settle()
     saved = [n for n in canvas.workflow()["nodes"] if n["type"] == "SD2DepthViewer"]
     assert [n["properties"]["sd2_depth2img.viewer"] for n in saved] == [kept, kept]
-    canvas.js("(id) => { app.graph.getNodeById(id).properties['sd2_depth2img.viewer'].plane = 1; }", viewer)
+    canvas.js(
+        "(id) => { app.graph.getNodeById(id).properties['sd2_depth2img.viewer'].plane = 1; }",
+        viewer,
+    )
     (other,) = (n["id"] for n in saved if str(n["id"]) != str(viewer))
     assert settings(canvas, other) == kept
     canvas.open_workflow(canvas.workflow())
@@ -321,11 +183,30 @@ def test_settings_that_make_no_sense_are_left_out_or_brought_within_their_limits
     saved["nodes"][0]["properties"]["sd2_depth2img.viewer"] = values
     canvas.open_workflow(saved)
     shown = canvas.js(
-        """(names) => names.map((name) => document.querySelector(`.sd2-viewer [name=${name}]`).value)""",
+        """(names) => names.map(
+            (name) => document.querySelector(`.sd2-viewer [name=${name}]`).value)""",
         ["strength", "plane", "move", "cut", "show"],
     )
     assert shown == ["100", "0", "circle", "1.6", "image"]
     assert settings(canvas, node) == values  # until somebody changes one
+
+
+def test_undo_brings_a_setting_back(canvas, viewer):
+    press(canvas, "Settings")
+    control = canvas.page.locator(".sd2-viewer [name=plane]").first
+    canvas.page.mouse.click(1300, 850)
+    canvas.settle(10)
+    for _ in range(2):
+        control.press("ArrowRight")
+        canvas.settle(10)
+    assert settings(canvas, viewer) == {"plane": 0.02}
+    canvas.page.mouse.click(1300, 850)
+    canvas.settle(10)
+    canvas.js("() => app.extensionManager.command.execute('Comfy.Undo')")
+    canvas.settle(20)
+    assert settings(canvas, viewer) in ({}, {"plane": 0.01})
+    shown = canvas.page.locator(".sd2-viewer [name=plane]").first.input_value()
+    assert float(shown) == settings(canvas, viewer).get("plane", 0)
 
 
 @pytest.mark.pages("bundled-classic", "newest-nodes2")
@@ -366,7 +247,7 @@ def take_along(canvas, node):
         }""",
         [node, TAKEN],
     )
-    canvas.page.get_by_role("button", name="To Parallax Frames").first.click()
+    press(canvas, "To Parallax Frames")
     canvas.settle()
     canvas.close_toasts()
 
@@ -401,7 +282,9 @@ def test_taken_along_by_the_selected_node(canvas, viewer):
     take_along(canvas, viewer)
     assert values_of(canvas, one)["strength"] == 20.5
     assert values_of(canvas, other)["strength"] == 12
-    assert canvas.js("(id) => app.graph.getNodeById(id).inputs.slice(0, 2).every((i) => i.link)", one)
+    assert canvas.js(
+        "(id) => app.graph.getNodeById(id).inputs.slice(0, 2).every((i) => i.link)", one
+    )
 
 
 @pytest.mark.pages("bundled-nodes2", "newest-classic")
@@ -438,8 +321,15 @@ def test_lives_in_a_subgraph_and_is_taken_along_there(canvas, viewer):
 # --- what becomes of it --------------------------------------------------------------------------
 
 
+LOSE = """() => {
+    window.lost = contexts.at(-1).getExtension("WEBGL_lose_context");
+    lost.loseContext();
+    return contexts.length;
+}"""
+
+
 def test_a_lost_context_leaves_the_image_and_comes_back(canvas, viewer):
-    canvas.js("() => { window.lost = contexts.at(-1).getExtension('WEBGL_lose_context'); lost.loseContext(); }")
+    canvas.js(LOSE)
     wait_for_line(canvas, "busy")
     assert pixels(canvas)
     canvas.js("() => lost.restoreContext()")
@@ -450,9 +340,7 @@ def test_a_lost_context_leaves_the_image_and_comes_back(canvas, viewer):
 
 
 def test_a_context_that_does_not_come_back_is_replaced(canvas, viewer):
-    known = canvas.js(
-        "() => { contexts.at(-1).getExtension('WEBGL_lose_context').loseContext(); return contexts.length; }"
-    )
+    known = canvas.js(LOSE)
     wait_for_line(canvas, "busy")
     wait_for_line(canvas, "")
     assert canvas.js("() => contexts.length") == known + 1
@@ -498,7 +386,10 @@ def test_gives_all_back_when_it_is_removed(canvas, viewer):
 @pytest.mark.pages("bundled-classic", "bundled-nodes2", "newest-nodes2")
 def test_comes_back_with_the_workflow(canvas, viewer):
     """As when another one was opened meanwhile."""
-    outputs, saved = canvas.js("() => JSON.parse(JSON.stringify(app.nodeOutputs))"), canvas.workflow()
+    outputs, saved = (
+        canvas.js("() => JSON.parse(JSON.stringify(app.nodeOutputs))"),
+        canvas.workflow(),
+    )
     canvas.clear()
     assert canvas.js("() => contexts.at(-1).isContextLost()")
     canvas.open_workflow(saved)
@@ -526,7 +417,9 @@ def test_many_viewers_share_one_context(canvas, viewer):
     output = canvas.js(f"(id) => app.nodeOutputs[id].{OUTPUT}", viewer)
     nodes = [canvas.add("SD2DepthViewer", (800, 500 * i)) for i in range(20)]
     canvas.js(
-        f"([ids, output]) => {{ app.nodeOutputs = Object.fromEntries(ids.map((id) => [id, {{ {OUTPUT}: output }}])); }}",
+        """([ids, output]) => {
+            app.nodeOutputs = Object.fromEntries(ids.map((id) => [id, { OUTPUT: output }]));
+        }""".replace("OUTPUT", OUTPUT),
         [[viewer, *nodes], output],
     )
     canvas.page.wait_for_timeout(1000)

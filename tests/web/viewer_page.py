@@ -66,8 +66,9 @@ WATCH = """() => {
     window.draws = 0;
     const { getContext } = HTMLCanvasElement.prototype;
     HTMLCanvasElement.prototype.getContext = function (kind, ...options) {
-        const made = window.noWebGL && kind === "webgl2" ? null : getContext.call(this, kind, ...options);
-        if (made && kind === "webgl2" && !contexts.includes(made)) contexts.push(made);
+        const isWebGL = kind === "webgl2";
+        const made = window.noWebGL && isWebGL ? null : getContext.call(this, kind, ...options);
+        if (made && isWebGL && !contexts.includes(made)) contexts.push(made);
         return made;
     };
     const { drawImage } = CanvasRenderingContext2D.prototype;
@@ -83,7 +84,8 @@ SHOWN = """() => {
     if (!canvas?.checkVisibility()) return null;
     const { width, height } = canvas;
     const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
-    return data.some((value) => value > 0) ? [width, height, data.reduce((a, b) => (a * 31 + b) % 2147483647)] : null;
+    if (!data.some((value) => value > 0)) return null;
+    return [width, height, data.reduce((sum, value) => (sum * 31 + value) % 2147483647)];
 }"""
 
 
@@ -98,6 +100,11 @@ def add_viewer(canvas, photo, **connected):
 
 def wait_until_shown(canvas):
     canvas.page.wait_for_function(SHOWN, timeout=20_000)
+
+
+def press(canvas, name):
+    """A button of the viewer."""
+    canvas.page.locator(".sd2-viewer").first.get_by_role("button", name=name).click()
 
 
 def line(canvas):

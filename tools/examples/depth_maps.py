@@ -5,7 +5,7 @@ from typing import Any
 
 from ...depth.depth_files import BUNDLED
 from .example import BOTTOM, Example
-from .page import BLUE, GREEN, RED
+from .page import BLUE, GREEN, RED, VIOLET
 
 
 def depth_maps(page: Example) -> None:
@@ -59,7 +59,9 @@ def _layer(name: str, *edits: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "visible": True, "opacity": 1, "edits": list(edits)}
 
 
-def _stroke(does: str, amount: float, radius: float, *points: tuple[float, float]) -> dict[str, Any]:
+def _stroke(
+    does: str, amount: float, radius: float, *points: tuple[float, float]
+) -> dict[str, Any]:
     """As the editor saves one that was painted with a mouse."""
     pressed = [[*point, 1] for point in points]
     brush = {"radius": radius, "hardness": 0.5, "does": does, "amount": amount, "edges": True}
@@ -111,6 +113,49 @@ estimate. They keep to the photo's edges.
 """
     )
     page.show(photo, depth, edited["depth"], image, columns=2)
+
+
+def look_around(page: Example) -> None:
+    """A photo to look around in; as frames, and as a scene for other programs."""
+    page.group("Model and photo", BLUE, 270)
+    page.model = page.checkpoint()
+    photo = page.add("LoadImage", "Your photo", image="example.png")
+    page.group("Depth map: white is near", GREEN, 260)
+    depth = page.estimate(photo)
+    page.group("Look around", VIOLET, 380)
+    page.add("SD2DepthViewer", image=photo, depth=depth)
+    page.group("As a scene in 3D", RED, 300)
+    scene = page.add("SD2DepthSave3D", image=photo, depth=depth, filename_prefix="3d/look_around")
+    page.add("Preview3D", model_file=scene)
+    page.group("As frames", RED, 240, row=BOTTOM)
+    moves = {"move": "orbit", "frames": 16, "strength": 16.0, "plane": 0.4}
+    frames = page.add("SD2DepthParallax", image=photo, depth=depth, **moves)
+    page.column(240)
+    page.add("PreviewImage", images=frames)
+    page.group("For red and cyan glasses", RED, 240, row=BOTTOM)
+    both = {"frames": 1, "plane": 0.4, "show": "red-cyan", "eyes": 16.0}
+    glasses = page.add("SD2DepthParallax", image=photo, depth=depth, **both)
+    page.column(240)
+    page.add("SaveImage", images=glasses, filename_prefix="look_around")
+    page.about(
+        """
+# Look around in a photo
+
+## Press Run, then move the pointer over the image in *Parallax Viewer*
+
+Near things shift against far ones. Drag it, tilt the device, or leave it alone: it moves by itself.
+
+- **Settings** opens strength, the plane that stands still, two views for glasses or a headset, \
+and what to do with holes.
+- **To Parallax Frames** takes them along, so that the frames look like the view. *Create Video* \
+makes a video of them.
+- Does the scene bend or tear? Put *Refine Depth Edges* between, or edit the map.
+- *Save Depth as 3D* writes a GLB file, which Blender opens.
+- To compare a source with its result, put the result into **after**: a line shows both.
+""",
+        model="",
+    )
+    page.show(glasses, columns=1, insets=(photo, depth))
 
 
 def hand_edited_depth(page: Example) -> None:

@@ -7,7 +7,7 @@ const TURBO = // Mikhailov 2019, every eighth colour of 256
 const STEPS = 1024;
 const EMPTY = 0xff000000;
 const CLIPPED = { near: 0xff3a3aff, far: 0xffff8c28 }; // red and blue; A B G R
-const CONTOURS = 24;
+const CONTOURS = 20;
 
 const tables = {};
 
@@ -54,8 +54,9 @@ export function paint(pixels, rect, depth, width, photo, look) {
       let colour = colours[(d * STEPS + 0.5) | 0];
       if (share < 256) colour = mix(photo[from], colour, share);
       if (d < far || d > near) colour = EMPTY | ((colour >>> 2) & 0x3f3f3f);
-      if (look.contours && onContour(depth, from, rect.x + column, width, d)) colour = darker(colour);
-      if (look.clipped && (d <= 0 || d >= 1) && (rect.x + column + rect.y + row) & 4)
+      const x = rect.x + column;
+      if (look.contours && onContour(depth, from, x, width, d)) colour = darker(colour);
+      if (look.clipped && (d <= 0 || d >= 1) && (x + rect.y + row) & 4)
         colour = d <= 0 ? CLIPPED.far : CLIPPED.near;
       pixels[to] = colour;
     }
@@ -82,7 +83,7 @@ function onContour(depth, at, x, width, d) {
 
 const darker = (colour) => (EMPTY | ((colour >>> 1) & 0x7f7f7f & (colour >>> 1))) >>> 0;
 
-/** What a latent gets of a map: bicubic (a = -0.75) without antialiasing, then stretched to 0..1. */
+/** What a latent gets: bicubic (a = -0.75) without antialiasing, then stretched to 0..1. */
 export function seen(depth, width, height, pixels = 8) {
   const [columns, rows] = [width, height].map((side) => Math.max(1, Math.floor(side / pixels)));
   const across = taps(width, columns);
@@ -92,7 +93,8 @@ export function seen(depth, width, height, pixels = 8) {
   for (let y = 0; y < rows; y++) {
     for (let x = 0; x < columns; x++) {
       let sum = 0;
-      for (const [j, v] of down[y]) for (const [i, h] of across[x]) sum += v * h * depth[j * width + i];
+      for (const [j, v] of down[y])
+        for (const [i, h] of across[x]) sum += v * h * depth[j * width + i];
       out[y * columns + x] = sum;
       low = Math.min(low, sum);
       high = Math.max(high, sum);

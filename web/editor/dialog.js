@@ -86,7 +86,7 @@ class Dialog {
       async () => {
         run.disabled = true;
         status.textContent = say("Running…");
-        if (!(await queue(runIds(this.node)))) this.runs.refused();
+        await this.runs.run(runIds(this.node));
       },
       { class: "text first" },
     );
@@ -287,11 +287,9 @@ class Dialog {
 
   async run() {
     if (!this.write()) return;
-    const { runs } = this;
-    const { stays } = this.workspace;
-    if (!stays) this.close();
-    const queued = await queue();
-    if (!queued && stays) runs.refused();
+    if (this.workspace.stays) return this.runs.run();
+    this.close();
+    await queue();
   }
 
   /** Escape and Cancel: asks where something would be lost. */

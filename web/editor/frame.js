@@ -47,14 +47,15 @@ export async function openFrame(title, style, language) {
   return { document: inside, signal: ended.signal, close };
 }
 
-/** The page behind is out of reach anyway; this keeps Tab from leaving for the browser's own bar. */
+/** The page behind is out of reach; this keeps Tab from leaving for the browser's own bar. */
 function trapFocus(inside, signal) {
   const turn = (event) => {
     if (event.key !== "Tab") return;
     const scope = [...inside.querySelectorAll("dialog[open]")].at(-1) ?? inside;
     const stops = [...scope.querySelectorAll("button, input, select, a[href], [tabindex='0']")];
     const reached = stops.filter((one) => !one.disabled && one.tabIndex >= 0 && visible(one));
-    const [first, last] = event.shiftKey ? [reached.at(-1), reached[0]] : [reached[0], reached.at(-1)];
+    const ends = [reached[0], reached.at(-1)];
+    const [first, last] = event.shiftKey ? ends.toReversed() : ends;
     const outside = !scope.contains(inside.activeElement) || inside.activeElement === inside.body;
     if (!first || (inside.activeElement !== last && !outside)) return;
     event.preventDefault();

@@ -73,7 +73,9 @@ function drawCounts(canvas, { painting, options, map }, colours) {
     const grey = colours === "grey";
     const [r, g, b] = [0, 8, 16].map((shift) => (colour >>> shift) & 255);
     context.globalAlpha = inside ? 1 : 0.25;
-    context.fillStyle = grey ? `rgb(${90 + r * 0.6} ${95 + g * 0.6} ${105 + b * 0.58})` : `rgb(${r} ${g} ${b})`;
+    // Greys are lifted, for far ones to be seen on black.
+    const lift = grey ? (level) => 95 + level * 0.6 : (level) => level;
+    context.fillStyle = `rgb(${lift(r)} ${lift(g)} ${lift(b)})`;
     const height = Math.min(1, Math.sqrt(counts[bin] / most)) * 58;
     context.fillRect(bin * 2, 62 - height, 2, height);
   }

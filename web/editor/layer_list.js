@@ -38,8 +38,10 @@ export function layersSection(session) {
       session.layer("showLayer", index, !layer.visible),
     );
     const classes = [active && "active", !layer.visible && "off"].filter(Boolean).join(" ");
-    const name =
-      renaming === index ? nameField(layer, index, named) : nameButton(layer, index, active, rename);
+    const isRenamed = renaming === index;
+    const name = isRenamed
+      ? nameField(layer, index, named)
+      : nameButton(layer, index, active, rename);
     name.addEventListener("click", () => renaming === null && !active && session.choose(index));
     return make("li", { class: classes }, eye, name, ...(active ? moves(index) : []));
   };
@@ -65,7 +67,7 @@ export function layersSection(session) {
     if (!held) below.replaceChildren(...settings(layers[activeLayer], activeLayer));
     if (session.readOnly)
       for (const input of element.querySelectorAll("button, input")) input.disabled = true;
-    if (focused) list.querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus();
+    if (focused) element.querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus();
   };
 
   const settings = (layer, index) => {
@@ -138,7 +140,8 @@ function framesRow(session, layer, index) {
   const from = field(say("First frame"), first);
   const to = field(say("Last frame"), end);
   const take = () => {
-    const [a, b] = [from, to].map(({ value }) => Math.min(last, Math.max(0, Math.round(value) - 1)));
+    const within = ({ value }) => Math.min(last, Math.max(0, Math.round(value) - 1));
+    const [a, b] = [from, to].map(within);
     const all = a <= 0 && b >= last;
     const frames = all ? undefined : [Math.min(a, b), Math.max(a, b)];
     session.layer("changeLayer", index, { frames });

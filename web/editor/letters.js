@@ -26,5 +26,6 @@ async function mask(text, signal) {
   context.drawImage(image, 0, 0);
   image.close();
   const { data } = context.getImageData(0, 0, width, height);
-  return { width, height, data: Uint8Array.from({ length: width * height }, (_, i) => data[4 * i]) };
+  const grey = Uint8Array.from({ length: width * height }, (_, i) => data[4 * i]);
+  return { width, height, data: grey };
 }

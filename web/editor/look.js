@@ -7,7 +7,7 @@ import { recall, remember } from "./memory.js";
 const DEFAULTS = { colours: "grey", blend: 0.75, contours: false, clipped: false, sees: false };
 
 export function lookSection(view, changed) {
-  Object.assign(view.look, DEFAULTS, recall("look"), { sees: false });
+  Object.assign(view.look, recall("look", DEFAULTS), { sees: false });
   const set = (look) => {
     Object.assign(view.look, look);
     remember("look", view.look);
@@ -33,13 +33,17 @@ export function lookSection(view, changed) {
   const on = (name, label, hint) =>
     toggle(label, { value: view.look[name], changed: (value) => set({ [name]: value }), hint })
       .element;
+  const hints = {
+    clipped: say("Stripes where a depth is at an end: blue far, red near."),
+    sees: say("At an eighth of the size, stretched to the full range."),
+  };
   const head = make("h2", {}, make("span", {}, say("View")), colours.element);
   const row = make(
     "div",
     { class: "row" },
     on("contours", say("Contour lines")),
-    on("clipped", say("Mark clipped"), say("Stripes where a depth is at an end: blue far, red near.")),
-    on("sees", say("As the model sees it"), say("At an eighth of the size, stretched to the full range.")),
+    on("clipped", say("Mark clipped"), hints.clipped),
+    on("sees", say("As the model sees it"), hints.sees),
   );
   const element = make("section", {}, head, blend.element, row);
   const update = (map) => (blend.element.hidden = !map.photo);

@@ -10,11 +10,17 @@ export function remember(name, value) {
   }
 }
 
-/** The value, or an empty object where there is none; values of another kind are left out. */
-export function recall(name) {
+/** The defaults with what is remembered of the same kinds. */
+export function recall(name, defaults) {
+  const kept = read(name);
+  const known = Object.keys(defaults).filter((key) => typeof kept?.[key] === typeof defaults[key]);
+  return { ...defaults, ...Object.fromEntries(known.map((key) => [key, kept[key]])) };
+}
+
+function read(name) {
   try {
-    return JSON.parse(localStorage.getItem(KEY + name)) ?? {};
+    return JSON.parse(localStorage.getItem(KEY + name));
   } catch {
-    return {};
+    return null;
   }
 }

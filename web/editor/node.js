@@ -27,7 +27,8 @@ app.registerExtension({
 function furnish(node) {
   const edits = node.widgets.find(({ name }) => name === WIDGET);
   hide(edits);
-  const open = () => openEditor(node, edits.value, keep).catch((error) => warn(node.title, [error.message]));
+  const fail = (error) => warn(node.title, [error.message]);
+  const open = () => openEditor(node, edits.value, keep).catch(fail);
   const button = node.addWidget("button", say("Edit Depth"), null, open, { serialize: false });
   button.serialize = false;
   const face = addFace(node);

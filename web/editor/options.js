@@ -39,7 +39,7 @@ function wanted({ tool, does, options, map }) {
   return names.filter((name) => {
     if (name === "edges") return Boolean(map?.guide);
     if (name === "text") return options.shape === "text";
-    return !(name === "depth" && options.mode === "raise" && tool.id === "stamp");
+    return !(["depth", "ground"].includes(name) && options.mode === "raise" && tool.id === "stamp");
   });
 }
 
@@ -99,8 +99,13 @@ const BUILDERS = {
     return { element: control.element, update: (options) => control.show(options.direction) };
   },
   does: ({ session, name, set }) => dropdown(say("Do"), doings(), session, name, set),
-  kind: ({ session, name, set }) =>
-    dropdown(say("Kind"), [["linear", say("Linear")], ["radial", say("Radial")]], session, name, set),
+  kind({ session, name, set }) {
+    const entries = [
+      ["linear", say("Linear")],
+      ["radial", say("Radial")],
+    ];
+    return dropdown(say("Kind"), entries, session, name, set);
+  },
   shape({ session, name, set }) {
     const entries = [
       ["ball", say("Ball")],
@@ -125,6 +130,12 @@ const BUILDERS = {
     input.setAttribute("aria-label", say("Text"));
     const update = (options) => input.value !== options.text && (input.value = options.text);
     return { element: input, update };
+  },
+  ground({ session, set }) {
+    const hint = say("It gets the depth of the place that is clicked.");
+    const value = session.options.ground;
+    const control = toggle(say("As deep as the click"), { value, changed: set, hint });
+    return { element: control.element, update: (options) => control.show(options.ground) };
   },
   edges({ session, set }) {
     const hint = say("Edits end at the edges of the photo, however roughly they are painted.");

@@ -57,11 +57,10 @@ export class Hand {
   #move(event) {
     if (this.#fingers.has(event.pointerId)) this.#fingers.set(event.pointerId, event);
     if (this.#pinch) return this.#pinched();
-    this.at = this.view.toMap(event);
+    if (this.#drag?.id === event.pointerId) this.#drag.move(event);
+    this.at = this.view.toMap(event); // after the drag: it may have moved the map
     this.near = this.#handleAt(event)?.name;
     this.alt = event.altKey;
-    if (this.#drag?.id === event.pointerId) this.#drag.move(event);
-    else this.#rubber(event);
     this.moved(event);
   }
 
@@ -247,10 +246,6 @@ export class Hand {
     return had;
   }
 
-  #rubber() {
-    if (this.trace) this.view.redraw();
-  }
-
   #fills(point) {
     const { map } = this.session;
     const inside = point[0] >= 0 && point[1] >= 0 && point[0] < map.width && point[1] < map.height;
@@ -273,6 +268,10 @@ export class Hand {
 
   #stamps(at) {
     const { session } = this;
+    const { ground, mode } = session.options;
+    session.apply(); // so that the depth is that of the map with it
+    const depth = ground && mode !== "raise" ? session.depthAt(...at) : null;
+    if (depth !== null) session.set({ depth: Number(depth.toFixed(3)) });
     const side = Math.max(8, session.options.size);
     const wide = session.options.shape === "text" ? lettersWide(session.options.text) : 1;
     session.begin({ at, size: [side * wide, side] }, true);

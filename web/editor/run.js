@@ -6,6 +6,7 @@ import { allNodes, outputOf, pathTo } from "../graph.js";
 import { say } from "../language.js";
 import { routeOf } from "../page_maps.js";
 
+const PATIENCE = 1500; // ms in which a run that was taken begins, unless others are before it
 const OURS = "SD2Depth"; // nodes that show depth maps
 
 /** Queues the workflow, or only what some nodes need, with the seeds as they are. */
@@ -20,7 +21,7 @@ export async function queue(only) {
   // Between these two the page records nothing to undo.
   app.canvas.emitBeforeChange();
   try {
-    return (await app.queuePrompt(0, 1, only)) !== false;
+    await app.queuePrompt(0, 1, only);
   } finally {
     for (const [widget, value] of kept) widget.value = value;
     app.canvas.emitAfterChange();
@@ -34,7 +35,8 @@ const turnsSeeds = ({ options, value }) =>
 export class Runs {
   constructor(signal, changed) {
     this.changed = changed;
-    this.running = false;
+    this.signal = signal;
+    this.running = this.started = false;
     this.progress = 0;
     this.image = lastImage();
     this.preview = null; // an object URL
@@ -50,17 +52,23 @@ export class Runs {
     hear("executed", this.#executed);
     hear("execution_success", () => this.#ends(""));
     hear("execution_interrupted", () => this.#ends(say("The run was stopped.")));
-    hear("execution_error", ({ exception_message: text }) => this.#ends(text || say("The run failed.")));
+    hear("execution_error", (error) => this.#ends(error.exception_message || say("The run failed.")));
     signal.addEventListener("abort", () => this.#show(null), { once: true });
   }
 
-  refused() {
+  /** Runs the workflow, or a part of it, and says so where the page did not take it. */
+  async run(only) {
+    Object.assign(this, { started: false, trouble: "" });
+    await queue(only);
+    // What the page says of it differs between frontends, and lies behind the dialog.
+    await new Promise((done) => setTimeout(done, PATIENCE));
+    if (this.started || this.signal.aborted || (await isBusy())) return;
     this.#ends(say("The workflow was not run: close the editor to see why."));
     this.changed();
   }
 
   #starts() {
-    Object.assign(this, { running: true, progress: 0, trouble: "" });
+    Object.assign(this, { started: true, running: true, progress: 0, trouble: "" });
   }
 
   #ends(trouble) {
@@ -80,6 +88,12 @@ export class Runs {
     if (this.preview) URL.revokeObjectURL(this.preview);
     this.preview = blob instanceof Blob ? URL.createObjectURL(blob) : null;
   }
+}
+
+async function isBusy() {
+  const answer = await api.fetchApi("/queue");
+  const { queue_running: running, queue_pending: pending } = await answer.json();
+  return running.length + pending.length > 0;
 }
 
 /** Where the image of a node's output is, if that is a result and no map. */

@@ -10,7 +10,7 @@ export class Session extends EventTarget {
   constructor() {
     super();
     this.tools = tools();
-    this.options = { ...DEFAULTS, ...recall("options") };
+    this.options = recall("options", DEFAULTS);
     this.tool = this.tools[0];
     this.painting = null;
     this.map = null;

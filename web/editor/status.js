@@ -33,12 +33,14 @@ export function statusLine(session, view, turn) {
     if (!map) return;
     size.textContent = `${map.width} × ${map.height}`;
     for (const step of steps) step.hidden = maps.length < 2;
-    frame.textContent = say("Map {number} of {count}", { number: map.frame + 1, count: map.frames });
+    const values = { number: map.frame + 1, count: map.frames };
+    frame.textContent = say("Map {number} of {count}", values);
   };
   const point = (place) => {
     const depth = place && session.painting ? session.depthAt(...place) : null;
-    const [x, y] = depth === null ? [] : place.map(Math.floor);
-    at.textContent = depth === null ? "" : say("x {x}  y {y}  depth {depth}", { x, y, depth: depth.toFixed(3) });
+    if (depth === null) return void (at.textContent = "");
+    const [x, y] = place.map(Math.floor);
+    at.textContent = say("x {x}  y {y}  depth {depth}", { x, y, depth: depth.toFixed(3) });
   };
   const moved = () => (zoom.textContent = `${Math.round(view.scale * 100)} %`);
   session.addEventListener("layers", update);

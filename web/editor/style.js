@@ -33,7 +33,7 @@ button.first:hover { background: #3f7fee; }
 
 .editor {
   height: 100%; display: grid;
-  grid-template: "head head head" 56px "rail options options" 56px "rail stage side" minmax(0, 1fr)
+  grid-template: "head head head" 56px "rail options options" auto "rail stage side" minmax(0, 1fr)
     "rail foot side" 46px / 72px minmax(0, 1fr) 316px;
 }
 header { grid-area: head; display: flex; align-items: center; gap: 6px; padding: 0 10px 0 18px;
@@ -53,9 +53,9 @@ nav button[aria-checked="true"] { background: var(--on); color: #cfe2ff; }
 nav button span { display: block; margin-top: 1px; overflow: hidden; text-overflow: ellipsis; }
 nav hr { width: 40px; border: 0; border-top: 1px solid var(--line); margin: 4px auto; flex: none; }
 
-.options { grid-area: options; display: flex; align-items: center; gap: 16px; padding: 0 14px;
-  background: var(--panel); border-bottom: 1px solid var(--line); overflow-x: auto;
-  scrollbar-width: thin; }
+.options { grid-area: options; display: flex; flex-wrap: wrap; align-items: center; gap: 0 16px;
+  padding: 5px 14px; min-height: 56px; background: var(--panel);
+  border-bottom: 1px solid var(--line); }
 .options > * { flex: none; }
 
 .slider { display: flex; align-items: center; gap: 8px; min-height: 44px; color: var(--dim); }
@@ -115,7 +115,8 @@ input[type="number"]:hover, input[type="text"]:hover, select:hover { border-colo
   background: #101114e6; color: var(--dim); padding: 7px 14px; border-radius: 16px;
   pointer-events: none; white-space: nowrap; max-width: 96%; overflow: hidden;
   text-overflow: ellipsis; }
-.stage .pending, .stage .bar { position: absolute; left: 50%; bottom: 12px; transform: translateX(-50%);
+.stage .pending, .stage .bar {
+  position: absolute; left: 50%; bottom: 12px; transform: translateX(-50%);
   display: flex; gap: 6px; padding: 6px; border-radius: 14px; z-index: 1; background: #101114e6; }
 .stage.away .tip, .stage.away .pending { display: none; }
 .stage .bar { gap: 18px; padding: 2px 16px; }
@@ -144,7 +145,8 @@ section .slider input[type="range"] { flex: 1; width: 60px; }
 section .blend span { width: auto; }
 section .row { display: flex; gap: 12px; flex-wrap: wrap; align-items: center; }
 section .row .toggle { flex: 1 1 45%; }
-.layers { list-style: none; margin: 0; padding: 0; display: flex; flex-direction: column; gap: 2px; }
+.layers { list-style: none; margin: 0; padding: 0; display: flex; flex-direction: column;
+  gap: 2px; }
 .layers li { display: flex; align-items: center; border-radius: 8px; background: var(--raised); }
 .layers li.active { background: var(--on); }
 .layers .name { flex: 1; text-align: left; padding: 0 6px; overflow: hidden; min-width: 0;
@@ -164,7 +166,8 @@ section .row .toggle { flex: 1 1 45%; }
 .histogram input::-webkit-slider-thumb { pointer-events: auto; margin-top: 10px; }
 .histogram input::-moz-range-thumb { pointer-events: auto; }
 .histogram input::-webkit-slider-thumb { border: 2px solid var(--panel); }
-.corner { display: grid; grid-template-columns: 1fr 1fr; gap: 8px; padding: 8px 12px 10px;
+.corner { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 8px;
+  padding: 8px 12px 10px;
   border-top: 1px solid var(--line); flex: none; }
 .corner figure { margin: 0; position: relative; }
 .corner button { padding: 0; width: 100%; aspect-ratio: 4 / 3; overflow: hidden; display: block;
@@ -199,12 +202,12 @@ dialog.ask td:first-child { color: var(--text); white-space: nowrap; }
 
 @media (max-width: 1400px) {
   .editor { grid-template-columns: 68px minmax(0, 1fr) 292px; }
-  .options { gap: 12px; }
+  .options { gap: 0 12px; }
   .options .slider input[type="range"] { width: 70px; }
   .options .slider { gap: 6px; }
 }
 @media (max-width: 820px) {
-  .editor { grid-template: "head head" 56px "options options" 56px "rail stage"
+  .editor { grid-template: "head head" 56px "options options" auto "rail stage"
     minmax(0, 1fr) "rail foot" 46px "side side" 34vh / 60px minmax(0, 1fr); }
   header label.toggle, header h1, .corner { display: none; }
 }

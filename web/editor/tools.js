@@ -47,9 +47,11 @@ export const tools = () => [
     key: "T",
     tool: "stamp",
     hint: say("Click, or drag to the size that it should have; then move the handles."),
-    options: ["shape", "text", "mode", "depth", "height", "tiltX", "tiltY", "angle"],
+    options: ["shape", "text", "mode", "ground", "depth", "height", "tiltX", "tiltY", "angle"],
   },
 ];
+
+const BRUSH = ["size", "hardness", "doing", "edges", "window"];
 
 const brush = (id, label, key, hint) => ({
   id,
@@ -58,7 +60,7 @@ const brush = (id, label, key, hint) => ({
   hint,
   tool: STROKE,
   brush: true,
-  options: [...(id === "push" ? ["direction"] : []), "size", "hardness", "doing", "edges", "window"],
+  options: [id === "push" && "direction", ...BRUSH].filter(Boolean),
 });
 
 const area = (id, label, key, tool, hint) => ({
@@ -80,7 +82,7 @@ const area = (id, label, key, tool, hint) => ({
 export const DEFAULTS = {
   direction: "nearer",
   does: "nearer",
-  size: 120,
+  size: 64,
   hardness: 0.5,
   depth: 0.5,
   feather: 2,
@@ -95,6 +97,7 @@ export const DEFAULTS = {
   d1: 0.8,
   shape: "ball",
   mode: "nearest",
+  ground: true,
   text: "Depth",
   height: 0.25,
   tiltX: 0,

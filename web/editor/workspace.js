@@ -113,7 +113,7 @@ export class Workspace {
     const undo = iconButton("undo", say("Undo"), () => session.undo(), { key: "Ctrl+Z" });
     const redo = iconButton("redo", say("Redo"), () => session.redo(), { key: "Ctrl+Shift+Z" });
     this.stay = toggle(say("Stay open"), {
-      value: recall("stay").on ?? true,
+      value: recall("stay", { on: true }).on,
       changed: (on) => remember("stay", { on }),
       hint: say("Save and Run leaves the editor open and shows the result here."),
     });

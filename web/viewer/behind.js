@@ -12,8 +12,9 @@ const SMOOTHING = 4; // averagings, so that the layers do not show
  */
 export function findRims({ depth, width, height }, reach, tear) {
   const limits = new Float32Array(width * height);
-  const rim = grow({ depth, width, height, limits }, edges(depth, width, height, tear / reach), reach);
-  return { order: inwards({ depth, width, height, limits }, rim), limits };
+  const map = { depth, width, height, limits };
+  const rim = grow(map, edges(depth, width, height, tear / reach), reach);
+  return { order: inwards(map, rim), limits };
 }
 
 /** Fills rims in place, in `channels` interleaved values a pixel. */

@@ -104,7 +104,8 @@ export class Motion {
   }
 
   #isThere() {
-    return Object.keys(CENTRE).every((name) => Math.abs(this.target[name] - this.now[name]) < CLOSE);
+    const { now, target } = this;
+    return Object.keys(CENTRE).every((name) => Math.abs(target[name] - now[name]) < CLOSE);
   }
 
   #press(event) {

@@ -55,26 +55,29 @@ function furnish(node) {
     holder.replaceChildren(viewer.element);
     return viewer;
   };
-  const showAll = () => {
-    if (!node.graph) return; // a copy on its way to the clipboard
+  const show = (isNew = false) => {
     const entries = outputOf(node)[OUTPUT];
-    open().set(node.properties[SETTINGS]);
-    if (entries?.length) viewer.show(entries);
+    if (node.graph && entries?.length) open().show(entries, isNew);
   };
-  furnished.set(node, showAll);
+  const restore = () => {
+    if (!node.graph) return; // a copy on its way to the clipboard
+    open().set(node.properties[SETTINGS]);
+    show();
+  };
+  furnished.set(node, show);
 
   const { onExecuted, onConfigure, onAdded, onRemoved, onSerialize } = node;
   node.onExecuted = function (output) {
     onExecuted?.call(this, output);
-    showAll();
+    show(true);
   };
   node.onConfigure = function (saved) {
     onConfigure?.call(this, saved);
-    showAll();
+    restore();
   };
   node.onAdded = function (graph) {
     onAdded?.call(this, graph);
-    queueMicrotask(showAll);
+    queueMicrotask(restore);
   };
   node.onRemoved = function () {
     onRemoved?.call(this);

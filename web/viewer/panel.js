@@ -83,7 +83,8 @@ export function checked(saved) {
   for (const { name, range, choices } of settings()) {
     const value = saved?.[name];
     if (choices && Object.hasOwn(choices, value)) found[name] = value;
-    if (range && Number.isFinite(value)) found[name] = Math.min(range[1], Math.max(range[0], value));
+    if (range && Number.isFinite(value))
+      found[name] = Math.min(range[1], Math.max(range[0], value));
   }
   return found;
 }

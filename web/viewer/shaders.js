@@ -40,7 +40,7 @@ uniform float nearest;          // the map's largest depth
 uniform int steps;
 uniform float cut;              // stretched more than that many times, a surface is torn
 uniform bool showHoles;
-uniform float eye;              // half of what two eyes are apart, below 0 with the views changed over
+uniform float eye;              // half of what two eyes are apart; below 0 crossed
 uniform int show;               // 0: one eye, 1: red and cyan, 2: side by side
 uniform float detail;           // the photo's mipmap for the view's size
 in vec2 place;
@@ -125,13 +125,15 @@ vec4 seen(vec2 at, vec2 move) {
   if (torn == 0.0) return surface;
   if (showHoles) return vec4(0.0);
   vec2 behind = source(at, move, meet(behindDepth, at, move));
-  vec4 filling = isAfter ? textureLod(behindAfter, behind, 0.0) : textureLod(behindPhoto, behind, 0.0);
+  vec4 filling = textureLod(behindPhoto, behind, 0.0);
+  if (isAfter) filling = textureLod(behindAfter, behind, 0.0);
   vec4 filled = vec4(mix(painted(behind, isAfter).rgb, filling.rgb, filling.a), 1.0);
   return mix(surface, filled, torn);
 }
 
 vec3 linear(vec3 light) {
-  return mix(pow((light + 0.055) / 1.055, vec3(2.4)), light / 12.92, lessThanEqual(light, vec3(0.04045)));
+  vec3 bright = pow((light + 0.055) / 1.055, vec3(2.4));
+  return mix(bright, light / 12.92, lessThanEqual(light, vec3(0.04045)));
 }
 
 vec3 encoded(vec3 light) {

@@ -4,6 +4,7 @@ import { fillRims, findRims } from "./behind.js";
 import { gpu, join, leave } from "./gpu.js";
 import { NEVER_CUT } from "./options.js";
 
+const MOST_FILLED = 2 ** 19; // pixels of the map that lies behind; in it nothing is sharp
 const STEPS_A_PIXEL = 2; // of the search, so that nothing wider than half a pixel is jumped over
 const MOST_STEPS = 256;
 const BEHIND = ["behindDepth", "behindPhoto", "behindAfter"];
@@ -51,7 +52,7 @@ export class Surface {
     return Math.min(1, (gpu()?.limit ?? Infinity) / Math.max(1, ...sides));
   }
 
-  /** On the canvas as large as it is. `camera`: {right, up, forward, zoom} in units of the strength. */
+  /** Draws on the canvas as it is; `camera`: {right, up, forward, zoom}, times the strength. */
   draw(camera, options) {
     const { canvas, context, map } = this;
     const device = gpu();
@@ -93,7 +94,8 @@ export class Surface {
     const half = Math.max(width, height) / 2;
     const zoomed = (forward * strength) / half;
     const shown = Math.min(1, canvas.width / viewsOf(show) / width);
-    const moved = Math.hypot(Math.abs(right) * strength + eyes / 2, up * strength, forward * strength);
+    const sideways = Math.abs(right) * strength + eyes / 2;
+    const moved = Math.hypot(sideways, up * strength, forward * strength);
     const steps = Math.ceil(moved * STEPS_A_PIXEL * shown * nearest);
     gl.uniform2f(place("size"), width, height);
     gl.uniform2f(place("across"), (-right * strength) / width, (up * strength) / height);
@@ -120,24 +122,26 @@ export class Surface {
       this.surface = widened(reduced(this.map, limit), grow);
       textures.depth = depthTexture(gl, this.surface, this.surface.depth);
     }
-    const reach = Math.max(1, (strength + (show === "image" ? 0 : eyes / 2)) * this.surface.scale);
+    const reach = coarsely(strength + (show === "image" ? 0 : eyes / 2));
     const key = [reach, cut].join();
     if (this.key !== key) this.#forget(...BEHIND);
     this.key = key;
     for (const name of ["photo", "after"])
       if (this[name]) textures[name] ??= photoTexture(gl, this[name], limit);
-    const { surface } = this;
     if (!textures.behindDepth) {
-      this.rims = findRims(surface, reach, cut - 1);
-      const depth = surface.depth.slice();
-      fillRims(surface, this.rims, depth, 1);
-      textures.behindDepth = depthTexture(gl, surface, depth);
+      const { width, height } = this.surface;
+      const side = Math.max(width, height) * Math.min(1, Math.sqrt(MOST_FILLED / (width * height)));
+      this.behind = reduced(this.surface, Math.max(1, Math.floor(side)));
+      this.rims = findRims(this.behind, reach * this.behind.scale, cut - 1);
+      const depth = this.behind.depth.slice();
+      fillRims(this.behind, this.rims, depth, 1);
+      textures.behindDepth = depthTexture(gl, this.behind, depth);
     }
     for (const [name, image] of [
       ["behindPhoto", this.photo],
       ["behindAfter", this.after],
     ])
-      if (image) textures[name] ??= behindTexture(gl, image, surface, this.rims);
+      if (image) textures[name] ??= behindTexture(gl, image, this.behind, this.rims);
   }
 
   #forget(...names) {
@@ -153,11 +157,12 @@ function sizeOf(image) {
 }
 
 /** The map within the GPU's limit, every pixel one of it: depths are not mixed. */
-function reduced({ depth, width, height }, limit) {
-  const scale = Math.min(1, limit / Math.max(width, height));
-  if (scale === 1) return { depth, width, height, scale };
-  const columns = Math.max(1, Math.round(width * scale));
-  const rows = Math.max(1, Math.round(height * scale));
+function reduced({ depth, width, height, scale: before = 1 }, limit) {
+  const part = Math.min(1, limit / Math.max(width, height));
+  const scale = before * part;
+  if (part === 1) return { depth, width, height, scale };
+  const columns = Math.max(1, Math.round(width * part));
+  const rows = Math.max(1, Math.round(height * part));
   const taken = new Float32Array(columns * rows);
   for (let y = 0, at = 0; y < rows; y++) {
     const row = Math.floor(((y + 0.5) * height) / rows) * width;
@@ -181,19 +186,23 @@ function widened(map, pixels) {
 
 /** Of every value and those up to `radius` before and after it along lines of `length`. */
 function largest(depth, length, lines, step, next, radius) {
-  const result = depth.slice();
-  for (let line = 0; line < lines; line++)
-    for (let i = 0; i < length; i++) {
-      const at = line * next + i * step;
-      const first = Math.max(0, i - radius);
-      const last = Math.min(length - 1, i + radius);
-      for (let j = first; j <= last; j++) {
-        const value = depth[line * next + j * step];
-        if (value > result[at]) result[at] = value;
-      }
-    }
+  const result = new Float32Array(depth.length);
+  const line = new Float32Array(length + 2 * radius);
+  for (let start = 0, n = 0; n < lines; n++, start += next) {
+    line.fill(0);
+    for (let i = 0; i < length; i++) line[radius + i] = depth[start + i * step];
+    // Of 2, then 4, 8, … values from each on; two such runs make a whole one.
+    let run = 1;
+    for (; 2 * run <= 2 * radius + 1; run *= 2)
+      for (let i = 0; i + run < line.length; i++) line[i] = Math.max(line[i], line[i + run]);
+    const rest = 2 * radius + 1 - run;
+    for (let i = 0; i < length; i++) result[start + i * step] = Math.max(line[i], line[i + rest]);
+  }
   return result;
 }
+
+/** A little more than that, and seldom another: what lies behind costs time. */
+const coarsely = (pixels) => 2 ** (Math.ceil(2 * Math.log2(Math.max(1, pixels))) / 2);
 
 /** 16 bits in two channels, low byte first. */
 function depthTexture(gl, { width, height }, depth) {

@@ -51,9 +51,11 @@ function addBeside(viewer) {
   const node = globalThis.LiteGraph.createNode(FRAMES);
   const x = viewer.pos[0] + viewer.size[0] + GAP;
   let [, y] = viewer.pos;
+  const [width, height] = node.size;
   const inTheWay = ({ pos, size }) =>
-    pos[0] < x + node.size[0] && pos[0] + size[0] > x && pos[1] < y + node.size[1] && pos[1] + size[1] > y;
-  for (let other; (other = viewer.graph.nodes.find(inTheWay)); ) y = other.pos[1] + other.size[1] + GAP;
+    pos[0] < x + width && pos[0] + size[0] > x && pos[1] < y + height && pos[1] + size[1] > y;
+  for (let other; (other = viewer.graph.nodes.find(inTheWay)); )
+    y = other.pos[1] + other.size[1] + GAP;
   node.pos = [x, y];
   viewer.graph.add(node);
   return node;

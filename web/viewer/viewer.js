@@ -10,7 +10,7 @@ import { Split } from "./split.js";
 const STYLE = new URL("viewer.css", import.meta.url).href;
 
 export class Viewer {
-  /** `keep(settings)` is called with what has changed, `sized()` when it needs more or less room. */
+  /** `keep(settings)` is called when one was changed, `sized()` when it needs other room. */
   constructor({ keep, sized, takeAlong }) {
     addStyle();
     this.settings = {};
@@ -30,9 +30,10 @@ export class Viewer {
     this.#apply();
   }
 
-  /** What a run of the node left for the page. */
-  async show(entries) {
-    if (JSON.stringify(entries) === JSON.stringify(this.entries)) return;
+  /** What a run of the node left for the page; files that were gone may be there after a new one. */
+  async show(entries, isNew) {
+    const isShown = JSON.stringify(entries) === JSON.stringify(this.entries);
+    if (isShown && !(isNew && this.failed)) return;
     this.entries = entries;
     this.frames.max = entries.length - 1;
     this.frames.value = Math.min(this.frames.value, this.frames.max);
@@ -53,11 +54,15 @@ export class Viewer {
 
   async #load() {
     this.loading?.abort();
+    this.failed = false;
     const { signal } = (this.loading = new AbortController());
     const entry = this.entries[this.frames.value];
     this.count.textContent = `${entry.frame + 1} / ${entry.frames}`;
     try {
-      const [map, after] = await Promise.all([loadMap(entry, { signal }), fetched(entry.after, signal)]);
+      const [map, after] = await Promise.all([
+        loadMap(entry, { signal }),
+        fetched(entry.after, signal),
+      ]);
       if (signal.aborted) return;
       this.#close();
       this.images = [map.photo, after].filter(Boolean);
@@ -71,7 +76,9 @@ export class Viewer {
       this.relief.start();
       this.#tell();
     } catch (error) {
-      if (!signal.aborted) this.say(error.message);
+      if (signal.aborted) return;
+      this.failed = true;
+      this.say(error.message);
     }
   }
 
@@ -89,7 +96,8 @@ export class Viewer {
     if (problem === "lost") lines.push(say("The graphics card is busy elsewhere; please wait."));
     if (scale < 1 && this.size) {
       const [width, height] = this.size.map((side) => Math.round(side * scale));
-      lines.push(say("Shown at {width} × {height} pixels, the most of this graphics card.", { width, height }));
+      const sentence = "Shown at {width} × {height} pixels, the most of this graphics card.";
+      lines.push(say(sentence, { width, height }));
     }
     this.say(lines.join(" "));
   }
@@ -111,8 +119,8 @@ export class Viewer {
     this.canvas.setAttribute(
       "aria-label",
       say(
-        "The image in relief. Arrow keys move the camera, plus and minus take it nearer and back, " +
-          "Home puts it where it was.",
+        "The image in relief. Arrow keys move the camera, plus and minus take it nearer and " +
+          "back, Home puts it where it was.",
       ),
     );
     this.split = new Split((place) => this.relief?.set({ split: place }));
@@ -145,7 +153,9 @@ export class Viewer {
     });
     settings.setAttribute("aria-expanded", false);
     const along = button(say("To Parallax Frames"), takeAlong);
-    along.title = say("Give strength, move and plane to a Parallax Frames node, a new one if need be.");
+    along.title = say(
+      "Give strength, move and plane to a Parallax Frames node, a new one if need be.",
+    );
     const full = button(say("Full screen"), () =>
       document.fullscreenElement ? document.exitFullscreen() : this.element.requestFullscreen(),
     );
@@ -192,8 +202,8 @@ async function fetched(file, signal) {
 }
 
 function addStyle() {
-  if (document.querySelector(`link[href="${STYLE}"]`)) return;
+  if (document.getElementById(STYLE)) return;
   const link = document.createElement("link");
-  Object.assign(link, { rel: "stylesheet", href: STYLE });
+  Object.assign(link, { id: STYLE, rel: "stylesheet", href: STYLE });
   document.head.append(link);
 }

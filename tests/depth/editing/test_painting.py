@@ -124,7 +124,7 @@ def test_edits_keep_to_the_edges_of_each_maps_photo(maps):
     image = torch.zeros(3, HEIGHT, WIDTH, 3)
     image[0, :, 22:] = 1  # an edge in the first photo alone
     flat = torch.full_like(maps, 0.5)
-    edit = stroke("nearer", amount=0.4, edges=True, points=[[16, 16]], radius=12)
+    edit = stroke("nearer", amount=0.4, edges=True, points=[[11.5, 16]], radius=12)
     depth, _ = painted(flat, [edit], image=image)
     beyond = depth[:, 16, 22:24] - 0.5
     assert (beyond[0] < 0.7 * beyond[1]).all()
