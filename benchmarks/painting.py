@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import material
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from sd2_depth2img.tools.comfyui import PACK
 
@@ -62,7 +62,7 @@ def main() -> None:
 class Clock:
     """The processor's time that a script takes in a page; what else runs takes none of it."""
 
-    def __init__(self, page) -> None:
+    def __init__(self, page: Page) -> None:
         self._page = page
         self._session = page.context.new_cdp_session(page)
         self._session.send("Performance.enable", {"timeDomain": "threadTicks"})
@@ -99,7 +99,7 @@ def _measure(clock: Clock, side: int, does: str) -> None:
 
 
 @contextmanager
-def _page() -> Iterator:
+def _page() -> Iterator[Page]:
     """A page that has the pack's scripts, and nothing else."""
     handler = functools.partial(_Quiet, directory=str(PACK / "web"))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

@@ -57,7 +57,8 @@ SET_UP = """async ([modules, letters]) => {
         boxes.push(painting.commit());
         return boxes;
     };
-    Object.assign(window, { Painting, Sizes, workOf, stateModule, read, encoded, bits, loaded, make });
+    Object.assign(window, { Painting, Sizes, workOf, stateModule });
+    Object.assign(window, { read, encoded, bits, loaded, make });
 }"""
 
 

@@ -47,8 +47,8 @@ def test_what_a_node_has_not_is_null(editor):
 
 
 def test_a_file_that_is_gone_is_told_with_what_to_do(editor):
-    gone = {"filename": "gone.bin", "subfolder": "", "type": "temp"}
-    assert load(editor, depth=gone) == "The server has no gone.bin any more (404); run the node again."
+    message = load(editor, depth={"filename": "gone.bin", "subfolder": "", "type": "temp"})
+    assert message == "The server has no gone.bin any more (404); run the node again."
 
 
 def test_a_file_of_another_size_is_refused(editor):

@@ -192,6 +192,27 @@ def test_changes_of_a_slider_are_one_step(paintings):
     assert paintings.run(script, one) == [0.2, 1, 0.2, False]
 
 
+def test_needs_no_page(paintings):
+    """A worker has no document."""
+    script = """
+        const source = `
+            const { Painting } = await import("${location.href}");
+            const painting = new Painting({ width: 9, height: 9, base: new Uint16Array(81) });
+            painting.begin(${JSON.stringify(stroke)});
+            painting.commit();
+            postMessage([painting.at(5, 5), typeof document]);
+        `;
+        const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+        const worker = new Worker(url, { type: "module" });
+        return new Promise((done, failed) => {
+            worker.onmessage = ({ data }) => done(data);
+            worker.onerror = ({ message }) => failed(new Error(message));
+        });
+    """
+    stroke = {**_nearer(), "amount": 0.25}
+    assert paintings.run(script, scene(0, edges=False), stroke=stroke) == [0.25, "undefined"]
+
+
 # --- States as they come --------------------------------------------------------------------------
 
 

@@ -60,10 +60,12 @@ function touch(edit, window, box, weights) {
 /** Lays the window of a layer over that of the layers below it. */
 export function lay(below, layer, opacity) {
   const { depth, touched } = below;
-  for (let i = 0; i < depth.length; i++) {
-    const edited = layer.depth[i];
-    depth[i] = opacity === 1 ? edited : depth[i] + opacity * (edited - depth[i]);
-    touched[i] = Math.max(touched[i], opacity * layer.touched[i]);
+  if (opacity === 1) depth.set(layer.depth);
+  else
+    for (let i = 0; i < depth.length; i++) depth[i] += opacity * (layer.depth[i] - depth[i]);
+  for (let i = 0; i < touched.length; i++) {
+    const share = opacity * layer.touched[i];
+    if (share > touched[i]) touched[i] = share;
   }
   return below;
 }

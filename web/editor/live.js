@@ -4,7 +4,7 @@ import { apply, involved, windowOf } from "./composition.js";
 import { isWhole } from "./effects.js";
 import { cut, grown, intersection, paste, union } from "./rectangles.js";
 import { drawSegment } from "./strokes.js";
-import { haloOf, supportOf, weightsOf } from "./weights.js";
+import { haloOf, part, shapeKey, supportOf, weightsOf } from "./weights.js";
 
 /**
  * Planes to work on, kept from one edit to the next: `depth` and `touched` are a layer's with the
@@ -53,6 +53,7 @@ export class LiveEdit {
   #ground;
   #sheet;
   #bench;
+  #shape = null;
 
   constructor(edit, ground, sheet, bench) {
     Object.assign(this, { edit });
@@ -69,7 +70,7 @@ export class LiveEdit {
     const { edit } = this;
     const was = this.box;
     this.clear();
-    if (edit.tool !== "stroke") return union(was, this.#work(supportOf(edit, this.#ground)));
+    if (edit.tool !== "stroke") return union(was, this.#area());
     return union(was, this.#segments(edit.points.length > 1 ? 1 : 0));
   }
 
@@ -93,6 +94,18 @@ export class LiveEdit {
     this.#bench.wipe(this.box);
   }
 
+  /** Draws an edit that is no stroke; its weights stay while only what it does changes. */
+  #area() {
+    const [{ edit }, ground] = [this, this.#ground];
+    const key = shapeKey(edit);
+    if (this.#shape?.key !== key) {
+      const box = supportOf(edit, ground);
+      this.#shape = { key, box, weights: box && weightsOf(edit, ground, box) };
+    }
+    const { box, weights } = this.#shape;
+    return this.#work(box, (inner) => part(weights, box, inner));
+  }
+
   #segments(first) {
     const [{ edit }, ground, { drawn, weights, width }] = [this, this.#ground, this.#bench];
     let drew = null;
@@ -102,12 +115,12 @@ export class LiveEdit {
     if (!box) return null;
     const kept = weightsOf(edit, ground, box, (wide) => cut(drawn, width, wide));
     paste(weights, width, kept, box, box);
-    return this.#work(box, (part) => cut(weights, width, part));
+    return this.#work(box, (inner) => cut(weights, width, inner));
   }
 
-  #work(part, weigh) {
+  #work(changed, weigh) {
     const [ground, { edit }] = [this.#ground, this];
-    const box = part && isWhole(edit) ? supportOf(edit, ground) : part;
+    const box = changed && isWhole(edit) ? supportOf(edit, ground) : changed;
     if (!box) return null;
     const window = windowOf(this.#sheet, this.#bench.width, involved(edit, ground, box));
     apply(edit, ground, window, weigh);

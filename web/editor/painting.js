@@ -41,18 +41,12 @@ export class Painting {
    * Throws a StateError, and changes nothing, where it cannot be used.
    */
   load(state) {
-    const loading = this.loading(state);
-    for (;;) {
-      const { done, value } = loading.next();
-      if (done) return value;
-    }
+    return finish(this.loading(state));
   }
 
   /** The same in steps, each of which gives the share that is done. */
   *loading(written) {
-    const text = typeof written === "string";
-    const { state, clamped } =
-      written === "" ? { state: this.#empty(), clamped: 0 } : (text ? parse : check)(written);
+    const { state, clamped } = this.#parsed(written);
     checkWork(state.layers, new Sizes(this.#ground, state.size));
     this.cancel();
     this.#history = new History();
@@ -62,13 +56,18 @@ export class Painting {
   }
 
   /** Puts another map under the same edits; the history stays. */
-  changeMap(map, frame = this.#frame) {
+  changeMap(map, frame) {
+    finish(this.changingMap(map, frame));
+  }
+
+  /** The same in steps, each of which gives the share that is done. */
+  *changingMap(map, frame = this.#frame) {
     checkWork(this.layers, new Sizes(map, this.#state.size));
     this.cancel();
     this.#frame = frame;
     this.#lay(map);
     this.#history.forgetPatches();
-    for (const _ of this.#take(this.#state));
+    yield* this.#take(this.#state);
   }
 
   /** What is saved; to be read, never changed. */
@@ -122,7 +121,10 @@ export class Painting {
     return this.#live !== null;
   }
 
-  /** Begins an edit on the active layer. Throws a StateError where a field of it is wrong. */
+  /**
+   * Begins an edit on the active layer. Throws a StateError where a field of it is wrong or there
+   * would be too much. A layer that is hidden, or not for this frame, gets it without being seen.
+   */
   begin(edit) {
     this.cancel();
     const begun = this.#read(edit);
@@ -161,7 +163,8 @@ export class Painting {
     const patch = window && { identity: identityOf(layer), live: true, ...window };
     this.#live.finish();
     this.#live = null;
-    return this.#step(this.#with(layer, { edits: [...layer.edits, edit] }), { patch });
+    // A copy, because what is known of the edit is from when it began.
+    return this.#step(this.#with(layer, { edits: [...layer.edits, { ...edit }] }), { patch });
   }
 
   /** Gives the live edit up. */
@@ -237,10 +240,9 @@ export class Painting {
    */
   changeLayer(index, changes, { merge = false } = {}) {
     const layer = this.layers[this.#place(index)];
-    const [wanted] = check({ ...this.#state, layers: [changed(layer, changes)] }).state.layers;
+    const [read] = check({ ...this.#state, layers: [{ ...changes, edits: [] }] }).state.layers;
     const names = Object.keys(changes);
-    const read = Object.fromEntries(names.map((name) => [name, wanted[name]]));
-    const layers = this.#with(layer, read);
+    const layers = this.#with(layer, Object.fromEntries(names.map((name) => [name, read[name]])));
     checkWork(layers, this.#ground);
     return this.#step(layers, { merge: merge && [identityOf(layer), ...names] });
   }
@@ -257,6 +259,11 @@ export class Painting {
   // --- How ------------------------------------------------------------------------------------
 
   #empty = () => emptyState(this.#ground.width, this.#ground.height);
+
+  #parsed(written) {
+    if (typeof written !== "string") return check(written);
+    return written.trim() ? parse(written) : { state: this.#empty(), clamped: 0 };
+  }
 
   #place(index) {
     if (this.layers[index]) return index;
@@ -319,6 +326,14 @@ export class Painting {
     // After a commit the bench has the new pixels already.
     if (!patch?.live) this.#bench.forget();
     return adopted;
+  }
+}
+
+/** Takes all steps at once; what they come to. */
+function finish(steps) {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
   }
 }
 

@@ -8,7 +8,7 @@ import { difference, extentOf, identityOf, isShown, rearranged } from "./layers.
 import { unit } from "./numbers.js";
 import { cut, intersection, paste, union } from "./rectangles.js";
 
-const SHEETS = 768 * 2 ** 20; // bytes
+const SHEETS = 2 * 2 ** 30; // bytes
 
 export class Stack {
   layers = [];

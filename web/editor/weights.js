@@ -27,6 +27,13 @@ export function supportOf(edit, ground) {
   return intersection(grown(box, featherOf(edit, ground) + haloOf(edit, ground)), ground.frame);
 }
 
+/** The same for edits with the same weights. Letters may still be on their way. */
+export function shapeKey(edit) {
+  if (edit.tool === "stamp") return Symbol("stamp");
+  const { tool, points, feather, at, tolerance, edge, edges } = edit;
+  return JSON.stringify([tool, points, feather, at, tolerance, edge, edges]);
+}
+
 /** The weights in a rectangle; `drawn` gives those without the edges where they are known. */
 export function weightsOf(edit, ground, box, drawn = (wide) => feathered(edit, ground, wide)) {
   const halo = haloOf(edit, ground);
@@ -39,7 +46,8 @@ export function weightsOf(edit, ground, box, drawn = (wide) => feathered(edit, g
 
 /** How far the photo's edges may carry weights, in pixels. */
 export function haloOf(edit, ground) {
-  if (!edit.edges || !ground.guide || edit.tool === "stamp") return 0;
+  const isEverywhere = edit.tool === "gradient" && !edit.points;
+  if (!edit.edges || !ground.guide || edit.tool === "stamp" || isEverywhere) return 0;
   const size = edit.radius ?? (edit.feather || 8);
   return 2 * clamp(round((size * ground.scale.length) / 3), 1, 24);
 }
