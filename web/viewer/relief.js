@@ -9,6 +9,7 @@ import { Surface, viewsOf } from "./surface.js";
 const MOST_PIXELS = 2 ** 21; // that are drawn; the canvas may be shown larger
 const WANDERING = 1000 / 30; // milliseconds a frame; a hand wants more
 const STILL = 150; // milliseconds without a move, until it is drawn at its finest
+const KEPT = 5000; // milliseconds out of sight, until the GPU's memory is given back
 const RESIZE = 0.1; // a smaller change of the shown size leaves the canvas as it is
 
 export { DEFAULTS } from "./options.js";
@@ -24,8 +25,8 @@ export class Relief {
     this.options = { ...DEFAULTS };
     this.onState = () => {};
     this.runs = false;
-    this.isSeen = true;
-    this.frame = this.timer = null;
+    this.isSeen = false;
+    this.frame = this.timer = this.heard = null;
     this.isStill = false;
     this.pace = new Pace();
     this.motion = new Motion(canvas, () => this.wake());
@@ -33,13 +34,7 @@ export class Relief {
       this.onState();
       this.wake();
     });
-    this.stopped = new AbortController();
-    const { signal } = this.stopped;
-    document.addEventListener("visibilitychange", () => this.wake(), { signal });
-    this.seen = new IntersectionObserver((entries) => {
-      this.isSeen = entries.at(-1).isIntersecting;
-      this.wake();
-    });
+    this.seen = new IntersectionObserver((entries) => this.#see(entries.at(-1).isIntersecting));
     this.seen.observe(canvas);
     this.sized = new ResizeObserver(() => this.wake());
     this.sized.observe(canvas);
@@ -125,11 +120,26 @@ export class Relief {
 
   dispose() {
     this.stop();
-    this.stopped.abort();
+    this.#see(false);
+    clearTimeout(this.leaving);
     this.seen.disconnect();
     this.sized.disconnect();
     this.motion.dispose();
     this.surface.dispose();
+  }
+
+  /** Out of sight nothing of the page holds it: whoever lets go of it need not say so. */
+  #see(isSeen) {
+    this.isSeen = isSeen;
+    clearTimeout(this.leaving);
+    this.heard?.abort();
+    if (isSeen) {
+      this.heard = new AbortController();
+      const { signal } = this.heard;
+      document.addEventListener("visibilitychange", () => this.wake(), { signal });
+      this.motion.listen(signal);
+    } else this.leaving = setTimeout(() => this.surface.release(), KEPT);
+    this.wake();
   }
 
   #goOn(time, rest) {
