@@ -15,9 +15,8 @@ const RESIZE = 0.1; // a smaller change of the shown size leaves the canvas as i
 export { DEFAULTS } from "./options.js";
 
 /**
- * Starts stopped and empty. `onState` is called when `problem` may have changed: `null`, `none` (no
- * WebGL 2: the photo stays flat) or `lost` (the picture stays and moves again when the GPU is
- * back).
+ * Starts stopped and empty. `onState` is called when `problem` or `scale` may have changed; a
+ * problem is `none` (no WebGL 2: the photo stays flat) or `lost` (it is flat until the GPU is back).
  */
 export class Relief {
   constructor(canvas) {
@@ -116,6 +115,9 @@ export class Relief {
   draw(camera, scale = 1) {
     this.#resize(scale);
     this.surface.draw(camera, this.options);
+    const state = [this.problem, this.scale].join();
+    if (state !== this.state) this.onState();
+    this.state = state;
   }
 
   dispose() {
