@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 from ..depth.networks.kinds import UNUSED
+from ..images.counts import counted
 from .architecture import (
     ENDS_OF_BRANCHES,
     TextArchitecture,
@@ -18,7 +19,6 @@ from .architecture import (
 )
 from .ema import with_ema
 from .errors import (
-    AbsentPart,
     IncompleteCheckpoint,
     IncompleteMidas,
     NotADepthCheckpoint,
@@ -114,11 +114,11 @@ class Checkpoint:
     def read(self, part: Part) -> dict[str, Tensor]:
         """A part's tensors by name, the prefix stripped; memory-mapped, in their stored dtype.
 
-        Raises AbsentPart when the part is not in the file.
+        Raises IncompleteCheckpoint when the part is not in the file.
         """
         names = [name for name in self.file.tensors if name.startswith(part.value)]
         if not names:
-            raise AbsentPart(self._lack(part))
+            raise IncompleteCheckpoint(self._lack(part))
         return {name[len(part.value) :]: self.file.read(name) for name in names}
 
     def stand_in(self, part: Part) -> "Absent":
@@ -141,7 +141,10 @@ _REMEDY = "Copy or download it again, or use another copy."
 
 
 class Absent:
-    """Stands where a VAE or a text encoder would be: whatever is asked of it raises AbsentPart."""
+    """Stands where a VAE or a text encoder would be, and has nothing, as an AttributeError says.
+
+    A class of our own would be no help: other packages' code meets it, and shows its full name.
+    """
 
     _message = "this part is missing"
 
@@ -149,7 +152,7 @@ class Absent:
         self._message = message
 
     def __getattr__(self, name: str) -> Any:
-        raise AbsentPart(self._message)
+        raise AttributeError(self._message)
 
 
 def _check_kind(
@@ -232,11 +235,8 @@ def _check(
     extra = [name for name in found if name not in expected]
     if extra:
         log.warning(
-            "%s: %d tensors under %s are not part of the model and are not used%s",
-            file.path.name,
-            len(extra),
-            part.value,
-            _some(extra),
+            "%s: not part of the model, and not used: %s under %s%s",
+            *(file.path.name, counted(len(extra), "tensor"), part.value, _some(extra)),
         )
 
 

@@ -25,7 +25,3 @@ class IncompleteMidas(IncompleteCheckpoint):
 
 class NoEMACopy(IncompleteCheckpoint):
     """There is no complete EMA copy of the UNet."""
-
-
-class AbsentPart(IncompleteCheckpoint, AttributeError):  # noqa: N818
-    """A part was used that the file does not have. AttributeError, so that `hasattr` is False."""

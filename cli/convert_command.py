@@ -32,6 +32,7 @@ from ..checkpoints.source import EXTRAS, open_source
 from ..depth.networks.network import Shapes
 from ..engine.diffusers_configs import folder_settings
 from ..engine.prompt import vocabulary_files
+from ..images.counts import counted
 from ..nodes.remedies import REMEDIES, Remedies, explanation
 from .console import printable
 
@@ -70,7 +71,7 @@ def _convert(options: argparse.Namespace) -> None:
         selection = replace(selection, model=model)
     for reason, names in selection.left_out.items():
         hint = ", which the nodes would use; --ema takes it" if reason == EMA_COPY else ""
-        print(f"left out: {len(names)} tensors ({reason}{hint})")
+        print(f"left out: {counted(len(names), 'tensor')} ({reason}{hint})")
     others = _bytes_beside_the_weights(options.source)
     if others > _SMALL:
         print(f"left out: {others / 1e6:,.1f} MB (no weights: what training needs to go on)")

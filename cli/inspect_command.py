@@ -17,6 +17,7 @@ from ..checkpoints.identify.inspection import diagnose, loaded_from
 from ..checkpoints.identify.recognition import identify
 from ..depth.networks.kinds import UNUSED
 from ..disk.settings import DamagedSettings
+from ..images.counts import counted
 from ..nodes.advice import advice
 from ..nodes.remedies import explanation
 
@@ -54,14 +55,15 @@ class Report(NamedTuple):
         if found.place:
             lines.append(f"  found in: {found.place}")
         for name, (tensors, parameters) in found.parts.items():
-            lines.append(f"  {name}: {tensors} tensors, {parameters / 1e6:,.1f} million parameters")
+            size = f"{parameters / 1e6:,.1f} million parameters"
+            lines.append(f"  {name}: {counted(tensors, 'tensor')}, {size}")
         if found.dtypes:
             stored = ", ".join(f"{count} {dtype}" for dtype, count in found.dtypes.items())
             lines.append(f"  stored as: {stored}")
         if found.layout:
             lines.append(f"  layout: {found.layout}")
         for reason, names in found.unused.items():
-            lines.append(f"  not used: {len(names)} tensors ({reason})")
+            lines.append(f"  not used: {counted(len(names), 'tensor')} ({reason})")
         if found.foreign:
             lines.append(f"  asks for and is not given: {', '.join(found.foreign)}")
             lines.append("  Other programs may run these: give them a converted copy instead")

@@ -7,7 +7,6 @@ import argparse
 import importlib.util
 import json
 import logging
-import os
 import random
 import secrets
 import signal
@@ -17,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..disk.sentences import in_words
-from ..workflows.problems import EditError, lack_of_memory
+from ..workflows.problems import EditError, WorkflowError, lack_of_memory
 from .console import console, printable
+from .files import as_in_a_shell, given_path, picture
 
 if TYPE_CHECKING:
     from ..engine.folders import Folders
@@ -73,6 +73,8 @@ def _sentence(error: Exception) -> str:
         return _import_sentence(error)
     if said := lack_of_memory(error):
         return said
+    if isinstance(error, WorkflowError) and any(one.input == "ckpt_name" for one in error.problems):
+        return f"{text}\n  --checkpoint FILE takes another checkpoint"
     if isinstance(error, (ValueError, RuntimeError)) and not isinstance(error, RecursionError):
         return text
     return f"{type(error).__name__}: {text} (--debug shows where)"
@@ -119,7 +121,7 @@ def _add_run(commands: Any) -> argparse.ArgumentParser:
         "carries one. Seeds are used as they stand in the file.",
     )
     run.set_defaults(command=_run)
-    run.add_argument("workflow", type=Path, metavar="WORKFLOW")
+    run.add_argument("workflow", type=given_path, metavar="WORKFLOW")
     run.add_argument("--prompt", metavar="TEXT", help="what the image should show")
     run.add_argument(
         "--seed",
@@ -128,7 +130,7 @@ def _add_run(commands: Any) -> argparse.ArgumentParser:
         help="seed of every sampler; random: another one each time, which is printed",
     )
     _add_edits(run)
-    run.add_argument("--output", type=Path, metavar="DIR", help="output folder")
+    run.add_argument("--output", type=given_path, metavar="DIR", help="output folder")
     return run
 
 
@@ -145,7 +147,7 @@ def _add_demo(commands: Any) -> argparse.ArgumentParser:
     _add_edits(demo)
     demo.add_argument(
         "--output",
-        type=Path,
+        type=given_path,
         default=Path("demo"),
         metavar="DIR",
         help="output folder (default: demo)",
@@ -171,13 +173,13 @@ def _add_edits(command: argparse.ArgumentParser) -> None:
     )
     add(
         "--base",
-        type=Path,
+        type=given_path,
         default=Path(),
         metavar="DIR",
         help="folder with input, output and models/checkpoints, as ComfyUI has them (default: the "
         "current one)",
     )
-    add("--input", type=Path, metavar="DIR", help="input folder")
+    add("--input", type=given_path, metavar="DIR", help="input folder")
 
 
 def _add_inspect(commands: Any) -> argparse.ArgumentParser:
@@ -189,7 +191,7 @@ def _add_inspect(commands: Any) -> argparse.ArgumentParser:
         "or is an incomplete depth model.",
     )
     inspect.set_defaults(command=_inspect)
-    inspect.add_argument("path", type=Path, metavar="FILE|FOLDER")
+    inspect.add_argument("path", type=given_path, metavar="FILE|FOLDER")
     inspect.add_argument("--json", action="store_true", help="as JSON, for programs")
     return inspect
 
@@ -205,10 +207,10 @@ def _add_convert(commands: Any) -> argparse.ArgumentParser:
     )
     convert.set_defaults(command=_convert)
     add = convert.add_argument
-    add("source", type=Path, metavar="SOURCE", help="file or diffusers folder")
+    add("source", type=given_path, metavar="SOURCE", help="file or diffusers folder")
     add(
         "target",
-        type=Path,
+        type=given_path,
         metavar="TARGET",
         help="a name that ends in .safetensors or .sft: one file; any other: a diffusers folder",
     )
@@ -221,13 +223,13 @@ def _add_convert(commands: Any) -> argparse.ArgumentParser:
     add("--ema", action="store_true", help="take the EMA copy of the UNet as the UNet")
     add(
         "--fine-tune",
-        type=Path,
+        type=given_path,
         metavar="FILE",
         help="give depth to this fine-tune of Stable Diffusion 2: add what it learnt beyond --base",
     )
     add(
         "--base",
-        type=Path,
+        type=given_path,
         metavar="FILE",
         help="the Stable Diffusion 2 that the fine-tune was made of (512-base-ema, 2.1-base)",
     )
@@ -302,13 +304,13 @@ def _edit(editor: "Editor", options: argparse.Namespace) -> None:
     from ..engine.folders import current
 
     def checkpoint(file: str) -> None:
-        editor.everywhere(["ckpt_name"], _as_in_a_shell(file, current().checkpoints))
+        editor.everywhere(["ckpt_name"], as_in_a_shell(file, current().checkpoints))
 
     for value, change in (
         (options.checkpoint, checkpoint),
-        (options.image, lambda file: editor.image(_as_in_a_shell(file, current().input))),
-        (options.depth, lambda file: editor.depth(_as_in_a_shell(file, current().input))),
-        (options.mask, lambda file: editor.mask(_as_in_a_shell(file, current().input))),
+        (options.image, lambda file: editor.image(picture(file, current().input))),
+        (options.depth, lambda file: editor.depth(picture(file, current().input))),
+        (options.mask, lambda file: editor.mask(picture(file, current().input))),
         (options.prompt, lambda text: editor.text("positive", text)),
         (options.negative, lambda text: editor.text("negative", text)),
         (options.seed, lambda seed: editor.everywhere(["seed", "noise_seed"], seed)),
@@ -318,14 +320,6 @@ def _edit(editor: "Editor", options: argparse.Namespace) -> None:
             change(value)
     for assignment in options.set:
         editor.assign(assignment)
-
-
-def _as_in_a_shell(file: str, folder: Path) -> str:
-    """A path means that file or folder, also when one below `folder` has the same name."""
-    # With os.path, which has no error for names that cannot be; "" would be the current folder.
-    isfile = os.path.isfile
-    shadowed = os.path.isdir(file) or (isfile(file) and isfile(folder / file))
-    return str(Path(file).absolute()) if shadowed else file
 
 
 def _show(results: "Results") -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..images.counts import how_many
 from ..images.opencv import cv2
 
 # How far, in RGB 0..1, a pixel may lie from the nearest colour of a map: half of what a JPEG of
@@ -87,8 +88,8 @@ def _check_near(distance: Tensor, colours: ColourMap, tolerance: float) -> None:
     off = int((~(distance <= tolerance)).sum())
     if off:
         raise ValueError(
-            f"{off} of {distance.numel()} pixels are of no colour of the map {colours.value}: the "
-            f"worst is {distance.max():.3f} away from it (RGB 0..1), allowed are {tolerance:g}; "
-            "choose the map that the image was painted with, cut off legends and margins, or "
-            "allow more for a JPEG"
+            f"{how_many(off, distance.numel(), 'pixel')} of no colour of the map {colours.value}: "
+            f"the worst is {distance.max():.3f} away from it (RGB 0..1), allowed are "
+            f"{tolerance:g}; choose the map that the image was painted with, cut off legends and "
+            "margins, or allow more for a JPEG"
         )

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..images.counts import how_many, which
 from ..images.fill import fill_holes
 from ..images.numbers import WORTH_SAYING
 
@@ -50,10 +51,9 @@ def from_image(image: Tensor | None) -> Tensor:
     if not coloured.any():
         return grey
     log.warning(
-        "%d of %d depth maps are coloured; their brightness (Rec. 709 luma) is used as depth, "
-        "white = near: is this perhaps the photograph?",
-        int(coloured.sum()),
-        len(coloured),
+        "%s coloured; brightness (Rec. 709 luma) is used as depth, white = near: is this perhaps "
+        "the photograph?",
+        how_many(int(coloured.sum()), len(coloured), "depth map"),
     )
     luma = image @ image.new_tensor(LUMA)
     return torch.where(coloured[:, None, None], luma, grey)
@@ -98,9 +98,8 @@ def repair(depth: Tensor, inside: Tensor | None = None) -> Tensor:
     if not broken.any():
         return depth
     log.warning(
-        "%d of %d depth pixels are NaN or infinite; they are filled from their neighbours",
-        int(holes.sum()),
-        depth.numel(),
+        "%s NaN or infinite, and filled from the nearest others",
+        how_many(int(holes.sum()), depth.numel(), "depth pixel"),
     )
     repaired = depth.clone()
     filled = _continued(depth[broken], known[broken])
@@ -121,7 +120,7 @@ def _check_known(known: Tensor, holes: Tensor) -> Tensor:
     hopeless = (broken & ~known.flatten(1).any(dim=1)).nonzero().flatten().tolist()
     if hopeless:
         raise ValueError(
-            f"depth map {hopeless[0]} of {len(known)} (counted from 0) has no finite pixel: all "
+            f"{which(hopeless[0], len(known), 'depth map')} has no finite pixel: all "
             f"{int(holes[hopeless[0]].sum())} are NaN or infinite; check where it comes from"
         )
     return broken
@@ -173,8 +172,8 @@ def clipped(depth: Tensor, where: str) -> Tensor:
     outside = int(((depth < 0) | (depth > 1)).sum())
     if outside >= WORTH_SAYING * depth.numel():
         log.warning(
-            "%s: %d of %d depth pixels lie outside of 0..1 and are clipped",
-            *(where, outside, depth.numel()),
+            "%s: %s outside of 0..1, and clipped",
+            *(where, how_many(outside, depth.numel(), "depth pixel")),
         )
     return depth.clamp(0, 1)
 
@@ -205,7 +204,7 @@ def check_finite(depth: Tensor, what: str = "depth map") -> None:
     bad = int((~depth.isfinite()).sum())
     if bad:
         raise ValueError(
-            f"{bad} of {depth.numel()} values of the {what} are NaN or infinite; repair it first"
+            f"the {what}: {how_many(bad, depth.numel(), 'value')} NaN or infinite; repair it first"
         )
 
 
@@ -215,8 +214,7 @@ def _over_black(image: Tensor) -> Tensor:
     seen_through = int((alpha < 1).sum())
     if seen_through >= max(1, WORTH_SAYING * alpha.numel()):
         log.warning(
-            "%d of %d depth pixels are transparent; black (= far) is put behind them",
-            seen_through,
-            alpha.numel(),
+            "%s transparent; black (= far) is put behind",
+            how_many(seen_through, alpha.numel(), "depth pixel"),
         )
     return colour * alpha

@@ -11,6 +11,7 @@ from enum import Enum
 import torch
 from torch import Tensor
 
+from ..images.counts import how_many
 from ..images.numbers import WORTH_SAYING, check_numbers
 
 log = logging.getLogger(__name__)
@@ -157,7 +158,7 @@ def check_black_and_white(mask: Tensor) -> Tensor:
     grey = int(((mask > 0) & (mask < 1)).sum())
     if grey:
         raise GreyMask(
-            f"{grey} of {mask.numel()} pixels of the mask are grey, and distances cannot be mixed "
+            f"{how_many(grey, mask.numel(), 'mask pixel')} grey, and distances cannot be mixed "
             "with disparity; expected black and white, in the map's own size"
         )
     return mask
@@ -177,8 +178,8 @@ def _warn_missing(z: Tensor, least: float) -> None:
     missing = int((z <= least).sum())
     if missing:
         log.warning(
-            "%d of %d pixels have no distance, as theirs is %.4g or less; they count as NaN",
-            *(missing, z.numel(), least),
+            "%s at %.4g or less, which is no distance and counts as NaN",
+            *(how_many(missing, z.numel(), "pixel"), least),
         )
 
 
@@ -186,7 +187,7 @@ def _warn_outside(nearer: Tensor, farther: Tensor, near: float, far: float) -> N
     if nearer.sum() + farther.sum() < WORTH_SAYING * nearer.numel():
         return
     log.warning(
-        "of %d pixels %d are nearer than %.4g and %d farther than %.4g; they become white and "
-        "black",
-        *(nearer.numel(), int(nearer.sum()), near, int(farther.sum()), far),
+        "what is nearer than %.4g becomes white (%d of %d pixels), what is farther than %.4g black "
+        "(%d)",
+        *(near, int(nearer.sum()), nearer.numel(), far, int(farther.sum())),
     )

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..disk.writing import write_whole
+from ..images.counts import how_many
 from ..images.files import png_info
 from .colormaps import TOLERANCE, ColourMap, read_back
 from .convention import OutOfRange, from_image
@@ -167,17 +168,18 @@ def _in_range(values: Tensor, most: int, reading: Reading, path: Path) -> Tensor
         depth = ((values.double() - far) / (near - far)).float()
     beyond = (depth < 0) | (depth > 1)
     if reading.beyond is Beyond.REFUSE:
-        beyond &= depth.isfinite()
+        beyond &= values.isfinite()
         _check_none(beyond, values, most, reading, path)
     elif reading.beyond is Beyond.CLIP:
         if beyond.any():
-            log.warning("%s: %d values beyond the range are clipped to it", path, int(beyond.sum()))
+            clipped = how_many(int(beyond.sum()), depth.numel(), "value")
+            log.warning("%s: %s beyond the range, and clipped to it", path, clipped)
         depth = depth.clamp(0, 1)
     unknown = ~depth.isfinite()
     if reading.beyond is Beyond.KEEP:
         unknown &= depth != np.inf  # the distance of a sky
     if without := int(unknown.sum()):
-        log.warning("%s: %d of %d pixels are NaN or infinite", path, without, depth.numel())
+        log.warning("%s: %s NaN or infinite", path, how_many(without, depth.numel(), "pixel"))
     return depth
 
 
@@ -186,16 +188,16 @@ def _check_none(beyond: Tensor, values: Tensor, most: int, reading: Reading, pat
     if not beyond.any():
         return
     low, high = (value.item() * most for value in values[values.isfinite()].aminmax())
-    count = f"{int(beyond.sum())} of {beyond.numel()}"
-    state = "state the range that the file is in"
+    integers, state = "", "state the range that the file is in"
     if most > 1:
-        count += f" (as integers they count as 0 to 1, {most} as 1)"
+        integers = f" (as integers they count as 0 to 1, {most} as 1)"
         ends = (f"{end:g} as {end / most:.6g}" for end in (reading.far, reading.near))
         state = f"if it is in the file's integers, state {' and '.join(ends)}"
     raise BeyondStatedRange(
-        f"{path}: its values run from {low:.6g} to {high:.6g}, and {count} are beyond the stated "
-        f"range of {reading.far:g} (far) to {reading.near:g} (near); {state}, clip its values "
-        "(beyond: clip) or keep its distances (beyond: keep, with far 0 and near 1)"
+        f"{path}: its values run from {low:.6g} to {high:.6g}{integers}, and "
+        f"{how_many(int(beyond.sum()), beyond.numel(), 'value')} beyond the stated range of "
+        f"{reading.far:g} (far) to {reading.near:g} (near); {state}, clip its values (beyond: clip)"
+        " or keep its distances (beyond: keep, with far 0 and near 1)"
     )
 
 

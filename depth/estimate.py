@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..images.batch import gather
+from ..images.counts import how_many
 from ..images.crop import Box, check_image
 from .convention import extent, normalize, resize
 from .networks.network import OWN, DepthNetwork
@@ -115,9 +116,8 @@ def _disparities(
         if tile is tiles[-1]:
             if mosaic.skipped:
                 log.info(
-                    "%d of %d tiles have no depth that agrees with the whole image's, which stays "
-                    "there",
-                    *(mosaic.skipped, len(tiles)),
+                    "%s without depth that agrees with the whole image's, which stays there",
+                    how_many(mosaic.skipped, len(tiles), "tile"),
                 )
             yield mosaic.result()
 
@@ -157,16 +157,16 @@ def _check_result(disparity: Tensor, precision: Precision) -> None:
     bad = int((~disparity.isfinite()).sum())
     if bad:
         raise FloatingPointError(
-            f"the depth network gave {bad} of {disparity.numel()} values that are NaN or infinite "
-            f"at precision {precision.value}; choose float32, and if it is, the weights are damaged"
+            f"the depth network's result: {how_many(bad, disparity.numel(), 'value')} NaN or "
+            f"infinite at precision {precision.value}; choose float32, and if it is, the weights "
+            "are damaged"
         )
     far, near = extent(disparity)
     flat = int((far == near).sum())
     if flat:
         log.warning(
-            "the network found no depth at all in %d of %d images; their maps are black",
-            flat,
-            len(disparity),
+            "%s black: the network found no depth at all there",
+            how_many(flat, len(disparity), "depth map"),
         )
 
 

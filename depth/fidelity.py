@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..images.batch import check_shares
+from ..images.counts import which
 from ..images.masks import fit_size
 from ..images.sizes import same_aspect
 from .colormaps import ColourMap, paint
@@ -63,7 +64,7 @@ class Target:
 
     def __post_init__(self) -> None:
         for index, (depth, on) in enumerate(zip(self.depth, self.on, strict=True)):
-            _check_target(depth[on], f"{index} of {len(self.depth)} (counted from 0)")
+            _check_target(depth[on], which(index, len(self.depth), "image"))
 
     @classmethod
     def fitted(cls, depth: Tensor, images: Sequence[int], mask: Tensor | None = None) -> "Target":
@@ -191,17 +192,17 @@ def _check_size(maps: Tensor, height: int, width: int) -> None:
     )
 
 
-def _check_target(depth: Tensor, which: str) -> None:
+def _check_target(depth: Tensor, image: str) -> None:
     """`depth`: the pixels that count of one map."""
     if depth.numel() == 0:
         raise ValueError(
-            f"the mask is off everywhere (below {ON}) for image {which}: nothing is left to "
+            f"the mask is off everywhere (below {ON}) for {image}: nothing is left to "
             "score; paint the mask where the depth matters, or use none"
         )
     low, high = depth.amin().item(), depth.amax().item()
     if high - low < FLAT:
         raise ValueError(
-            f"the depth map for image {which} is flat: where it counts, it runs from {low:g} to "
+            f"the depth map for {image} is flat: where it counts, it runs from {low:g} to "
             f"{high:g} of its range, so every image would fit it; use the depth map that the "
             "images were made from, or a larger mask"
         )

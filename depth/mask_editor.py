@@ -15,6 +15,7 @@ from .files.image_files import read_image
 from .thumbnail import MOST
 
 MARK = "clipspace"
+MOST_CANDIDATES = 100  # files that are read; a folder may hold the frames of a film
 TOLERANCE = 2.0  # mean difference of 8-bit values, as JPEG previews have it
 
 
@@ -30,25 +31,39 @@ def count_values(path: Path) -> int:
 
 
 def find_original(copy: Path, candidates: Iterable[Path]) -> Path | None:
-    """The only one of several files of which the mask editor can have made a copy."""
+    """The only one of several files of which the mask editor can have made a copy.
+
+    None where more than MOST_CANDIDATES have the size of the original.
+    """
     seen = _grey(copy).astype(int)
-    found = [path for path in candidates if not is_copy(path) and _is_original(path, seen)]
+    steps = {path: _step(path, seen.shape) for path in candidates if not is_copy(path)}
+    fitting = {path: step for path, step in steps.items() if step}
+    if len(fitting) > MOST_CANDIDATES:
+        return None
+    found = [path for path, step in fitting.items() if _is_original(path, step, seen)]
     return found[0] if len(found) == 1 else None
 
 
-def _is_original(path: Path, seen: np.ndarray) -> bool:
+def _step(path: Path, shape: tuple[int, ...]) -> int:
+    """Every how many-th pixel of an image makes that shape; 0 where none does."""
     try:
         with opened(path) as image:
             width, height = image.size
-        step = -(-max(width, height) // MOST)  # where the editor was opened on a preview
-        if seen.shape not in ((height, width), (-(-height // step), -(-width // step))):
-            return False
+    except (OSError, ValueError):  # no image
+        return 0
+    preview = -(-max(width, height) // MOST)  # where the editor was opened on one
+    sizes = {step: (-(-height // step), -(-width // step)) for step in (1, preview)}
+    return next((step for step, size in sizes.items() if size == shape), 0)
+
+
+def _is_original(path: Path, step: int, seen: np.ndarray) -> bool:
+    try:
         values = read_image(path)
-    except (OSError, ValueError):  # no image; others are looked at
+    except (OSError, ValueError):  # a damaged one
         return False
-    depth = (values.pixels[0, ..., 0].numpy() * values.most).round().astype(int)
-    if depth.shape != seen.shape:
-        depth = depth[::step, ::step]
+    depth = (values.pixels[0, ::step, ::step, 0].numpy() * values.most).round().astype(int)
+    if depth.shape != seen.shape:  # it lay on its side
+        return False
     upper = depth if values.most <= 255 else depth // 257
     is_upper = bool(np.abs(seen - upper).mean() <= TOLERANCE)
     return is_upper or np.array_equal(seen, depth.clip(0, 255))

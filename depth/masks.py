@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..images.batch import check_shares
+from ..images.counts import how_many
 from ..images.fill import fill_holes
 from ..images.masks import fade_inward
 from ..images.numbers import check_numbers
@@ -104,7 +105,8 @@ def strength_map(
     flat = int((farthest == nearest).sum())
     if flat:
         log.warning(
-            "%d of %d depth maps are flat: all of them is far and gets %.2f", flat, len(depth), far
+            "%s flat: everything there is far and gets %.2f",
+            *(how_many(flat, len(depth), "depth map"), far),
         )
     return _step(normalize(depth), softness, threshold).mul_(near - far).add_(far)
 

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from ..images.counts import how_many
 from ..images.crop import resize_image
 from ..images.lettering import INK, MARGIN, PAPER, Lettering
 from ..images.numbers import percent
@@ -112,8 +113,8 @@ def _strange_values(depth: Tensor, low: float, high: float) -> list[str]:
     missing = int((~depth.isfinite()).sum())
     if missing:
         notes.append(
-            f"{missing} pixels have no value (NaN or infinite): they are filled from their "
-            "neighbours."
+            f"{how_many(missing, depth.numel(), 'pixel')} NaN or infinite, and filled from the "
+            "nearest others."
         )
     if low < 0 or high > 1:
         notes.append(

@@ -46,7 +46,7 @@ class Folders:
 
     @property
     def temp(self) -> Path:
-        """Previews; beside the results, so that `--output` moves them too."""
+        """Previews; below the results, so that they are where those are."""
         return self.output / "temp"
 
     @property
@@ -114,7 +114,7 @@ def checkpoint_path(name: str) -> Path:
     raise FileNotFoundError(
         f"there is no checkpoint {_quoted(name)}, neither in {folder.absolute()} nor as a path; "
         "put the file into that folder, or a folder of diffusers into "
-        f"{diffusers.absolute()}, or say where it is (--checkpoint FILE)"
+        f"{diffusers.absolute()}, or give the path of another one"
     )
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from ..images.counts import counted
 from ..images.numbers import percent
 from ..sampling.depth_channel import Conditioning
 from ..sampling.latents import Latent, MaskRule, fit_mask, repainted_at
@@ -146,8 +147,8 @@ def _check(
     if not torch.isfinite(samples).all():
         bad = int((~torch.isfinite(samples)).sum())
         raise ValueError(
-            f"the latent has {bad} NaN or infinite values; look at what made it, e.g. a VAE that "
-            "ran in half precision"
+            f"the latent has {counted(bad, 'NaN or infinite value')}; look at what made it, e.g. a "
+            "VAE that ran in half precision"
         )
     if not math.isfinite(cfg):
         raise ValueError(f"cfg is {cfg}; give a number, usually between 1 and 12")

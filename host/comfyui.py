@@ -175,13 +175,13 @@ def input_names(suffixes: tuple[str, ...] = ()) -> list[str]:
 def input_path(name: str) -> Path:
     bare, base = folder_paths.annotated_filepath(name)
     folder = Path(base or folder_paths.get_input_directory())
-    _check_below(bare, str(folder))
+    _check_below(bare, folder.name)  # anybody may ask the server for it: no more of its path
     for spelled in engine_folders.spellings(bare):
         path = Path(folder, spelled)
         if os.path.isfile(path):
             return path
     raise FileNotFoundError(
-        f"there is no image {name!r} in {folder}; upload it or choose another one"
+        f"there is no image {bare!r} in the folder {folder.name}; upload it or choose another one"
     )
 
 

@@ -6,7 +6,7 @@
   `{"error": …}`.
 - `GET /sd2_depth2img/lettering?text=…`: the letters of a text as a stamp, a grey PNG, white on
   black, 128 pixels high; or `{"error": …}`.
-- What is put into the queue with names of before gets today's, ahead of ComfyUI's check.
+- What is queued with names of before gets the current ones, ahead of ComfyUI's check.
 """
 
 import asyncio
@@ -24,9 +24,10 @@ from server import PromptServer
 
 from ..depth.depth_files import Beyond, BeyondStatedRange, Reading, find_file, read_depth
 from ..depth.thumbnail import thumbnail
+from ..disk.file_state import FileState
 from ..disk.sentences import in_words
 from ..images.lettering import NoLetters, letters_mask
-from .old_names import with_names_of_today
+from .old_names import with_current_names
 from .warning_texts import Warnings, listen_otherwise
 
 EVENT = "sd2_depth2img.warning"
@@ -68,20 +69,18 @@ def connect(input_path: Callable[[str], Path]) -> None:
 
     async def preview(request: web.Request) -> web.Response:
         query = request.rel_url.query
-        name = f"{query.get('filename', '')} [{query.get('type', 'input')}]"
-        if query.get("subfolder"):
-            name = f"{query['subfolder']}/{name}"
+        name = "/".join(filter(None, (query.get("subfolder"), query.get("filename"))))
+        annotated = f"{name} [{query.get('type', 'input')}]"
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(worker, partial(_preview, input_path, name))
+        work = loop.run_in_executor(worker, partial(_jpeg, input_path, annotated))
         try:
             image = await asyncio.wait_for(work, MOST_SECONDS)
         except FileNotFoundError as error:
             return _refused(404, str(error))
         except (asyncio.TimeoutError, TimeoutError):
             return _refused(503, f"{name} takes longer than {MOST_SECONDS} s to read")
-        except (OSError, ValueError, ImportError) as error:
-            said = in_words(error) if isinstance(error, OSError) else error
-            return _refused(400, str(said))
+        except (ValueError, ImportError) as error:
+            return _refused(400, str(error))
         headers = {"Cache-Control": "no-cache"}
         return web.Response(body=image, content_type="image/jpeg", headers=headers)
 
@@ -102,29 +101,34 @@ async def _lettering(request: web.Request) -> web.Response:
 
 def _renamed(sent: dict[str, Any]) -> dict[str, Any]:
     prompt = sent.get("prompt")
-    return {**sent, "prompt": with_names_of_today(prompt)} if isinstance(prompt, dict) else sent
+    return {**sent, "prompt": with_current_names(prompt)} if isinstance(prompt, dict) else sent
 
 
 def _refused(status: int, error: str) -> web.Response:
     return web.json_response({"error": error}, status=status)
 
 
-def _preview(input_path: Callable[[str], Path], name: str) -> bytes:
+def _jpeg(input_path: Callable[[str], Path], name: str) -> bytes:
+    """Raises FileNotFoundError, and ValueError that tells nobody where the server's folders are."""
     path = find_file(name, input_path)
-    file = path.stat()
-    if file.st_size > MOST_BYTES:
-        raise ValueError(
-            f"{path.name} has {file.st_size >> 20} MB; files of up to {MOST_BYTES >> 20} MB are "
-            "shown before they are loaded"
-        )
-    return _thumbnail(path, file.st_mtime_ns, file.st_size)
+    try:
+        file = FileState.of(path)
+        if file.size > MOST_BYTES:
+            raise ValueError(
+                f"{path} has {file.size >> 20} MB; files of up to {MOST_BYTES >> 20} MB are shown "
+                "before they are loaded"
+            )
+        return _thumbnail(file)
+    except (OSError, ValueError) as error:
+        said = str(in_words(error) if isinstance(error, OSError) else error)
+        raise ValueError(said.replace(str(path), path.name)) from error
 
 
 @lru_cache(32)
-def _thumbnail(path: Path, modified: int, size: int) -> bytes:
-    """Of the first map of a file, which changes with the other two."""
+def _thumbnail(file: FileState) -> bytes:
+    """Of the first map of a file."""
     try:
-        maps = read_depth(path)
+        maps = read_depth(file.path)
     except BeyondStatedRange:
-        maps = read_depth(path, Reading(beyond=Beyond.KEEP))
+        maps = read_depth(file.path, Reading(beyond=Beyond.KEEP))
     return thumbnail(maps[0])

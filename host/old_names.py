@@ -1,4 +1,4 @@
-"""Names that inputs and their options had before: workflows of that time run under today's.
+"""Names that inputs and their options had before: old workflows run under the current ones.
 
 A node's own name has never changed, so none has to be registered with ComfyUI's replacements of
 nodes, which leave the inputs of nodes that exist alone.
@@ -7,14 +7,14 @@ nodes, which leave the inputs of nodes that exist alone.
 from collections.abc import Mapping
 from typing import Any
 
-# Node, former name of the input: today's.
+# Node, former name of the input: the current one.
 INPUTS = {("SD2DepthEstimate", "smoothing"): "smooth"}
-# Node, input by today's name, former option: today's.
+# Node, input by its current name, former option: the current one.
 OPTIONS = {("SD2DepthEstimate", "normalize", "each picture"): "per image"}
 
 
-def with_names_of_today(prompt: Mapping[str, Any]) -> dict[str, Any]:
-    """A workflow in the API format, whatever is in it, under today's names."""
+def with_current_names(prompt: Mapping[str, Any]) -> dict[str, Any]:
+    """A workflow in the API format, whatever is in it, under the current names."""
     return {key: _renamed(node) for key, node in prompt.items()}
 
 
@@ -26,6 +26,9 @@ def _renamed(node: Any) -> Any:
     present = {name: value for name, value in given.items() if (kind, name) not in INPUTS}
     inputs = {
         name: OPTIONS.get((kind, name, value), value) if isinstance(value, str) else value
-        for name, value in {**former, **present}.items()  # where both are given, today's counts
+        for name, value in {
+            **former,
+            **present,
+        }.items()  # where both are given, the current one counts
     }
     return {**node, "inputs": inputs}

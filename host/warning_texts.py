@@ -6,11 +6,13 @@ in any case.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import PurePath
+
+from ..images.counts import counted
 
 MOST = 8  # texts on one node
 LONGEST = 300  # characters of one
@@ -22,6 +24,7 @@ class Warnings:
 
     _kinds: dict[str, tuple[str, int]] = field(default_factory=dict)  # first text, how many
     _others: int = 0
+    records: list[logging.LogRecord] = field(default_factory=list)  # the first of each kind
 
     @property
     def texts(self) -> list[str]:
@@ -30,7 +33,7 @@ class Warnings:
             text if count == 1 else f"{text} ({count} times)"
             for text, count in self._kinds.values()
         ]
-        more = f"and {self._others} more warnings, which are in the console"
+        more = f"and {counted(self._others, 'more warning')}, in the console"
         return [*lines, more] if self._others else lines
 
     def add(self, record: logging.LogRecord) -> str:
@@ -42,6 +45,7 @@ class Warnings:
             self._kinds[kind] = first, count + 1
         elif len(self._kinds) < MOST:
             self._kinds[kind] = text, 1
+            self.records.append(record)
             return text
         else:
             self._others += 1
@@ -61,13 +65,20 @@ _running: ContextVar[tuple[Warnings, ...]] = ContextVar("running", default=())
 
 @contextmanager
 def collected() -> Iterator[Warnings]:
-    """The warnings of the block; of one inside of another both get them."""
+    """The warnings of the block; of one inside of another both get them.
+
+    A block that fails has no result to show them with: they go where those outside of any go.
+    """
     warnings = Warnings()
     token = _running.set((*_running.get(), warnings))
+    failed = True
     try:
         yield warnings
+        failed = False
     finally:
         _running.reset(token)
+        if failed and not _running.get():
+            _listener.pass_on(warnings.records)
 
 
 class _Listener(logging.Handler):
@@ -81,11 +92,16 @@ class _Listener(logging.Handler):
         running = _running.get()
         for warnings in running:
             warnings.add(record)
-        if not running and self.otherwise is not None:
-            self.otherwise(record)
+        if not running:
+            self.pass_on([record])
         # Python prints what has no handler at all; without this one it would have none.
         if not logging.root.handlers and logging.lastResort is not None:
             logging.lastResort.handle(record)
+
+    def pass_on(self, records: Iterable[logging.LogRecord]) -> None:
+        if self.otherwise is not None:
+            for record in records:
+                self.otherwise(record)
 
 
 _listener = _Listener()
@@ -93,5 +109,5 @@ logging.getLogger(__name__.rsplit(".", 2)[0]).addHandler(_listener)  # ComfyUI's
 
 
 def listen_otherwise(to: Callable[[logging.LogRecord], None]) -> None:
-    """What gets the warnings that come while no node of the pack runs."""
+    """What gets the warnings that no result of a node of the pack can show."""
     _listener.otherwise = to

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .counts import counted
 from .masks import fade_inward
 from .sizes import same_aspect
 
@@ -83,7 +84,16 @@ class Box(NamedTuple):
 
     def of(self, t: Tensor) -> Tensor:
         """This part of t [B, H, W, ...], a view; the box must lie inside."""
-        return t[:, self.top : self.top + self.height, self.left : self.left + self.width]
+        rows, columns = self.slices
+        return t[:, rows, columns]
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Its rows and columns; the box must lie inside."""
+        return (
+            slice(self.top, self.top + self.height),
+            slice(self.left, self.left + self.width),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,8 +215,8 @@ def check_finite(image: Tensor) -> None:
     bad = int((~image.isfinite()).sum())
     if bad:
         raise ValueError(
-            f"the image holds {bad} NaN or infinite values; check what made it, e.g. a VAE or a "
-            "model that ran in half precision"
+            f"the image holds {counted(bad, 'NaN or infinite value')}; check what made it, e.g. a "
+            "VAE or a model that ran in half precision"
         )
 
 

@@ -3,6 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
+from .counts import which
 from .crop import bounds
 
 # Averagings of every level of a filled hole, so that it joins its border without a step.
@@ -26,8 +27,8 @@ def fill_holes(values: Tensor, known: Tensor) -> Tensor:
     empty = (~known.flatten(1).any(dim=1)).nonzero().flatten().tolist()
     if empty:
         raise OneHole(
-            f"the hole covers all of image {empty[0]} of {len(known)} (counted from 0), so there "
-            "is no border to fill it from"
+            f"the hole covers all of {which(empty[0], len(known), 'image')}, so there is no border "
+            "to fill it from"
         )
     return _push_pull(values, known.to(values.dtype))
 

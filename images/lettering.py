@@ -86,6 +86,14 @@ def letters_mask(text: str) -> Image.Image:
     return fitting.resize((fitting.width, MASK_HEIGHT), Image.Resampling.BICUBIC)
 
 
+def letters_without_form(text: str) -> str:
+    """Those that the font does not have: a box is drawn for each."""
+    font = ImageFont.load_default(MASK_HEIGHT)
+    box = bytes(font.getmask("\U0010ffff"))
+    seen = dict.fromkeys(letter for letter in text if letter.isprintable())
+    return "".join(letter for letter in seen if bytes(font.getmask(letter)) == box)
+
+
 def _drawn(text: str, font_size: float) -> Image.Image | None:
     """White on black, cut to what is not black."""
     font = ImageFont.load_default(font_size)

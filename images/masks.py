@@ -45,9 +45,7 @@ def fit_size(mask: Tensor, batch: int, height: int, width: int) -> Tensor:
     if mask.shape[1:] == (height, width):
         fitted = _with_black(mask)
     elif mask.shape[1:] == UNPAINTED and not mask.any():
-        log.warning(
-            "nothing is painted in the mask: it is black everywhere, and nothing will be changed"
-        )
+        log.warning("the mask is empty: nothing is painted in it, and nothing will be changed")
         fitted = mask.new_zeros(len(mask), height, width)
     elif not same_aspect(mask.shape[1:], (height, width)):
         raise OtherShape(

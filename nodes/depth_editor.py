@@ -1,24 +1,30 @@
 """The node that edits a depth map by hand: strokes and shapes, drawn on the canvas."""
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..depth.convention import to_image
+from ..depth.editing.painting import paint
+from ..depth.editing.state import read_state
+from ..depth.fit import check_fits
+from ..host import host
 from ..images.batch import check_shares
 from ..images.crop import check_image
 from . import inputs
-from .node import DepthMapNode, depth_maps
+from .node import Node, depth_maps
 from .page_maps import page_maps
 
 
-class SD2DepthEditor(DepthMapNode):
+class SD2DepthEditor(Node):
     DISPLAY_NAME = "Edit Depth"
+    CATEGORY = "SD2 Depth/depth map"
     DESCRIPTION = (
         "Shapes a depth map by hand: paint nearer or farther, smooth, flatten, fill, draw "
-        "gradients and put objects in. The edits are kept as strokes over whatever map comes in, so a new "
-        "photo keeps them and each can be undone. Without edits the map passes unchanged."
+        "gradients and put objects in. The edits are kept as strokes over whatever map comes in, "
+        "so a new photo keeps them and each can be undone. Without edits the map passes unchanged."
     )
     SEARCH_ALIASES = [
         *("depth editor", "paint depth", "depth brush", "sculpt depth", "draw depth"),
@@ -53,14 +59,14 @@ class SD2DepthEditor(DepthMapNode):
     ) -> dict[str, Any]:
         maps = depth_maps(depth)
         if image is not None:
-            image = _photo_of(maps, image)
-        touched = torch.zeros_like(maps)
+            image = check_image(image)
+            check_shares(len(image), "images", len(maps), "depth maps")
+            check_fits(maps[:1], image)
+        state = read_state(edits)
         entries = page_maps(maps, image, guide=True)
+        edited, touched = maps, torch.zeros_like(maps)
+        if state is not None:
+            each = partial(host.progress, description=self.DISPLAY_NAME)
+            edited, touched = paint(maps, state, image, each)
         shown = {"sd2_depth_editor": entries} if entries else {}
-        return {"ui": shown, "result": (to_image(maps), touched)}
-
-
-def _photo_of(maps: Tensor, image: Tensor) -> Tensor:
-    image = check_image(image)
-    check_shares(len(image), "images", len(maps), "depth maps")
-    return image
+        return {"ui": shown, "result": (to_image(edited), touched)}

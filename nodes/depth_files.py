@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import math
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ..depth.depth_files import (
     write_depth,
 )
 from ..depth.mask_editor import count_values, find_original, is_copy
+from ..disk.file_state import FileState
 from ..host import host
 from . import inputs
 from .node import DepthMapNode, Node
@@ -143,7 +145,14 @@ def _original(path: Path) -> Path | None:
     """The file in the input folder that the mask editor made its copy of, where it still is."""
     if not is_copy(path):
         return None
-    return find_original(path, map(host.input_path, host.input_names(SUFFIXES)))
+    files = map(host.input_path, host.input_names(SUFFIXES))
+    return _found(FileState.of(path), tuple(map(FileState.of, files)))
+
+
+@lru_cache(maxsize=8)
+def _found(copy: FileState, files: tuple[FileState, ...]) -> Path | None:
+    """Looked for once in each state of the folder: IS_CHANGED and the run both ask."""
+    return find_original(copy.path, (file.path for file in files))
 
 
 def _about_copy(path: Path, original: Path | None) -> str:

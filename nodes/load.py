@@ -1,6 +1,5 @@
 """Nodes that load models, or make one of others."""
 
-import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from ..checkpoints.identify.diagnosis import Kind, Part
 from ..checkpoints.identify.inspection import diagnose
 from ..depth.networks.estimators import DepthModel, UnknownDepthModel, recognise
 from ..depth.networks.kinds import UNUSED
+from ..disk.file_state import FileState
 from ..host import host
 from . import inputs
 from .advice import ABSENT_PARTS
@@ -215,17 +215,15 @@ def _default(names: list[str]) -> dict[str, str]:
 
 def _is_depth_checkpoint(name: str) -> bool:
     try:
-        path = host.checkpoint_path(name)
-        facts = os.stat(path)
-        return _is_depth(path, facts.st_mtime_ns, facts.st_size)
+        return _kind(FileState.of(host.checkpoint_path(name))) is Kind.SD2_DEPTH
     except OSError:  # gone meanwhile, or not ours to read
         return False
 
 
 @lru_cache(maxsize=64)
-def _is_depth(path: Path, _time: int, _size: int) -> bool:
+def _kind(file: FileState) -> Kind:
     """Looked up once for each state of a file: ComfyUI asks for the inputs again and again."""
-    return diagnose(path).kind is Kind.SD2_DEPTH
+    return diagnose(file.path).kind
 
 
 def _checkpoint_path(name: str) -> Path:

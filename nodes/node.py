@@ -41,13 +41,14 @@ class Node:
                 if (said := for_people(error, self, inputs)) is error:
                     raise
                 raise said from None
-            shown = self._preview(given["result"] if isinstance(given, dict) else given)
+            shown = self._shown_depth(given)
         return _with_shown(given, shown, warnings.texts)
 
-    def _preview(self, outputs: Any) -> dict[str, Any]:
+    def _shown_depth(self, given: Any) -> dict[str, Any]:
         names = getattr(self, "RETURN_NAMES", ())
         if "depth" not in names:
             return {}
+        outputs = given["result"] if isinstance(given, dict) else given
         images = thumbnails(outputs[names.index("depth")])
         return {"images": images} if images else {}
 

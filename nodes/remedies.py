@@ -12,6 +12,8 @@ from ..checkpoints.files.errors import DamagedFile, HostileFile, UnreadableFile
 from ..depth.convention import NoDepthMap, OutOfRange
 from ..depth.convert import GreyMask
 from ..depth.depth_files import BeyondStatedRange
+from ..depth.editing.state import NewerEdits, UnusableEdits
+from ..depth.editing.work import TooMuchWork
 from ..depth.fidelity import AnotherSection
 from ..depth.files.values import UnclearLayer
 from ..depth.masks import MissingMap, OtherSize
@@ -50,6 +52,11 @@ REMEDIES: Remedies = {
     OutOfRange: "Convert Depth makes such a map: of distances, or of disparity with its unit "
     "'disparity, any range'.",
     BeyondStatedRange: "Convert Depth makes a depth map of distances that were kept.",
+    NewerEdits: "Update this pack. The edits are kept as they are.",
+    UnusableEdits: "Put back those that a saved workflow has, or add a new Edit Depth and draw "
+    "them again.",
+    TooMuchWork: "Hide or delete layers in the editor, or share the edits out to several Edit "
+    "Depth in a row.",
     UnclearLayer: "Write the name of the one that you mean into the input `layer` of Depth Map "
     "Loader; for a file without any, leave it empty.",
     GreyMask: "Make the mask black and white with Threshold Mask; or convert everywhere, and put "

@@ -8,6 +8,7 @@ from ..sampling.depth_channel import Conditioning
 from ..sampling.latents import Latent, MaskRule, StrengthRule, start_latent
 from . import inputs
 from .node import Node
+from .settings import FULL_SIZE
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +34,10 @@ class SD2DepthSampler(Node):
                 "seed": inputs.seed(control_after_generate=True).tooltip(
                     "Number that the noise is drawn from: same seed, same image."
                 ),
-                "steps": inputs.integer(25, 1, 10000).tooltip(
+                "steps": inputs.integer(FULL_SIZE.steps, 1, 10000).tooltip(
                     "Calls of the model. 20 to 50; time grows in proportion."
                 ),
-                "cfg": inputs.number(7.0, 0.0, 100.0, step=0.1, round=0.01).tooltip(
+                "cfg": inputs.number(FULL_SIZE.cfg, 0.0, 100.0, step=0.1, round=0.01).tooltip(
                     "Classifier-free guidance: how strictly the prompt is followed. Around 7; very "
                     "high values oversaturate. 1 switches the negative prompt off and takes half "
                     "the time."
@@ -101,7 +102,7 @@ class SD2DepthSampler(Node):
     ) -> tuple[Latent]:
         samples, mask = latent_image["samples"], latent_image.get("noise_mask")
         if mask is not None and not mask.any():
-            log.warning("the noise mask is empty, the latent stays as it is")
+            log.warning("the mask is empty: the latent stays as it is")
             return (latent_image,)
         start = start_latent(samples, denoise, mask, StrengthRule(strength_rule))
         settings = (seed, steps, cfg, sampler_name, scheduler, positive, negative)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..depth.convention import check_depth, check_finite, extent, resize, stretch
 from ..images.batch import check_shares
+from ..images.counts import how_many
 from ..images.sizes import same_aspect
 
 DEPTH_KEY = "sd2_depth"
@@ -64,9 +65,8 @@ class DepthCondition:
         flat = int((far == near).sum())
         if flat:
             log.warning(
-                "%d of %d depth maps are flat (one depth everywhere): they give the model no depth",
-                flat,
-                len(self.depth),
+                "%s flat (the same everywhere), which gives the model no depth",
+                how_many(flat, len(self.depth), "depth map"),
             )
 
     def channel(self, batch: int, height: int, width: int) -> Tensor:

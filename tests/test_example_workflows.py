@@ -88,6 +88,9 @@ TITLE = 30  # pixels of a node's title bar, above its position
 WINDOW = (1600, 1000)
 FITTED = 0.75  # the share of the window that the page gives a template's nodes
 READABLE = 0.65  # the least scale; at 0.57 the page leaves titles out
+SIDEBAR, TABS = 60, 40  # pixels of the page
+LETTER = 12.6  # pixels of a letter in the title of a group, at most on average
+BADGE = 100  # pixels that the pack's name takes above the right end of its nodes
 
 
 def boxes(path):
@@ -110,7 +113,19 @@ def test_opens_large_enough_to_be_read(path):
     sides = (max(rights) - min(lefts) + 20, max(bottoms) - min(tops) + 20)
     scale = min(FITTED * side / needed for side, needed in zip(WINDOW, sides, strict=True))
     assert scale >= READABLE
-    assert "ds" not in read(path)["extra"]  # a view of its own would win over the fitted one
+
+
+@each_workflow
+def test_the_view_of_frontends_that_fit_none_shows_all_of_it(path):
+    """Those up to 1.32; what they show of Nodes 2.0 is larger."""
+    view = read(path)["extra"]["ds"]
+    assert view["scale"] >= READABLE
+    lefts, tops, rights, bottoms = zip(*boxes(path).values(), strict=True)
+    x, y = view["offset"]
+    assert (min(lefts) + x) * view["scale"] >= SIDEBAR
+    assert (min(tops) + y) * view["scale"] >= TABS
+    assert (max(rights) + x) * view["scale"] <= WINDOW[0]
+    assert (max(bottoms) + y) * view["scale"] <= WINDOW[1]
 
 
 @each_workflow
@@ -118,7 +133,7 @@ def test_titles_and_notes_are_large_enough(path):
     canvas = read(path)
     for group in canvas["groups"]:
         assert group["font_size"] * READABLE >= 15
-        assert len(group["title"]) * 11 < group["bounding"][2]
+        assert title_end(group) < group["bounding"][0] + group["bounding"][2]
     for node in canvas["nodes"]:
         assert len(node.get("title", "")) * 8 < node["size"][0] - 40
     for note in (node for node in canvas["nodes"] if node["type"] in NOTES):
@@ -126,6 +141,23 @@ def test_titles_and_notes_are_large_enough(path):
         assert title.startswith("# ")  # 22 pixels to the text's 14
         assert summary.startswith("## ")
         assert len(" ".join(rest)) < 1400
+
+
+@each_workflow
+def test_no_pack_name_covers_the_title_of_a_group(path):
+    """The classic renderer writes it above the title bar of a node."""
+    canvas = read(path)
+    for group in canvas["groups"]:
+        left, top, *_ = group["bounding"]
+        for node in canvas["nodes"]:
+            is_below = 0 <= node["pos"][1] - TITLE - top < 60
+            if is_below and node["pos"][0] >= left and node["type"] in NODE_CLASS_MAPPINGS:
+                badge = node["pos"][0] + node["size"][0] - BADGE
+                assert title_end(group) <= badge, group["title"]
+
+
+def title_end(group):
+    return group["bounding"][0] + 5 + LETTER * len(group["title"])
 
 
 @each_workflow

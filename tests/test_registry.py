@@ -85,6 +85,14 @@ def test_the_dependencies_are_the_requirements_and_the_oldest_frontend():
     assert not any(re.search(r"==|~=|<|@", one) for one in others), "users have other packs, too"
 
 
+def test_the_frontend_need_not_be_installed_for_the_command_line():
+    """The way around it in the docs installs the same as the extra."""
+    (line,) = re.findall(r"pip install -r requirements.txt (.+)", text("docs/command-line.md"))
+    extra = PROJECT["optional-dependencies"]["engine"]
+    assert line.split() == [re.split(r"[^\w-]", one)[0] for one in extra]
+    assert FRONTEND not in text("requirements.txt")
+
+
 def test_systems_and_gpus_are_those_that_the_registry_knows():
     systems = [one for one in PROJECT["classifiers"] if SYSTEMS.match(one)]
     gpus = set(PROJECT["classifiers"]) & GPUS

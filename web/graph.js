@@ -5,6 +5,9 @@ import { app } from "/scripts/app.js";
 /** The outermost graph; in older frontends `app.graph` was that one. */
 const root = () => app.rootGraph ?? app.graph;
 
+/** Which workflow is open. */
+export const workflowId = () => root().id;
+
 /** Every node of a graph and of the subgraphs in it; each subgraph once, though used twice. */
 export function* allNodes(graph = root(), seen = new Set()) {
   if (!graph || seen.has(graph)) return;

@@ -2,7 +2,7 @@
 
 import { app } from "/scripts/app.js";
 
-const SECONDS = 8; // it lies over the button that runs the workflow
+const SECONDS = 5; // it lies near the button that runs the workflow
 
 /** Shows a warning for some seconds; `lines` come below the title. */
 export function warn(title, lines) {

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from ..images.counts import counted
 from ..nodes.inputs import out_of_range
 from .core_nodes.node_class import Nodes
 from .problems import MOST_LINES, Problem, describe
@@ -98,7 +99,7 @@ def check(prompt: Json, nodes: Nodes, known: Iterable[Problem] = ()) -> list[Pro
             describe(prompt, node),
         )
     if len(left_out) > MOST_LINES:
-        log.warning("and %d more unknown nodes are left out", len(left_out) - MOST_LINES)
+        log.warning("also left out: %s", counted(len(left_out) - MOST_LINES, "more unknown node"))
     refused = [node for node in prompt if node in unknown.difference(left_out)]
     found = [_unknown_class(prompt, one, nodes, at < MOST_LINES) for at, one in enumerate(refused)]
     for node in order:

@@ -23,7 +23,7 @@ import torch
 
 from ..disk.sentences import in_words
 from ..engine import folders
-from ..host.old_names import with_names_of_today
+from ..host.old_names import with_current_names
 from ..host.warning_texts import collected
 from ..images.files import UnreadableImage, read_text
 from ..nodes import NODE_CLASS_MAPPINGS
@@ -117,7 +117,7 @@ def parse_workflow(data: Any, has_run: bool = False) -> Workflow:
         if found := damage(data):
             raise WorkflowError(*found)
         prompt, problems = to_prompt(data, nodes)
-        prompt = with_names_of_today(prompt)
+        prompt = with_current_names(prompt)
         fill_in(prompt, wired_texts(prompt, nodes))
         return Workflow(prompt, data, problems)
     if isinstance(data, dict) and any(
@@ -125,7 +125,7 @@ def parse_workflow(data: Any, has_run: bool = False) -> Workflow:
     ):
         if found := prompt_damage(data):
             raise WorkflowError(*found)
-        data = with_names_of_today(data)
+        data = with_current_names(data)
         if not has_run:
             fill_in(data, [*constant_texts(data, nodes), *wired_texts(data, nodes)])
         return Workflow(data)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from ..images.counts import counted
 from .core_nodes.node_class import NodeClass
 
 Json = dict[str, Any]
@@ -102,7 +103,7 @@ def _places(kind: type[NodeClass], stored: Stored) -> dict[str, Any]:
         buttons += widget.buttons
     if len(stored) > position + buttons:
         log.warning(
-            "%s: the workflow stores %d values more than the node has widgets; they are ignored",
-            *(kind.__name__, len(stored) - position - buttons),
+            "%s: the workflow stores %s more than the node has widgets; the rest is ignored",
+            *(kind.__name__, counted(len(stored) - position - buttons, "value")),
         )
     return places

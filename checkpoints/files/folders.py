@@ -33,7 +33,8 @@ def model_folder(folder: Path) -> Path:
     inside = [] if weight_files_in(folder) else _models_in(folder)
     if len(inside) > 1:
         names = ", ".join(model.name for model in inside[:5]) + ", ..." * (len(inside) > 5)
-        raise UnreadableFile(f"{folder.name} holds {len(inside)} models ({names}); name one")
+        name = folder.name or folder  # that of the topmost one is empty
+        raise UnreadableFile(f"{name} holds {len(inside)} models ({names}); name one")
     return model_folder(inside[0]) if inside else folder
 
 

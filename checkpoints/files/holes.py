@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...images.counts import how_many
 from .errors import DamagedFile
 from .weights import TensorInfo, WeightFile
 
@@ -69,10 +70,10 @@ def _counted(
 ) -> str:
     total = len(names)
     if not empty:
-        return f"parts of {len(torn)} of {total} tensors are zero ({_some(torn)})"
+        return f"{how_many(len(torn), total, 'tensor')} zero in parts ({_some(torn)})"
     zero = sum(_is_zero(_numbers(read(name))) for name in names)
-    parts = f" and parts of {len(torn)} more" if torn else ""
-    return f"{zero} of {total} tensors are all zero{parts} ({_some(empty)})"
+    parts = f", in parts {len(torn)} more" if torn else ""
+    return f"{how_many(zero, total, 'tensor')} all zero{parts} ({_some(empty)})"
 
 
 def _some(names: Collection[str]) -> str:

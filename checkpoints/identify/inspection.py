@@ -80,12 +80,11 @@ def _only_weights(folder: Path) -> WeightFile:
         return open_shards(indexes[0])
     if len(files) == 1:
         return open_weights(files[0])
+    name = folder.name or folder  # that of the topmost one is empty
     if files:
         found = ", ".join(file.name for file in files[:5]) + ", ..." * (len(files) > 5)
-        raise UnreadableFile(f"{folder.name} holds {len(files)} weight files ({found}); name one")
-    raise UnreadableFile(
-        f"{folder.name} holds no weights; expected a model of diffusers or transformers"
-    )
+        raise UnreadableFile(f"{name} holds {len(files)} weight files ({found}); name one")
+    raise UnreadableFile(f"{name} holds no weights; expected a model of diffusers or transformers")
 
 
 # --- folders of diffusers ------------------------------------------------------------------------

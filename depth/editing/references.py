@@ -3,6 +3,8 @@
 A page that previews edits gets the same numbers, so that both select the same pixels.
 """
 
+import math
+
 import numpy as np
 from torch import Tensor
 
@@ -27,3 +29,8 @@ def brightness_steps(image: Tensor) -> np.ndarray:
 def rounded(values: np.ndarray) -> np.ndarray:
     """To whole numbers, halves up, as every language can."""
     return np.floor(values + 0.5)
+
+
+def whole(value: float) -> int:
+    """The same of one number."""
+    return math.floor(value + 0.5)

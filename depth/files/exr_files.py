@@ -175,7 +175,7 @@ def _framed(values: np.ndarray, header: Mapping[str, Any], path: Path) -> np.nda
     framed[top - frame.top : bottom - frame.top, left - frame.left : right - frame.left] = inside
     log.warning(
         "%s has pixels for another part of the plane than its frame (data window %s, frame %s): "
-        "%d of them lie beyond the frame and are left out, %d pixels of the frame have no value",
+        "left out beyond the frame: %d of them; pixels of the frame without a value: %d",
         *(path, data, frame, data.width * data.height - inside.shape[0] * inside.shape[1]),
         frame.width * frame.height - inside.shape[0] * inside.shape[1],
     )

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...images.counts import how_many
+
 log = logging.getLogger(__name__)
 
 MOST_NAMES = 30  # in a message
@@ -29,14 +31,16 @@ class Values:
     def of(cls, array: np.ndarray) -> "Values":
         """Floats, uint8 or uint16 `[N, H, W, channels]`.
 
-        Floats of 64 bits are rounded; beyond 3.4e38 they become infinite, with a warning.
+        Floats of 64 bits are rounded; those beyond 3.4e38 become that, with a warning.
         """
         with np.errstate(over="ignore"):
             floats = array.astype(np.float32, order="C")
         if array.dtype.itemsize > floats.dtype.itemsize:
-            lost = int((np.isinf(floats) & np.isfinite(array)).sum())
-            if lost:
-                log.warning("%d values are beyond 3.4e38, the most that is kept: infinite", lost)
+            large = np.isinf(floats) & np.isfinite(array)
+            if large.any():
+                count = how_many(int(large.sum()), large.size, "value")
+                log.warning("%s beyond 3.4e38, the largest that is kept, and set to it", count)
+                floats[large] = np.copysign(np.finfo(np.float32).max, floats[large])
         most = int(np.iinfo(array.dtype).max) if array.dtype.kind == "u" else 1
         if most > 1:
             floats /= most

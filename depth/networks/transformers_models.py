@@ -127,7 +127,7 @@ def _inverse(distance: Tensor) -> Tensor:
     impossible = int((distance < NEAREST).sum())
     if impossible:
         log.warning(
-            "the network put %d of %d pixels nearer than %g m; they count as that near",
+            "the network put %d of %d pixels nearer than %g m, which counts as that near",
             impossible,
             distance.numel(),
             NEAREST,

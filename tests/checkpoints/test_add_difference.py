@@ -58,7 +58,7 @@ def test_a_fine_tune_or_base_with_holes_is_refused(
     paths = [mini_checkpoint, fine_tune, base]
     hole = {MIDDLE: torch.zeros_like(load_file(base)[MIDDLE])}
     paths[role] = changed(paths[role], tmp_path / "half.safetensors", lambda w: {**w, **hole})
-    with pytest.raises(FileWithHoles, match=r"half\.safetensors: 1 of \d+ tensors are all zero"):
+    with pytest.raises(FileWithHoles, match=r"half\.safetensors: 1 of \d+ tensors is all zero"):
         add_difference(*paths)
 
 

@@ -231,7 +231,7 @@ def test_what_is_left_out_is_said_and_written_down(wide, tmp_path, capsys):
     target = tmp_path / "target"
     convert(tmp_path / "source.safetensors", target, "--dtype", "fp16", "--without-midas")
     said = capsys.readouterr().out
-    assert "left out: 1 tensors (EMA copy" in said
+    assert "left out: 1 tensor (EMA copy" in said
     assert "--ema takes it)" in said
     assert "left out: 368 tensors (MiDaS depth network)" in said
     assert f"14 tensors, in {EXTRAS} (text encoder's last layer" in said

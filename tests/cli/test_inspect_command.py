@@ -263,6 +263,11 @@ def test_an_incomplete_midas_says_what_helps(mini_checkpoint, tmp_path, capsys):
     assert "depth2img convert --without-midas" in lines[-1]
 
 
+def test_the_topmost_folder_has_a_name(capsys):
+    main.main(["inspect", os.sep])
+    assert f"  {os.path.abspath(os.sep)} holds " in capsys.readouterr().out
+
+
 def test_nothing_there(tmp_path, capsys):
     assert main.main(["inspect", str(tmp_path / "missing.ckpt")]) == main.FAILED
     assert capsys.readouterr().err.startswith("error: there is no file ")

@@ -384,6 +384,25 @@ def test_prefixes_that_give_no_file(here, capsys, prefix, message):
     assert [path.name for path in (here / "output").iterdir()] == ["file"]
 
 
+@pytest.mark.parametrize("option", ["--output", "--base", "--input"])
+def test_an_empty_name_is_no_folder(here, capsys, option):
+    """That of a variable which is not set, for example; Path takes it for the current folder."""
+    with pytest.raises(SystemExit) as left:
+        main.main(["run", write(here / "w.json", SCALE), option, ""])
+    assert left.value.code == main.USAGE
+    assert f"{option}: the name is empty; the current folder is ." in capsys.readouterr().err
+
+
+def test_a_checkpoint_that_is_not_there_is_told_with_the_option_for_another(here, capsys):
+    loader = entry("SD2DepthCheckpointLoader", ckpt_name="gone.safetensors")
+    workflow = {"1": loader, "2": entry("PreviewAny", source=["1", 0])}
+    assert main.main(["run", write(here / "w.json", workflow)]) == main.FAILED
+    err = capsys.readouterr().err
+    assert "input 'ckpt_name': there is no checkpoint 'gone.safetensors'" in err
+    assert err.endswith("--checkpoint FILE takes another checkpoint\n")
+    assert err.count("--checkpoint") == 1
+
+
 def test_an_output_folder_that_cannot_be_made(here, capsys):
     (here / "file").touch()
     workflow = write(here / "w.json", SCALE)

@@ -16,7 +16,7 @@ def maps(comfyui, graph, save):
     return np.stack(comfyui.images(comfyui.run(graph)[save]))
 
 
-def test_former_inputs_and_options_do_what_todays_do(comfyui, depth_graph):
+def test_former_inputs_and_options_do_what_current_ones_do(comfyui, depth_graph):
     old = maps(comfyui, *estimating(depth_graph, smoothing=5.0, normalize="each picture"))
     new = maps(comfyui, *estimating(depth_graph, smooth=5.0, normalize="per image"))
     plain = maps(comfyui, *estimating(depth_graph))

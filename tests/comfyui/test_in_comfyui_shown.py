@@ -11,7 +11,7 @@ from PIL import Image
 
 from sd2_depth2img.depth.depth_files import FileFormat, write_depth
 
-FLAT = "1 of 1 depth maps are flat"
+FLAT = "the depth map is flat"
 
 
 def flat_map(comfyui, side=64):
@@ -73,7 +73,7 @@ def test_for_an_input_with_several_values_every_warning_arrives(comfyui, depth_g
     shown = comfyui.run(graph)[adjusted]
     assert len(shown["images"]) == 2
     assert len(shown["warnings"]) == 1
-    assert "are clipped" in shown["warnings"][0]
+    assert "and clipped" in shown["warnings"][0]
 
 
 def test_a_warning_from_inside_ksampler_comes_while_it_runs(comfyui, depth_graph):
@@ -172,7 +172,7 @@ def preview(comfyui, **parameters):
 @pytest.mark.parametrize(
     ("parameters", "status", "said"),
     [
-        ({"filename": "gone.exr"}, 404, "there is no image 'gone.exr"),
+        ({"filename": "gone.exr"}, 404, "there is no image 'gone.exr' in the folder input;"),
         ({}, 404, "there is no image"),
         ({"filename": "../server.log"}, 400, "leads out of the folder"),
         ({"filename": "x.png", "subfolder": "../.."}, 400, "leads out of the folder"),
@@ -186,6 +186,15 @@ def test_what_cannot_be_shown_is_said_in_words(comfyui, parameters, status, said
     answer = requests.get(f"{comfyui.url}/sd2_depth2img/preview", params=parameters, timeout=60)
     assert answer.status_code == status
     assert said in answer.json()["error"]
+    assert str(comfyui.base) not in answer.json()["error"]
+
+
+def test_a_map_that_cannot_be_shown_is_called_as_in_its_folder(comfyui):
+    (comfyui.folder("input") / "maps").mkdir(exist_ok=True)
+    (comfyui.folder("input") / "maps" / "text.npy").write_bytes(b"\x93NUMPY damaged")
+    where = {"filename": "text.npy", "subfolder": "maps"}
+    answer = requests.get(f"{comfyui.url}/sd2_depth2img/preview", params=where, timeout=60)
+    assert answer.json()["error"].startswith("text.npy is damaged (")
 
 
 # --- errors --------------------------------------------------------------------------------------

@@ -75,9 +75,7 @@ def test_a_good_jpeg_of_a_slope_reads_back(tmp_path):
 def test_other_colours_are_refused_and_counted(colour, distance):
     image = paint(torch.linspace(0, 1, 20).view(1, 4, 5), ColourMap.TURBO)
     image[0, 1, 2] = torch.tensor(colour)
-    with pytest.raises(
-        ValueError, match="1 of 20 pixels are of no colour of the map turbo"
-    ) as told:
+    with pytest.raises(ValueError, match="1 of 20 pixels is of no colour of the map turbo") as told:
         read_back(image, ColourMap.TURBO)
     if distance is None:
         far = (palette(ColourMap.TURBO) - torch.tensor(colour)).norm(dim=1).min()

@@ -66,7 +66,7 @@ def test_to_image_may_be_written_to():
 def test_colour_becomes_luma_with_a_warning(colour, luma, caplog):
     image = torch.tensor(colour, dtype=torch.float32).expand(1, 2, 3, 3)
     assert from_image(image) == pytest.approx(torch.full((1, 2, 3), luma).numpy())
-    assert "1 of 1 depth maps are coloured" in caplog.text
+    assert "the depth map is coloured" in caplog.text
 
 
 def test_one_coloured_map_leaves_the_grey_ones_of_the_batch_alone(caplog):
@@ -76,7 +76,7 @@ def test_one_coloured_map_leaves_the_grey_ones_of_the_batch_alone(caplog):
     depth = from_image(image)
     assert torch.equal(depth[0], grey[0])
     assert depth[1, 0, 0] == pytest.approx(0.5 * 0.0722)
-    assert "1 of 2 depth maps are coloured" in caplog.text
+    assert "1 of 2 depth maps is coloured" in caplog.text
 
 
 def test_non_finite_pixels_do_not_make_a_map_coloured(caplog):
@@ -156,7 +156,7 @@ def test_normalize_takes_every_map_by_itself():
 def test_normalize_refuses_non_finite_values(value):
     depth = torch.rand(1, 4, 4)
     depth[0, 1, 1:3] = value
-    with pytest.raises(ValueError, match="2 of 16 values of the depth map are NaN"):
+    with pytest.raises(ValueError, match="the depth map: 2 of 16 values are NaN"):
         normalize(depth)
 
 
@@ -274,4 +274,4 @@ def test_what_few_pixels_lose_is_not_worth_saying(caplog):
     assert caplog.text == ""
     depth[0, 0, :4] = 1.1
     assert unit_range(depth).max() == 1
-    assert "4 of 3600 depth pixels lie outside of 0..1" in caplog.text
+    assert "4 of 3600 depth pixels are outside of 0..1" in caplog.text

@@ -82,7 +82,10 @@ def test_what_was_not_seen_is_a_hole():
 
 def test_beyond_near_and_far_it_is_clipped_and_said(caplog):
     assert listed(to_disparity(row(0.5, 2.5, 7.0, 9.0), METRES)) == [1.0, 0.25, 0.0, 0.0]
-    assert "of 4 pixels 1 are nearer than 1 and 2 farther than 5" in caplog.text
+    assert (
+        "nearer than 1 becomes white (1 of 4 pixels), what is farther than 5 black (2)"
+        in caplog.text
+    )
 
 
 def test_linear_values_beyond_their_ends_are_near_and_far_however_far_they_go(caplog):
@@ -90,7 +93,10 @@ def test_linear_values_beyond_their_ends_are_near_and_far_however_far_they_go(ca
     ends = Range(0.1, 1000.0, unit=Unit.LINEAR)
     values = row(-0.3, -0.01, -1e-4, 0.0, 1.0, 1.2)
     assert listed(to_disparity(values, ends)) == [1.0, 1.0, 1.0, 1.0, 0.0, 0.0]
-    assert "of 6 pixels 3 are nearer than 0.1 and 1 farther than 1000" in caplog.text
+    assert (
+        "nearer than 0.1 becomes white (3 of 6 pixels), what is farther than 1000 black (1)"
+        in caplog.text
+    )
     holes = to_disparity(row(torch.nan, -torch.inf, torch.inf, -0.1), ends).flatten()
     assert holes.isnan().tolist() == [True, True, False, False]
     assert holes[2:].tolist() == [0, 1]
@@ -98,7 +104,7 @@ def test_linear_values_beyond_their_ends_are_near_and_far_however_far_they_go(ca
 
 def test_metric_distances_of_nothing_are_called_so(caplog):
     to_disparity(row(0.0, -1.0, 2.0, 3.0), Range())
-    assert "2 of 4 pixels have no distance, as theirs is 0 or less" in caplog.text
+    assert "2 of 4 pixels are at 0 or less, which is no distance" in caplog.text
 
 
 @given(st.floats(-50, 50), st.floats(0.01, 100))
@@ -112,7 +118,10 @@ def test_disparity_of_any_range_is_stretched_over_the_whole_batch(low, span):
 def test_disparity_between_stated_ends(caplog):
     ends = Range(near=10.0, far=2.0, unit=Unit.DISPARITY)
     assert listed(to_disparity(row(12.0, 10.0, 4.0, 2.0, 0.0), ends)) == [1, 1, 0.25, 0, 0]
-    assert "of 5 pixels 1 are nearer than 10 and 1 farther than 2" in caplog.text
+    assert (
+        "nearer than 10 becomes white (1 of 5 pixels), what is farther than 2 black (1)"
+        in caplog.text
+    )
     holes = to_disparity(row(torch.inf, torch.nan, 5.0), Range(unit=Unit.DISPARITY)).flatten()
     assert holes.isnan().tolist() == [True, True, False]
     assert holes[2] == 0  # of a flat map all is far, as `convention.normalize` has it

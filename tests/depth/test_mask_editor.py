@@ -1,12 +1,19 @@
 """Which depth map the mask editor has made its copy of."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from sd2_depth2img.depth.depth_files import FileFormat, write_depth
-from sd2_depth2img.depth.mask_editor import count_values, find_original, is_copy
+from sd2_depth2img.depth.mask_editor import (
+    MOST_CANDIDATES,
+    count_values,
+    find_original,
+    is_copy,
+)
 from sd2_depth2img.depth.thumbnail import thumbnail
 
 
@@ -61,19 +68,32 @@ def test_copies_beside_the_originals_are_none(maps, tmp_path):
     assert find_original(copy, tmp_path.iterdir()) == maps[0]
 
 
-def test_the_original_of_a_preview_is_found(tmp_path):
+@pytest.mark.parametrize("enlarged", [False, True])
+def test_the_original_of_a_preview_is_found(tmp_path, enlarged):
+    """Some browsers enlarge it to the map's size, which stands in the file."""
     for number in range(2):
         write_depth(tmp_path / f"{number}.png", ramp(number * 100, (700, 900)), FileFormat.PNG)
     (tmp_path / "clipspace").mkdir()
     preview = tmp_path / "preview.jpg"
     preview.write_bytes(thumbnail(ramp(100, (700, 900))))
-    copy = copy_of(np.asarray(Image.open(preview)), tmp_path)
+    with Image.open(preview) as image:
+        pixels = np.asarray(image.resize((900, 700)) if enlarged else image)
+    copy = copy_of(pixels, tmp_path)
     assert find_original(copy, sorted(tmp_path.glob("*.png"))) == tmp_path / "1.png"
 
 
 def test_of_two_that_could_be_meant_none_is_taken(maps, tmp_path):
     (tmp_path / "the same.png").write_bytes(maps[0].read_bytes())
     copy = copy_of(stored(maps[0]) >> 8, tmp_path)
+    assert find_original(copy, tmp_path.iterdir()) is None
+
+
+def test_the_original_is_not_looked_for_among_the_frames_of_a_film(maps, tmp_path):
+    copy = copy_of(stored(maps[0]) >> 8, tmp_path)
+    for number in range(MOST_CANDIDATES - len(maps)):
+        os.link(maps[1], tmp_path / f"frame {number}.png")
+    assert find_original(copy, tmp_path.iterdir()) == maps[0]
+    os.link(maps[1], tmp_path / "one more.png")
     assert find_original(copy, tmp_path.iterdir()) is None
 
 

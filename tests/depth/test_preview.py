@@ -80,7 +80,7 @@ def test_missing_and_strange_values_are_counted():
     broken[3, :4] = torch.nan
     broken[4, 0] = torch.inf
     assert examine(broken) == [
-        "5 pixels have no value (NaN or infinite): they are filled from their neighbours."
+        f"5 of {broken.numel()} pixels are NaN or infinite, and filled from the nearest others."
     ]
     assert "run from -0.5 to 1.5, a depth map from 0 to 1" in said(2 * scene() - 0.5)
 

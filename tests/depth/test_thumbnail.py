@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.ExifTags import IFD, Base
 
 from sd2_depth2img.depth.thumbnail import MOST, thumbnail
 
@@ -28,6 +29,20 @@ def test_it_is_the_map_with_8_bits_and_the_shape_of_it(size):
     seen = depth[::step, ::step].numpy()
     assert np.asarray(image).shape == seen.shape
     assert np.abs(np.asarray(image) / 255 - seen).mean() < 0.01
+
+
+@pytest.mark.parametrize("size", [(1024, 1024), (1080, 1920), (385, 7)])
+def test_it_says_the_size_of_the_map_as_browsers_read_it(size):
+    image = opened(ramp(*size))
+    exif = image.getexif()
+    stated = exif.get_ifd(IFD.Exif)
+    dots = [float(exif[tag]) for tag in (Base.XResolution, Base.YResolution)]
+    assert exif[Base.ResolutionUnit] == 2
+    assert (stated[Base.ExifImageHeight], stated[Base.ExifImageWidth]) == size
+    shown = [
+        pixels * 72 / float(per_inch) for pixels, per_inch in zip(image.size, dots, strict=True)
+    ]
+    assert shown == pytest.approx(size[::-1], abs=0.01)
 
 
 def test_distances_and_holes_are_shown_within_black_and_white():

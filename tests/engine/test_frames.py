@@ -1,8 +1,9 @@
-"""Where one picture is expected: folders of frames and films are told how to run them in turn."""
+"""Folders of frames and films where one picture is expected."""
 
 import pytest
 
 from sd2_depth2img.engine import folders
+from sd2_depth2img.engine.frames import ManyPictures
 from sd2_depth2img.workflows.core_nodes.load import LoadImage
 
 
@@ -15,18 +16,18 @@ def base(tmp_path):
     folders.use(before)
 
 
-def test_a_folder_is_told_how_its_frames_are_run(base):
-    loop = r"shots is a folder, and one picture .*for frame in /.*shots/\*; do depth2img run"
+def test_a_folder_is_no_picture(base):
     for name in ("shots", str(base / "input" / "shots")):
-        with pytest.raises(FileNotFoundError, match=loop):
+        with pytest.raises(ManyPictures, match="shots is a folder, and one picture") as caught:
             folders.input_path(name)
+        assert caught.value.path == base / "input" / "shots"
     assert "is a folder, and one picture at a time" in LoadImage.VALIDATE_INPUTS("shots")
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".MOV", ".webm", ".mkv", ".avi"])
-def test_a_film_is_told_how_it_becomes_pictures(base, suffix):
+def test_a_film_is_no_picture(base, suffix):
     (base / "input" / f"clip{suffix}").write_bytes(b"\0\0\0\x18ftypmp42")
-    with pytest.raises(FileNotFoundError, match=r"is a film, .*ffmpeg -i \S* \S*clip/%05d\.png\)"):
+    with pytest.raises(ManyPictures, match=r"clip\S* is a film, .* a frame of it"):
         folders.input_path(f"clip{suffix}")
 
 

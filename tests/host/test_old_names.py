@@ -1,4 +1,4 @@
-"""Workflows of earlier versions: their nodes, inputs and options are known under today's names."""
+"""Workflows of earlier versions: nodes, inputs and options are known under the current names."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sd2_depth2img.engine import folders
-from sd2_depth2img.host.old_names import INPUTS, OPTIONS, with_names_of_today
+from sd2_depth2img.host.old_names import INPUTS, OPTIONS, with_current_names
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT
 from sd2_depth2img.workflows.graph import Runner, parse_workflow
@@ -83,7 +83,7 @@ def estimating(**names):
     }
 
 
-def test_an_old_workflow_runs_in_the_engine_as_one_of_today(base):
+def test_an_old_workflow_runs_in_the_engine_as_a_current_one(base):
     old = parse_workflow(estimating(smoothing=1.5, normalize="each picture"))
     new = parse_workflow(estimating(smooth=1.5, normalize="per image"))
     assert old.prompt == new.prompt
@@ -102,9 +102,9 @@ def test_an_old_canvas_is_read_with_its_options_and_wired_inputs():
     assert "smooth" in prompt[str(node["id"])]["inputs"]
 
 
-def test_a_name_of_today_counts_beside_a_former_one():
+def test_the_current_name_counts_beside_a_former_one():
     sent = estimating(smoothing=1.0, smooth=2.0)
-    inputs = with_names_of_today(sent)["3"]["inputs"]
+    inputs = with_current_names(sent)["3"]["inputs"]
     assert inputs["smooth"] == 2.0
     assert "smoothing" not in inputs
     assert sent["3"]["inputs"]["smoothing"] == 1.0, "what was sent stays as it was"
@@ -112,14 +112,14 @@ def test_a_name_of_today_counts_beside_a_former_one():
 
 @pytest.mark.parametrize("damaged", [None, 3, {}, {"class_type": ["a"], "inputs": {"x": []}}])
 def test_what_is_no_node_passes_as_it_is(damaged):
-    assert with_names_of_today({"1": damaged}) == {"1": damaged}
+    assert with_current_names({"1": damaged}) == {"1": damaged}
 
 
 def test_other_nodes_keep_their_names():
     """Adjust Depth has an input `smoothing` of its own."""
     inputs = {"smoothing": "gaussian", "normalize": "each picture"}
     prompt = {"1": {"class_type": "SD2DepthAdjust", "inputs": inputs}}
-    assert with_names_of_today(prompt) == prompt
+    assert with_current_names(prompt) == prompt
 
 
 def test_an_input_that_was_removed_is_passed_over(base):

@@ -39,7 +39,7 @@ def test_their_number_and_length_have_a_limit():
             log.warning(f"kind {kind}: " + "long " * 1000)
     assert len(warnings.texts) == MOST + 1
     assert all(len(text) <= LONGEST for text in warnings.texts)
-    assert warnings.texts[-1] == "and 5 more warnings, which are in the console"
+    assert warnings.texts[-1] == "and 5 more warnings, in the console"
 
 
 def test_a_text_is_one_line_without_the_folders_of_files():
@@ -57,6 +57,27 @@ def test_of_nested_nodes_both_get_it_and_others_nothing():
     log.warning("later")
     assert inner.texts == ["inside"]
     assert outer.texts == ["before", "inside", "after"]
+
+
+def test_what_fails_leaves_its_warnings_to_those_who_listen_otherwise(monkeypatch):
+    heard = []
+    monkeypatch.setattr(warning_texts._listener, "otherwise", heard.append)
+    with pytest.raises(ZeroDivisionError):
+        fail(0, "said before it failed")
+    assert [record.getMessage() for record in heard] == ["said before it failed", "inside"]
+    with collected():
+        log.warning("with a result")
+    assert len(heard) == 2
+
+
+def fail(depth, text):
+    """A node in a node, of which neither comes to an end."""
+    with collected():
+        log.warning("%s", text)
+        log.warning("%s", text)
+        if depth == 0:
+            fail(1, "inside")
+        raise ZeroDivisionError
 
 
 def test_nodes_that_run_at_the_same_time_get_their_own():

@@ -6,7 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from sd2_depth2img.images.lettering import Lettering
+from sd2_depth2img.images.lettering import (
+    Lettering,
+    NoLetters,
+    letters_mask,
+    letters_without_form,
+)
 
 WORDS = st.text("abcdefgh WMil\n", max_size=80)
 
@@ -62,3 +67,35 @@ def test_an_empty_text_takes_no_room():
 def test_letters_without_a_size_are_refused():
     with pytest.raises(ValueError, match="letters of 0 pixels"):
         Lettering(0)
+
+
+# --- masks ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["Hi", "a longer one", "gj", "two\nlines", "—", "W" * 200])
+def test_a_mask_is_white_letters_cut_to_their_box(text):
+    mask = letters_mask(text)
+    assert (mask.mode, mask.height) == ("L", 128)
+    pixels = np.asarray(mask)
+    assert pixels.max() > 250
+    for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]):
+        assert edge.any()
+
+
+def test_a_mask_keeps_the_letters_proportions():
+    assert letters_mask("HH").width == pytest.approx(2.2 * letters_mask("H").width, rel=0.15)
+    assert letters_mask("oo\noo").width < letters_mask("oo").width
+
+
+def test_a_mask_is_of_what_can_be_seen():
+    assert letters_mask(" a\0b ").tobytes() == letters_mask("ab").tobytes()
+    for text in ("", " \n", "\0", "\ud800"):
+        with pytest.raises(NoLetters, match="there are no letters to draw"):
+            letters_mask(text)
+    with pytest.raises(NoLetters, match="has 201 characters; expected 200 at most"):
+        letters_mask("x" * 201)
+
+
+def test_letters_that_the_font_lacks_are_named():
+    assert letters_without_form("a日b日本") == "日本"
+    assert letters_without_form("plain text 12") == ""

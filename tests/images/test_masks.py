@@ -42,7 +42,7 @@ def test_a_mask_of_another_shape_is_refused_with_both_sizes():
 def test_load_images_empty_mask_is_empty_at_every_size_and_explained(size, caplog):
     fitted = fit_images(torch.zeros(2, 64, 64), images(4, *size))
     assert torch.equal(fitted, torch.zeros(4, *size))
-    assert "nothing is painted in the mask" in caplog.text
+    assert "nothing is painted in it" in caplog.text
     assert "nothing will be changed" in caplog.text
 
 

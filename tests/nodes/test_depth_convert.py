@@ -47,7 +47,7 @@ def test_metres_of_a_file_become_disparity_and_go_back_to_a_file(base, suffix, c
     write_floats(base / "input" / f"metres{suffix}", METRES)
     (kept,) = SD2DepthLoad().execute(f"metres{suffix}", beyond="keep")
     assert np.array_equal(kept[0, ..., 0], METRES, equal_nan=True)
-    assert "1 of 12 pixels are NaN or infinite" in caplog.text
+    assert "1 of 12 pixels is NaN or infinite" in caplog.text
 
     (disparity,) = SD2DepthConvert().execute(kept)
     seen = np.isfinite(METRES)
@@ -102,7 +102,7 @@ def test_pixels_without_confidence_are_filled_from_their_neighbours(caplog):
     (depth,) = SD2DepthConvert().execute(DISTANCES, confidence=1 - AT_THE_END, least_confidence=0.5)
     assert depth[0, 1, :3, 0].tolist() == expected_between(2, 8, 2, 4, 8)
     assert depth[0, 1, 3, 0] < 0.1
-    assert "2 of 8 depth pixels are NaN or infinite; they are filled" in caplog.text
+    assert "2 of 8 depth pixels are NaN or infinite, and filled" in caplog.text
     (all_count,) = SD2DepthConvert().execute(DISTANCES, confidence=AT_THE_END, least_confidence=0)
     assert all_count[0, 1, :3, 0].tolist() == expected_between(2, 900, 2, 4, 8)
 

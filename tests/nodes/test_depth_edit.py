@@ -238,8 +238,8 @@ def test_holes_are_filled_and_what_resizing_added_is_clipped_with_warnings(edit,
     result = edit(spoilt, mask=mask_for(depth))
     assert result.isfinite().all()
     assert result.max() <= 1
-    assert "1 of 768 depth pixels are NaN" in caplog.text
-    assert "1 of 768 depth pixels lie outside" in caplog.text
+    assert "1 of 768 depth pixels is NaN" in caplog.text
+    assert "1 of 768 depth pixels is outside" in caplog.text
 
 
 @each_mask
@@ -347,7 +347,7 @@ def test_convert_takes_distances_in_metres_with_sky_and_holes(caplog):
     assert (result[0, -1, 5:] == 0).all()
     assert (result.min(), result.max()) == (0, 1)
     assert result[0, 0, 0] > 0.5
-    assert "1 of 100 depth pixels are NaN" in caplog.text
+    assert "1 of 100 depth pixels is NaN" in caplog.text
     assert (result[0, :-1].flatten()[1:].diff() < 0).all()
 
 
@@ -368,7 +368,7 @@ def test_convert_refuses_to_mix_distances_with_disparity(depth, direction):
     ends = {"direction": direction, "near": 0.5, "far": 2.0}
     mask = torch.ones(1, 16, 24)
     mask[0, 1, :3] = 0.5
-    with pytest.raises(ValueError, match=r"3 of \d+ pixels of the mask are grey.*Threshold Mask"):
+    with pytest.raises(ValueError, match=r"3 of \d+ mask pixels are grey.*Threshold Mask"):
         SD2DepthConvert().run(depth=depth[:1], mask=mask, **ends)
     assert "feather" not in SD2DepthConvert.INPUT_TYPES()["optional"]
 
@@ -443,7 +443,7 @@ def test_an_empty_wire_is_named_whatever_else_is_connected(edit):
 def test_load_images_empty_mask_changes_nothing_and_is_explained(edit, size, caplog):
     depth = noise(1, *size)
     assert torch.equal(edit(depth, mask=torch.zeros(1, 64, 64)), depth)
-    assert "nothing is painted in the mask" in caplog.text
+    assert "nothing is painted in it" in caplog.text
 
 
 # --- on a photograph ------------------------------------------------------------------------------

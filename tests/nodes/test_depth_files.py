@@ -1,5 +1,7 @@
 """Depth Map Loader on what the mask editor leaves."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -50,6 +52,16 @@ def test_an_original_that_is_edited_is_loaded_anew(base):
     assert SD2DepthLoad.IS_CHANGED(NAME) == before
     write_depth(base / "input" / "scene.png", DEPTH.flip(0), FileFormat.PNG)
     assert SD2DepthLoad.IS_CHANGED(NAME) != before
+
+
+def test_the_original_is_looked_for_once_in_a_run(base):
+    SD2DepthLoad.IS_CHANGED(NAME)
+    copy = base / "input" / NAME.removesuffix(" [input]")
+    facts = copy.stat()
+    copy.write_bytes(bytes(facts.st_size))  # looked into again, it would be no image
+    os.utime(copy, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    (text,) = SD2DepthLoad().run(image=NAME)["ui"]["warnings"]
+    assert "the mask editor's copy of scene.png" in text
 
 
 def test_the_upload_is_the_packs_own():

@@ -80,7 +80,7 @@ def test_an_empty_mask_gives_the_photograph_back(miniature, prompts, image, mask
 def test_an_empty_mask_costs_no_sampling(miniature, prompts, image, mask, depth, caplog):
     latent = encoded(miniature, image, mask * 0)
     assert sample(miniature, prompts, depth, latent)["samples"] is latent["samples"]
-    assert "noise mask is empty" in caplog.text
+    assert "the mask is empty: the latent" in caplog.text
 
 
 def test_a_full_mask_is_no_mask(miniature, prompts, image, depth):
@@ -324,7 +324,7 @@ def test_near_and_far_get_their_strengths():
 def test_a_flat_map_is_far_everywhere_and_says_so(caplog):
     (mask,) = SD2DepthStrengthMap().execute(torch.full((1, 4, 4, 3), 0.3))
     assert (mask == 1.0).all()
-    assert "1 of 1 depth maps are flat" in caplog.text
+    assert "the depth map is flat" in caplog.text
 
 
 # --- progress -------------------------------------------------------------------------------------

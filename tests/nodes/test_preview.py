@@ -74,7 +74,7 @@ def test_missing_pixels_are_reported_and_drawn():
     depth = ramp()
     depth[0, 5, 5:8] = torch.nan
     shown = SD2DepthPreview().execute(canvas(depth))["result"]
-    assert "3 pixels have no value" in shown[1]
+    assert " pixels are NaN or infinite, and filled" in shown[1]
     assert shown[0].isfinite().all()
 
 

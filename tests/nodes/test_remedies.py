@@ -63,7 +63,7 @@ def floats_of_metres(base):
         ),
         (
             lambda base: run("SD2DepthLoad", floats_of_metres(base)),
-            r"16 of 16 are beyond the stated range .* Convert Depth makes a depth map",
+            r"all 16 values are beyond the stated range .* Convert Depth makes a depth map",
         ),
         (
             lambda base: run("SD2DepthLoad", floats_of_metres(base), invert=True, beyond="keep"),
@@ -75,7 +75,7 @@ def floats_of_metres(base):
         ),
         (
             lambda base: run("SD2DepthConvert", DEPTH + 1, mask=MASK / 2),
-            r"256 of 256 pixels of the mask are grey.*Threshold Mask.*Merge Depth",
+            r"all 256 mask pixels are grey.*Threshold Mask.*Merge Depth",
         ),
         (
             lambda base: run("SD2DepthFidelity", WIDE, DEPTH, None),
@@ -120,6 +120,7 @@ TAKE_IMAGES = {
     "SD2DepthStitch": lambda: {"image": torch.rand(1, 64, 64, 4), "stitch": stitch()},
     "SD2DepthInpaintEncode": lambda: {"image": RGBA, "mask": MASK, "vae": None},
     "SD2DepthRefine": lambda: {"depth": DEPTH, "image": RGBA},
+    "SD2DepthEditor": lambda: {"depth": DEPTH, "image": RGBA},
     "SD2DepthParallax": lambda: {"image": RGBA, "depth": DEPTH},
     "SD2DepthSave3D": lambda: {"image": RGBA, "depth": DEPTH, "filename_prefix": "3d/depth"},
     "SD2DepthEstimate": lambda: {"image": RGBA, "depth_model": miniature()},

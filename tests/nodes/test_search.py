@@ -30,6 +30,8 @@ MEANT = {
     "inpaint": {"SD2DepthCrop", "SD2DepthInpaintEncode", "SD2DepthStitch"},
     "exr": {"SD2DepthLoad", "SD2DepthSave"},
     "z pass": {"SD2DepthLoad", "SD2DepthConvert"},
+    "depth editor": {"SD2DepthEditor"},
+    "paint depth": {"SD2DepthEditor"},
     "parallax": {"SD2DepthParallax"},
     "strength": {"SD2DepthStrengthMap", "SD2DepthStrengthSweep", "SD2DepthSampler"},
     "invert depth": {"SD2DepthAdjust"},

@@ -80,7 +80,7 @@ def test_a_flat_map_gives_minus_one(value, size):
 
 def test_flat_and_squeezed_maps_are_told(caplog):
     condition = DepthCondition(torch.stack([torch.full((50, 80), 0.3), torch.rand(50, 80)]))
-    assert "1 of 2 depth maps are flat" in caplog.text
+    assert "1 of 2 depth maps is flat" in caplog.text
     condition.channel(2, 40, 64)
     assert "squeezed" not in caplog.text
     condition.channel(2, 64, 64)
@@ -125,7 +125,7 @@ def test_half_precision_maps_become_float32():
 def test_bad_maps_are_refused_with_what_was_found():
     with pytest.raises(ValueError, match=r"shape \(8, 8\); expected \[batch"):
         DepthCondition(torch.rand(8, 8))
-    with pytest.raises(ValueError, match="1 of 2 values of the depth map are NaN"):
+    with pytest.raises(ValueError, match="the depth map: 1 of 2 values is NaN"):
         DepthCondition(torch.tensor([[[0.0, float("nan")]]]))
     with pytest.raises(ValueError, match="low"):
         DepthCondition(torch.rand(1, 8, 8), Normalize.FIXED_RANGE, low=1.0, high=1.0)

@@ -38,6 +38,27 @@ def test_opens_with_every_node(canvas, path):
     assert {node["type"] for node in nodes if node["failed"]} <= NAME_THE_USERS_FILES
 
 
+OUTSIDE = """() => {
+    const { nodes, groups } = app.graph;
+    const inside = (node, { pos, size }) => [0, 1].every(
+        (side) => node.pos[side] >= pos[side] && node.pos[side] <= pos[side] + size[side]);
+    return nodes.filter((node) => !groups.some((group) => inside(node, group)))
+        .map((node) => node.type);
+}"""
+
+
+@pytest.mark.pages("all")
+@pytest.mark.parametrize("name", ["Depth to Image", "Inpaint with Depth"])
+def test_opens_with_every_node_in_its_group(canvas, name):
+    """Fitting its view, the frontend 1.32 scatters nodes in Nodes 2.0."""
+    text = (PACK / "example_workflows" / f"{name}.json").read_text(encoding="utf-8")
+    open_template = "(it) => app.loadGraphData(it, true, true, null, { openSource: 'template' })"
+    canvas.js(open_template, json.loads(text))
+    canvas.settle(20)
+    assert canvas.js(OUTSIDE) == []
+    assert canvas.js("() => app.canvas.ds.scale") >= 0.65
+
+
 @pytest.mark.pages("bundled-classic", "newest-nodes2")
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_says_to_the_server_what_the_engine_reads(canvas, path):

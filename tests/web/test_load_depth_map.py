@@ -30,6 +30,23 @@ def depth_file(folder, kind):
     return write_depth(folder / f"{folder.name}{kind.suffix}", torch.from_numpy(RAMP), kind, 16)
 
 
+def choose_a_file(canvas, tmp_path):
+    """A node that has a file of the input folder chosen."""
+    file = depth_file(tmp_path, "png")
+    (canvas.server.base / "input" / file.name).write_bytes(file.read_bytes())
+    node = canvas.add(KIND)
+    canvas.set(node, "image", file.name)
+    return node
+
+
+def load_in_a_run(canvas, tmp_path):
+    """The same, after a run."""
+    node, out = choose_a_file(canvas, tmp_path), canvas.add("PreviewImage", at=(700, 0))
+    canvas.connect(node, 0, out, "images")
+    canvas.succeed()
+    return node
+
+
 def drop(canvas, node, path):
     """Let go of a file over a node, as from the desktop."""
     canvas.js(
@@ -87,6 +104,16 @@ def test_takes_a_file_of_every_kind_by_drop(canvas, tmp_path, kind):
     assert wait_for_preview(canvas, node) == [48, 32]
     stored = canvas.server.base / "input" / file.name
     assert stored.read_bytes() == file.read_bytes()
+
+
+def test_the_preview_of_a_large_map_has_its_size(canvas, tmp_path):
+    """ComfyUI's Painter takes the size of its canvas from it."""
+    file = tmp_path / f"{tmp_path.name}.png"
+    Image.fromarray(np.tile(np.arange(1000, dtype=np.uint16) * 65, (700, 1))).save(file)
+    node = canvas.add(KIND)
+    drop(canvas, node, file)
+    wait_for_value(canvas, node, file.name)
+    assert wait_for_preview(canvas, node) == [1000, 700]
 
 
 @pytest.mark.pages("bundled-nodes2", "newest-classic", "newest-nodes2")
@@ -148,10 +175,7 @@ def test_says_what_the_server_says_of_a_file_without_a_map(canvas):
 
 
 def test_shows_the_file_when_a_results_preview_is_gone(canvas, tmp_path):
-    file = depth_file(tmp_path, "png")
-    (canvas.server.base / "input" / file.name).write_bytes(file.read_bytes())
-    node = canvas.add(KIND)
-    canvas.set(node, "image", file.name)
+    node = choose_a_file(canvas, tmp_path)
     gone = {"filename": "gone.jpg", "subfolder": "", "type": "temp"}
     canvas.js("([id, gone]) => { app.nodeOutputs = { [id]: { images: [gone] } } }", [node, gone])
     assert wait_for_preview(canvas, node) == [48, 32]
@@ -168,24 +192,14 @@ def test_offers_no_mask_editor_where_load_image_does(canvas, tmp_path):
 
 @pytest.mark.pages("all")
 def test_offers_none_after_a_run(canvas, tmp_path):
-    file = depth_file(tmp_path, "png")
-    (canvas.server.base / "input" / file.name).write_bytes(file.read_bytes())
-    node, out = canvas.add(KIND), canvas.add("PreviewImage", at=(700, 0))
-    canvas.set(node, "image", file.name)
-    canvas.connect(node, 0, out, "images")
-    canvas.succeed()
+    node = load_in_a_run(canvas, tmp_path)
     assert wait_for_preview(canvas, node) == [48, 32]
     assert not mask_editor_entries(canvas, node)
 
 
 @pytest.mark.pages("bundled-nodes2", "newest-nodes2")
 def test_shows_one_picture_of_a_result(canvas, tmp_path):
-    file = depth_file(tmp_path, "png")
-    (canvas.server.base / "input" / file.name).write_bytes(file.read_bytes())
-    node, out = canvas.add(KIND), canvas.add("PreviewImage", at=(700, 0))
-    canvas.set(node, "image", file.name)
-    canvas.connect(node, 0, out, "images")
-    canvas.succeed()
+    node = load_in_a_run(canvas, tmp_path)
     shown = f"[data-node-id='{node}'] img"
     canvas.page.wait_for_function(
         "(shown) => document.querySelector(shown)?.src.includes('sd2_depth_')", arg=shown

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.ExifTags import Base
 
 from sd2_depth2img.tests.quick import PIXELS, STEPS
 from sd2_depth2img.tools.comfyui import PACK
@@ -118,3 +119,19 @@ def test_an_error_is_a_sentence(canvas):
     assert "." not in outcome["detail"]["exception_type"]
     assert outcome["detail"]["node_id"] == str(node)
     canvas.page.keyboard.press("Escape")
+
+
+@pytest.mark.pages("all")
+def test_a_node_that_fails_shows_what_it_warned_of_before(canvas):
+    name = f"turned {canvas.renderer}.jpg"
+    exif = Image.Exif()
+    exif[Base.Orientation] = 6
+    Image.new("RGB", (48, 32), "white").save(canvas.server.base / "input" / name, exif=exif)
+    node = load_and_show(canvas, image=name, colours="turbo")
+    assert canvas.run()["type"] == "execution_error"
+    check_is_told(canvas, node, "turned upright")
+    canvas.page.keyboard.press("Escape")
+    canvas.set(node, "colours", "grey")
+    canvas.succeed()
+    check_is_told(canvas, node, "turned upright")
+    assert len(canvas.notice(node)) == 1

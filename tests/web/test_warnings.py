@@ -4,6 +4,8 @@ import itertools
 
 import pytest
 
+from sd2_depth2img.tests.web.canvas import TOAST
+
 NUMBERS = itertools.count()
 FLAT = "The depth map is flat: every pixel is 0.5."
 
@@ -65,6 +67,56 @@ def test_is_a_toast_once_and_not_again_for_a_cached_node(canvas):
     assert not any(FLAT in toast for toast in canvas.toasts())
     canvas.wait_for_notice(node, shown(FLAT))
     canvas.wait_for_notice(other, shown("Another one."))
+
+
+@pytest.mark.pages("bundled-nodes2", "newest-classic")
+def test_a_fault_that_several_nodes_find_is_one_toast(canvas):
+    texts = ["the mask is empty: nothing is painted", "the mask is empty: the latent stays"]
+    nodes = [add_warning(canvas, text, at=(600 * i, 0)) for i, text in enumerate(texts)]
+    canvas.succeed()
+    for node, text in zip(nodes, texts, strict=True):
+        canvas.wait_for_notice(node, shown(text))
+    assert len([toast for toast in canvas.toasts() if "mask is empty" in toast]) == 1
+    assert not any("More warnings" in toast for toast in canvas.toasts())
+
+
+@pytest.mark.pages("bundled-classic", "newest-nodes2")
+def test_of_several_faults_the_first_is_told_and_of_others_the_nodes(canvas):
+    for number, title in enumerate(("One", "Two", "Three")):
+        node = add_warning(canvas, f"photo.png: fault {number}", at=(500 * number, 0))
+        canvas.js("([id, title]) => { app.graph.getNodeById(id).title = title }", [node, title])
+    canvas.succeed()
+    canvas.settle()
+    first, more = canvas.toasts()
+    titles = {title for title in ("One", "Two", "Three") if title in first}
+    assert len(titles) == 1
+    assert "photo.png: fault" in first
+    assert "More warnings" in more
+    assert titles ^ {"One", "Two", "Three"} == {t for t in ("One", "Two", "Three") if t in more}
+
+
+# In the classic renderer the frontend 1.32 has a banner, and moves its own toasts too little.
+@pytest.mark.pages("bundled-nodes2", "newest-classic", "newest-nodes2")
+def test_no_toast_covers_the_button_that_runs(canvas):
+    add_warning(canvas, FLAT)
+    canvas.succeed()
+    canvas.settle(20)
+    toast = canvas.page.locator(TOAST).first.bounding_box()
+    button = canvas.page.locator("[data-testid=queue-button]").bounding_box()
+    assert toast["y"] >= button["y"] + button["height"]
+
+
+@pytest.mark.pages("bundled-classic", "newest-nodes2")
+def test_goes_when_a_run_succeeds_without_the_node(canvas):
+    node = add_warning(canvas, FLAT)
+    canvas.succeed()
+    canvas.wait_for_notice(node, shown(FLAT))
+    other = add_warning(canvas, "Another one.", at=(600, 0))
+    bypass = "([id, mode]) => { app.graph.getNodeById(id).mode = mode }"
+    canvas.js(bypass, [node, 4])
+    canvas.succeed()
+    canvas.wait_for_notice(other, shown("Another one."))
+    canvas.wait_for_notice(node, [])
 
 
 def test_the_toast_names_the_node(canvas):

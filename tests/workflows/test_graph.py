@@ -505,9 +505,9 @@ def red_maps(offsets):
 def test_what_a_node_warns_of_is_in_the_results_and_on_stderr(base, caplog):
     results = Runner().run(red_maps("0.1"))
     (text,) = results.ui["3"]["warnings"]
-    assert text.startswith("1 of 1 depth maps are coloured")
+    assert text.startswith("the depth map is coloured")
     assert "warnings" not in results.ui["4"]
-    assert caplog.text.count("are coloured") == 1
+    assert caplog.text.count("is coloured") == 1
 
 
 def test_for_several_values_it_is_said_once_with_the_count_and_again_when_it_is_known(base):
@@ -515,7 +515,7 @@ def test_for_several_values_it_is_said_once_with_the_count_and_again_when_it_is_
     results = runner.run(red_maps("0.1, 0.2, 0.9"))
     coloured, clipped = results.ui["3"]["warnings"]
     assert coloured.endswith("perhaps the photograph? (3 times)")
-    assert "are clipped" in clipped
+    assert "and clipped" in clipped
     again = runner.run(red_maps("0.1, 0.2, 0.9"))
     assert again.executed == []
     assert again.ui["3"] == results.ui["3"]

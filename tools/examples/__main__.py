@@ -8,9 +8,9 @@ from time import monotonic
 
 from ...depth.depth_files import BUNDLED
 from . import blueprints, workflows
+from .depth_maps import write_z_pass
 from .depth_sheet import depth_sheet
 from .page import Page
-from .rendered import write_z_pass
 from .stand_ins import stand_in_runner
 from .thumbnails import save, thumbnail
 

@@ -1,31 +1,36 @@
 """Examples about depth maps: edited, drawn, rendered."""
 
+from pathlib import Path
+
+import numpy as np
+
 from ...depth.depth_files import BUNDLED
+from ...disk.writing import write_whole
 from .example import BOTTOM, Example
 from .page import BLUE, GREEN, RED, VIOLET
 
 
 def depth_maps(page: Example) -> None:
     """What can be done with a depth map before it is used."""
-    page.group("Model and photo", BLUE, 270)
+    page.group("Model, photo", BLUE, 270)
     page.model = page.checkpoint()
     photo = page.add("LoadImage", "Your photo", image="example.png")
     page.group("1 Estimate", GREEN, 240)
     estimated = page.estimate(photo)
-    page.group("2 Edges as in the photo", GREEN, 240)
+    page.group("2 Edges", GREEN, 240)
     refined = page.add("SD2DepthRefine", depth=estimated, image=photo)
-    page.group("3 Farther away", GREEN, 240)
+    page.group("3 Farther", GREEN, 240)
     adjusted = page.add("SD2DepthAdjust", depth=refined, gamma=0.5)
     page.group("4 What is far", GREEN, 270, row=BOTTOM)
     limits = {"near": 0.4, "far": 0.0, "softness": 0.1}
     mask = page.add("SD2DepthRangeMask", depth=refined, **limits)
-    page.group("5 Only what is far", GREEN, 240)
+    page.group("5 Only far", GREEN, 240)
     merged = page.add("SD2DepthMerge", depth=refined, patch=adjusted, mode="over", mask=mask)
     page.group("6 Save it", RED, 240, row=BOTTOM)
     page.add("SD2DepthSave", depth=merged, filename_prefix="maps/depth")
     page.group("7 Look at it", RED, 290, row=BOTTOM)
     page.add("SD2DepthPreview", depth=merged)
-    page.group("8 Does it fit the photo?", RED, 230, row=BOTTOM)
+    page.group("8 Parallax", RED, 230, row=BOTTOM)
     moves = page.add("SD2DepthParallax", image=photo, depth=merged, frames=8)
     page.column(228)
     page.add("PreviewImage", "A small camera move", images=moves)
@@ -99,7 +104,7 @@ def hand_edited_depth(page: Example) -> None:
     """An estimated depth map with something added to it."""
     page.load()
     photo, depth = page.photo_and_depth()
-    page.group("The edited map", GREEN, 260, row=BOTTOM)
+    page.group("Edited map", GREEN, 260, row=BOTTOM)
     ends = {"near": 1.0, "far": 0.3, "x1": 0.8, "y1": 0.22, "x2": 0.8, "y2": 0.4}
     edited = page.add("SD2DepthFill", "A ball put in", depth=depth, shape="dome", **ends)
     prompts = page.prompts("a red clay statue on a blue background, light from the left")
@@ -132,7 +137,7 @@ def from_a_depth_map_alone(page: Example) -> None:
     sides = {"width": page.size, "height": page.size}
     page.column(228)
     far = page.add("EmptyImage", "Far away everywhere", **sides)
-    page.group("A drawn depth map: white is near", GREEN, 228, row=BOTTOM)
+    page.group("Drawn map", GREEN, 228, row=BOTTOM)
     floor = {"shape": "ramp", "near": 0.6, "far": 0.0, "y1": 0.55, "y2": 1.0}
     scene = page.add("SD2DepthFill", "A floor", depth=far, **floor)
     page.column(228)
@@ -169,7 +174,7 @@ def rendered_depth(page: Example) -> None:
     page.load()
     page.group("Z pass: metres", GREEN, 290, row=BOTTOM)
     metres = page.add("SD2DepthLoad", image=BUNDLED.name, beyond="keep")
-    page.group("Depth map: white is near", GREEN, 290, row=BOTTOM)
+    page.group("Depth map", GREEN, 290, row=BOTTOM)
     depth = page.add("SD2DepthConvert", depth=metres)
     prompts = page.prompts("a green glass statue on a black background")
     encoded = page.encode(depth=depth, **prompts)
@@ -195,3 +200,55 @@ This one is a little scene that comes with the pack.
 """
     )
     page.show(image, columns=1, insets=[depth])
+
+
+# --- the Z pass of Rendered Depth: a little scene, ray-traced, as 3D programs write it ------------
+
+SIDE = 384  # pixels
+HALF_ANGLE = 0.4  # tangent of half the camera's angle
+EYE = np.array([0.0, 1.6, -5.0])  # metres: x to the right, y up, z away from the camera
+BALLS = (((0.0, 1.62, 0.0), 0.62), ((1.35, 0.4, 0.9), 0.4), ((-1.5, 0.3, -0.4), 0.3))
+BLOCK = ((-0.7, 0.0, -0.7), (0.7, 1.0, 0.7))  # two opposite corners
+
+
+def write_z_pass(path: Path) -> None:
+    """Write the file: one channel of half floats, metres along the camera's axis, sky infinite."""
+    import OpenEXR
+
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    channels = {"ViewLayer.Depth.Z": z_pass().astype(np.float16)}
+
+    def write(unfinished: Path) -> None:
+        OpenEXR.File(header, channels).write(str(unfinished))
+
+    write_whole(path, write)
+
+
+def z_pass() -> np.ndarray:
+    """[SIDE, SIDE] metres along the camera's axis; infinite where there is nothing."""
+    steps = (np.arange(SIDE) + 0.5) / SIDE * 2 - 1
+    x, y = np.meshgrid(steps * HALF_ANGLE, -steps * HALF_ANGLE - 0.08)
+    rays = np.stack([x, y, np.ones_like(x)], axis=-1)  # one metre along the axis each
+    hits = [_floor(rays), _block(rays), *(_ball(rays, *ball) for ball in BALLS)]
+    return np.minimum.reduce(hits)
+
+
+def _floor(rays: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore"):
+        z = -EYE[1] / rays[..., 1]
+    return np.where((z > 0) & (z < 40), z, np.inf)
+
+
+def _ball(rays: np.ndarray, centre: tuple[float, float, float], radius: float) -> np.ndarray:
+    away = EYE - np.array(centre)
+    a, b = (rays**2).sum(-1), rays @ away
+    root = b**2 - a * (away @ away - radius**2)
+    return np.where(root > 0, (-b - np.sqrt(np.maximum(root, 0))) / a, np.inf)
+
+
+def _block(rays: np.ndarray) -> np.ndarray:
+    """Where a ray is between all three pairs of faces at once."""
+    with np.errstate(divide="ignore"):
+        faces = np.stack([(np.array(corner) - EYE) / rays for corner in BLOCK])
+    near, far = faces.min(0).max(-1), faces.max(0).min(-1)
+    return np.where(near < far, near, np.inf)

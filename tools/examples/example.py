@@ -63,7 +63,7 @@ class Example(Page):
 
     def depth(self, image: Node | Output) -> Node:
         """The estimated depth map, in a group of its own."""
-        self.group("Depth map: white is near", GREEN, 260, row=BOTTOM)
+        self.group("Depth map", GREEN, 260, row=BOTTOM)
         return self.estimate(image)
 
     def estimate(self, image: Node | Output, **settings: Any) -> Node:
@@ -87,7 +87,7 @@ class Example(Page):
         clip = self.model["clip"]
         return self.add("CLIPTextEncode", "Negative prompt", RED_NODE, clip=clip, text="")
 
-    def encode(self, title: str = "Depth and latent", /, **inputs: Any) -> Node:
+    def encode(self, title: str = "Encode", /, **inputs: Any) -> Node:
         """The depth map in the conditioning, in a group that the latent joins."""
         self.group(title, VIOLET, 250)
         return self.add("SD2DepthEncode", **inputs)
@@ -102,9 +102,7 @@ class Example(Page):
 
     # --- results
 
-    def paint(
-        self, encoded: Node, latent: Node, group: str = "Sample and decode", **settings: Any
-    ) -> Node:
+    def paint(self, encoded: Node, latent: Node, group: str = "Sampling", **settings: Any) -> Node:
         """Sampled and decoded, in a group of their own."""
         self.group(group, RED, 280)
         return self.decoded(self.sample(encoded, latent, **settings))

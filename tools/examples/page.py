@@ -26,6 +26,10 @@ from .other_nodes import OTHER_NODES
 BLUE, GREEN, YELLOW, VIOLET, RED, GREY = "#3f789e", "#8A8", "#b58b2a", "#88A", "#A88", "#888"
 GREEN_NODE, RED_NODE, BROWN_NODE = ("#232", "#353"), ("#322", "#533"), ("#432", "#653")
 
+# All of a page in a window of 1600 x 1000. Frontends up to 1.32 lose the places of nodes when they
+# fit the view in Nodes 2.0; newer ones fit a template to the window whatever its file says.
+VIEW = {"scale": 0.65, "offset": [90, 90]}
+
 
 @dataclass(frozen=True)
 class Thumbnail:
@@ -119,7 +123,7 @@ class Page:
     # --- writing
 
     def canvas(self) -> Json:
-        """The file, in the canvas format. Without a view of its own, so it opens fitted."""
+        """The file, in the canvas format."""
         links = list(self.links())
         return {
             "id": self.identity(),
@@ -130,7 +134,7 @@ class Page:
             "links": links,
             "groups": self.group_entries(),
             "config": {},
-            "extra": {},
+            "extra": {"ds": VIEW},
             "version": 0.4,
         }
 

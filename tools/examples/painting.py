@@ -19,8 +19,8 @@ def depth_to_image(page: Example) -> None:
 
 ## Choose a photo, write a prompt, press Run
 
-The photo's depth map keeps the composition, the prompt says what is painted. Every run has \
-another seed.
+The photo's depth map (white is near) keeps the composition, the prompt says what is painted. \
+Every run has another seed.
 
 - **denoise** 1.0 repaints everything and keeps only the depth; 0.5 to 0.8 keeps more of the \
 photo's colours.
@@ -39,11 +39,11 @@ def inpaint_with_depth(page: Example) -> None:
     photo = page.photo()
     depth = page.depth(photo)
     prompts = page.prompts("a blue metal statue on a white background, light from the left", 270)
-    middle = page.group("Mask, latent, depth", VIOLET, 230)
+    middle = page.group("Encode", VIOLET, 230)
     mask = page.add("SD2DepthRangeMask", "Mask: what is near", depth=depth, near=1.0, far=0.35)
-    page.group("Shape under the mask", GREEN, 230, row=BOTTOM)
+    page.group("New shape", GREEN, 230, row=BOTTOM)
     shape = page.add("SD2DepthUnderMask", depth=depth, mask=mask)
-    page.group("At the model's size", GREEN, 230, row=BOTTOM)
+    page.group("Cropped", GREEN, 230, row=BOTTOM)
     cut = page.add("SD2DepthCrop", image=photo, mask=mask, depth=shape, size=page.size, padding=32)
     page.into(middle)
     parts = {name: cut[name] for name in ("image", "mask")}
@@ -77,7 +77,7 @@ def steal_a_pose(page: Example) -> None:
     """A figure from a photo in another world: its depth without what is behind it."""
     page.load()
     photo, depth = page.photo_and_depth()
-    page.group("The pose alone", GREEN, 228, row=BOTTOM)
+    page.group("The pose", GREEN, 228, row=BOTTOM)
     background = page.add("SD2DepthRangeMask", "What is far", depth=depth, near=0.4, far=0.0)
     page.column(228)
     nothing = {"shape": "flat plane", "near": 0.0, "mask": background}
@@ -112,7 +112,7 @@ def subject_and_background(page: Example) -> None:
     """Two prompts, one for what is near and one for what is far."""
     page.load()
     photo, depth = page.photo_and_depth()
-    page.group("Masks: white is inside", GREEN, 228, row=BOTTOM)
+    page.group("Masks", GREEN, 228, row=BOTTOM)
     limits = {"threshold": 0.4, "softness": 0.0}
     ends = {"near_strength": 1.0, "far_strength": 0.0}
     near = page.add("SD2DepthStrengthMap", "Subject", depth=depth, **ends, **limits)
@@ -156,7 +156,7 @@ of what is near, with 0 and 1 of what is far. Each prompt counts under its own m
 def fine_tune(page: Example) -> None:
     """A fine-tune of Stable Diffusion 2 that sees depth."""
     page.load()
-    page.group("Your fine-tune (bypassed)", BLUE, 270, row=BOTTOM)
+    page.group("Your fine-tune", BLUE, 270, row=BOTTOM)
     name = "my-fine-tune.safetensors"
     tuned = page.add("CheckpointLoaderSimple", "The fine-tune", ckpt_name=name)
     base = page.add("CheckpointLoaderSimple", "Its base", ckpt_name="512-base-ema.safetensors")
@@ -198,13 +198,13 @@ def with_own_nodes(page: Example) -> None:
     photo = page.photo()
     size = {"upscale_method": "lanczos", "width": 512, "height": 512, "crop": "center"}
     scaled = page.add("ImageScale", image=photo, **size)
-    page.group("Depth map: white is near", GREEN, 280, row=BOTTOM)
+    page.group("Depth map", GREEN, 280, row=BOTTOM)
     depth = page.add("SD2DepthEstimate", image=scaled, depth_model=network)
     prompts = page.prompts("a marble statue of a woman, museum photograph")
     prompts["negative"].inputs["text"] = "blurry, deformed"
     encoded = page.encode(depth=depth, **prompts)
     latent = page.latent_of(scaled)
-    page.group("Sample and decode", RED, 280)
+    page.group("Sampling", RED, 280)
     sides = {side: encoded[side] for side in ("positive", "negative")}
     given = {"model": page.model["MODEL"], "latent_image": latent, **sides, **SAMPLER}
     image = page.decoded(page.add("KSampler", steps=25, cfg=7.0, **given))

@@ -20,6 +20,7 @@ from torch import Tensor
 from ...checkpoints.checkpoint import Checkpoint
 from ...checkpoints.files.weights import open_weights
 from ...engine import folders, host
+from ...images.counts import counted
 from ...images.files import read_frames
 from ...images.masks import UNPAINTED
 from ...nodes.advice import ABSENT_PARTS
@@ -174,7 +175,7 @@ def read_image(path: Path) -> tuple[Tensor, Tensor]:
     fitting = [frame for frame in frames if frame.colours.shape[:2] == size]
     if len(fitting) < len(frames):
         left_out = len(frames) - len(fitting)
-        log.warning("%s: %d frames of another size are left out", path.name, left_out)
+        log.warning("%s: left out: %s of another size", path.name, counted(left_out, "frame"))
     image = torch.empty(len(fitting), *size, 3)
     has_alpha = any(frame.alpha is not None for frame in fitting)
     mask = torch.zeros(len(fitting), *(size if has_alpha else UNPAINTED))

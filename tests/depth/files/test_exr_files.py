@@ -175,13 +175,16 @@ def test_pixels_of_the_frame_that_were_not_rendered_have_no_value(path, values, 
     assert depth.shape == (60, 50)
     assert torch.equal(depth[2 : 2 + 37, 5 : 5 + 23], torch.from_numpy(values))
     assert int(depth.isnan().sum()) == 60 * 50 - 37 * 23
-    assert f"0 of them lie beyond the frame and are left out, {60 * 50 - 37 * 23}" in caplog.text
+    assert (
+        f"beyond the frame: 0 of them; pixels of the frame without a value: {60 * 50 - 37 * 23}"
+        in caplog.text
+    )
 
 
 def test_overscan_is_cropped_to_the_frame(path, values, caplog):
     write_window(path, values, left_top=(-4, -3), frame=(0, 0, 15, 29))
     assert_reads_as(path, values[3:33, 4:20])
-    assert f"{37 * 23 - 16 * 30} of them lie beyond the frame" in caplog.text
+    assert f"left out beyond the frame: {37 * 23 - 16 * 30} of them" in caplog.text
 
 
 def test_a_frame_need_not_begin_at_0(path, values):

@@ -152,7 +152,7 @@ def test_colours_alone_are_no_depth_unless_they_are_named(path, slope, caplog):
     assert_reads_as(path, 1 - slope, layer="B")
     luma = read_depth(path, Reading(layer="RGB"))[0].numpy()
     assert np.abs(luma - (0.9278 * slope + 0.0722 * (1 - slope))).max() < 1e-6
-    assert "are coloured" in caplog.text
+    assert "is coloured" in caplog.text
     with pytest.raises(ValueError, match="no colour of the map turbo"):
         read_depth(path, Reading(colours=ColourMap.TURBO))
 

@@ -81,7 +81,7 @@ def test_values_outside_0_to_1_are_kept_with_a_warning_and_read_by_their_range(p
     metres = np.float32([[2.5, 40.1], [7.3, 10]])
     write_depth(path, torch.from_numpy(metres), kind)
     assert "from 2.5 to 40.1" in caplog.text
-    with pytest.raises(ValueError, match=r"run from 2\.5 to 40\.1, and 4 of 4 are beyond"):
+    with pytest.raises(ValueError, match=r"run from 2\.5 to 40\.1, and all 4 values are beyond"):
         read_depth(path)
     depth = read_depth(path, Reading(far=40.1, near=2.5))
     assert depth[0, 0].tolist() == [1, 0]
@@ -216,8 +216,8 @@ def test_clipping_says_how_much_and_takes_infinity_with_it(path, caplog):
     assert depth[0, :, :2].tolist() == [[1, pytest.approx(5 / 9)], [0, pytest.approx(7 / 9)]]
     assert depth[0, 0, 2] == 0
     assert depth[0, 1, 2].isnan()
-    assert "2 values beyond the range are clipped" in caplog.text
-    assert "1 of 6 pixels are NaN" in caplog.text
+    assert "2 of 6 values are beyond the range, and clipped" in caplog.text
+    assert "1 of 6 pixels is NaN" in caplog.text
 
 
 def test_kept_values_are_the_files_own_or_go_on_beyond_the_range(path, caplog):
@@ -398,15 +398,30 @@ def test_integers_that_look_like_millimetres_are_told(path, caplog):
 
 def test_a_range_is_told_in_the_files_own_floats(path):
     write_npy(path, [[0.1, 7.3], [np.nan, 5000]])
-    with pytest.raises(BeyondStatedRange, match=r"run from 0\.1 to 5000, and 3 of 4 are beyond"):
+    with pytest.raises(
+        BeyondStatedRange, match=r"run from 0\.1 to 5000, and 3 of 4 values are beyond"
+    ):
         read_depth(path, Reading(far=5001, near=5000.5))
 
 
-def test_larger_numbers_than_float32_holds_become_infinite_with_a_warning(path, caplog):
+def test_larger_numbers_than_float32_holds_become_its_largest_with_a_warning(path, caplog):
     with path.open("wb") as file:
-        np.save(file, np.float64([[0.5, 1.7e308]]))
-    assert_reads_as(path, np.float32([[0.5, np.inf]]), Reading(beyond=Beyond.KEEP))
-    assert "1 values are beyond 3.4e38" in caplog.text
+        np.save(file, np.float64([[0.5, 1.7e308, -1.7e308, np.inf]]))
+    most = np.finfo(np.float32).max
+    kept = np.float32([[0.5, most, -most, np.inf]])
+    assert_reads_as(path, kept, Reading(beyond=Beyond.KEEP))
+    assert "2 of 4 values are beyond 3.4e38, the largest that is kept" in caplog.text
+    assert "NaN" not in caplog.text
+
+
+@pytest.mark.parametrize("reading", [Reading(), Reading(near=0.001)])
+def test_larger_numbers_than_float32_holds_are_beyond_the_range(path, reading):
+    with path.open("wb") as file:
+        np.save(file, np.float64([[0, 1.7e308]]))
+    with pytest.raises(
+        BeyondStatedRange, match=r"run from 0 to 3\.40282e\+38, and 1 of 2 values is"
+    ):
+        read_depth(path, reading)
 
 
 def test_distances_with_a_sky_are_kept_without_a_warning(path, caplog):

@@ -75,7 +75,7 @@ def test_floats_in_colour_are_depth_where_all_channels_agree(path, values, dtype
     tifffile.imwrite(path, np.dstack([values, values, values / 2]).astype(dtype), photometric="rgb")
     expected = values * (0.2126 + 0.7152 + 0.0722 / 2)
     assert np.abs(read_depth(path)[0].numpy() - expected).max() < 1e-6
-    assert "are coloured" in caplog.text
+    assert "is coloured" in caplog.text
 
 
 def test_kept_metres_may_be_opaque_but_not_transparent(path, values):

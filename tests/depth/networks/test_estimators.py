@@ -209,7 +209,7 @@ def test_map_without_depth_is_black_with_a_warning(weights, photo, caplog):
     flat = {**weights, "scratch.output_conv.4.weight": torch.zeros(1, 16, 1, 1)}
     depth = estimate(DPTHybrid.from_state_dict(flat), photo, Settings(64))
     assert depth.abs().max() == 0
-    assert "no depth at all in 1 of 1 images" in caplog.text
+    assert "the depth map is black: the network found no depth at all" in caplog.text
 
 
 def test_overflow_is_an_error_that_names_the_precision(weights, photo):

@@ -12,8 +12,8 @@ import sd2_depth2img
 from sd2_depth2img.depth.depth_files import BUNDLED, Beyond, Reading, read_depth
 from sd2_depth2img.tests.quick import make_quick
 from sd2_depth2img.tools.examples import __main__ as command
+from sd2_depth2img.tools.examples.depth_maps import SIDE, write_z_pass, z_pass
 from sd2_depth2img.tools.examples.page import BLUE, Page
-from sd2_depth2img.tools.examples.rendered import SIDE, write_z_pass, z_pass
 from sd2_depth2img.tools.examples.thumbnails import lay_insets, save, square, thumbnail
 from sd2_depth2img.tools.examples.workflows import WORKFLOWS, draw
 from sd2_depth2img.workflows.graph import Runner, all_nodes

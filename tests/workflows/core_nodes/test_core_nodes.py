@@ -448,7 +448,7 @@ def test_frames_of_another_size_are_left_out_with_a_word(place, caplog):
     frames[0].save(place.input / "a.tif", save_all=True, append_images=frames[1:])
     image, _ = run("LoadImage", image="a.tif")
     assert image.shape[0] == 2
-    assert "1 frames of another size" in caplog.text
+    assert "1 frame of another size" in caplog.text
 
 
 def test_load_image_says_that_a_file_is_no_image(place):
