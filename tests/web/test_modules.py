@@ -22,7 +22,9 @@ def test_imports_only_its_neighbours_and_two_files_of_the_host(module):
     names = IMPORT.findall(module.read_text(encoding="utf-8"))
     for name in names:
         path = (module.parent / name).resolve()
-        own = name.startswith(("./", "../")) and path.is_file() and path.is_relative_to(PACK / "web")
+        own = (
+            name.startswith(("./", "../")) and path.is_file() and path.is_relative_to(PACK / "web")
+        )
         assert own or name in HOSTS, f"{module.name} imports {name}"
 
 

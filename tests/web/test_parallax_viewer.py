@@ -232,6 +232,34 @@ def test_the_line_between_two_images_is_moved_by_pointer_and_keys(canvas, small_
     assert int(slider.get_attribute("aria-valuenow")) == pytest.approx(25, abs=3)
 
 
+def test_a_batch_has_a_slider(canvas, small_photo):
+    node = add_viewer(canvas, small_photo)
+    three = canvas.add("RepeatImageBatch", (0, 400), amount=3)
+    canvas.connect(canvas.js("() => app.graph.nodes[0].id"), 0, three, "image")
+    canvas.connect(three, 0, node, "image")
+    canvas.succeed()
+    wait_until_shown(canvas)
+    shown = canvas.page.locator(".sd2-viewer-frames output")
+    assert shown.inner_text() == "1 / 3"
+    canvas.page.get_by_role("slider", name="image of the batch").press("End")
+    assert shown.inner_text() == "3 / 3"
+    wait_until_shown(canvas)
+
+
+def test_the_node_grows_by_the_settings_that_it_shows(canvas, viewer):
+    height = "(id) => app.graph.getNodeById(id).size[1]"
+    before = canvas.js(height, viewer)
+    press(canvas, "Settings")
+    opened = canvas.js(height, viewer)
+    assert opened > before + 100
+    canvas.page.locator(".sd2-viewer [name=show]").first.select_option("red-cyan")
+    assert canvas.js(height, viewer) > opened + 15  # that of the eyes
+    saved = canvas.workflow()["nodes"]
+    assert [n["size"][1] for n in saved if n["type"] == "SD2DepthViewer"] == [before]
+    press(canvas, "Settings")
+    assert canvas.js(height, viewer) == before
+
+
 # --- taken along ---------------------------------------------------------------------------------
 
 

@@ -152,8 +152,10 @@ export class Relief {
       const isSlow = this.pace.scale < 1 || !this.motion.wanders(time);
       if (isSlow) this.wake();
       else again(WANDERING);
-    } else if (isCoarse) again(STILL);
-    else if (rest < Infinity) again(rest);
+    } else if (isCoarse) {
+      this.pace.rest();
+      again(STILL);
+    } else if (rest < Infinity) again(rest);
   }
 
   #sleep() {

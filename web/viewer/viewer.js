@@ -132,6 +132,7 @@ export class Viewer {
       (name, value) => {
         this.settings[name] = value;
         this.#apply();
+        sized(); // some settings have others below them
       },
       () => keep({ ...this.settings }),
     );
