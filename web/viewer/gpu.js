@@ -11,9 +11,9 @@ const users = new Set();
 let shared = null;
 let refused = false;
 
-/** The context with its program, or null where there is none: no WebGL 2, or lost for now. */
+/** The context with its program, or null: nobody has joined, no WebGL 2, or lost for now. */
 export function gpu() {
-  if (!shared && !refused) shared = open();
+  if (!shared && !refused && users.size) shared = open();
   return shared && !shared.isLost ? shared : null;
 }
 
@@ -29,9 +29,9 @@ export function leave(user) {
   if (shared) close();
 }
 
-/** Why there is none: `none` in this browser, or `lost` for now; else null. */
+/** Why those who joined have none: `none` in this browser, or `lost` for now; else null. */
 export function missing() {
-  if (gpu()) return null;
+  if (gpu() || !users.size) return null;
   return refused ? "none" : "lost";
 }
 

@@ -57,9 +57,13 @@ export class Motion {
       ["keydown", (event) => this.#key(event)],
     ])
       element.addEventListener(name, hear, { signal });
-    this.calm.addEventListener("change", wake, { signal });
-    addEventListener("deviceorientation", (event) => this.#tilt(event), { signal });
     element.style.touchAction = "none";
+  }
+
+  /** Hears what concerns the whole page, until the signal. */
+  listen(signal) {
+    this.calm.addEventListener("change", this.wake, { signal });
+    addEventListener("deviceorientation", (event) => this.#tilt(event), { signal });
   }
 
   /** The camera at a time in milliseconds. */

@@ -21,4 +21,9 @@ export class Pace {
     this.slow = 0;
     this.scale = Math.max(LEAST, this.scale * STEP);
   }
+
+  /** It stands still: what was slow may be quicker by the next move. */
+  rest() {
+    this.scale = Math.min(1, this.scale / STEP);
+  }
 }

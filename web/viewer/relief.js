@@ -9,14 +9,14 @@ import { Surface, viewsOf } from "./surface.js";
 const MOST_PIXELS = 2 ** 21; // that are drawn; the canvas may be shown larger
 const WANDERING = 1000 / 30; // milliseconds a frame; a hand wants more
 const STILL = 150; // milliseconds without a move, until it is drawn at its finest
+const KEPT = 5000; // milliseconds out of sight, until the GPU's memory is given back
 const RESIZE = 0.1; // a smaller change of the shown size leaves the canvas as it is
 
 export { DEFAULTS } from "./options.js";
 
 /**
- * Starts stopped and empty. `onState` is called when `problem` may have changed: `null`, `none` (no
- * WebGL 2: the photo stays flat) or `lost` (the picture stays and moves again when the GPU is
- * back).
+ * Starts stopped and empty. `onState` is called when `problem` or `scale` may have changed; a
+ * problem is `none` (no WebGL 2: the photo stays flat) or `lost` (it is flat until the GPU is back).
  */
 export class Relief {
   constructor(canvas) {
@@ -24,8 +24,8 @@ export class Relief {
     this.options = { ...DEFAULTS };
     this.onState = () => {};
     this.runs = false;
-    this.isSeen = true;
-    this.frame = this.timer = null;
+    this.isSeen = false;
+    this.frame = this.timer = this.heard = null;
     this.isStill = false;
     this.pace = new Pace();
     this.motion = new Motion(canvas, () => this.wake());
@@ -33,13 +33,7 @@ export class Relief {
       this.onState();
       this.wake();
     });
-    this.stopped = new AbortController();
-    const { signal } = this.stopped;
-    document.addEventListener("visibilitychange", () => this.wake(), { signal });
-    this.seen = new IntersectionObserver((entries) => {
-      this.isSeen = entries.at(-1).isIntersecting;
-      this.wake();
-    });
+    this.seen = new IntersectionObserver((entries) => this.#see(entries.at(-1).isIntersecting));
     this.seen.observe(canvas);
     this.sized = new ResizeObserver(() => this.wake());
     this.sized.observe(canvas);
@@ -121,15 +115,33 @@ export class Relief {
   draw(camera, scale = 1) {
     this.#resize(scale);
     this.surface.draw(camera, this.options);
+    const state = [this.problem, this.scale].join();
+    if (state !== this.state) this.onState();
+    this.state = state;
   }
 
   dispose() {
     this.stop();
-    this.stopped.abort();
+    this.#see(false);
+    clearTimeout(this.leaving);
     this.seen.disconnect();
     this.sized.disconnect();
     this.motion.dispose();
     this.surface.dispose();
+  }
+
+  /** Out of sight nothing of the page holds it: whoever lets go of it need not say so. */
+  #see(isSeen) {
+    this.isSeen = isSeen;
+    clearTimeout(this.leaving);
+    this.heard?.abort();
+    if (isSeen) {
+      this.heard = new AbortController();
+      const { signal } = this.heard;
+      document.addEventListener("visibilitychange", () => this.wake(), { signal });
+      this.motion.listen(signal);
+    } else this.leaving = setTimeout(() => this.surface.release(), KEPT);
+    this.wake();
   }
 
   #goOn(time, rest) {
@@ -140,8 +152,10 @@ export class Relief {
       const isSlow = this.pace.scale < 1 || !this.motion.wanders(time);
       if (isSlow) this.wake();
       else again(WANDERING);
-    } else if (isCoarse) again(STILL);
-    else if (rest < Infinity) again(rest);
+    } else if (isCoarse) {
+      this.pace.rest();
+      again(STILL);
+    } else if (rest < Infinity) again(rest);
   }
 
   #sleep() {

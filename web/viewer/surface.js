@@ -26,7 +26,6 @@ export class Surface {
       this.textures = {};
       changed();
     };
-    join(this.user);
   }
 
   /** Images: whatever a canvas can draw; null takes one away. */
@@ -55,8 +54,9 @@ export class Surface {
   /** Draws on the canvas as it is; `camera`: {right, up, forward, zoom}, times the strength. */
   draw(camera, options) {
     const { canvas, context, map } = this;
-    const device = gpu();
     if (!map) return;
+    join(this.user);
+    const device = gpu();
     if (!device) {
       if (this.photo) context.drawImage(this.photo, 0, 0, canvas.width, canvas.height);
       return;
@@ -79,9 +79,14 @@ export class Surface {
     context.drawImage(device.canvas, ...part, ...part);
   }
 
-  dispose() {
+  /** Gives the GPU's memory back until it is drawn again. */
+  release() {
     this.#forget(...TEXTURES);
     leave(this.user);
+  }
+
+  dispose() {
+    this.release();
     this.photo = this.after = this.map = null;
   }
 

@@ -30,7 +30,7 @@ export class Viewer {
     this.#apply();
   }
 
-  /** What a run of the node left for the page; files that were gone may be there after a new one. */
+  /** What a run of the node left for the page. After a new one, files that were gone are back. */
   async show(entries, isNew) {
     const isShown = JSON.stringify(entries) === JSON.stringify(this.entries);
     if (isShown && !(isNew && this.failed)) return;
@@ -132,6 +132,7 @@ export class Viewer {
       (name, value) => {
         this.settings[name] = value;
         this.#apply();
+        sized(); // some settings have others below them
       },
       () => keep({ ...this.settings }),
     );
