@@ -6,7 +6,6 @@
   `{"error": …}`.
 - `GET /sd2_depth2img/lettering?text=…`: the letters of a text as a stamp, a grey PNG, white on
   black, 128 pixels high; or `{"error": …}`.
-- What is put into the queue with names of before gets today's, ahead of ComfyUI's check.
 - What is queued with names of before gets the current ones, ahead of ComfyUI's check.
 """
 
@@ -28,7 +27,6 @@ from ..depth.thumbnail import thumbnail
 from ..disk.file_state import FileState
 from ..disk.sentences import in_words
 from ..images.lettering import NoLetters, letters_mask
-from .old_names import with_names_of_today
 from .old_names import with_current_names
 from .warning_texts import Warnings, listen_otherwise
 

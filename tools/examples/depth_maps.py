@@ -1,8 +1,8 @@
 """Examples about depth maps: edited, drawn, rendered."""
 
 import json
-from typing import Any
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
