@@ -298,3 +298,18 @@ def test_a_run_that_the_page_refuses_is_told(canvas, editor):
     editor.keys("Escape")
     editor.wait_until_closed()
     canvas.page.keyboard.press("Escape")  # the page's own dialog
+
+
+def test_a_full_state_takes_no_more_and_it_is_said(canvas, editor):
+    brush = {"radius": 1, "hardness": 1, "does": "nearer", "amount": 0.01}
+    dots = [{"tool": "stroke", "points": [[20 + i % 100, 20 + i // 100, 1]]} for i in range(10_000)]
+    layer = {"name": "Dots", "edits": [{**dot, **brush} for dot in dots]}
+    text = json.dumps({"version": 1, "size": [160, 120], "layers": [layer]})
+    canvas.succeed()
+    canvas.set(editor.node, "edits", text)
+    editor.open()
+    editor.draw((40, 30), (110, 40))
+    assert "10000" in editor.dialog.locator(".banner").inner_text()
+    editor.keys("Escape")
+    editor.wait_until_closed()
+    assert editor.text() == text

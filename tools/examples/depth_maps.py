@@ -93,7 +93,7 @@ def paint_depth(page: Example) -> None:
     """An estimated depth map that was painted on in the editor."""
     page.load()
     photo, depth = page.photo_and_depth()
-    page.group("Painted by hand", GREEN, 260, row=BOTTOM)
+    page.group("By hand", GREEN, 260, row=BOTTOM)
     edits = json.dumps(PAINTED, separators=(",", ":"))
     edited = page.add("SD2DepthEditor", depth=depth, image=photo, edits=edits)
     prompts = page.prompts("a red clay statue on a blue background, light from the left")

@@ -149,9 +149,15 @@ class Dialog {
 
   async #start(map, trouble) {
     const { session, frame } = this;
-    session.readOnly = Boolean(trouble);
-    const size = await this.#load(map, trouble ? "" : this.text);
+    let size;
+    try {
+      size = await this.#load(map, trouble ? "" : this.text);
+    } catch (error) {
+      if (!(error instanceof StateError)) throw error;
+      return this.#start(map, say(error.sentence, error.values));
+    }
     if (frame.signal.aborted) return;
+    session.readOnly = Boolean(trouble);
     this.workspace = new Workspace({
       root: this.root,
       document: frame.document,
@@ -180,18 +186,24 @@ class Dialog {
     const painting = new Painting({ width, height, base, guide, letters: this.letters }, map.frame);
     if (text) {
       await this.letters.fetch(textsOf(parse(text).state), this.frame.signal);
-      const status = this.root.querySelector("[role=status]");
-      let rested = performance.now();
-      for (const share of painting.loading(text)) {
-        if (performance.now() - rested < BUSY) continue;
-        if (status) status.textContent = say("{percent} %", { percent: Math.round(100 * share) });
-        await new Promise((done) => setTimeout(done));
-        rested = performance.now();
-      }
+      await this.#inSteps(painting.loading(text));
     }
     this.kept = serialise(painting.state);
     this.session.open(map, painting);
     return painting.state.size;
+  }
+
+  /** Work that takes long goes on between the frames of the page, and says how far it is. */
+  async #inSteps(work) {
+    const status = this.root.querySelector("[role=status]");
+    let rested = performance.now();
+    for (const share of work) {
+      if (performance.now() - rested < BUSY) continue;
+      const percent = Math.round(100 * share);
+      if (status) status.textContent = say("{percent} %", { percent });
+      await new Promise((done) => setTimeout(done));
+      rested = performance.now();
+    }
   }
 
   #tellSize(size, { width, height }) {
@@ -228,8 +240,18 @@ class Dialog {
     session.apply();
     const map = await this.#fetch(entries, index);
     const { width, height, base, guide, frame } = map;
+    const changed = { width, height, base, guide, letters: this.letters };
+    session.busy = true;
+    try {
+      await this.#inSteps(session.painting.changingMap(changed, frame));
+    } catch (error) {
+      if (!(error instanceof StateError)) throw error;
+      map.photo?.close();
+      return this.workspace.banner(say(error.sentence, error.values));
+    } finally {
+      session.busy = false;
+    }
     session.map.photo?.close();
-    session.painting.changeMap({ width, height, base, guide, letters: this.letters }, frame);
     session.open(map, session.painting);
     this.workspace.show();
   }

@@ -1,10 +1,12 @@
 // A sitting in the dialog: the painting, the tool in hand, and what was placed but not yet applied.
 //
 // It tells of itself by events: `pixels` (detail: the rectangle that changed), `layers`, `tool`,
-// `options` and `live`.
+// `options`, `live` and `refused` (detail: why).
 
-import { settingsOf, tools, DEFAULTS, doing } from "./tools.js";
+import { say } from "../language.js";
 import { recall, remember } from "./memory.js";
+import { StateError } from "./state.js";
+import { DEFAULTS, doing, settingsOf, tools } from "./tools.js";
 
 export class Session extends EventTarget {
   constructor() {
@@ -16,6 +18,7 @@ export class Session extends EventTarget {
     this.map = null;
     this.live = null; // the edit that is being made, as the painting was told of it
     this.readOnly = false;
+    this.busy = false; // the map is being changed
     this.picking = null; // the option that takes the next depth that is clicked
   }
 
@@ -34,7 +37,7 @@ export class Session extends EventTarget {
   }
 
   get ready() {
-    return Boolean(this.painting) && !this.readOnly;
+    return Boolean(this.painting) && !this.readOnly && !this.busy;
   }
 
   // --- tool and options --------------------------------------------------------------------------
@@ -97,13 +100,13 @@ export class Session extends EventTarget {
     this.apply();
     const edit = { tool: this.tool.tool, ...where, ...this.settings() };
     this.live = { edit, complete };
-    this.#pixels(this.painting.begin(edit));
+    this.#try(() => this.painting.begin(edit));
     this.#tell("live");
   }
 
   /** More points of a stroke. */
   extend(points) {
-    if (this.live) this.#pixels(this.painting.extend(points));
+    if (this.live) this.#try(() => this.painting.extend(points));
   }
 
   /** Other values of a shape. */
@@ -111,7 +114,7 @@ export class Session extends EventTarget {
     if (!this.live) return;
     Object.assign(this.live.edit, changes);
     this.live.complete = complete;
-    this.#pixels(this.painting.extend(changes));
+    this.#try(() => this.painting.extend(changes));
     this.#tell("live");
   }
 
@@ -120,7 +123,7 @@ export class Session extends EventTarget {
     if (!this.live) return;
     if (!this.live.complete) return void this.cancel();
     this.live = null;
-    this.#pixels(this.painting.commit());
+    this.#try(() => this.painting.commit());
     this.#tell("live");
     this.#tell("layers");
   }
@@ -147,13 +150,26 @@ export class Session extends EventTarget {
   layer(method, ...given) {
     if (!this.ready) return;
     this.apply();
-    this.#after(this.painting[method](...given));
+    this.#try(() => this.painting[method](...given));
+    this.#tell("layers");
   }
 
   choose(index) {
     this.apply();
     this.painting.activeLayer = index;
     this.#tell("layers");
+  }
+
+  /** Does what a state that is full, or too much work, may refuse: then it is told, and undone. */
+  #try(act) {
+    try {
+      this.#pixels(act());
+    } catch (error) {
+      if (!(error instanceof StateError)) throw error;
+      this.live = null;
+      this.#pixels(this.painting.cancel());
+      this.#tell("refused", say(error.sentence, error.values));
+    }
   }
 
   #after(rect) {

@@ -184,6 +184,7 @@ export class Workspace {
     session.addEventListener("tool", hint);
     session.addEventListener("live", () => (tip.hidden = true));
     for (const name of ["tool", "live"]) session.addEventListener(name, () => view.redraw());
+    session.addEventListener("refused", ({ detail }) => this.banner(detail));
     session.addEventListener("pixels", ({ detail }) => {
       view.recolour(detail);
       status.point(this.hand.at);
