@@ -131,11 +131,15 @@ def test_categories_are_there_in_chinese():
     assert set(read("zh", "main")["nodeCategories"]) == parts - known
 
 
+LITERAL = r'"(?:[^"\n]|"\s*\+\s*")*"'
+
+
 def test_every_sentence_of_a_script_is_there_in_chinese():
-    scripts = " ".join(path.read_text(encoding="utf-8") for path in WEB.glob("*.js"))
-    strings = re.findall(r'"(?:[^"\n]|"\s*\+\s*")*"', scripts)
-    spoken = {"".join(re.findall(r'"([^"]*)"', one)) for one in strings}
+    scripts = " ".join(path.read_text(encoding="utf-8") for path in WEB.rglob("*.js"))
+    said = re.findall(rf"\b(?:say|StateError)\(\s*({LITERAL})", scripts)
+    filled = [one for one in re.findall(LITERAL, scripts) if re.search(r"(?<!\$)\{\w+\}", one)]
+    spoken = {"".join(re.findall(r'"([^"]*)"', one)) for one in (*said, *filled)}
     known = read("zh", "main")["sd2_depth2img"]
-    assert {one for one in spoken if re.search(r"\{\w+\}", one)} == set(known)
-    for sentence, said in known.items():
-        assert set(re.findall(r"\{\w+\}", sentence)) == set(re.findall(r"\{\w+\}", said))
+    assert spoken == set(known)
+    for sentence, translation in known.items():
+        assert set(re.findall(r"\{\w+\}", sentence)) == set(re.findall(r"\{\w+\}", translation))

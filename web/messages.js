@@ -6,10 +6,14 @@ const SECONDS = 5; // it lies near the button that runs the workflow
 
 /** Shows a warning for some seconds; `lines` come below the title. */
 export function warn(title, lines) {
-  app.extensionManager.toast.add({
-    severity: "warn",
-    summary: title,
-    detail: lines.join("\n"),
-    life: SECONDS * 1000,
-  });
+  show("warn", title, lines.join("\n"));
+}
+
+/** Shows what was done. */
+export function note(title, line) {
+  show("success", title, line);
+}
+
+function show(severity, summary, detail) {
+  app.extensionManager.toast.add({ severity, summary, detail, life: SECONDS * 1000 });
 }

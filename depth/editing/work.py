@@ -33,7 +33,7 @@ def check_work(state: State, height: int, width: int) -> None:
     base = np.broadcast_to(np.float32(0), (height, width))
     ground = Ground(base, None, state.size)
     shown = [edit for layer in state.layers if layer.visible for edit in layer.edits]
-    total = sum(_work(edit, ground) for edit in shown)
+    total = sum(work_of(edit, ground) for edit in shown)
     if total > MOST:
         raise TooMuchWork(
             f"the edits would take about {total / MOST:.1f} times as long on a map of "
@@ -41,7 +41,8 @@ def check_work(state: State, height: int, width: int) -> None:
         )
 
 
-def _work(edit: AnyEdit, ground: Ground) -> float:
+def work_of(edit: AnyEdit, ground: Ground) -> float:
+    """Of one edit; web/editor/work.js has the same numbers."""
     drawing, pixels = _drawing(edit, ground)
     if isinstance(edit, Edit):
         if edit.edges:

@@ -36,6 +36,7 @@ INTERFACE = {
     "SD2DepthSave": (["depth", "filename_prefix"], ()),
     "SD2DepthEditor": (["depth"], ("IMAGE", "MASK")),
     "SD2DepthPreview": (["depth"], ("IMAGE", "STRING")),
+    "SD2DepthViewer": (["image", "depth"], ()),
     "SD2DepthParallax": (["image", "depth"], ("IMAGE",)),
     "SD2DepthSave3D": (["image", "depth", "filename_prefix"], ("STRING",)),
     "SD2DepthAdjust": (["depth"], ("IMAGE",)),

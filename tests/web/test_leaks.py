@@ -2,7 +2,11 @@
 
 import pytest
 
-KINDS = ["SD2DepthLoad", "SD2DepthTestWarning", "SD2DepthPreview", "SD2DepthEncode"]
+KINDS = [
+    *("SD2DepthLoad", "SD2DepthTestWarning", "SD2DepthPreview", "SD2DepthEncode"),
+    "SD2DepthEditor",
+    "SD2DepthViewer",
+]
 COUNT = 100
 
 # From now on counts what is set up and not taken down again.

@@ -1,13 +1,15 @@
 """Examples about depth maps: edited, drawn, rendered."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ...depth.depth_files import BUNDLED
 from ...disk.writing import write_whole
 from .example import BOTTOM, Example
-from .page import BLUE, GREEN, RED
+from .page import BLUE, GREEN, RED, VIOLET
 
 
 def depth_maps(page: Example) -> None:
@@ -55,6 +57,109 @@ any order.
         model="",
     )
     page.show(photo, estimated, adjusted, merged, columns=2)
+
+
+def _layer(name: str, *edits: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "visible": True, "opacity": 1, "edits": list(edits)}
+
+
+def _stroke(
+    does: str, amount: float, radius: float, *points: tuple[float, float]
+) -> dict[str, Any]:
+    """As the editor saves one that was painted with a mouse."""
+    pressed = [[*point, 1] for point in points]
+    brush = {"radius": radius, "hardness": 0.5, "does": does, "amount": amount, "edges": True}
+    return {"tool": "stroke", "points": pressed, **brush}
+
+
+_ARM = ((30, 235), (55, 215), (75, 235))
+_BALL = {"shape": "ball", "at": [59, 60], "size": [95, 95], "depth": 0.3, "height": 0.3}
+PAINTED = {
+    "version": 1,
+    "size": [256, 256],
+    "layers": [
+        _layer(
+            "Background",
+            _stroke("farther", 0.25, 30, (165, 30), (200, 60), (220, 110)),
+            _stroke("smooth", 0.8, 35, (170, 40), (210, 80)) | {"reach": 8},
+        ),
+        _layer("Nearer arm", _stroke("nearer", 0.15, 22, *_ARM)),
+        _layer("Ball", {"tool": "stamp", **_BALL, "angle": 0, "tilt": [0, 0], "mode": "nearest"}),
+    ],
+}
+
+
+def paint_depth(page: Example) -> None:
+    """An estimated depth map that was painted on in the editor."""
+    page.load()
+    photo, depth = page.photo_and_depth()
+    page.group("By hand", GREEN, 260, row=BOTTOM)
+    edits = json.dumps(PAINTED, separators=(",", ":"))
+    edited = page.add("SD2DepthEditor", depth=depth, image=photo, edits=edits)
+    prompts = page.prompts("a red clay statue on a blue background, light from the left")
+    encoded = page.encode(depth=edited["depth"], **prompts)
+    image = page.paint(encoded, page.latent_of(photo))
+    page.result(image, "painted_depth")
+    page.about(
+        """
+# Paint the depth, see the image follow
+
+## Press Run once, then Edit Depth on the node
+
+The editor opens over the canvas, on the map that the last run has estimated. Some edits are there \
+already: a ball behind the head, a nearer arm, a background that is farther away.
+
+- **Brushes** bring nearer or push away (X), set, smooth, sharpen, flatten, and erase back to the \
+estimate. They keep to the photo's edges.
+- **Fill, lasso, polygon, gradients** and **stamps**: ball, box, cone, ramp, text.
+- *Save and Run* keeps the seed and shows the result beside the map while you go on.
+- Edits stay as strokes in layers over whatever map comes in: put another photo in and run.
+"""
+    )
+    page.show(photo, depth, edited["depth"], image, columns=2)
+
+
+def look_around(page: Example) -> None:
+    """A photo to look around in; as frames, and as a scene for other programs."""
+    page.group("Model and photo", BLUE, 270)
+    page.model = page.checkpoint()
+    photo = page.add("LoadImage", "Your photo", image="example.png")
+    page.group("Depth map: white is near", GREEN, 260)
+    depth = page.estimate(photo)
+    page.group("Look around", VIOLET, 380)
+    page.add("SD2DepthViewer", image=photo, depth=depth)
+    page.group("As a scene in 3D", RED, 300)
+    scene = page.add("SD2DepthSave3D", image=photo, depth=depth, filename_prefix="3d/look_around")
+    page.add("Preview3D", model_file=scene)
+    page.group("As frames", RED, 240, row=BOTTOM)
+    moves = {"move": "orbit", "frames": 16, "strength": 16.0, "plane": 0.4}
+    frames = page.add("SD2DepthParallax", image=photo, depth=depth, **moves)
+    page.column(240)
+    page.add("PreviewImage", images=frames)
+    page.group("For red and cyan glasses", RED, 240, row=BOTTOM)
+    both = {"frames": 1, "plane": 0.4, "show": "red-cyan", "eyes": 16.0}
+    glasses = page.add("SD2DepthParallax", image=photo, depth=depth, **both)
+    page.column(240)
+    page.add("SaveImage", images=glasses, filename_prefix="look_around")
+    page.about(
+        """
+# Look around in a photo
+
+## Press Run, then move the pointer over the image in *Parallax Viewer*
+
+Near things shift against far ones. Drag it, tilt the device, or leave it alone: it moves by itself.
+
+- **Settings** opens strength, the plane that stands still, two views for glasses or a headset, \
+and what to do with holes.
+- **To Parallax Frames** takes them along, so that the frames look like the view. *Create Video* \
+makes a video of them.
+- Does the scene bend or tear? Put *Refine Depth Edges* between, or edit the map.
+- *Save Depth as 3D* writes a GLB file, which Blender opens.
+- To compare a source with its result, put the result into **after**: a line shows both.
+""",
+        model="",
+    )
+    page.show(glasses, columns=1, insets=(photo, depth))
 
 
 def hand_edited_depth(page: Example) -> None:

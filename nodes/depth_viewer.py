@@ -1,0 +1,75 @@
+"""The node that lets one look around in a photo, on the canvas."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..depth.fit import check_fits, fit_map
+from ..images.batch import check_shares
+from ..images.crop import check_image
+from . import inputs
+from .node import Node, depth_maps
+from .page_maps import page_maps
+from .thumbnails import evenly
+
+
+class SD2DepthViewer(Node):
+    DISPLAY_NAME = "Parallax Viewer"
+    CATEGORY = "SD2 Depth/depth map"
+    DESCRIPTION = (
+        "Look around in a photo on the node: move the pointer over it, drag, or tilt the device, "
+        "and near things shift against far ones. It shows at once whether a depth map fits its "
+        "image, compares a source with its result by a slider, and hands its settings to Parallax "
+        "Frames."
+    )
+    SEARCH_ALIASES = [
+        *("3d photo", "depth viewer", "parallax", "2.5d", "look around", "stereo viewer"),
+        *("before after slider", "anaglyph"),
+    ]
+    OUTPUT_NODE = True
+    RETURN_TYPES = ()
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {
+            "required": {
+                "image": inputs.IMAGE.tooltip(
+                    "One image or a batch; of a large batch up to 8 are shown, from first to last."
+                ),
+                "depth": inputs.IMAGE.tooltip(
+                    "Its depth map, white = near, of any size with its shape. One for all images, "
+                    "or a number that divides them."
+                ),
+            },
+            "optional": {
+                "after": inputs.IMAGE.tooltip(
+                    "An image to compare with, such as the result made from the first one: a "
+                    "slider shows one left of it and the other right of it, over the same depth. "
+                    "Of any size with the image's shape; one for all, or a number that divides "
+                    "them."
+                ),
+            },
+        }
+
+    def execute(self, image: Tensor, depth: Tensor, after: Tensor | None = None) -> dict[str, Any]:
+        image, maps = check_image(image), depth_maps(depth)
+        check_fits(maps, image)
+        if after is not None:
+            check_shares(len(check_image(after)), "images to compare with", len(image), "images")
+        frames = evenly(len(image))
+        shown = torch.cat([_map_of(maps, image, frame) for frame in frames])
+        entries, compared = page_maps(shown, image[frames]), []
+        if after is not None:
+            check_fits(shown[:1], after)
+            compared = page_maps(shown, after[[frame % len(after) for frame in frames]])
+        for index, entry in enumerate(entries):
+            other = compared[index]["photo"] if compared else None
+            entry |= {"frame": frames[index], "frames": len(image), "after": other}
+        return {"ui": {"sd2_depth_viewer": entries} if entries else {}, "result": ()}
+
+
+def _map_of(maps: Tensor, image: Tensor, frame: int) -> Tensor:
+    """The map of one image at its size, `[1, H, W]`."""
+    index = frame % len(maps)
+    return fit_map(maps[index : index + 1], image[frame : frame + 1])
