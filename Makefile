@@ -52,6 +52,7 @@ bench: $(VENV)/tests
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/editing.py
+	$(BIN)/python benchmarks/painting.py
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

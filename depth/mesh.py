@@ -10,10 +10,10 @@ import math
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..images.numbers import check_numbers
+from .parallax import widen
 
 log = logging.getLogger(__name__)
 
@@ -107,20 +107,13 @@ def _steps(depth: Tensor, rows: Tensor, columns: Tensor, triangles: Tensor, cut:
     grid and the map may be fine or coarse, and a step sharp or soft.
     """
     reach = max(1, round(max(depth.shape) * WINDOW / 2))
-    around = _largest(depth, reach) + _largest(-depth, reach)
+    around = widen(depth, reach) + widen(-depth, reach)  # the largest less the smallest
     change, depths = (one[rows.unsqueeze(-1), columns].flatten() for one in (around, depth))
     low, high = depths[triangles].aminmax(dim=-1)
     own = high - low
     spacing = float(torch.maximum(rows.diff().max(), columns.diff().max()))
     share = min(1.0, spacing / (2 * reach))
     return (own > cut * share) & (torch.maximum(own, change[triangles].amax(dim=-1)) > cut)
-
-
-def _largest(depth: Tensor, reach: int) -> Tensor:
-    """The largest depth within a square around every pixel of `[H, W]`."""
-    side = 2 * reach + 1
-    lines = F.max_pool2d(depth[None, None], (side, 1), stride=1, padding=(reach, 0))
-    return F.max_pool2d(lines, (1, side), stride=1, padding=(0, reach))[0, 0]
 
 
 def _compact(vertices: Tensor, places: Tensor, triangles: Tensor) -> Mesh:

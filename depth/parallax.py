@@ -66,16 +66,16 @@ def view(
 
 
 class _Motion(NamedTuple):
-    """How points move: the one at `q` with depth d comes to `start(q) + lens · shift(q) · d`.
+    """How points move: against each other by `shift` · their depth, before the lens enlarges it.
 
     `source` gives for depths `[H, W]`, or one for all pixels, where points of such depths come
-    from: `[H, W, 2]`, x, y, each from -1 to 1 across the image.
+    from: `[H, W, 2]`, x, y, each from -1 to 1 across the image. `target` gives for some pixels,
+    bool `[H, W]`, and their depths `[N]` where they come to: `[N, 2]`, x, y in pixels.
     """
 
     source: Callable[[Tensor], Tensor]
-    start: Tensor  # [H, W, 2], where the points of every pixel come to if they are far
-    shift: Tensor  # [H, W, 2] at every pixel, for depth 1, before the lens enlarges it
-    lens: float  # how many times the lens enlarges everything
+    target: Callable[[Tensor, Tensor], Tensor]
+    shift: Tensor  # [H, W, 2] at every pixel, for depth 1
 
 
 def _motion(depth: Tensor, camera: Camera, strength: float, plane: float) -> _Motion:
@@ -93,14 +93,18 @@ def _motion(depth: Tensor, camera: Camera, strength: float, plane: float) -> _Mo
     # In the units of grid_sample the middle is 0, and the image's outer edges are -1 and 1.
     units = 2 / here.new_tensor([width, height])
     step = across * units
-    place = from_middle * units / lens + step * plane
+    place = (from_middle * (units / lens)).add_(step * plane)
+    shift = across + zoom * from_middle
 
     def source(depths: Tensor) -> Tensor:
         depths = depths.unsqueeze(-1)
         return (place - step * depths).div_(1 + zoom * depths)
 
-    start = middle + (from_middle - across * plane) * lens
-    return _Motion(source, start, across + zoom * from_middle, lens)
+    def target(where: Tensor, depths: Tensor) -> Tensor:
+        start = (from_middle[where] - across * plane) * lens + middle  # if they are far
+        return start + shift[where] * depths.unsqueeze(-1) * lens
+
+    return _Motion(source, target, shift)
 
 
 def _meet(depth: Tensor, source: Callable[[Tensor], Tensor], steps: int) -> Tensor:
@@ -159,8 +163,7 @@ def _put_ends(
     They are moved one by one, as the search may step over what is one pixel wide.
     """
     depths = depth[ends]
-    moved = motion.start[ends] + motion.shift[ends] * depths.unsqueeze(-1) * motion.lens
-    column, row = (moved + 0.5).floor().long().unbind(-1)
+    column, row = (motion.target(ends, depths) + 0.5).floor().long().unbind(-1)
     height, width = depth.shape
     place = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
     nearest = met.flatten().scatter_reduce(0, place, depths, "amax")

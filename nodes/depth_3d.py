@@ -56,7 +56,7 @@ class SD2DepthSave3D(Node):
                     "for a phone's wide lens, 20 for a portrait taken from far away. Wider makes "
                     "the scene shallower against its width."
                 ),
-                "far": inputs.number(4.0, 1.0, 1000.0, step=0.1).tooltip(
+                "far": inputs.number(3.0, 1.0, 1000.0, step=0.1).tooltip(
                     "How many times as far away as white (1 unit) black in the depth map is. More "
                     "makes the scene deeper. A depth map alone does not tell it."
                 ),
@@ -80,7 +80,7 @@ class SD2DepthSave3D(Node):
         depth: Tensor,
         filename_prefix: str,
         view_angle: float = 50.0,
-        far: float = 4.0,
+        far: float = 3.0,
         cut: float = 0.1,
         vertices: int = 300_000,
         prompt: Any = None,

@@ -115,6 +115,7 @@ SIZES = {
     "Steal a Pose": (128, 128),
     "Portrait Variation": (128, 128),
     "Subject and Background": (128, 128),
+    "Paint Depth": (128, 128),
     "Hand-Edited Depth": (128, 128),
     "From a Depth Map Alone": (128, 128),
     "Inpaint with Depth": (256, 256),  # the photo's
@@ -209,6 +210,18 @@ def test_the_edit_is_a_ball_and_leaves_the_rest(run):
     (top, left), (bottom, right) = changed.min(0).values, changed.max(0).values
     assert (bottom - top).item() in range(40, 50)
     assert (right - left).item() in range(40, 50)
+    assert torch.equal(ran.received("SD2DepthEncode", "depth")[0], edited)
+
+
+def test_what_was_painted_is_a_ball_behind_the_head_and_a_nearer_arm(run):
+    ran = run("Paint Depth")
+    (edited,), (estimated,) = ran.given("SD2DepthEditor"), ran.given("SD2DepthEstimate")
+    change = (edited - estimated)[0, ..., 0]
+    ball, head, arm, far = change[30, 20], change[25, 55], change[112, 27], change[15, 88]
+    assert ball > 0.2
+    assert abs(head) < 0.02
+    assert arm > 0.05
+    assert far <= 0
     assert torch.equal(ran.received("SD2DepthEncode", "depth")[0], edited)
 
 

@@ -31,6 +31,14 @@ export function pathTo(executionId) {
   return path;
 }
 
+/** What the server calls a node: an id for each way to it, more where its subgraph is used twice. */
+export function runIds(node, graph = root(), way = "") {
+  return (graph?.nodes ?? []).flatMap((one) => {
+    if (one === node) return [`${way}${one.id}`];
+    return one.subgraph ? runIds(node, one.subgraph, `${way}${one.id}:`) : [];
+  });
+}
+
 /** What the frontend keeps of a node's last run: it survives a change of workflow. */
 export const outputOf = (node) => app.nodeOutputs[locator(node)] ?? {};
 

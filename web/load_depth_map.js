@@ -10,7 +10,7 @@ import { takeFiles } from "./files.js";
 import { allNodes, keepOutput, outputOf } from "./graph.js";
 import { say } from "./language.js";
 import { warn } from "./messages.js";
-import { addPreview } from "./preview.js";
+import { addPreview, hideImages } from "./preview.js";
 
 const MARK = "sd2_depth_upload";
 // What the mask editor saves lies in a folder of that name, or begins with it.
@@ -65,7 +65,7 @@ function furnish(node, name, suffixes) {
     showChosen();
   };
 
-  hideFromMaskEditor(node);
+  hideImages(node);
   // A loaded node gets its values only after this.
   queueMicrotask(() => {
     chosen = combo.value;
@@ -103,13 +103,6 @@ function refuse(node, offered, kept) {
     "{offered} comes from the mask editor, which keeps only a few depths of a map; {kept} stays " +
     "chosen. To edit depths, use Adjust Depth, or a program that saves 16 bits.";
   warn(node.title, [say(sentence, { offered, kept })]);
-}
-
-/** The frontend offers its mask editor, and shows a picture of its own, where a node has images. */
-function hideFromMaskEditor(node) {
-  const nothing = { get: () => undefined, set: () => {}, configurable: true };
-  Object.defineProperties(node, { imgs: nothing, previewMediaType: nothing });
-  node.hideOutputImages = true;
 }
 
 /** The combo's value may name a folder: `map.exr [output]`. */

@@ -29,6 +29,13 @@ export function addPreview(node) {
   };
 }
 
+/** The frontend offers its mask editor, and shows a picture of its own, where a node has images. */
+export function hideImages(node) {
+  const nothing = { get: () => undefined, set: () => {}, configurable: true };
+  Object.defineProperties(node, { imgs: nothing, previewMediaType: nothing });
+  node.hideOutputImages = true;
+}
+
 function picture(route, count, instead) {
   const image = new Image();
   const columns = Math.ceil(Math.sqrt(count));

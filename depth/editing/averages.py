@@ -40,10 +40,10 @@ def _sums(values: np.ndarray, radius: int) -> np.ndarray:
     return cv2.boxFilter(values, -1, window, normalize=False, borderType=border)
 
 
-def _counts(start: int, length: int, whole: int, radius: int) -> np.ndarray:
+def _counts(start: int, length: int, side: int, radius: int) -> np.ndarray:
     """How many pixels of a line of the map are within the radius of each."""
     place = np.arange(start, start + length)
-    return np.minimum(place, radius) + np.minimum(whole - 1 - place, radius) + 1.0
+    return np.minimum(place, radius) + np.minimum(side - 1 - place, radius) + 1.0
 
 
 def feathered(area: Area | None, ground: Ground, radius: int) -> Area | None:

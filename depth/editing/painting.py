@@ -58,7 +58,8 @@ def paint(
     def painted() -> Iterator[Tensor]:
         for frame, (one, chosen) in enumerate(zip(depth, layers, strict=True)):
             guide = guides.of(frame) if _has_use_for_guide(chosen) else None
-            ground = Ground(one.detach().cpu().float().numpy(), guide, state.size)
+            base = one.detach().cpu().float().contiguous().numpy()
+            ground = Ground(base, guide, state.size)
             yield torch.from_numpy(np.stack(_painted(ground, chosen, turns)))[None]
         next(turns, None)  # that all is done
 

@@ -10,7 +10,7 @@ from .ground import Area, Ground
 
 LINES = 4  # through a row of pixels
 GRAIN = 2.0**20  # crossings are at multiples of 1/GRAIN pixel, so that sums are exact
-CROSSINGS = 1 << 21  # at once
+CROSSINGS = 1 << 20  # at once
 
 
 def polygon_area(points: np.ndarray, ground: Ground) -> Area | None:

@@ -22,7 +22,6 @@ STAMP = 5
 PRESSED = 2  # a stroke whose pressure changes
 DOES = {Does.SMOOTH: 6, Does.SHARPEN: 4, Does.DELETE: 10, Does.FLATTEN: 4}
 ELSE = 2
-AROUND = 3 * 1024  # pixels at the most that an effect looks around
 
 
 class TooMuchWork(ValueError):  # noqa: N818 - names what it is
@@ -34,7 +33,7 @@ def check_work(state: State, height: int, width: int) -> None:
     base = np.broadcast_to(np.float32(0), (height, width))
     ground = Ground(base, None, state.size)
     shown = [edit for layer in state.layers if layer.visible for edit in layer.edits]
-    total = sum(_work(edit, ground) for edit in shown)
+    total = sum(work_of(edit, ground) for edit in shown)
     if total > MOST:
         raise TooMuchWork(
             f"the edits would take about {total / MOST:.1f} times as long on a map of "
@@ -42,7 +41,8 @@ def check_work(state: State, height: int, width: int) -> None:
         )
 
 
-def _work(edit: AnyEdit, ground: Ground) -> float:
+def work_of(edit: AnyEdit, ground: Ground) -> float:
+    """Of one edit; web/editor/work.js has the same numbers."""
     drawing, pixels = _drawing(edit, ground)
     if isinstance(edit, Edit):
         if edit.edges:
@@ -58,7 +58,7 @@ def _work(edit: AnyEdit, ground: Ground) -> float:
 def _grown(pixels: float, by: int, ground: Ground) -> float:
     """Of an area, roughly: as if it was a square."""
     height, width = ground.base.shape
-    side = min(math.sqrt(pixels) + 2 * by, AROUND + max(height, width))
+    side = math.sqrt(pixels) + 2 * by
     return min(side * side, float(height * width)) if pixels else 0.0
 
 

@@ -46,7 +46,7 @@ def test_a_scene_is_written_named_and_shown(base, photo):
     assert found["ui"] == {"3d": [entry], "warnings": []}
     shape = shape_of(base / "output" / "3d" / "scene_00001_.glb")
     assert shape.vertices.shape == (32 * 48, 3)
-    assert (shape.vertices[:, 2].max(), shape.vertices[:, 2].min()) == pytest.approx((-1, -4))
+    assert (shape.vertices[:, 2].max(), shape.vertices[:, 2].min()) == pytest.approx((-1, -3))
     texture = np.asarray(shape.visual.material.baseColorTexture)
     assert np.array_equal(texture, (image[0].numpy() * 255).round())
     # A vertex has the colour of its pixel.

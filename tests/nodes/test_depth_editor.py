@@ -66,7 +66,7 @@ def test_holes_are_filled_before_they_are_edited(depth):
     depth[0, 3, 3] = torch.nan
     given = edited(depth, STROKE)
     assert given["result"][0].isfinite().all()
-    assert "1 of 35840 depth pixels are NaN" in given["ui"]["warnings"][0]
+    assert "1 of 35840 depth pixels is NaN" in given["ui"]["warnings"][0]
 
 
 def test_the_page_gets_the_map_that_came_in_and_the_photo(depth, image, tmp_path, monkeypatch):

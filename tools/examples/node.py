@@ -43,6 +43,7 @@ SHOWN = {  # what a node shows below its widgets
     **dict.fromkeys(("SaveImage", "SaveVideo"), 320),
     "SD2DepthSave": IMAGE,
     "SD2DepthPreview": 235,
+    "SD2DepthEditor": IMAGE,  # and a line; its button is as high as the widget that is not shown
     "SD2DepthViewer": 390,
     "Preview3D": 320,
     "PreviewAny": 110,

@@ -13,6 +13,7 @@ WORKFLOWS: dict[str, Callable[[Example], None]] = {
     "Portrait Variation": variations.portrait_variation,
     "Subject and Background": painting.subject_and_background,
     "Depth Maps": depth_maps.depth_maps,
+    "Paint Depth": depth_maps.paint_depth,
     "Look Around": depth_maps.look_around,
     "Hand-Edited Depth": depth_maps.hand_edited_depth,
     "From a Depth Map Alone": depth_maps.from_a_depth_map_alone,

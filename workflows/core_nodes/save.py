@@ -101,6 +101,7 @@ def preview_3d(
     model_file: Text,
     camera_info: Annotated[Any, ("LOAD3D_CAMERA",)] = None,
     bg_image: Annotated[Tensor | None, ("IMAGE",)] = None,
+    image: Text = "",  # what the page stores of its view, a widget that it adds
 ) -> Shown:
     """A 3D file of the output folder, for the canvas to show."""
     return {"result": [model_file, camera_info, None]}

@@ -32,6 +32,26 @@ def scene(seed: int, edges: bool) -> Scene:
     return Scene(steps, guide, {"version": 1, "size": size, "layers": layers})
 
 
+ODD = (None, "x", True, [], {}, -1, 1e9, 0.5, [1], [[1, 2]], "nearer", -0.0)
+
+
+def broken(seed: int) -> dict[str, Any]:
+    """A state with some values of another kind, out of range, or missing."""
+    rng = np.random.default_rng(seed)
+    state = scene(seed, edges=False).state
+    for _ in range(rng.integers(0, 4)):
+        inner, key = state, None
+        while isinstance(inner, (dict, list)) and inner and (key is None or rng.random() < 0.8):
+            outer, keys = inner, list(inner) if isinstance(inner, dict) else range(len(inner))
+            key = keys[int(rng.integers(len(keys)))]
+            inner = outer[key]
+        if rng.random() < 0.15:
+            del outer[key]
+        else:
+            outer[key] = ODD[int(rng.integers(len(ODD)))]
+    return state
+
+
 def _map(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """Slopes with steps in them, or noise."""
     ys, xs = np.mgrid[:height, :width] / rng.uniform(5, 60, (2, 1, 1))

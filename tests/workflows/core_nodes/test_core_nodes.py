@@ -17,6 +17,7 @@ from sd2_depth2img.images.files import UnreadableImage
 from sd2_depth2img.workflows.core_nodes import CORE_NODES
 from sd2_depth2img.workflows.core_nodes.load import NoLatent
 from sd2_depth2img.workflows.core_nodes.resample import IMAGE_METHODS, LATENT_METHODS
+from sd2_depth2img.workflows.widgets import stored_values
 
 
 def run(name, **inputs):
@@ -486,6 +487,14 @@ def test_file_nodes_notice_missing_and_changed_files(place):
 def test_values_pass_through(name, value):
     (key,) = CORE_NODES[name].INPUT_TYPES()["required"]
     assert run(name, **{key: value}) == (value,)
+
+
+def test_a_3d_file_is_shown_and_the_widget_that_the_page_adds_is_known(caplog):
+    kind = CORE_NODES["Preview3D"]
+    stored = stored_values(kind, ["3d/a.glb", ""])  # as frontend 1.49 saves it
+    assert stored == {"model_file": "3d/a.glb", "image": ""}
+    assert not caplog.records
+    assert kind().execute(**stored)["ui"] == {"result": ["3d/a.glb", None, None]}
 
 
 def test_texts():
