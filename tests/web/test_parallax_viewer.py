@@ -247,17 +247,22 @@ def test_a_batch_has_a_slider(canvas, small_photo):
 
 
 def test_the_node_grows_by_the_settings_that_it_shows(canvas, viewer):
-    height = "(id) => app.graph.getNodeById(id).size[1]"
-    before = canvas.js(height, viewer)
+    def height():
+        return canvas.js("(id) => app.graph.getNodeById(id).size[1]", viewer)
+
+    def saved():
+        (node,) = (n for n in canvas.workflow()["nodes"] if n["type"] == "SD2DepthViewer")
+        return node["size"][1]
+
+    before = height(), saved()
     press(canvas, "Settings")
-    opened = canvas.js(height, viewer)
-    assert opened > before + 100
+    opened = height()
+    assert opened > before[0] + 100
     canvas.page.locator(".sd2-viewer [name=show]").first.select_option("red-cyan")
-    assert canvas.js(height, viewer) > opened + 15  # that of the eyes
-    saved = canvas.workflow()["nodes"]
-    assert [n["size"][1] for n in saved if n["type"] == "SD2DepthViewer"] == [before]
+    assert height() > opened + 15  # that of the eyes
+    assert saved() == before[1]
     press(canvas, "Settings")
-    assert canvas.js(height, viewer) == before
+    assert (height(), saved()) == before
 
 
 # --- taken along ---------------------------------------------------------------------------------

@@ -121,10 +121,10 @@ estimate. They keep to the photo's edges.
 
 def look_around(page: Example) -> None:
     """A photo to look around in; as frames, and as a scene for other programs."""
-    page.group("Model and photo", BLUE, 270)
+    page.group("Photo", BLUE, 270)
     page.model = page.checkpoint()
     photo = page.add("LoadImage", "Your photo", image="example.png")
-    page.group("Depth map: white is near", GREEN, 260)
+    page.group("Depth map", GREEN, 260)
     depth = page.estimate(photo)
     page.group("Look around", VIOLET, 380)
     page.add("SD2DepthViewer", image=photo, depth=depth)
@@ -136,7 +136,7 @@ def look_around(page: Example) -> None:
     frames = page.add("SD2DepthParallax", image=photo, depth=depth, **moves)
     page.column(240)
     page.add("PreviewImage", images=frames)
-    page.group("For red and cyan glasses", RED, 240, row=BOTTOM)
+    page.group("Red-cyan", RED, 240, row=BOTTOM)
     both = {"frames": 1, "plane": 0.4, "show": "red-cyan", "eyes": 16.0}
     glasses = page.add("SD2DepthParallax", image=photo, depth=depth, **both)
     page.column(240)
