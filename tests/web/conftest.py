@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 
 from sd2_depth2img.tests.web.canvas import Canvas
+from sd2_depth2img.tests.web.viewer_page import WATCH, add_viewer, wait_until_shown
 from sd2_depth2img.tools.comfyui import PACK, ComfyUIError, Program, Server, furnish, put_images
 
 HERE = Path(__file__).parent
@@ -110,6 +111,16 @@ def small_photo(canvas: Canvas) -> str:
     photo.putpixel((0, 0), (Canvas.RENDERERS.index(canvas.renderer), 0, 0))
     photo.save(canvas.server.base / "input" / name)
     return name
+
+
+@pytest.fixture
+def viewer(canvas, small_photo):
+    """A viewer that has run; its id."""
+    canvas.js(WATCH)
+    node = add_viewer(canvas, small_photo)
+    canvas.succeed()
+    wait_until_shown(canvas)
+    return node
 
 
 def _server(base: Path, frontend: str):
