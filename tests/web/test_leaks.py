@@ -4,7 +4,6 @@ import pytest
 
 KINDS = [
     *("SD2DepthLoad", "SD2DepthTestWarning", "SD2DepthPreview", "SD2DepthEncode"),
-    "SD2DepthEditor",
     "SD2DepthViewer",
 ]
 COUNT = 100
