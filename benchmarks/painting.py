@@ -1,5 +1,6 @@
-"""What a stroke costs in the depth editor, in headless Chromium, for each event of the pointer.
+"""What a stroke costs in the depth editor, in headless Chromium.
 
+An event of the pointer is computed, coloured and drawn with the next frame.
 The brush has a radius of 60 pixels and a hardness of 0.5, keeps to the photo's edges and takes 120
 events of about 8 pixels across the map. Before it a state of 100 such strokes is loaded. Times are
 the processor's.
@@ -26,6 +27,7 @@ DOES = ("nearer", "set", "smooth", "sharpen", "flatten", "scale", "delete", "era
 # What a page keeps while a benchmark runs: a painting of 100 strokes, and one to be drawn on it.
 PREPARE = """async ([side, does]) => {
     const { Painting } = await import("/editor/painting.js");
+    const { View } = await import("/editor/view.js");
     const plane = (Kind, value) => {
         const values = new Kind(side * side);
         for (let i = 0; i < values.length; i++) values[i] = value(i % side, Math.floor(i / side));
@@ -42,9 +44,19 @@ PREPARE = """async ([side, does]) => {
     window.painting = new Painting({ width: side, height: side, base, guide });
     window.state = { version: 1, size: [side, side], layers: [{ edits }] };
     window.stroke = stroke(does, side / 2, 120);
+    const stage = document.createElement("div");
+    stage.style.cssText = "width: 1000px; height: 800px";
+    document.body.replaceChildren(stage);
+    window.view?.dispose();
+    window.view = new View(stage, "", () => {});
+    view.look.colours = "turbo";
+    view.show({ width: side, height: side, photo: null }, () => painting.result);
 }"""
 BEGIN = "() => { painting.begin({ ...stroke, points: [stroke.points[0]] }); }"
-EXTEND = "(i) => { painting.extend([stroke.points[i]]); }"
+EXTEND = """async (i) => {
+    view.recolour(painting.extend([stroke.points[i]]));
+    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+}"""
 
 
 def main() -> None:

@@ -305,37 +305,3 @@ def test_nothing_is_left_of_dialogs_and_nodes(canvas, editor):
     editor.open()
     canvas.js("(id) => app.graph.remove(app.graph.getNodeById(id))", editor.node)
     editor.wait_until_closed()
-
-
-LARGE = 1024
-
-STROKE = """async (canvas, [steps]) => {
-    const box = canvas.getBoundingClientRect();
-    const send = (type, i, extra) => canvas.dispatchEvent(new PointerEvent(type, {
-        pointerId: 9, pointerType: "mouse", buttons: 1, bubbles: true, cancelable: true,
-        clientX: box.left + box.width * (0.35 + 0.3 * i / steps),
-        clientY: box.top + box.height * (0.4 + 0.1 * Math.sin(i / 6)), ...extra,
-    }));
-    send("pointerdown", 0);
-    const times = [];
-    for (let i = 1; i <= steps; i++) {
-        const start = performance.now();
-        send("pointermove", i);
-        times.push(performance.now() - start);
-        await new Promise((done) => requestAnimationFrame(done));
-    }
-    send("pointerup", steps);
-    return times.sort((a, b) => a - b);
-}"""
-
-
-@pytest.mark.slow
-def test_a_large_map_stays_fluid(canvas):
-    editor = DepthEditor(canvas, (LARGE, LARGE))
-    editor.run_and_open()
-    times = editor.dialog.locator("canvas.paint").evaluate(STROKE, [60])
-    editor.keys("Escape")
-    editor.dialog.locator("dialog.ask").get_by_role("button", name="Discard").click()
-    editor.wait_until_closed()
-    # Of the events that other processes have disturbed least.
-    assert times[len(times) // 4] <= 16, times
