@@ -1,0 +1,52 @@
+"""`python -m render FIRST COUNT FOLDER`: render the frames that are missing there."""
+
+import argparse
+import logging
+import multiprocessing
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from . import shards
+
+TOGETHER = 32  # frames a process renders before a fresh one takes over: Blender keeps memory
+
+log = logging.getLogger("render")
+
+
+def main() -> None:
+    """Render what the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m render", description=__doc__)
+    parser.add_argument("first", type=int)
+    parser.add_argument("count", type=int)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--place", help="only this kind of place, to look at")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    options.folder.mkdir(parents=True, exist_ok=True)
+    missing = shards.missing(options.folder, options.first, options.count)
+    batches = [missing[start : start + TOGETHER] for start in range(0, len(missing), TOGETHER)]
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(options.processes, fresh, max_tasks_per_child=1) as pool:
+        jobs = [pool.submit(_render, batch, options.folder, options.place) for batch in batches]
+        for batch, job in zip(batches, jobs, strict=True):
+            log.info("frames %d to %d: %.2f s each", batch[0], batch[-1], job.result())
+            for number in sorted({index // shards.SHARD for index in batch}):
+                if shards.pack(options.folder, number):
+                    log.info("shard %d is whole", number)
+
+
+def _render(indices: list[int], folder: Path, place: str | None) -> float:
+    """Render frames into files of their own; seconds for each."""
+    from .frame import frame  # brings Blender along
+
+    started = time.monotonic()
+    for index in indices:
+        image, disparity = frame(index, place)
+        shards.save(shards.frame_path(folder, index), image[None], disparity[None])
+    return (time.monotonic() - started) / len(indices)
+
+
+if __name__ == "__main__":
+    main()
