@@ -78,7 +78,7 @@ def pet(dice: Dice, at: Frame) -> None:
 def face(dice: Dice, at: Frame) -> None:
     """A cat's or dog's head alone, with a chest below, to be seen from near by."""
     coat, long = _Coat(dice), dice.choice((0.6, 1.0, 1.6))
-    _trunk(dice, at, coat, [(0, 0.2, -0.22), (0, 0.12, -0.12), (0, 0.05, -0.04)], [0.12, 0.1, 0.07], long * 1.3)
+    _trunk(dice, at, coat, [(0, 0.2, -0.22), (0, 0.12, -0.12), (0, 0.05, -0.04)], [0.12, 0.1, 0.07], long)
     held = at @ turn(dice.gauss(0, 0.35)) @ turn(dice.gauss(0, 0.12), "Y") @ turn(dice.gauss(0, 0.1), "X")
     (cat_head if dice.chance(0.75) else dog_head)(dice, held, coat, long)
 
@@ -109,7 +109,7 @@ def cat_head(dice: Dice, at: Frame, coat: _Coat, long: float) -> None:
 
     ball(at, tuple(radii), materials.painted(0.8), shape, colours=paint, detail=64)
     bald = lambda p: (np.abs(np.abs(p[:, 0]) - 0.45) < 0.2) & (np.abs(p[:, 2] - 0.12) < 0.16) & (p[:, 1] < 0)  # noqa: E731
-    _fur(dice, at, shape, radii, paint, 0.006 * long, 5200, bald)
+    _fur(dice, at, shape, radii, paint, 0.005 * long, 6000, bald)
     pink = materials.plain(dice.choice(((0.45, 0.2, 0.18), (0.04, 0.03, 0.03), (0.3, 0.13, 0.1))), 0.3)
     tip = shape(np.array(((0, -0.96, -0.2),)))[0] * radii
     ball(at @ move(tip[0], tip[1] - 0.001, tip[2]), (0.0085, 0.006, 0.006), pink, detail=16)
@@ -174,7 +174,8 @@ def _pet_eye(dice: Dice, at: Frame, place: np.ndarray, side: int, size: float, s
     def colours(unit: np.ndarray) -> np.ndarray:
         colour = np.tile(np.array(iris), (len(unit), 1))
         colour[-unit[:, 1] < 0.55] = (0.02, 0.015, 0.012)
-        pupil = (np.abs(unit[:, 0]) < open_) & (np.abs(unit[:, 2]) < 0.62) if slit else -unit[:, 1] > 0.85
+        wide = open_ if slit else 0.55
+        pupil = (unit[:, 0] / wide) ** 2 + (unit[:, 2] / (0.75 if slit else 0.55)) ** 2 < 1
         colour[pupil & (unit[:, 1] < 0)] = (0.003, 0.003, 0.003)
         return colour
 
@@ -209,7 +210,7 @@ def _whiskers(dice: Dice, at: Frame, tip: np.ndarray, side: int) -> None:
     root = np.array((side * 0.015, tip[1] + 0.006, tip[2] - 0.008)) + arrays.normal(0, 0.003, (count, 3))
     way = np.array((side * 0.06, -0.012, 0.0)) + arrays.normal(0, (0.008, 0.01, 0.018), (count, 3))
     points = root[:, None] + way[:, None] * steps + np.array((0, 0.012, -0.012)) * steps**2
-    strands(at, points, 0.0006, materials.plain((0.8, 0.8, 0.78), 0.4))
+    strands(at, points, 0.00045, materials.plain((0.8, 0.8, 0.78), 0.4))
 
 
 def _trunk(
@@ -241,7 +242,7 @@ def _trunk(
     unit = roots / 0.15
     shades = coat.colours(unit, np.clip(-out.reshape(-1, 3)[chosen][:, 2], 0, 1))
     shades = shades * np.exp(arrays.normal(0, 0.2, (count, 1)))
-    strands(at, hairs, 0.0013, materials.painted(0.7), np.clip(shades, 0, 1))
+    strands(at, hairs, 0.001, materials.painted(0.7), np.clip(shades, 0, 1))
 
 
 def _fur(
@@ -261,7 +262,7 @@ def _fur(
     if bald is not None:
         unit = unit[~bald(unit)]
     roots = shape(unit) * radii
-    lie = unit * 0.7 + np.array((0, 0.75, -0.15)) + unit * (1, 0, 0) * 0.5 + arrays.normal(0, 0.2, unit.shape)
+    lie = unit * 0.5 + np.array((0, 0.75, -0.15)) + unit * (1, 0, 0) * 0.5 + arrays.normal(0, 0.2, unit.shape)
     steps = np.linspace(0, 1, 3)[None, :, None]
     shades = paint(unit) * np.exp(arrays.normal(0, 0.22, (len(unit), 1)))
     strands(at, roots[:, None] + lie[:, None] * long * steps, 0.00055, materials.painted(0.7), np.clip(shades, 0, 1))

@@ -15,7 +15,7 @@ def develop(dice: Dice, light: Pixels) -> Pixels:
     bright = light.max(-1)
     # Exposed as cameras do: by the middle of the image, without blowing out all of the lights.
     exposure = dice.log(0.2, 0.55) / max(1e-6, float(np.quantile(bright, 0.6)))
-    exposure = min(exposure, dice.log(1.2, 3) / max(1e-6, float(np.quantile(bright, 0.97))))
+    exposure = min(exposure, dice.log(0.85, 2) / max(1e-6, float(np.quantile(bright, 0.97))))
     balance = _balance(dice, light)
     light = light * exposure * balance
     light = _vignette(dice, light)

@@ -61,7 +61,7 @@ def _torso(dice: Dice, at: Frame, made: materials.Material, broad: float, suit: 
         (0.58, 0.1, 0.07, 0, 0.01),
         (0.62, 0.062, 0.06, 0, 0.005),
     ]
-    folds = wrinkles(dice, dice.uniform(0.06, 0.2), dice.uniform(0.004, 0.014 if suit else 0.01))
+    folds = wrinkles(dice, dice.uniform(0.05, 0.16), dice.uniform(0.006, 0.022 if suit else 0.015))
     loft(at, rings, made, around=64, along=7, square=2.4, change=folds)
     if dice.chance(0.5):  # an open jacket over it, or its zip
         edge = materials.fabric(dice) if dice.chance(0.5) else materials.metal(dice)
@@ -143,11 +143,11 @@ def _sleeve(
     """A sleeve with folds around its elbow."""
     points, widths = [line[0]], [radii[0]]
     for (a, b), (wide, next_) in zip(zip(line, line[1:], strict=False), zip(radii, radii[1:], strict=False), strict=True):
-        for step in range(1, 6):
-            share = step / 5
+        for step in range(1, 9):
+            share = step / 8
             point = Vector(a).lerp(Vector(b), share)
             points.append(tuple(point))
-            widths.append((wide + (next_ - wide) * share) * (1 + dice.uniform(-0.08, 0.1)))
+            widths.append((wide + (next_ - wide) * share) * (1 + dice.uniform(-0.1, 0.12)))
     tube(at, points, widths, made)
 
 

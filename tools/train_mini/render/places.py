@@ -21,18 +21,18 @@ def table_top(dice: Dice) -> View:
     box(move(0, deep / 2 - 0.45, -0.04), (wide, deep, 0.04), top, bevel=0.01)
     _surroundings(dice, -0.75)
     near = dice.chance(0.5)
-    reach = 0.14 if near else 0.35
+    reach = 0.14 if near else 0.24
     main = dice.choice((things.cup, things.cup, *things.ON_TABLE))
     placed = [(0.0, 0.0)]
     main(dice, move(0, 0, 0) @ turn(dice.uniform(-0.6, 0.6)))
-    for _ in range(dice.randint(0, 5) if near else dice.randint(3, 12)):
+    for _ in range(dice.randint(0, 5) if near else dice.randint(5, 14)):
         x, y = dice.gauss(0, reach * 1.5), dice.gauss(0.08, reach * 1.2)
         if all(math.hypot(x - a, y - b) > 0.13 for a, b in placed) and -0.4 < y < deep - 0.5:
             placed.append((x, y))
             dice.choice(things.ON_TABLE)(dice, move(x, y, 0) @ turn(dice.uniform(-0.8, 0.8)))
-    elevation = dice.choice((dice.uniform(0.1, 0.5), dice.uniform(0.5, 1.0), dice.uniform(0.5, 1.35)))
+    elevation = dice.choice((dice.uniform(0.15, 0.5), dice.uniform(0.5, 1.0), dice.uniform(0.5, 1.35)))
     lens = dice.uniform(32, 60)
-    distance = dice.uniform(0.25, 0.5) * lens / 36 if near else dice.uniform(0.7, 1.5) * lens / 36
+    distance = (dice.uniform(0.22, 0.5) if near else dice.uniform(0.6, 1.2)) * lens / 36
     target = (dice.gauss(0, 0.04), dice.gauss(0.02, 0.04), dice.uniform(0, 0.08))
     _room_light(dice, target, 0.9)
     return View(around(target, distance, dice.gauss(0, 0.5), elevation), target, lens, 0.45)
@@ -182,7 +182,7 @@ def street(dice: Dice) -> View:
         built = dice.chance(0.8)
         while y < 70:
             wide, deep = dice.uniform(5, 12), dice.uniform(6, 10)
-            front = move(side * (road / 2 + 3 + dice.choice((0, 0, 1.5))), y + wide / 2, 0) @ turn(side * math.pi / 2)
+            front = move(side * (road / 2 + 3 + dice.choice((0, 0, 1.5))), y + wide / 2, 0) @ turn(-side * math.pi / 2)
             if built and dice.chance(0.9):
                 if y < 22:
                     outdoors.house(dice, front, wide, deep, dice.randint(1, 4))

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+# Raise it when what is rendered changes: the trained file's metadata names it.
+FRAMES_VERSION = 1
+
 SIDE = 160
 SHARD = 256  # frames
 
@@ -42,9 +45,9 @@ def load(file: Path) -> Shard:
         return Shard(arrays["images"], arrays["disparity"])
 
 
-def files(folder: Path) -> list[Path]:
-    """Full shards, then single frames, in the order of their numbers."""
-    return [*sorted(folder.glob("shard-*.npz")), *sorted(folder.glob("frame-*.npz"))]
+def whole(folder: Path) -> list[Path]:
+    """The full shards of a folder, in the order of their numbers."""
+    return sorted(folder.glob("shard-*.npz"))
 
 
 def pack(folder: Path, number: int) -> bool:

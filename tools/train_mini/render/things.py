@@ -33,7 +33,7 @@ def cup(dice: Dice, at: Frame) -> None:
     surface = materials.plain(drink, 0.08)
     if dice.chance(0.4):  # milk foam
         foam = (dice.shade((0.75, 0.62, 0.48), 0.1), drink, dice.shade((0.5, 0.3, 0.15)))
-        surface = materials.patterned(dice, "Wave", foam, dice.log(8, 30), roughness=0.3)
+        surface = materials.patterned(dice, "Noise", foam, dice.log(20, 60), roughness=0.3, stains=0)
     full = foot + (rim - foot) * min(1.0, level / tall) + curve * 0.7
     lathe(up, [(min(full, rim) - 0.003, level - 0.001), (0.001, level)], surface, along=1)
     if dice.chance(0.8):
