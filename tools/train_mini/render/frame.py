@@ -1,5 +1,6 @@
 """One frame: a scene of its own, its photograph and its true disparity."""
 
+import logging
 import math
 import tempfile
 from pathlib import Path
@@ -16,22 +17,29 @@ from .view import View
 
 FAR = 1e4  # metres; nothing is farther
 NARROWEST = 1.15  # nearest disparity to the farthest, below which a frame shows no depth
+LEAST_CONTRAST = 12  # deviation of its pixels, below which it shows nothing
+ATTEMPTS = 20  # at a frame
+
+log = logging.getLogger(__name__)
 
 
 def frame(index: int, place: str | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Frame `index`: uint8 `[side, side, 3]` and disparity 1/z, float16, in 1/m, 0 = sky.
 
-    Decided by the index alone. A scene that shows no depth is thrown again. `place` names one of
-    `PLACES` instead of a random one.
+    Decided by the index alone. A scene that shows no depth is thrown again, and so is one that
+    cannot be built: hours of rendering do not end over one of them. `place` names one of `PLACES`
+    instead of a random one.
     """
-    attempt = 0
-    while True:
-        dice = Dice(index * 1000 + attempt)
-        image, disparity = _render(dice, place)
+    for attempt in range(ATTEMPTS):
+        try:
+            image, disparity = _render(Dice(index * ATTEMPTS + attempt), place)
+        except Exception:
+            log.exception("frame %d, attempt %d", index, attempt)
+            continue
         low, high = np.quantile(disparity, (0.03, 0.97))
-        if high > NARROWEST * low and image.std() > 12:
+        if high > NARROWEST * low and image.std() > LEAST_CONTRAST:
             return image, disparity
-        attempt += 1
+    raise ValueError(f"frame {index}: {ATTEMPTS} scenes in a row failed or showed no depth")
 
 
 def _render(dice: Dice, place: str | None) -> tuple[np.ndarray, np.ndarray]:

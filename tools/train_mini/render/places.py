@@ -22,14 +22,15 @@ def table_top(dice: Dice) -> View:
     _surroundings(dice, -0.75)
     near = dice.chance(0.5)
     reach = 0.14 if near else 0.24
-    main = dice.choice((things.cup, things.cup, *things.ON_TABLE))
+    main = dice.choice((things.cup, things.cup, things.cup, *things.HANDY))
     placed = [(0.0, 0.0)]
     main(dice, move(0, 0, 0) @ turn(dice.uniform(-0.6, 0.6)))
     for _ in range(dice.randint(0, 5) if near else dice.randint(5, 14)):
         x, y = dice.gauss(0, reach * 1.5), dice.gauss(0.08, reach * 1.2)
         if all(math.hypot(x - a, y - b) > 0.13 for a, b in placed) and -0.4 < y < deep - 0.5:
             placed.append((x, y))
-            dice.choice(things.ON_TABLE)(dice, move(x, y, 0) @ turn(dice.uniform(-0.8, 0.8)))
+            kinds = things.HANDY if near and y < 0.2 else things.ON_TABLE
+            dice.choice(kinds)(dice, move(x, y, 0) @ turn(dice.uniform(-0.8, 0.8)))
     elevation = dice.choice((dice.uniform(0.15, 0.5), dice.uniform(0.5, 1.0), dice.uniform(0.5, 1.35)))
     lens = dice.uniform(32, 60)
     distance = (dice.uniform(0.22, 0.5) if near else dice.uniform(0.6, 1.2)) * lens / 36
@@ -148,7 +149,7 @@ def pet(dice: Dice) -> View:
     animals.pet(dice, move(0, -0.05, lift) @ turn(dice.gauss(0, 0.7)))
     target = (dice.gauss(0, 0.05), 0, lift + dice.uniform(0.12, 0.28))
     lens = dice.uniform(35, 60)
-    return View(around(target, dice.uniform(0.5, 1.1) * lens / 36, dice.gauss(0, 0.4), dice.uniform(-0.05, 0.7)), target, lens, 0.4)
+    return View(around(target, dice.uniform(0.6, 1.4) * lens / 36, dice.gauss(0, 0.4), dice.uniform(-0.05, 0.7)), target, lens, 0.4)
 
 
 def garage(dice: Dice) -> View:

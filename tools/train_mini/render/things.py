@@ -333,7 +333,8 @@ SMALL = (
     *(cup, cup, plate, bottle, bottle, vase, fruit, book, parcel, ornament, plant, basket),
     *(table_lamp, cloth, tool, screen, cushion),
 )
-ON_TABLE = (
-    *(cup, cup, cup, plate, plate, bottle, bottle, vase, fruit, fruit, book, parcel, ornament),
-    *(basket, cloth, spoon, spoon, tool, plant, table_lamp, screen),
+HANDY = (
+    *(cup, cup, cup, plate, plate, bottle, vase, fruit, fruit, book, ornament, basket),
+    *(cloth, spoon, tool),
 )
+ON_TABLE = (*HANDY, bottle, spoon, parcel, plant, table_lamp, screen)
