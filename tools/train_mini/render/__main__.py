@@ -3,13 +3,12 @@
 import argparse
 import logging
 import multiprocessing
-import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from . import shards
+from . import batch, shards
 
-TOGETHER = 32  # frames a process renders before a fresh one takes over: Blender keeps memory
+TOGETHER = 32  # frames that a process renders
 
 log = logging.getLogger("render")
 
@@ -29,23 +28,12 @@ def main() -> None:
     batches = [missing[start : start + TOGETHER] for start in range(0, len(missing), TOGETHER)]
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.processes, fresh, max_tasks_per_child=1) as pool:
-        jobs = [pool.submit(_render, batch, options.folder, options.place) for batch in batches]
-        for batch, job in zip(batches, jobs, strict=True):
-            log.info("frames %d to %d: %.2f s each", batch[0], batch[-1], job.result())
-            for number in sorted({index // shards.SHARD for index in batch}):
+        jobs = [pool.submit(batch.render, indices, options.folder, options.place) for indices in batches]
+        for indices, job in zip(batches, jobs, strict=True):
+            log.info("frames %d to %d: %.2f s each", indices[0], indices[-1], job.result())
+            for number in sorted({index // shards.SHARD for index in indices}):
                 if shards.pack(options.folder, number):
                     log.info("shard %d is whole", number)
-
-
-def _render(indices: list[int], folder: Path, place: str | None) -> float:
-    """Render frames into files of their own; seconds for each."""
-    from .frame import frame  # brings Blender along
-
-    started = time.monotonic()
-    for index in indices:
-        image, disparity = frame(index, place)
-        shards.save(shards.frame_path(folder, index), image[None], disparity[None])
-    return (time.monotonic() - started) / len(indices)
 
 
 if __name__ == "__main__":
