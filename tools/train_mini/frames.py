@@ -45,9 +45,7 @@ class Frames:
         return photographed(random, image), depth.astype(np.float32)
 
 
-def _cropped(
-    random: Generator, size: int, *arrays: np.ndarray
-) -> tuple[np.ndarray, ...]:
+def _cropped(random: Generator, size: int, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
     """The same part of each array, at `size` pixels, half of them mirrored.
 
     Depth is resampled without mixing near and far.

@@ -17,7 +17,9 @@ PYTHON = os.environ.get("BPY_PYTHON") or (sys.executable if importlib.util.find_
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not PYTHON, reason="no bpy here, and BPY_PYTHON names no Python that has it"),
+    pytest.mark.skipif(
+        not PYTHON, reason="no bpy here, and BPY_PYTHON names no Python that has it"
+    ),
 ]
 
 

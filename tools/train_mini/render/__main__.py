@@ -28,7 +28,9 @@ def main() -> None:
     batches = [missing[start : start + TOGETHER] for start in range(0, len(missing), TOGETHER)]
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.processes, fresh, max_tasks_per_child=1) as pool:
-        jobs = [pool.submit(batch.render, indices, options.folder, options.place) for indices in batches]
+        jobs = [
+            pool.submit(batch.render, indices, options.folder, options.place) for indices in batches
+        ]
         for indices, job in zip(batches, jobs, strict=True):
             log.info("frames %d to %d: %.2f s each", indices[0], indices[-1], job.result())
             for number in sorted({index // shards.SHARD for index in indices}):

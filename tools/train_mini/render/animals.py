@@ -34,7 +34,9 @@ class _Coat:
         own = Dice(self.seed)
         wander = noise(own, unit, 0.8)
         if self.striped:
-            share = 0.5 + 0.5 * np.sin(self.bands * (np.abs(unit[:, 0]) * 1.3 + unit[:, 2]) + wander * 1.4 + self.phase)
+            share = 0.5 + 0.5 * np.sin(
+                self.bands * (np.abs(unit[:, 0]) * 1.3 + unit[:, 2]) + wander * 1.4 + self.phase
+            )
         else:
             share = np.clip(0.5 + wander, 0, 1)
         share = share[:, None] ** 1.5
@@ -65,11 +67,22 @@ def pet(dice: Dice, at: Frame) -> None:
         legs = [((s * 0.05, y, 0.2), (s * 0.05, y, 0.02)) for s in (-1, 1) for y in (-0.1, 0.18)]
     _trunk(dice, at, coat, spine, radii, long)
     for top, foot in legs:
-        _trunk(dice, at, coat, [top, tuple((a + b) / 2 for a, b in zip(top, foot, strict=True)), foot], [0.04, 0.03, 0.025], long * 0.6)
+        _trunk(
+            dice,
+            at,
+            coat,
+            [top, tuple((a + b) / 2 for a, b in zip(top, foot, strict=True)), foot],
+            [0.04, 0.03, 0.025],
+            long * 0.6,
+        )
     rump = spine[0]
     swing = dice.choice((-1, 1)) * dice.uniform(0.05, 0.2)
     up = dice.uniform(-0.02, 0.2)
-    tail = [rump, (swing * 0.5, rump[1] + 0.12, rump[2] + up * 0.3), (swing, rump[1] + 0.14, max(0.02, rump[2] + up))]
+    tail = [
+        rump,
+        (swing * 0.5, rump[1] + 0.12, rump[2] + up * 0.3),
+        (swing, rump[1] + 0.14, max(0.02, rump[2] + up)),
+    ]
     _trunk(dice, at, coat, tail, [0.03, 0.025, 0.018], long)
     face = at @ move(*neck) @ turn(dice.gauss(0, 0.4)) @ turn(dice.gauss(0, 0.1), "Y")
     (cat_head if cat else dog_head)(dice, face, coat, long)
@@ -78,8 +91,20 @@ def pet(dice: Dice, at: Frame) -> None:
 def face(dice: Dice, at: Frame) -> None:
     """A cat's or dog's head alone, with a chest below, to be seen from near by."""
     coat, long = _Coat(dice), dice.choice((0.6, 1.0, 1.6))
-    _trunk(dice, at, coat, [(0, 0.2, -0.22), (0, 0.12, -0.12), (0, 0.05, -0.04)], [0.12, 0.1, 0.07], long)
-    held = at @ turn(dice.gauss(0, 0.35)) @ turn(dice.gauss(0, 0.12), "Y") @ turn(dice.gauss(0, 0.1), "X")
+    _trunk(
+        dice,
+        at,
+        coat,
+        [(0, 0.2, -0.22), (0, 0.12, -0.12), (0, 0.05, -0.04)],
+        [0.12, 0.1, 0.07],
+        long,
+    )
+    held = (
+        at
+        @ turn(dice.gauss(0, 0.35))
+        @ turn(dice.gauss(0, 0.12), "Y")
+        @ turn(dice.gauss(0, 0.1), "X")
+    )
     (cat_head if dice.chance(0.75) else dog_head)(dice, held, coat, long)
 
 
@@ -93,8 +118,14 @@ def cat_head(dice: Dice, at: Frame, coat: _Coat, long: float) -> None:
         front = np.clip(-y, 0, 1)
         push = np.zeros_like(x)
         for side in (-1, 1):
-            push += muzzle * np.exp(-(((x - side * 0.17) / wide) ** 2) - ((z + 0.42) / 0.22) ** 2) * front
-            push -= 0.14 * np.exp(-(((x - side * 0.45) / 0.2) ** 2) - ((z - 0.12) / 0.17) ** 2) * front
+            push += (
+                muzzle
+                * np.exp(-(((x - side * 0.17) / wide) ** 2) - ((z + 0.42) / 0.22) ** 2)
+                * front
+            )
+            push -= (
+                0.14 * np.exp(-(((x - side * 0.45) / 0.2) ** 2) - ((z - 0.12) / 0.17) ** 2) * front
+            )
         push += 0.16 * np.exp(-((x / 0.15) ** 2) - ((z + 0.12) / 0.25) ** 2) * front
         out = unit.copy()
         out[:, 0] *= 1 + 0.12 * np.exp(-(((z + 0.3) / 0.3) ** 2))
@@ -102,23 +133,38 @@ def cat_head(dice: Dice, at: Frame, coat: _Coat, long: float) -> None:
         return out
 
     def belly(unit: np.ndarray) -> np.ndarray:
-        return np.exp(-((unit[:, 0] / 0.35) ** 2)) * (unit[:, 1] < 0) * np.clip(0.4 - unit[:, 2], 0, 1) * 1.5
+        return (
+            np.exp(-((unit[:, 0] / 0.35) ** 2))
+            * (unit[:, 1] < 0)
+            * np.clip(0.4 - unit[:, 2], 0, 1)
+            * 1.5
+        )
 
     def paint(unit: np.ndarray) -> np.ndarray:
         return coat.colours(unit, belly(unit))
 
     ball(at, tuple(radii), materials.painted(0.8), shape, colours=paint, detail=64)
-    bald = lambda p: (np.abs(np.abs(p[:, 0]) - 0.45) < 0.2) & (np.abs(p[:, 2] - 0.12) < 0.16) & (p[:, 1] < 0)  # noqa: E731
+    bald = lambda p: (
+        (np.abs(np.abs(p[:, 0]) - 0.45) < 0.2) & (np.abs(p[:, 2] - 0.12) < 0.16) & (p[:, 1] < 0)
+    )  # noqa: E731
     _fur(dice, at, shape, radii, paint, 0.005 * long, 6000, bald)
-    pink = materials.plain(dice.choice(((0.45, 0.2, 0.18), (0.04, 0.03, 0.03), (0.3, 0.13, 0.1))), 0.3)
+    pink = materials.plain(
+        dice.choice(((0.45, 0.2, 0.18), (0.04, 0.03, 0.03), (0.3, 0.13, 0.1))), 0.3
+    )
     tip = shape(np.array(((0, -0.96, -0.2),)))[0] * radii
     ball(at @ move(tip[0], tip[1] - 0.001, tip[2]), (0.0085, 0.006, 0.006), pink, detail=16)
     dark = materials.plain(tuple(c * 0.25 for c in coat.dark), 0.8)
     low = tip + np.array((0, 0.0005, -0.012))
     for side in (-1, 1):
-        line = [(0, tip[1] - 0.002, tip[2] - 0.004), (0, low[1], low[2]), (side * 0.013, low[1] + 0.006, low[2] - 0.005)]
+        line = [
+            (0, tip[1] - 0.002, tip[2] - 0.004),
+            (0, low[1], low[2]),
+            (side * 0.013, low[1] + 0.006, low[2] - 0.005),
+        ]
         tube(at, line, 0.0009, dark)
-        _pet_eye(dice, at, shape(np.array(((side * 0.45, -0.88, 0.13),)))[0] * radii, side, 0.0155, True)
+        _pet_eye(
+            dice, at, shape(np.array(((side * 0.45, -0.88, 0.13),)))[0] * radii, side, 0.0155, True
+        )
         _pointed_ear(dice, at, coat, side, radii, long)
         _whiskers(dice, at, tip, side)
 
@@ -133,7 +179,9 @@ def dog_head(dice: Dice, at: Frame, coat: _Coat, long: float) -> None:
         front = np.clip(-y, 0, 1) ** 1.5
         push = snout * np.exp(-((x / wide) ** 4) - ((z + 0.35) / 0.3) ** 4) * front
         for side in (-1, 1):
-            push -= 0.12 * np.exp(-(((x - side * 0.42) / 0.18) ** 2) - ((z - 0.22) / 0.15) ** 2) * front
+            push -= (
+                0.12 * np.exp(-(((x - side * 0.42) / 0.18) ** 2) - ((z - 0.22) / 0.15) ** 2) * front
+            )
         out = unit.copy()
         out[:, 1] -= push
         return out
@@ -142,15 +190,28 @@ def dog_head(dice: Dice, at: Frame, coat: _Coat, long: float) -> None:
         return coat.colours(unit, np.exp(-((unit[:, 0] / 0.25) ** 2)) * (unit[:, 1] < 0))
 
     ball(at, tuple(radii), materials.painted(0.8), shape, colours=paint, detail=64)
-    bald = lambda p: (np.abs(np.abs(p[:, 0]) - 0.4) < 0.13) & (np.abs(p[:, 2] - 0.2) < 0.12) & (p[:, 1] < 0)  # noqa: E731
+    bald = lambda p: (
+        (np.abs(np.abs(p[:, 0]) - 0.4) < 0.13) & (np.abs(p[:, 2] - 0.2) < 0.12) & (p[:, 1] < 0)
+    )  # noqa: E731
     _fur(dice, at, shape, radii, paint, 0.007 * long, 5000, bald)
     black = materials.plain((0.015, 0.013, 0.013), 0.2)
     tip = shape(np.array(((0, -0.97, -0.22),)))[0] * radii
     ball(at @ move(*tip), (0.013, 0.01, 0.0095), black, detail=16)
-    tube(at, [(-0.016, tip[1] + 0.018, tip[2] - 0.026), (0, tip[1] + 0.003, tip[2] - 0.018), (0.016, tip[1] + 0.018, tip[2] - 0.026)], 0.001, black)
+    tube(
+        at,
+        [
+            (-0.016, tip[1] + 0.018, tip[2] - 0.026),
+            (0, tip[1] + 0.003, tip[2] - 0.018),
+            (0.016, tip[1] + 0.018, tip[2] - 0.026),
+        ],
+        0.001,
+        black,
+    )
     hanging = dice.chance(0.6)
     for side in (-1, 1):
-        _pet_eye(dice, at, shape(np.array(((side * 0.4, -0.88, 0.2),)))[0] * radii, side, 0.011, False)
+        _pet_eye(
+            dice, at, shape(np.array(((side * 0.4, -0.88, 0.2),)))[0] * radii, side, 0.011, False
+        )
         if not hanging:
             _pointed_ear(dice, at, coat, side, radii, long)
             continue
@@ -166,7 +227,11 @@ def dog_head(dice: Dice, at: Frame, coat: _Coat, long: float) -> None:
 
 def _pet_eye(dice: Dice, at: Frame, place: np.ndarray, side: int, size: float, slit: bool) -> None:
     state = dice.getstate()
-    iris = dice.choice(((0.35, 0.3, 0.04), (0.15, 0.3, 0.06), (0.45, 0.2, 0.02), (0.1, 0.25, 0.4)) if slit else ((0.06, 0.03, 0.01), (0.12, 0.05, 0.015)))
+    iris = dice.choice(
+        ((0.35, 0.3, 0.04), (0.15, 0.3, 0.06), (0.45, 0.2, 0.02), (0.1, 0.25, 0.4))
+        if slit
+        else ((0.06, 0.03, 0.01), (0.12, 0.05, 0.015))
+    )
     open_, lid = dice.uniform(0.1, 0.5), dice.uniform(0.5, 0.95)
     if side < 0:
         dice.setstate(state)
@@ -180,17 +245,32 @@ def _pet_eye(dice: Dice, at: Frame, place: np.ndarray, side: int, size: float, s
         return colour
 
     way = at @ move(place[0], place[1] + size * 0.55, place[2]) @ turn(side * 0.25)
-    ball(way, (size, size, size * lid), materials.painted(0.05, Coat_Weight=1.0), colours=colours, detail=40)
+    ball(
+        way,
+        (size, size, size * lid),
+        materials.painted(0.05, Coat_Weight=1.0),
+        colours=colours,
+        detail=40,
+    )
 
 
-def _pointed_ear(dice: Dice, at: Frame, coat: _Coat, side: int, radii: np.ndarray, long: float) -> None:
+def _pointed_ear(
+    dice: Dice, at: Frame, coat: _Coat, side: int, radii: np.ndarray, long: float
+) -> None:
     tall, wide = dice.uniform(0.045, 0.06), dice.uniform(0.02, 0.026)
-    place = at @ move(side * radii[0] * 0.62, 0.004, radii[2] * 0.7) @ turn(side * 0.38, "Y") @ turn(side * 0.25)
+    place = (
+        at
+        @ move(side * radii[0] * 0.62, 0.004, radii[2] * 0.7)
+        @ turn(side * 0.38, "Y")
+        @ turn(side * 0.25)
+    )
 
     def shape(unit: np.ndarray) -> np.ndarray:
         up = (unit[:, 2] + 1) / 2
         narrow = (1 - up) ** 0.8 + 0.03
-        return np.stack((unit[:, 0] * narrow * 1.2, (unit[:, 1] * 0.6 + 0.25) * narrow, up * 1.0), 1)
+        return np.stack(
+            (unit[:, 0] * narrow * 1.2, (unit[:, 1] * 0.6 + 0.25) * narrow, up * 1.0), 1
+        )
 
     size = np.array((wide, wide * 0.55, tall))
 
@@ -207,7 +287,9 @@ def _pointed_ear(dice: Dice, at: Frame, coat: _Coat, side: int, radii: np.ndarra
 def _whiskers(dice: Dice, at: Frame, tip: np.ndarray, side: int) -> None:
     arrays, count = dice.arrays(), dice.randint(6, 11)
     steps = np.linspace(0, 1, 6)[None, :, None]
-    root = np.array((side * 0.015, tip[1] + 0.006, tip[2] - 0.008)) + arrays.normal(0, 0.003, (count, 3))
+    root = np.array((side * 0.015, tip[1] + 0.006, tip[2] - 0.008)) + arrays.normal(
+        0, 0.003, (count, 3)
+    )
     way = np.array((side * 0.06, -0.012, 0.0)) + arrays.normal(0, (0.008, 0.01, 0.018), (count, 3))
     points = root[:, None] + way[:, None] * steps + np.array((0, 0.012, -0.012)) * steps**2
     strands(at, points, 0.00045, materials.plain((0.8, 0.8, 0.78), 0.4))
@@ -228,10 +310,15 @@ def _trunk(
     across /= np.linalg.norm(across, axis=1, keepdims=True) + 1e-9
     over = np.cross(way, across)
     angle = np.linspace(0, 2 * math.pi, around, endpoint=False)
-    out = across[:, None] * np.cos(angle)[None, :, None] + over[:, None] * np.sin(angle)[None, :, None]
+    out = (
+        across[:, None] * np.cos(angle)[None, :, None]
+        + over[:, None] * np.sin(angle)[None, :, None]
+    )
     ends = np.sin(np.linspace(0.25, math.pi - 0.25, rings)) ** 0.4
     points = (middle[:, None] + out * (width * ends)[:, None, None]).reshape(-1, 3)
-    tube(at, [tuple(p) for p in middle], list(width * ends * 0.98), materials.plain(coat.light, 0.9))
+    tube(
+        at, [tuple(p) for p in middle], list(width * ends * 0.98), materials.plain(coat.light, 0.9)
+    )
     count = int(3500 * min(1.5, max(0.25, len(line) * wide.mean() / 0.3)))
     chosen = arrays.integers(0, len(points), count)
     roots = points[chosen] + arrays.normal(0, 0.012 * wide.mean() / 0.08, (count, 3))
@@ -262,7 +349,18 @@ def _fur(
     if bald is not None:
         unit = unit[~bald(unit)]
     roots = shape(unit) * radii
-    lie = unit * 0.5 + np.array((0, 0.75, -0.15)) + unit * (1, 0, 0) * 0.5 + arrays.normal(0, 0.2, unit.shape)
+    lie = (
+        unit * 0.5
+        + np.array((0, 0.75, -0.15))
+        + unit * (1, 0, 0) * 0.5
+        + arrays.normal(0, 0.2, unit.shape)
+    )
     steps = np.linspace(0, 1, 3)[None, :, None]
     shades = paint(unit) * np.exp(arrays.normal(0, 0.22, (len(unit), 1)))
-    strands(at, roots[:, None] + lie[:, None] * long * steps, 0.00055, materials.painted(0.7), np.clip(shades, 0, 1))
+    strands(
+        at,
+        roots[:, None] + lie[:, None] * long * steps,
+        0.00055,
+        materials.painted(0.7),
+        np.clip(shades, 0, 1),
+    )

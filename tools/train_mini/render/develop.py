@@ -19,7 +19,11 @@ def develop(dice: Dice, light: Pixels) -> Pixels:
     balance = _balance(dice, light)
     light = light * exposure * balance
     light = _vignette(dice, light)
-    light = np.clip(light + arrays.normal(0, dice.log(0.001, 0.03), light.shape) * np.sqrt(light + 0.01), 0, None)
+    light = np.clip(
+        light + arrays.normal(0, dice.log(0.001, 0.03), light.shape) * np.sqrt(light + 0.01),
+        0,
+        None,
+    )
     return np.round(_film(dice, light) * 255).astype(np.uint8)
 
 
@@ -42,7 +46,9 @@ def _film(dice: Dice, light: Pixels) -> Pixels:
     shoulder = dice.uniform(0.5, 0.9)
     high = shoulder + (1 - shoulder) * (1 - np.exp(-(light - shoulder) / (1 - shoulder)))
     light = np.where(light > shoulder, high, light)
-    image = np.where(light < 0.0031308, 12.92 * light, 1.055 * light.clip(1e-6) ** (1 / 2.4) - 0.055)
+    image = np.where(
+        light < 0.0031308, 12.92 * light, 1.055 * light.clip(1e-6) ** (1 / 2.4) - 0.055
+    )
     contrast = dice.uniform(0.85, 1.25)
     image = np.clip((image - 0.45) * contrast + 0.45, 0, 1)
     grey = image.mean(-1, keepdims=True)

@@ -22,7 +22,11 @@ def person(dice: Dice, at: Frame, seated: bool = False, suit: bool | None = None
     skin = dice.shade(dice.choice(materials.SKINS), 0.12)
     suit = dice.chance(0.15) if suit is None else suit
     stone = dice.chance(0.04)
-    top = _suit(dice) if suit else dice.choice((materials.fabric, materials.fabric, materials.leather))(dice)
+    top = (
+        _suit(dice)
+        if suit
+        else dice.choice((materials.fabric, materials.fabric, materials.leather))(dice)
+    )
     bottom = top if suit or dice.chance(0.15) else materials.fabric(dice)
     hip = 0.5 if seated else 0.92
     if stone:
@@ -42,7 +46,15 @@ def person(dice: Dice, at: Frame, seated: bool = False, suit: bool | None = None
 
 
 def _suit(dice: Dice) -> materials.Material:
-    colour = dice.choice(((0.8, 0.2, 0.02), (0.75, 0.25, 0.05), (0.75, 0.75, 0.73), (0.05, 0.1, 0.3), (0.2, 0.2, 0.12)))
+    colour = dice.choice(
+        (
+            (0.8, 0.2, 0.02),
+            (0.75, 0.25, 0.05),
+            (0.75, 0.75, 0.73),
+            (0.05, 0.1, 0.3),
+            (0.2, 0.2, 0.12),
+        )
+    )
     return materials.plain(dice.shade(colour, 0.12), 0.75, Sheen_Weight=0.2)
 
 
@@ -65,7 +77,12 @@ def _torso(dice: Dice, at: Frame, made: materials.Material, broad: float, suit: 
     loft(at, rings, made, around=64, along=7, square=2.4, change=folds)
     if dice.chance(0.5):  # an open jacket over it, or its zip
         edge = materials.fabric(dice) if dice.chance(0.5) else materials.metal(dice)
-        front = [(0, -0.14, 0.0), (0, -max(belly, 0.12) - 0.012, 0.2), (0, -chest - 0.022, 0.38), (0, -0.075, 0.58)]
+        front = [
+            (0, -0.14, 0.0),
+            (0, -max(belly, 0.12) - 0.012, 0.2),
+            (0, -chest - 0.022, 0.38),
+            (0, -0.075, 0.58),
+        ]
         tube(at, front, dice.uniform(0.004, 0.008), edge)
     if suit or dice.chance(0.3):
         for side in (-1, 1):
@@ -82,7 +99,9 @@ def _patch(
     across = x + (u / 6 - 0.5) * wide
     y = -deep * (1 - np.clip(np.abs(across) / broad, 0, 0.98) ** 2.4) ** (1 / 2.4) - 0.016
     points = np.stack((across, y, z + (v / 4 - 0.5) * wide * 0.7), 1)
-    faces = [(r * 7 + c, r * 7 + c + 1, r * 7 + c + 8, r * 7 + c + 7) for r in range(4) for c in range(6)]
+    faces = [
+        (r * 7 + c, r * 7 + c + 1, r * 7 + c + 8, r * 7 + c + 7) for r in range(4) for c in range(6)
+    ]
     mesh(at, points, faces, made, uv=np.stack((u / 6, v / 4), 1))
 
 
@@ -91,14 +110,31 @@ def _collar(dice: Dice, at: Frame, made: materials.Material, skin: Colour, suit:
     tube(at, [(0, 0.02, 0.54), (0, 0.01, 0.62), (0, 0, 0.72)], [0.062, 0.052, 0.052], neck)
     if suit:
         flat = at @ move(0, 0.0, 0.615) @ turn(math.pi / 2 + 0.12, "X")
-        ring(flat, dice.uniform(0.085, 0.11), dice.uniform(0.012, 0.024), dice.choice((materials.metal(dice), made)), 1.4)
+        ring(
+            flat,
+            dice.uniform(0.085, 0.11),
+            dice.uniform(0.012, 0.024),
+            dice.choice((materials.metal(dice), made)),
+            1.4,
+        )
     elif dice.chance(0.7):
         flat = at @ move(0, 0.0, 0.6) @ turn(math.pi / 2 + 0.3, "X")
-        ring(flat, 0.068, dice.uniform(0.008, 0.018), dice.choice((made, materials.fabric(dice))), 1.5)
+        ring(
+            flat,
+            0.068,
+            dice.uniform(0.008, 0.018),
+            dice.choice((made, materials.fabric(dice))),
+            1.5,
+        )
     if not suit and dice.chance(0.15):
         scarf = materials.fabric(dice)
         ring(at @ move(0, 0, 0.62) @ turn(math.pi / 2 + 0.2, "X"), 0.075, 0.032, scarf, 1.2)
-        tube(at, [(0.04, -0.1, 0.6), (0.05, -0.16, 0.45), (0.04, -0.16, 0.2)], [0.03, 0.04, 0.045], scarf)
+        tube(
+            at,
+            [(0.04, -0.1, 0.6), (0.05, -0.16, 0.45), (0.04, -0.16, 0.2)],
+            [0.03, 0.04, 0.045],
+            scarf,
+        )
     if not suit and dice.chance(0.12):
         tie = materials.fabric(dice)
         tube(at, [(0, -0.085, 0.58), (0, -0.14, 0.42), (0, -0.15, 0.15)], [0.012, 0.024, 0.03], tie)
@@ -132,9 +168,9 @@ def _arms(
         if suit or dice.chance(0.2):
             heads.helmet(dice, place @ turn(dice.uniform(-0.9, 0.9)), dice.uniform(0.13, 0.16))
         else:
-            dice.choice((things.vase, things.parcel, things.plant, things.book, things.basket, things.cup))(
-                dice, place @ move(0, 0, -0.1)
-            )
+            dice.choice(
+                (things.vase, things.parcel, things.plant, things.book, things.basket, things.cup)
+            )(dice, place @ move(0, 0, -0.1))
 
 
 def _sleeve(
@@ -142,7 +178,9 @@ def _sleeve(
 ) -> None:
     """A sleeve with folds around its elbow."""
     points, widths = [line[0]], [radii[0]]
-    for (a, b), (wide, next_) in zip(zip(line, line[1:], strict=False), zip(radii, radii[1:], strict=False), strict=True):
+    for (a, b), (wide, next_) in zip(
+        zip(line, line[1:], strict=False), zip(radii, radii[1:], strict=False), strict=True
+    ):
         for step in range(1, 9):
             share = step / 8
             point = Vector(a).lerp(Vector(b), share)
@@ -166,7 +204,11 @@ def hand(
         middle = (out, -0.3 * long * bend, -0.085 - long * 0.5 * math.cos(bend * 0.4))
         tip = (out, -long * 0.8 * math.sin(bend), -0.085 - long * (0.5 + 0.5 * math.cos(bend)))
         tube(frame, [knuckle, middle, tip], [0.0095, 0.0088, 0.0065], made)
-    thumb = [(-side * 0.03, -0.005, -0.03), (-side * 0.055, -0.02, -0.06), (-side * 0.05, -0.035, -0.09)]
+    thumb = [
+        (-side * 0.03, -0.005, -0.03),
+        (-side * 0.055, -0.02, -0.06),
+        (-side * 0.05, -0.035, -0.09),
+    ]
     tube(frame, thumb, [0.013, 0.0105, 0.007], made)
 
 
@@ -182,15 +224,27 @@ def _akimbo(dice: Dice, side: int) -> Arm:
 
 
 def _forward(dice: Dice, side: int) -> Arm:
-    return (side * 0.06, -0.05, -0.26), (side * dice.uniform(-0.1, 0.1), -0.28, dice.uniform(-0.3, -0.1))
+    return (side * 0.06, -0.05, -0.26), (
+        side * dice.uniform(-0.1, 0.1),
+        -0.28,
+        dice.uniform(-0.3, -0.1),
+    )
 
 
 def _raised(dice: Dice, side: int) -> Arm:
-    return (side * 0.22, -0.05, dice.uniform(-0.1, 0.12)), (side * 0.25, -0.14, dice.uniform(0.1, 0.35))
+    return (side * 0.22, -0.05, dice.uniform(-0.1, 0.12)), (
+        side * 0.25,
+        -0.14,
+        dice.uniform(0.1, 0.35),
+    )
 
 
 def _folded(dice: Dice, side: int) -> Arm:
-    return (side * 0.08, -0.04, -0.27), (-side * dice.uniform(0.1, 0.22), -0.2, dice.uniform(-0.28, -0.16))
+    return (side * 0.08, -0.04, -0.27), (
+        -side * dice.uniform(0.1, 0.22),
+        -0.2,
+        dice.uniform(-0.28, -0.16),
+    )
 
 
 def _holding(dice: Dice, side: int) -> Arm:
@@ -215,7 +269,11 @@ def _legs(
         ball(at @ move(foot[0], foot[1] - 0.06, 0.04), (0.045, 0.125, 0.045), shoe, detail=16)
     if skirt and not seated:
         length, wide = dice.uniform(0.3, 0.75), dice.uniform(0.2, 0.4)
-        rings = [(hip + 0.1, 0.15, 0.12, 0, 0), (hip - 0.05, 0.19, 0.15, 0, 0), (hip - length, wide, wide * 0.8, 0, 0)]
+        rings = [
+            (hip + 0.1, 0.15, 0.12, 0, 0),
+            (hip - 0.05, 0.19, 0.15, 0, 0),
+            (hip - length, wide, wide * 0.8, 0, 0),
+        ]
         loft(at, rings, made, around=64, along=8, change=_pleats(dice, hip))
 
 

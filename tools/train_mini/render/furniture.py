@@ -36,7 +36,12 @@ def chair(dice: Dice, at: Frame) -> None:
     if dice.chance(0.5):
         for index in range(dice.randint(2, 5)):
             z = high - 0.04 - index * 0.1
-            tube(at, [(-half, half + 0.05, z), (0, half + 0.09, z), (half, half + 0.05, z)], thick * 0.8, made)
+            tube(
+                at,
+                [(-half, half + 0.05, z), (0, half + 0.09, z), (half, half + 0.05, z)],
+                thick * 0.8,
+                made,
+            )
     else:
         box(at @ move(0, half + 0.05, high - 0.28), (wide, 0.02, 0.28), cushion, bevel=0.01)
 
@@ -77,7 +82,16 @@ def shelf(dice: Dice, at: Frame) -> None:
             if dice.chance(0.45):
                 things.books(dice, place, room)
             elif dice.chance(0.75):
-                kind = dice.choice((things.bottle, things.vase, things.parcel, things.ornament, things.plant, things.cup))
+                kind = dice.choice(
+                    (
+                        things.bottle,
+                        things.vase,
+                        things.parcel,
+                        things.ornament,
+                        things.plant,
+                        things.cup,
+                    )
+                )
                 kind(dice, place @ grow(dice.uniform(0.7, 1.1)))
             x += room + dice.uniform(0, 0.08)
 
@@ -85,7 +99,10 @@ def shelf(dice: Dice, at: Frame) -> None:
 def cupboard(dice: Dice, at: Frame) -> None:
     """A chest or wardrobe with doors, something on top."""
     wide, tall, deep = dice.uniform(0.5, 1.4), dice.uniform(0.6, 1.9), dice.uniform(0.35, 0.6)
-    made, knob = dice.choice((materials.wood, materials.paint, materials.plaster))(dice), materials.metal(dice)
+    made, knob = (
+        dice.choice((materials.wood, materials.paint, materials.plaster))(dice),
+        materials.metal(dice),
+    )
     box(at, (wide, deep, tall), made, bevel=0.01)
     columns, rows = dice.randint(1, 3), dice.randint(1, 5)
     for column in range(columns):
@@ -93,9 +110,16 @@ def cupboard(dice: Dice, at: Frame) -> None:
             x, z = (column + 0.5) / columns - 0.5, (row + 0.08) / rows
             door = at @ move(x * wide, -deep / 2 - 0.005, z * tall)
             box(door, (wide / columns * 0.92, 0.02, tall / rows * 0.88), made, bevel=0.006)
-            lathe(door @ move(0, -0.01, tall / rows * 0.44) @ turn(math.pi / 2, "X"), [(0.012, 0), (0.015, 0.03), (0.001, 0.03)], knob, 1)
+            lathe(
+                door @ move(0, -0.01, tall / rows * 0.44) @ turn(math.pi / 2, "X"),
+                [(0.012, 0), (0.015, 0.03), (0.001, 0.03)],
+                knob,
+                1,
+            )
     for _ in range(dice.randint(0, 3)):
-        things.scaled(dice, at @ move(dice.uniform(-0.4, 0.4) * wide, 0, tall), dice.uniform(0.8, 1.3))
+        things.scaled(
+            dice, at @ move(dice.uniform(-0.4, 0.4) * wide, 0, tall), dice.uniform(0.8, 1.3)
+        )
 
 
 def floor_lamp(dice: Dice, at: Frame) -> None:
@@ -174,13 +198,22 @@ def flagpole(dice: Dice, at: Frame, tall: float = 2.2) -> None:
     side = dice.choice((-1, 1))
     cloth = at @ move(side * wide / 2, 0, tall - high / 2)
     if hang:  # drawn together along x, and down
-        cloth = at @ move(side * wide * 0.2, 0, tall - high * 0.6) @ turn(side * 0.9, "Y") @ grow(0.9, 1, 0.8)
+        cloth = (
+            at
+            @ move(side * wide * 0.2, 0, tall - high * 0.6)
+            @ turn(side * 0.9, "Y")
+            @ grow(0.9, 1, 0.8)
+        )
     sheet(cloth, wide, high, shown, folds, cells=40)
 
 
 def rug(dice: Dice, at: Frame) -> None:
     """A flat rug."""
-    pattern = materials.printed(prints.picture(dice), 0.95) if dice.chance(0.5) else materials.fabric(dice)
+    pattern = (
+        materials.printed(prints.picture(dice), 0.95)
+        if dice.chance(0.5)
+        else materials.fabric(dice)
+    )
     wide, deep = dice.uniform(1, 3), dice.uniform(1, 2)
     panel(at @ move(0, 0, 0.006) @ turn(-math.pi / 2, "X"), wide, deep, pattern)
 

@@ -40,7 +40,9 @@ def head(dice: Dice, at: Frame, skin: Colour, hat: bool = True) -> None:
 
 def helmet(dice: Dice, at: Frame, size: float = 0.15) -> None:
     """A helmet with its opening towards −y: of an astronaut, a rider, a worker."""
-    shell = materials.plain(dice.choice(((0.8, 0.8, 0.8), (0.8, 0.8, 0.8), *materials.PAINTS)), 0.15, Coat_Weight=0.5)
+    shell = materials.plain(
+        dice.choice(((0.8, 0.8, 0.8), (0.8, 0.8, 0.8), *materials.PAINTS)), 0.15, Coat_Weight=0.5
+    )
     edge = dice.uniform(0.35, 0.75)
 
     def open_(unit: np.ndarray) -> np.ndarray:
@@ -49,10 +51,21 @@ def helmet(dice: Dice, at: Frame, size: float = 0.15) -> None:
     ball(at, (size, size * 1.08, size * 1.05), shell, keep=open_, detail=48)
     dark = materials.fabric(dice, (0.05, 0.05, 0.06))
     ball(at, (size * 0.95, size * 1.02, size), dark, keep=open_, detail=32)
-    ring(at @ move(0, 0, -size * 0.75) @ turn(math.pi / 2, "X"), size * 0.72, size * 0.09, materials.metal(dice))
+    ring(
+        at @ move(0, 0, -size * 0.75) @ turn(math.pi / 2, "X"),
+        size * 0.72,
+        size * 0.09,
+        materials.metal(dice),
+    )
     if dice.chance(0.4):
-        visor = materials.plain((0.02, 0.02, 0.03), 0.05, 0.3) if dice.chance(0.6) else materials.metal(dice)
-        ball(at, size * 1.0, visor, keep=lambda p: (p[:, 1] < -edge * 0.8) & (np.abs(p[:, 2]) < 0.6))
+        visor = (
+            materials.plain((0.02, 0.02, 0.03), 0.05, 0.3)
+            if dice.chance(0.6)
+            else materials.metal(dice)
+        )
+        ball(
+            at, size * 1.0, visor, keep=lambda p: (p[:, 1] < -edge * 0.8) & (np.abs(p[:, 2]) < 0.6)
+        )
 
 
 class _Face:
@@ -87,16 +100,29 @@ class _Face:
         # Bridge and tip of the nose, its wings.
         ridge = np.clip((self.eyes_high + 0.06 - z) / 0.42, 0, 1.0) * (z > -0.36)
         ridge = ridge * np.clip((z + 0.36) / 0.07, 0, 1)
-        push += self.nose * ridge**1.2 * np.exp(-((x / (self.nose_wide * (0.6 + 0.5 * ridge))) ** 2)) * front
+        push += (
+            self.nose
+            * ridge**1.2
+            * np.exp(-((x / (self.nose_wide * (0.6 + 0.5 * ridge))) ** 2))
+            * front
+        )
         for side in (-1, 1):
             push += 0.05 * _bump(x, z, side * 0.13, -0.28, 0.07, 0.06) * front
-            push -= self.socket * _bump(x, z, side * self.eyes_apart, self.eyes_high, 0.2, 0.13) * front
-            push += self.brow * _bump(x, z, side * self.eyes_apart, self.eyes_high + 0.2, 0.25, 0.08) * front
+            push -= (
+                self.socket * _bump(x, z, side * self.eyes_apart, self.eyes_high, 0.2, 0.13) * front
+            )
+            push += (
+                self.brow
+                * _bump(x, z, side * self.eyes_apart, self.eyes_high + 0.2, 0.25, 0.08)
+                * front
+            )
             push += self.cheeks * _bump(x, z, side * 0.5, -0.2, 0.2, 0.18) * front
         curve = -0.55 + self.smile * (x / self.mouth_wide) ** 2
         inside = np.exp(-((x / self.mouth_wide) ** 4)) * front
         push += self.lips * inside * np.exp(-(((np.abs(z - curve) - 0.045) / 0.04) ** 2))
-        push -= (0.04 + self.open) * inside * np.exp(-(((z - curve) / (0.018 + self.open * 0.4)) ** 2))
+        push -= (
+            (0.04 + self.open) * inside * np.exp(-(((z - curve) / (0.018 + self.open * 0.4)) ** 2))
+        )
         push += self.chin * _bump(x, z, 0, -0.85, 0.22, 0.12) * front
         push -= 0.04 * _bump(x, z, 0, -0.72, 0.25, 0.05) * front
         out[:, 1] -= push
@@ -110,9 +136,17 @@ class _Face:
         blush = self._cheeks(x, z) * front
         colour = _blend(colour, np.array(skin) * (1.1, 0.72, 0.7), 0.5 * blush)
         curve = -0.55 + self.smile * (x / self.mouth_wide) ** 2
-        lips = np.exp(-((np.abs(x) / self.mouth_wide) ** 4)) * np.exp(-(((z - curve) / 0.085) ** 4)) * front
+        lips = (
+            np.exp(-((np.abs(x) / self.mouth_wide) ** 4))
+            * np.exp(-(((z - curve) / 0.085) ** 4))
+            * front
+        )
         colour = _blend(colour, np.array(skin) * (0.95, 0.5, 0.5), (0.3 + 0.6 * self.red) * lips)
-        gap = np.exp(-((np.abs(x) / self.mouth_wide) ** 6)) * np.exp(-(((z - curve) / (0.02 + self.open * 0.6)) ** 4)) * front
+        gap = (
+            np.exp(-((np.abs(x) / self.mouth_wide) ** 6))
+            * np.exp(-(((z - curve) / (0.02 + self.open * 0.6)) ** 4))
+            * front
+        )
         teeth = (0.75, 0.72, 0.66) if self.open > 0.04 else (0.08, 0.02, 0.02)
         colour = _blend(colour, np.array(teeth), 0.85 * gap)
         for side in (-1, 1):
@@ -150,7 +184,9 @@ def _eye(dice: Dice, at: Frame, face: _Face, side: int, skin: Colour) -> None:
     x, y, z = face.place(side * face.eyes_apart, face.eyes_high)
     place = at @ move(x, y + size * 0.55, z)
     state = dice.getstate()
-    iris = dice.choice(((0.06, 0.03, 0.015), (0.1, 0.06, 0.03), (0.12, 0.22, 0.3), (0.1, 0.16, 0.07)))
+    iris = dice.choice(
+        ((0.06, 0.03, 0.015), (0.1, 0.06, 0.03), (0.12, 0.22, 0.3), (0.1, 0.16, 0.07))
+    )
     gaze, lid = turn(dice.uniform(-0.3, 0.3)), dice.uniform(0.25, 0.55)
     if side < 0:
         dice.setstate(state)  # the other eye is alike
@@ -176,7 +212,12 @@ def _ear(at: Frame, side: int, skin: Colour) -> None:
     made = materials.plain(tuple(c * f for c, f in zip(skin, (1, 0.85, 0.82), strict=True)), 0.5)
     place = at @ move(side * 0.074, 0.012, -0.002) @ turn(side * 0.35)
     ball(place, (0.009, 0.019, 0.031), made, detail=16)
-    ring(place @ move(side * 0.005, 0, 0.003) @ turn(math.pi / 2) @ grow(0.7, 1, 1.1), 0.021, 0.005, made)
+    ring(
+        place @ move(side * 0.005, 0, 0.003) @ turn(math.pi / 2) @ grow(0.7, 1, 1.1),
+        0.021,
+        0.005,
+        made,
+    )
 
 
 def _hair(dice: Dice, at: Frame, colour: Colour, low: bool) -> None:
@@ -188,7 +229,9 @@ def _hair(dice: Dice, at: Frame, colour: Colour, low: bool) -> None:
 
     def scalp(unit: np.ndarray) -> np.ndarray:
         x, y, z = unit.T
-        return z > np.where(y < 0, line - 0.25 * np.abs(x) ** 3, line - 1.05 * np.clip(y * 1.6 + 0.25, 0, 1))
+        return z > np.where(
+            y < 0, line - 0.25 * np.abs(x) ** 3, line - 1.05 * np.clip(y * 1.6 + 0.25, 0, 1)
+        )
 
     ball(at, tuple(RADII * 1.035), cap, keep=scalp, detail=48)
     arrays = dice.arrays()
@@ -223,7 +266,11 @@ def _fall(dice: Dice, roots: np.ndarray, long: float, thick: float, style: str) 
     curl = {"curly": 0.9, "long": 0.25, "bob": 0.15}.get(style, 0.1) * dice.uniform(0.3, 1.2)
     for step in range(1, steps):
         part_done = step / steps
-        way = roots * (0.7 - part_done) + aside * (0.55 - 0.4 * part_done) + backwards * (1 - part_done)
+        way = (
+            roots * (0.7 - part_done)
+            + aside * (0.55 - 0.4 * part_done)
+            + backwards * (1 - part_done)
+        )
         way = way + np.array((0, 0, -0.25 - 1.6 * part_done))
         if style == "bun":
             way = np.array((0, 0.09, 0.09)) - place
@@ -238,7 +285,14 @@ def _fall(dice: Dice, roots: np.ndarray, long: float, thick: float, style: str) 
         # Below the hairline, hair hangs beside the face, not before it.
         front = (place[:, 1] < -0.035) & (place[:, 2] < 0.045)
         pushed = np.sign(place[:, 0] + 1e-6) * np.maximum(np.abs(place[:, 0]), 0.075)
-        place = np.stack((np.where(front, pushed, place[:, 0]), np.where(front, place[:, 1] + 0.02, place[:, 1]), place[:, 2]), 1)
+        place = np.stack(
+            (
+                np.where(front, pushed, place[:, 0]),
+                np.where(front, place[:, 1] + 0.02, place[:, 1]),
+                place[:, 2],
+            ),
+            1,
+        )
         path.append(place)
     return np.stack(path, 1)
 
@@ -247,7 +301,9 @@ def _beard(dice: Dice, at: Frame, face: _Face, colour: Colour) -> None:
     arrays, count = dice.arrays(), 900
     x, z = arrays.uniform(-0.75, 0.75, count), arrays.uniform(-0.95, -0.35, count)
     y = -np.sqrt(np.clip(1 - x * x - z * z, 0.02, 1))
-    keep = ((np.abs(x) > 0.3) | (z < -0.66) | (np.abs(z + 0.42) < 0.06)) & (z < -0.3 - 0.15 * (1 - np.abs(x)))
+    keep = ((np.abs(x) > 0.3) | (z < -0.66) | (np.abs(z + 0.42) < 0.06)) & (
+        z < -0.3 - 0.15 * (1 - np.abs(x))
+    )
     unit = np.stack((x, y, z), 1)[keep]
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
     roots = face.shape(unit) * RADII
@@ -255,7 +311,13 @@ def _beard(dice: Dice, at: Frame, face: _Face, colour: Colour) -> None:
     way = unit * 0.5 + np.array((0, -0.15, -0.7)) + arrays.normal(0, 0.3, unit.shape)
     steps = np.linspace(0, 1, 4)[None, :, None]
     shades = np.array(colour) * np.exp(arrays.normal(0, 0.25, (len(unit), 1)))
-    strands(at, roots[:, None] + way[:, None] * long * steps, 0.0011, materials.painted(0.6), np.clip(shades, 0, 1))
+    strands(
+        at,
+        roots[:, None] + way[:, None] * long * steps,
+        0.0011,
+        materials.painted(0.6),
+        np.clip(shades, 0, 1),
+    )
 
 
 def _glasses(dice: Dice, at: Frame, face: _Face) -> None:
@@ -270,7 +332,12 @@ def _glasses(dice: Dice, at: Frame, face: _Face) -> None:
         if dark:
             lens = materials.plain((0.01, 0.01, 0.012), 0.05)
             ball(place, (size * 1.15, 0.002, size * 0.9), lens, detail=16)
-        tube(at, [(side * 0.055, y, z), (side * 0.08, y + 0.03, z), (side * 0.08, 0.01, z)], thick, made)
+        tube(
+            at,
+            [(side * 0.055, y, z), (side * 0.08, y + 0.03, z), (side * 0.08, 0.01, z)],
+            thick,
+            made,
+        )
     tube(at, [(-0.01, y, z), (0.01, y, z)], thick, made)
 
 
@@ -285,7 +352,13 @@ def _cap(dice: Dice, at: Frame) -> None:
 def _beanie(dice: Dice, at: Frame) -> None:
     made = materials.fabric(dice)
     ball(at @ move(0, 0.01, 0.02), tuple(RADII * 1.15), made, keep=lambda p: p[:, 2] > 0.28)
-    ring(at @ move(0, 0.01, 0.055) @ turn(math.pi / 2 - 0.1, "X") @ grow(0.86, 1, 1.02), 0.093, 0.014, made, 1.6)
+    ring(
+        at @ move(0, 0.01, 0.055) @ turn(math.pi / 2 - 0.1, "X") @ grow(0.86, 1, 1.02),
+        0.093,
+        0.014,
+        made,
+        1.6,
+    )
 
 
 def _brimmed(dice: Dice, at: Frame) -> None:
@@ -298,6 +371,6 @@ def _brimmed(dice: Dice, at: Frame) -> None:
 
 def upright(dice: Dice) -> Matrix:
     """How a head is held: turned, tilted, nodding."""
-    return turn(dice.gauss(0, 0.35)) @ turn(dice.gauss(0, 0.1), "Y") @ turn(dice.gauss(0, 0.12), "X")
-
-
+    return (
+        turn(dice.gauss(0, 0.35)) @ turn(dice.gauss(0, 0.1), "Y") @ turn(dice.gauss(0, 0.12), "X")
+    )

@@ -9,7 +9,12 @@ from .shapes import Point, look
 
 
 def lamp(
-    dice: Dice, at: Point, target: Point, power: float, size: float = 1.0, colour: Colour | None = None
+    dice: Dice,
+    at: Point,
+    target: Point,
+    power: float,
+    size: float = 1.0,
+    colour: Colour | None = None,
 ) -> None:
     """An area light that shines on a target; cameras do not see it."""
     light = bpy.data.lights.new("lamp", "AREA")

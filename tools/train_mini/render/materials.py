@@ -50,9 +50,7 @@ METALS: tuple[Colour, ...] = (
 )
 
 
-def plain(
-    colour: Colour, roughness: float = 0.6, metallic: float = 0.0, **more: float
-) -> Material:
+def plain(colour: Colour, roughness: float = 0.6, metallic: float = 0.0, **more: float) -> Material:
     """One colour all over; `more` are other inputs of the Principled BSDF by name."""
     material, bsdf = _principled()
     bsdf.inputs["Base Color"].default_value = (*colour, 1)
@@ -120,7 +118,9 @@ def wood(dice: Dice) -> Material:
     stretch = dice.choice(((1, 12, 12), (12, 1, 12), (1, 8, 4)))
     rough = dice.uniform(0.15, 0.7)
     kind = dice.choice(("Noise", "Noise", "Wave"))
-    return patterned(dice, kind, colours, dice.log(0.8, 4), stretch, rough, bump=dice.uniform(0, 0.2))
+    return patterned(
+        dice, kind, colours, dice.log(0.8, 4), stretch, rough, bump=dice.uniform(0, 0.2)
+    )
 
 
 def planks(dice: Dice) -> Material:
@@ -135,7 +135,9 @@ def planks(dice: Dice) -> Material:
 
 def brick(dice: Dice) -> Material:
     """Masonry on a panel."""
-    base = dice.choice(((0.35, 0.11, 0.06), (0.45, 0.25, 0.15), (0.5, 0.45, 0.38), (0.7, 0.68, 0.64)))
+    base = dice.choice(
+        ((0.35, 0.11, 0.06), (0.45, 0.25, 0.15), (0.5, 0.45, 0.38), (0.7, 0.68, 0.64))
+    )
     mortar = dice.choice(((0.4, 0.38, 0.34), (0.15, 0.14, 0.13), (0.6, 0.57, 0.5)))
     colours = [dice.shade(base), dice.shade(base, 0.4), mortar]
     return patterned(dice, "Brick", colours, dice.log(2.5, 5), (1, 1, 1), 0.9, bump=0.6)
@@ -173,7 +175,9 @@ def stone(dice: Dice) -> Material:
     colours = [dice.shade(base, 0.35) for _ in range(dice.randint(2, 4))]
     kind = dice.choice(("Noise", "Noise", "Voronoi"))
     rough = dice.choice((0.9, 0.9, 0.25))
-    return patterned(dice, kind, colours, dice.log(1, 20), roughness=rough, bump=dice.uniform(0, 0.6))
+    return patterned(
+        dice, kind, colours, dice.log(1, 20), roughness=rough, bump=dice.uniform(0, 0.6)
+    )
 
 
 def fabric(dice: Dice, base: Colour | None = None) -> Material:
@@ -184,12 +188,16 @@ def fabric(dice: Dice, base: Colour | None = None) -> Material:
         return plain(base, 0.9, Sheen_Weight=dice.uniform(0, 0.4))
     second = dice.shade(base, 0.25) if dice.chance(0.6) else dice.choice(FABRICS)
     stretch = dice.choice(((1, 1, 1), (0.1, 0.1, 3), (3, 3, 0.1), (3, 3, 3)))
-    return patterned(dice, kind, [base, second], dice.log(3, 40), stretch, 0.9, bump=0.1, stains=0.15)
+    return patterned(
+        dice, kind, [base, second], dice.log(3, 40), stretch, 0.9, bump=0.1, stains=0.15
+    )
 
 
 def leather(dice: Dice) -> Material:
     """Worn leather or vinyl."""
-    base = dice.choice(((0.12, 0.05, 0.02), (0.02, 0.02, 0.02), (0.3, 0.12, 0.05), (0.4, 0.35, 0.28)))
+    base = dice.choice(
+        ((0.12, 0.05, 0.02), (0.02, 0.02, 0.02), (0.3, 0.12, 0.05), (0.4, 0.35, 0.28))
+    )
     colours = [dice.shade(base, 0.2) for _ in range(2)]
     return patterned(dice, "Voronoi", colours, 60, roughness=dice.uniform(0.25, 0.6), bump=0.2)
 
@@ -230,7 +238,11 @@ def leaf(dice: Dice) -> Material:
 def earth(dice: Dice) -> Material:
     """Soil, meadow, sand, snow seen from a distance."""
     base = dice.choice((*LEAVES[:4], (0.2, 0.13, 0.08), (0.5, 0.4, 0.25), (0.75, 0.76, 0.8)))
-    colours = [dice.shade(base, 0.3), dice.shade(base, 0.3), dice.shade(dice.choice((base, STONES[0])))]
+    colours = [
+        dice.shade(base, 0.3),
+        dice.shade(base, 0.3),
+        dice.shade(dice.choice((base, STONES[0]))),
+    ]
     return patterned(dice, "Noise", colours, dice.log(0.3, 3), roughness=0.95, bump=0.5)
 
 
@@ -240,7 +252,9 @@ def asphalt(dice: Dice) -> Material:
     if dice.chance(0.35):
         colours = [dice.shade(base), dice.shade(base), dice.shade(base, 0.5)]
         return patterned(dice, "Brick", colours, dice.log(0.5, 3), (1, 0.5, 1), 0.9, bump=0.2)
-    return patterned(dice, "Noise", [dice.shade(base), dice.shade(base)], dice.log(1, 40), roughness=0.85)
+    return patterned(
+        dice, "Noise", [dice.shade(base), dice.shade(base)], dice.log(1, 40), roughness=0.85
+    )
 
 
 def painted(roughness: float = 0.5, **more: float) -> Material:

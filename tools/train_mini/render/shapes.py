@@ -157,7 +157,9 @@ def loft(
     if change:
         points = change(points)
     painted = None if colours is None else colours(points)
-    return mesh(at, points, faces, material, uv=np.stack((u, v), -1).reshape(-1, 2), colours=painted)
+    return mesh(
+        at, points, faces, material, uv=np.stack((u, v), -1).reshape(-1, 2), colours=painted
+    )
 
 
 def lathe(
@@ -194,7 +196,9 @@ def tube(
     return _placed(at, curve, material)
 
 
-def rods(at: Frame, lines: Sequence[tuple[Point, Point]], radius: float, material: Material) -> None:
+def rods(
+    at: Frame, lines: Sequence[tuple[Point, Point]], radius: float, material: Material
+) -> None:
     """Many straight thin rods as one object."""
     curve = bpy.data.curves.new("rods", "CURVE")
     curve.dimensions, curve.bevel_depth, curve.bevel_resolution = "3D", radius, 0
@@ -249,7 +253,9 @@ def ball(
     return mesh(at, points * size, faces, material, colours=painted)
 
 
-def lump(dice: Dice, at: Frame, radii: Point | float, material: Material, rough: float = 0.25) -> None:
+def lump(
+    dice: Dice, at: Frame, radii: Point | float, material: Material, rough: float = 0.25
+) -> None:
     """An uneven ball: a stone, a bush, a loaf."""
     size = dice.log(0.5, 1.5)
     ball(at, radii, material, lambda p: p * (1 + rough * rough_noise(dice, p, size)[:, None]))

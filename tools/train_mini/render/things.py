@@ -26,14 +26,23 @@ def cup(dice: Dice, at: Frame) -> None:
     curve = dice.uniform(-0.3, 0.6) * (radius - foot)
     middle = (radius + foot) / 2 + curve
     outside = [(0.001, 0), (foot, 0), (middle, tall / 2), (radius, tall)]
-    inside = [(radius - 0.004, tall), (middle - 0.004, tall / 2), (foot - 0.004, 0.008), (0.001, 0.008)]
+    inside = [
+        (radius - 0.004, tall),
+        (middle - 0.004, tall / 2),
+        (foot - 0.004, 0.008),
+        (0.001, 0.008),
+    ]
     lathe(up, outside + inside, china)
-    drink = dice.choice(((0.05, 0.02, 0.01), (0.3, 0.16, 0.07), (0.25, 0.08, 0.01), (0.7, 0.6, 0.5)))
+    drink = dice.choice(
+        ((0.05, 0.02, 0.01), (0.3, 0.16, 0.07), (0.25, 0.08, 0.01), (0.7, 0.6, 0.5))
+    )
     level, rim = tall * dice.uniform(0.6, 0.93), radius * 0.985
     surface = materials.plain(drink, 0.08)
     if dice.chance(0.4):  # milk foam
         foam = (dice.shade((0.75, 0.62, 0.48), 0.1), drink, dice.shade((0.5, 0.3, 0.15)))
-        surface = materials.patterned(dice, "Noise", foam, dice.log(20, 60), roughness=0.3, stains=0)
+        surface = materials.patterned(
+            dice, "Noise", foam, dice.log(20, 60), roughness=0.3, stains=0
+        )
     full = foot + (rim - foot) * min(1.0, level / tall) + curve * 0.7
     lathe(up, [(min(full, rim) - 0.003, level - 0.001), (0.001, level)], surface, along=1)
     if dice.chance(0.8):
@@ -74,14 +83,23 @@ def plate(dice: Dice, at: Frame) -> None:
 def food(dice: Dice, at: Frame) -> None:
     """A bun, a biscuit, a slice, a leaf, a lump."""
     colour = dice.choice(
-        ((0.45, 0.22, 0.07), (0.6, 0.4, 0.15), (0.5, 0.06, 0.03), (0.2, 0.3, 0.05), (0.8, 0.7, 0.5), (0.15, 0.06, 0.03))
+        (
+            (0.45, 0.22, 0.07),
+            (0.6, 0.4, 0.15),
+            (0.5, 0.06, 0.03),
+            (0.2, 0.3, 0.05),
+            (0.8, 0.7, 0.5),
+            (0.15, 0.06, 0.03),
+        )
     )
     skin = materials.patterned(
         dice, "Noise", [dice.shade(colour), dice.shade(colour, 0.5)], dice.log(20, 90), bump=0.4
     )
     size = dice.uniform(0.012, 0.04)
     if dice.chance(0.6):
-        lump(dice, at @ move(0, 0, size * 0.5), (size, size * dice.uniform(0.6, 1), size * 0.6), skin)
+        lump(
+            dice, at @ move(0, 0, size * 0.5), (size, size * dice.uniform(0.6, 1), size * 0.6), skin
+        )
     else:
         lathe(at, [(0.001, 0), (size, 0), (size, size * 0.4), (0.001, size * 0.5)], skin)
 
@@ -98,10 +116,17 @@ def bottle(dice: Dice, at: Frame) -> None:
     if dice.chance(0.6):
         low, high = shoulder * 0.25, shoulder * 0.85
         paper = materials.printed(prints.label(dice, 160, 48))
-        rings = [(low, radius + 0.001, radius + 0.001, 0, 0), (high, radius + 0.001, radius + 0.001, 0, 0)]
+        rings = [
+            (low, radius + 0.001, radius + 0.001, 0, 0),
+            (high, radius + 0.001, radius + 0.001, 0, 0),
+        ]
         loft(at @ turn(dice.uniform(0, 6.3)), rings, paper)
     if dice.chance(0.6):
-        lathe(at @ move(0, 0, tall), [(neck * 1.1, -0.012), (neck * 1.1, 0.008), (0.001, 0.008)], materials.paint(dice))
+        lathe(
+            at @ move(0, 0, tall),
+            [(neck * 1.1, -0.012), (neck * 1.1, 0.008), (0.001, 0.008)],
+            materials.paint(dice),
+        )
 
 
 def vase(dice: Dice, at: Frame) -> None:
@@ -119,7 +144,20 @@ def bunch(dice: Dice, at: Frame, tall: float, spread: float) -> None:
     """Stalks with leaves, and flowers on some."""
     green = materials.leaf(dice)
     bloom = dice.chance(0.6)
-    petals = materials.plain(dice.shade(dice.choice(((0.7, 0.05, 0.05), (0.8, 0.6, 0.05), (0.8, 0.8, 0.8), (0.5, 0.1, 0.5), (0.8, 0.3, 0.4)))), 0.6)
+    petals = materials.plain(
+        dice.shade(
+            dice.choice(
+                (
+                    (0.7, 0.05, 0.05),
+                    (0.8, 0.6, 0.05),
+                    (0.8, 0.8, 0.8),
+                    (0.5, 0.1, 0.5),
+                    (0.8, 0.3, 0.4),
+                )
+            )
+        ),
+        0.6,
+    )
     ends = []
     for _ in range(dice.randint(3, 9)):
         angle, out = dice.uniform(0, 6.3), dice.uniform(0.1, 0.6) * tall + spread * 0.5
@@ -128,7 +166,15 @@ def bunch(dice: Dice, at: Frame, tall: float, spread: float) -> None:
         tube(at, [(0, 0, 0), (end[0] * 0.35, end[1] * 0.35, high * 0.6), end], 0.0025, green)
         ends.append(end)
         if bloom:
-            flower(dice, at @ move(*end) @ turn(dice.uniform(-1, 1), "X") @ turn(dice.uniform(-0.8, 0.8), "Y"), dice.uniform(0.02, 0.045), petals)
+            flower(
+                dice,
+                at
+                @ move(*end)
+                @ turn(dice.uniform(-1, 1), "X")
+                @ turn(dice.uniform(-0.8, 0.8), "Y"),
+                dice.uniform(0.02, 0.045),
+                petals,
+            )
     arrays = dice.arrays()
     part = arrays.uniform(0.2, 1, (dice.randint(20, 120), 1))
     places = np.array(ends)[arrays.integers(0, len(ends), len(part))] * part
@@ -140,7 +186,12 @@ def flower(dice: Dice, at: Frame, size: float, petals: materials.Material) -> No
     count, open_ = dice.randint(5, 14), dice.uniform(0.2, 1.1)
     for index in range(count):
         way = at @ turn(index * 2 * math.pi / count) @ turn(open_, "Y")
-        ball(way @ move(size * 0.6, 0, 0), (size * 0.6, size * 0.6 * 3.5 / count + size * 0.1, size * 0.06), petals, detail=8)
+        ball(
+            way @ move(size * 0.6, 0, 0),
+            (size * 0.6, size * 0.6 * 3.5 / count + size * 0.1, size * 0.06),
+            petals,
+            detail=8,
+        )
     heart = materials.plain(dice.shade((0.5, 0.3, 0.04)), 0.9)
     ball(at, (size * 0.28, size * 0.28, size * 0.15), heart, detail=12)
 
@@ -148,7 +199,13 @@ def flower(dice: Dice, at: Frame, size: float, petals: materials.Material) -> No
 def plant(dice: Dice, at: Frame) -> None:
     """A potted plant: bushy, or with long blades."""
     size = dice.uniform(0.08, 0.2)
-    profile = [(0.001, 0), (size * 0.7, 0), (size, size * 1.4), (size * 0.9, size * 1.4), (size * 0.85, size * 1.2)]
+    profile = [
+        (0.001, 0),
+        (size * 0.7, 0),
+        (size, size * 1.4),
+        (size * 0.9, size * 1.4),
+        (size * 0.85, size * 1.2),
+    ]
     lathe(at, [*profile, (0.001, size * 1.2)], materials.anything(dice), along=1)
     top = at @ move(0, 0, size * 1.2)
     if dice.chance(0.5):
@@ -168,18 +225,40 @@ def fruit(dice: Dice, at: Frame) -> None:
     """An apple, orange, pear, banana or lemon."""
     size = dice.uniform(0.03, 0.045)
     kind = dice.choice(("round", "round", "pear", "banana"))
-    colour = dice.choice(((0.5, 0.03, 0.02), (0.75, 0.28, 0.02), (0.3, 0.4, 0.05), (0.75, 0.6, 0.05), (0.2, 0.03, 0.06)))
+    colour = dice.choice(
+        (
+            (0.5, 0.03, 0.02),
+            (0.75, 0.28, 0.02),
+            (0.3, 0.4, 0.05),
+            (0.75, 0.6, 0.05),
+            (0.2, 0.03, 0.06),
+        )
+    )
     skin = materials.patterned(
         dice, "Noise", [dice.shade(colour), dice.shade(colour, 0.3)], dice.log(5, 60), roughness=0.3
     )
     stalk = materials.plain((0.08, 0.05, 0.02))
     if kind == "banana":
-        skin = materials.patterned(dice, "Noise", [(0.8, 0.58, 0.06), (0.75, 0.5, 0.04), (0.1, 0.06, 0.02)], 20)
-        line = [(-0.08, 0.03, 0.02), (-0.05, 0, 0.02), (0, -0.015, 0.02), (0.05, 0, 0.02), (0.09, 0.04, 0.025)]
+        skin = materials.patterned(
+            dice, "Noise", [(0.8, 0.58, 0.06), (0.75, 0.5, 0.04), (0.1, 0.06, 0.02)], 20
+        )
+        line = [
+            (-0.08, 0.03, 0.02),
+            (-0.05, 0, 0.02),
+            (0, -0.015, 0.02),
+            (0.05, 0, 0.02),
+            (0.09, 0.04, 0.025),
+        ]
         tube(at, line, [0.006, 0.016, 0.018, 0.016, 0.004], skin)
         return
     if kind == "pear":
-        profile = [(0.001, 0), (size * 0.8, size * 0.3), (size, size), (size * 0.5, size * 2), (0.001, size * 2.5)]
+        profile = [
+            (0.001, 0),
+            (size * 0.8, size * 0.3),
+            (size, size),
+            (size * 0.5, size * 2),
+            (0.001, size * 2.5),
+        ]
         lathe(at, profile, skin)
         return
     dent = dice.uniform(0, 0.3)
@@ -197,8 +276,11 @@ def book(dice: Dice, at: Frame) -> None:
     paper = materials.plain(dice.shade((0.75, 0.72, 0.64), 0.1), 0.9)
     cover = materials.printed(prints.picture(dice, 72, 96))
     if dice.chance(0.25):
-        page = materials.printed(prints.label(dice, 96, 128) if dice.chance(0.2) else prints.picture(dice, 96, 128))
+        page = materials.printed(
+            prints.label(dice, 96, 128) if dice.chance(0.2) else prints.picture(dice, 96, 128)
+        )
         for side in (-1, 1):
+
             def bend(points: np.ndarray, side: int = side) -> np.ndarray:
                 return -0.35 * thick * np.sin((side * points[:, 0] / wide + 0.5) * math.pi)
 
@@ -219,8 +301,16 @@ def books(dice: Dice, at: Frame, width: float = 0.3) -> None:
     """A row of books that stand with their backs to the viewer."""
     x = -width / 2
     while x < width / 2:
-        thick, tall, deep = dice.uniform(0.012, 0.05), dice.uniform(0.17, 0.29), dice.uniform(0.12, 0.2)
-        lean = at @ move(x + thick / 2, 0, 0) @ turn(dice.choice((0, 0, 0, dice.uniform(-0.1, 0.15))), "Y")
+        thick, tall, deep = (
+            dice.uniform(0.012, 0.05),
+            dice.uniform(0.17, 0.29),
+            dice.uniform(0.12, 0.2),
+        )
+        lean = (
+            at
+            @ move(x + thick / 2, 0, 0)
+            @ turn(dice.choice((0, 0, 0, dice.uniform(-0.1, 0.15))), "Y")
+        )
         box(lean, (thick, deep, tall), materials.fabric(dice))
         if dice.chance(0.7):
             back = materials.printed(np.rot90(prints.label(dice, 96, 24)))
@@ -235,7 +325,9 @@ def parcel(dice: Dice, at: Frame) -> None:
     size = tuple(dice.log(0.04, 0.3) for _ in range(3))
     kind = dice.random()
     if kind < 0.4:
-        made = materials.patterned(dice, "Noise", [(0.45, 0.3, 0.17), (0.4, 0.26, 0.14)], 6, roughness=0.9)
+        made = materials.patterned(
+            dice, "Noise", [(0.45, 0.3, 0.17), (0.4, 0.26, 0.14)], 6, roughness=0.9
+        )
     else:
         made = materials.anything(dice)
     box(at, size, made, bevel=dice.choice((0, 0.002, 0.01)))
@@ -247,11 +339,20 @@ def parcel(dice: Dice, at: Frame) -> None:
 def table_lamp(dice: Dice, at: Frame) -> None:
     """A lamp with a shade on a foot."""
     tall = dice.uniform(0.3, 0.6)
-    lathe(at, [(0.001, 0), (0.08, 0), (0.07, 0.02), (0.012, 0.04), (0.012, tall)], materials.metal(dice))
+    lathe(
+        at,
+        [(0.001, 0), (0.08, 0), (0.07, 0.02), (0.012, 0.04), (0.012, tall)],
+        materials.metal(dice),
+    )
     colour = dice.shade(dice.choice(((0.8, 0.7, 0.5), (0.75, 0.75, 0.72), (0.5, 0.1, 0.06))), 0.2)
     shade = materials.glowing(colour, dice.choice((0, 0, 0.6, 2)))
     wide, top = dice.uniform(0.1, 0.18), dice.uniform(0.05, 0.12)
-    lathe(at @ move(0, 0, tall - 0.04), [(wide, 0), (top, 0.2), (top - 0.003, 0.2), (wide - 0.003, 0)], shade, 1)
+    lathe(
+        at @ move(0, 0, tall - 0.04),
+        [(wide, 0), (top, 0.2), (top - 0.003, 0.2), (wide - 0.003, 0)],
+        shade,
+        1,
+    )
 
 
 def screen(dice: Dice, at: Frame) -> None:
@@ -288,7 +389,12 @@ def ornament(dice: Dice, at: Frame) -> None:
         elif kind < 0.75:
             ball(at @ move(0, 0, z + size * 0.9), size * 0.9, made)
         else:
-            box(at @ move(0, 0, z) @ turn(dice.uniform(0, 3)), (size, size * dice.uniform(0.5, 2), size * 1.6), made, 0.006)
+            box(
+                at @ move(0, 0, z) @ turn(dice.uniform(0, 3)),
+                (size, size * dice.uniform(0.5, 2), size * 1.6),
+                made,
+                0.006,
+            )
         z += size * 1.6
         size *= 0.8
 
@@ -296,13 +402,17 @@ def ornament(dice: Dice, at: Frame) -> None:
 def basket(dice: Dice, at: Frame) -> None:
     """A bowl or basket full of fruit."""
     wide, rise = dice.uniform(0.1, 0.17), dice.uniform(0.05, 0.1)
-    weave = materials.patterned(dice, "Checker", [(0.35, 0.2, 0.08), (0.5, 0.33, 0.15)], 60, bump=0.5)
+    weave = materials.patterned(
+        dice, "Checker", [(0.35, 0.2, 0.08), (0.5, 0.33, 0.15)], 60, bump=0.5
+    )
     made = dice.choice((weave, materials.ceramic(dice), materials.wood(dice)))
     outside = [(0.001, 0), (wide * 0.6, 0), (wide, rise), (wide * 0.95, rise), (wide * 0.6, 0.01)]
     lathe(at, [*outside, (0.001, 0.01)], made)
     for _ in range(dice.randint(4, 10)):
         far, angle = wide * 0.65 * math.sqrt(dice.random()), dice.uniform(0, 6.3)
-        fruit(dice, at @ move(far * math.cos(angle), far * math.sin(angle), dice.uniform(0.01, rise)))
+        fruit(
+            dice, at @ move(far * math.cos(angle), far * math.sin(angle), dice.uniform(0.01, rise))
+        )
 
 
 def cloth(dice: Dice, at: Frame) -> None:
@@ -321,7 +431,12 @@ def tool(dice: Dice, at: Frame) -> None:
     long, thick = dice.uniform(0.12, 0.3), dice.uniform(0.003, 0.01)
     way = at @ turn(dice.uniform(0, 6.3))
     tube(way, [(-long / 2, 0, thick), (long * 0.2, 0, thick)], thick, materials.paint(dice))
-    tube(way, [(long * 0.2, 0, thick), (long / 2, 0, thick)], [thick * 0.8, thick * 0.3], materials.metal(dice))
+    tube(
+        way,
+        [(long * 0.2, 0, thick), (long / 2, 0, thick)],
+        [thick * 0.8, thick * 0.3],
+        materials.metal(dice),
+    )
 
 
 def scaled(dice: Dice, at: Frame, size: float) -> None:
