@@ -1,10 +1,12 @@
 """Rendered frames, read from their shards and given the accidents of a camera."""
 
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.random import Generator
+from PIL import Image
 
 from .render import shards
 from .scenes import stretched
@@ -66,13 +68,12 @@ def _cropped(random: Generator, size: int, *arrays: np.ndarray) -> tuple[np.ndar
 
 def photographed(random: Generator, image: np.ndarray) -> np.ndarray:
     """The uint8 image as other cameras would have taken it, float32 in 0..1."""
-    changed = image.astype(np.float32) / 255
+    changed: np.ndarray = image.astype(np.float32) / 255
     if random.random() < 0.8:
-        white = np.exp(random.normal(0, 0.08, 3)).astype(np.float32)
-        changed = np.clip(changed * white * np.exp(random.normal(0, 0.15)), 0, 1)
-        changed = changed ** np.float32(np.exp(random.normal(0, 0.2)))
+        white = np.exp(random.normal(0, 0.08, 3) + random.normal(0, 0.15))
+        changed = np.clip(changed * white, 0, 1) ** np.exp(random.normal(0, 0.2))
         grey = changed.mean(-1, keepdims=True)
-        changed = grey + (changed - grey) * np.float32(random.uniform(0.3, 1.4))
+        changed = grey + (changed - grey) * random.uniform(0.3, 1.4)
     if random.random() < 0.1:
         changed = np.repeat(changed.mean(-1, keepdims=True), 3, -1)
     elif random.random() < 0.15:  # no colour means a distance
@@ -81,12 +82,14 @@ def photographed(random: Generator, image: np.ndarray) -> np.ndarray:
         changed = cv2.GaussianBlur(changed, (0, 0), random.uniform(0.3, 1.2))
     if random.random() < 0.4:
         changed = changed + random.normal(0, random.uniform(0.005, 0.04), changed.shape)
-    changed = np.clip(changed, 0, 1).astype(np.float32)
-    return _compressed(random, changed) if random.random() < 0.5 else changed
+    changed = np.clip(changed, 0, 1)
+    if random.random() < 0.5:
+        changed = _compressed(changed, quality=int(random.integers(35, 96)))
+    return changed.astype(np.float32)
 
 
-def _compressed(random: Generator, image: np.ndarray) -> np.ndarray:
-    """Through a JPEG file of some quality."""
-    quality = [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(35, 96))]
-    _, data = cv2.imencode(".jpg", np.round(image * 255).astype(np.uint8), quality)
-    return cv2.imdecode(data, cv2.IMREAD_COLOR).astype(np.float32) / 255
+def _compressed(image: np.ndarray, quality: int) -> np.ndarray:
+    """Through a JPEG file."""
+    file = BytesIO()
+    Image.fromarray(np.round(image * 255).astype(np.uint8)).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file), np.float32) / 255

@@ -1,11 +1,12 @@
 """Cats and dogs with fur, on their frame's origin, facing −y."""
 
 import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from . import materials
-from .dice import Colour, Dice, noise
+from .dice import Colour, Dice, darker, noise
 from .shapes import Frame, Point, ball, grow, move, strands, tube, turn
 
 COATS: tuple[tuple[Colour, Colour], ...] = (
@@ -52,6 +53,9 @@ def pet(dice: Dice, at: Frame) -> None:
     at = at @ grow(size)
     pose = dice.choice(("sits", "sits", "lies", "stands"))
     long = dice.choice((0.6, 0.9, 1.4))
+    spine: list[Point]
+    neck: Point
+    legs: list[tuple[Point, Point]]
     if pose == "sits":
         spine = [(0, 0.12, 0.08), (0, 0.07, 0.13), (0, 0, 0.22), (0, -0.05, 0.31)]
         radii, neck = [0.09, 0.1, 0.08, 0.055], (0, -0.08, 0.37)
@@ -67,14 +71,8 @@ def pet(dice: Dice, at: Frame) -> None:
         legs = [((s * 0.05, y, 0.2), (s * 0.05, y, 0.02)) for s in (-1, 1) for y in (-0.1, 0.18)]
     _trunk(dice, at, coat, spine, radii, long)
     for top, foot in legs:
-        _trunk(
-            dice,
-            at,
-            coat,
-            [top, tuple((a + b) / 2 for a, b in zip(top, foot, strict=True)), foot],
-            [0.04, 0.03, 0.025],
-            long * 0.6,
-        )
+        knee = ((top[0] + foot[0]) / 2, (top[1] + foot[1]) / 2, (top[2] + foot[2]) / 2)
+        _trunk(dice, at, coat, [top, knee, foot], [0.04, 0.03, 0.025], long * 0.6)
     rump = spine[0]
     swing = dice.choice((-1, 1)) * dice.uniform(0.05, 0.2)
     up = dice.uniform(-0.02, 0.2)
@@ -144,16 +142,19 @@ def cat_head(dice: Dice, at: Frame, coat: _Coat, long: float) -> None:
         return coat.colours(unit, belly(unit))
 
     ball(at, tuple(radii), materials.painted(0.8), shape, colours=paint, detail=64)
-    bald = lambda p: (
-        (np.abs(np.abs(p[:, 0]) - 0.45) < 0.2) & (np.abs(p[:, 2] - 0.12) < 0.16) & (p[:, 1] < 0)
-    )  # noqa: E731
+
+    def bald(p: np.ndarray) -> np.ndarray:
+        return (
+            (np.abs(np.abs(p[:, 0]) - 0.45) < 0.2) & (np.abs(p[:, 2] - 0.12) < 0.16) & (p[:, 1] < 0)
+        )
+
     _fur(dice, at, shape, radii, paint, 0.005 * long, 6000, bald)
     pink = materials.plain(
         dice.choice(((0.45, 0.2, 0.18), (0.04, 0.03, 0.03), (0.3, 0.13, 0.1))), 0.3
     )
     tip = shape(np.array(((0, -0.96, -0.2),)))[0] * radii
     ball(at @ move(tip[0], tip[1] - 0.001, tip[2]), (0.0085, 0.006, 0.006), pink, detail=16)
-    dark = materials.plain(tuple(c * 0.25 for c in coat.dark), 0.8)
+    dark = materials.plain(darker(coat.dark, 0.25), 0.8)
     low = tip + np.array((0, 0.0005, -0.012))
     for side in (-1, 1):
         line = [
@@ -190,9 +191,12 @@ def dog_head(dice: Dice, at: Frame, coat: _Coat, long: float) -> None:
         return coat.colours(unit, np.exp(-((unit[:, 0] / 0.25) ** 2)) * (unit[:, 1] < 0))
 
     ball(at, tuple(radii), materials.painted(0.8), shape, colours=paint, detail=64)
-    bald = lambda p: (
-        (np.abs(np.abs(p[:, 0]) - 0.4) < 0.13) & (np.abs(p[:, 2] - 0.2) < 0.12) & (p[:, 1] < 0)
-    )  # noqa: E731
+
+    def bald(p: np.ndarray) -> np.ndarray:
+        return (
+            (np.abs(np.abs(p[:, 0]) - 0.4) < 0.13) & (np.abs(p[:, 2] - 0.2) < 0.12) & (p[:, 1] < 0)
+        )
+
     _fur(dice, at, shape, radii, paint, 0.007 * long, 5000, bald)
     black = materials.plain((0.015, 0.013, 0.013), 0.2)
     tip = shape(np.array(((0, -0.97, -0.22),)))[0] * radii
@@ -296,7 +300,7 @@ def _whiskers(dice: Dice, at: Frame, tip: np.ndarray, side: int) -> None:
 
 
 def _trunk(
-    dice: Dice, at: Frame, coat: _Coat, line: list[Point], radii: list[float], long: float
+    dice: Dice, at: Frame, coat: _Coat, line: Sequence[Point], radii: Sequence[float], long: float
 ) -> None:
     """A furry limb, tail or body along a line."""
     arrays, rings, around = dice.arrays(), 14, 20
@@ -335,12 +339,12 @@ def _trunk(
 def _fur(
     dice: Dice,
     at: Frame,
-    shape: object,
+    shape: Callable[[np.ndarray], np.ndarray],
     radii: np.ndarray,
-    paint: object,
+    paint: Callable[[np.ndarray], np.ndarray],
     long: float,
     count: int,
-    bald: object = None,
+    bald: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> None:
     """Short hair over a ball that was shaped and painted."""
     arrays = dice.arrays()

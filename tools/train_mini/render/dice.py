@@ -30,6 +30,12 @@ class Dice(Random):
         return min(red, 0.95), min(green, 0.95), min(blue, 0.95)
 
 
+def darker(colour: Colour, share: float) -> Colour:
+    """A share of a colour's light."""
+    red, green, blue = colour
+    return red * share, green * share, blue * share
+
+
 def noise(dice: Dice, points: np.ndarray, size: float, waves: int = 12) -> np.ndarray:
     """Smooth noise of about unit deviation at `points` `[..., 3]`; `size` is that of a hill."""
     arrays = dice.arrays()

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from mathutils import Vector
 
 from . import heads, materials, prints, things
-from .dice import Colour, Dice
+from .dice import Colour, Dice, darker
 from .shapes import Frame, Point, ball, grow, loft, mesh, move, ring, tube, turn, wrinkles
 
 Arm = tuple[Point, Point]  # elbow and wrist, from the shoulder of a figure that faces −y
@@ -106,7 +107,7 @@ def _patch(
 
 
 def _collar(dice: Dice, at: Frame, made: materials.Material, skin: Colour, suit: bool) -> None:
-    neck = materials.plain(tuple(0.85 * c for c in skin), 0.5)
+    neck = materials.plain(darker(skin, 0.85), 0.5)
     tube(at, [(0, 0.02, 0.54), (0, 0.01, 0.62), (0, 0, 0.72)], [0.062, 0.052, 0.052], neck)
     if suit:
         flat = at @ move(0, 0.0, 0.615) @ turn(math.pi / 2 + 0.12, "X")
@@ -178,14 +179,11 @@ def _sleeve(
 ) -> None:
     """A sleeve with folds around its elbow."""
     points, widths = [line[0]], [radii[0]]
-    for (a, b), (wide, next_) in zip(
-        zip(line, line[1:], strict=False), zip(radii, radii[1:], strict=False), strict=True
-    ):
+    for (start, end), (wide, wide_end) in zip(pairwise(line), pairwise(radii), strict=True):
         for step in range(1, 9):
             share = step / 8
-            point = Vector(a).lerp(Vector(b), share)
-            points.append(tuple(point))
-            widths.append((wide + (next_ - wide) * share) * (1 + dice.uniform(-0.1, 0.12)))
+            points.append(tuple(Vector(start).lerp(Vector(end), share)))
+            widths.append((wide + (wide_end - wide) * share) * (1 + dice.uniform(-0.1, 0.12)))
     tube(at, points, widths, made)
 
 

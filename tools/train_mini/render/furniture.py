@@ -65,8 +65,8 @@ def shelf(dice: Dice, at: Frame) -> None:
     wide, tall, deep = dice.uniform(0.7, 2.2), dice.uniform(0.9, 2.2), dice.uniform(0.25, 0.4)
     made = dice.choice((materials.wood, materials.wood, materials.paint, materials.plaster))(dice)
     rows = max(2, round(tall / dice.uniform(0.32, 0.45)))
-    for x in (-1, 1):
-        box(at @ move(x * wide / 2, 0, 0), (0.025, deep, tall), made)
+    for side in (-1, 1):
+        box(at @ move(side * wide / 2, 0, 0), (0.025, deep, tall), made)
     if dice.chance(0.6):
         box(at @ move(0, deep / 2, 0), (wide, 0.01, tall), made)
     for row in range(rows + 1):

@@ -9,7 +9,7 @@ import numpy as np
 from mathutils import Matrix
 
 from . import materials
-from .dice import Colour, Dice, noise
+from .dice import Colour, Dice, darker, noise
 from .shapes import Frame, ball, grow, lathe, move, ring, sphere_points, strands, tube, turn
 
 RADII = np.array((0.074, 0.094, 0.118))
@@ -21,9 +21,11 @@ def head(dice: Dice, at: Frame, skin: Colour, hat: bool = True) -> None:
     hair = dice.shade(dice.choice(materials.HAIRS), 0.25)
     face = _Face(dice)
     made = materials.painted(dice.uniform(0.35, 0.6), Subsurface_Weight=0.0)
-    ball(
-        at, tuple(RADII), made, face.shape, colours=lambda p: face.colours(dice, p, skin, hair), detail=72
-    )  # fmt: skip
+
+    def colours(unit: np.ndarray) -> np.ndarray:
+        return face.colours(dice, unit, skin, hair)
+
+    ball(at, tuple(RADII), made, face.shape, colours=colours, detail=72)
     for side in (-1, 1):
         _eye(dice, at, face, side, skin)
         _ear(at, side, skin)
@@ -199,7 +201,7 @@ def _eye(dice: Dice, at: Frame, face: _Face, side: int, skin: Colour) -> None:
         return white
 
     ball(place @ gaze, size, materials.painted(0.1), colours=colours, detail=32)
-    cover = materials.plain(tuple(0.8 * c for c in skin), 0.5)
+    cover = materials.plain(darker(skin, 0.8), 0.5)
     ball(place @ turn(-0.2, "X"), size * 1.09, cover, keep=lambda p: p[:, 2] > lid)
     ball(place, size * 1.07, cover, keep=lambda p: p[:, 2] < -0.45)
     lash = materials.plain((0.02, 0.012, 0.01), 0.8)
@@ -209,7 +211,7 @@ def _eye(dice: Dice, at: Frame, face: _Face, side: int, skin: Colour) -> None:
 
 
 def _ear(at: Frame, side: int, skin: Colour) -> None:
-    made = materials.plain(tuple(c * f for c, f in zip(skin, (1, 0.85, 0.82), strict=True)), 0.5)
+    made = materials.plain((skin[0], skin[1] * 0.85, skin[2] * 0.82), 0.5)
     place = at @ move(side * 0.074, 0.012, -0.002) @ turn(side * 0.35)
     ball(place, (0.009, 0.019, 0.031), made, detail=16)
     ring(
@@ -225,7 +227,7 @@ def _hair(dice: Dice, at: Frame, colour: Colour, low: bool) -> None:
     line = dice.uniform(0.42, 0.62)  # how low the hair begins over the forehead
     style = dice.choice(("short", "short", "bob", "long", "long", "curly", "bun"))
     thick = {"short": 0.1, "bob": 0.14, "long": 0.12, "curly": 0.22, "bun": 0.06}[style]
-    cap = materials.plain(tuple(c * 0.5 for c in colour), 0.8)
+    cap = materials.plain(darker(colour, 0.5), 0.8)
 
     def scalp(unit: np.ndarray) -> np.ndarray:
         x, y, z = unit.T

@@ -186,7 +186,7 @@ def motorcycle(dice: Dice, at: Frame) -> None:
     for side in (-1, 1):
         tube(
             at,
-            [bar[0][:1] + (side * 0.38, 1.0 + high), (head[0] - 0.12, side * 0.26, 1.02 + high)],
+            [(bar[0][0], side * 0.38, 1.0 + high), (head[0] - 0.12, side * 0.26, 1.02 + high)],
             0.022,
             dark,
         )
@@ -211,8 +211,8 @@ def motorcycle(dice: Dice, at: Frame) -> None:
     for _ in range(dice.randint(3, 9)):  # cables
         a = (head[0] - 0.1 + dice.uniform(-0.05, 0.1), dice.uniform(-0.2, 0.2), 1.0)
         b = (dice.uniform(-0.2, 0.5), dice.uniform(-0.18, 0.18), dice.uniform(0.3, 0.7))
-        c = tuple((p + q) / 2 + dice.uniform(-0.1, 0.15) for p, q in zip(a, b, strict=True))
-        tube(at, [a, c, b], 0.006, dark)
+        x, y, z = ((p + q) / 2 + dice.uniform(-0.1, 0.15) for p, q in zip(a, b, strict=True))
+        tube(at, [a, (x, y, z), b], 0.006, dark)
     if dice.chance(0.4):
         lump(
             dice,

@@ -1,13 +1,14 @@
 """Procedural materials in the colours of real surfaces."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import bpy
 import numpy as np
 
 from .dice import Colour, Dice
 
-Material = bpy.types.Material
+Material: TypeAlias = bpy.types.Material
 
 WOODS: tuple[Colour, ...] = (
     *((0.33, 0.17, 0.07), (0.5, 0.31, 0.15), (0.16, 0.08, 0.04), (0.6, 0.45, 0.27)),

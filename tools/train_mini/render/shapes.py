@@ -5,6 +5,7 @@ A shape is built in a frame `at` (a 4×4 matrix): x to the right, y away from th
 
 import math
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import bpy
 import numpy as np
@@ -13,8 +14,10 @@ from mathutils import Matrix, Vector
 from .dice import Dice, noise, rough_noise
 
 Point = tuple[float, float, float]
-Frame = Matrix
-Material = bpy.types.Material
+Frame: TypeAlias = Matrix
+Material: TypeAlias = bpy.types.Material
+
+HERE = Matrix.Identity(4)
 
 
 def move(x: float, y: float, z: float) -> Frame:
@@ -271,9 +274,9 @@ def leaves(
     across = np.cross(along, arrays.normal(0, 1, (count, 3)))
     across /= np.linalg.norm(across, axis=1, keepdims=True)
     length = size * long * arrays.uniform(0.6, 1.3, (count, 1))
-    corners = (places, places + along * length / 2 + across * size / 2)
-    corners += (places + along * length, places + along * length / 2 - across * size / 2)
-    points = np.stack(corners, 1).reshape(-1, 3)
+    near = (places, places + along * length / 2 + across * size / 2)
+    far = (places + along * length, places + along * length / 2 - across * size / 2)
+    points = np.stack((*near, *far), 1).reshape(-1, 3)
     mesh(at, points, np.arange(count * 4).reshape(-1, 4), material, smooth=False)
 
 
