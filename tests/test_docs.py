@@ -23,6 +23,7 @@ PAGES = [
     ROOT / "CONTRIBUTING.md",
     ROOT / "CHANGELOG.md",
     ROOT / "tools" / "train_mini" / "README.md",
+    ROOT / "tools" / "train_mini" / "render" / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

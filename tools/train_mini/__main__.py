@@ -21,7 +21,9 @@ from ...engine import networks
 from ...sampling.latents import SCALE_FACTOR
 from .dataset import DATA_VERSION, HELD_OUT, PAINTINGS, SIZES, Dataset, prepare
 from .export import export
+from .frames import Frames
 from .midas import MiDaSStage, new_midas
+from .render.shards import FRAMES_VERSION
 from .structure import STRUCTURE
 from .trainer import Schedule, train
 from .unet import PromptToNoise, UNetStage, new_network
@@ -45,6 +47,7 @@ class Recipe:
     unet: Schedule
     batches: dict[str, int]
     small_share: float = 0.5  # of the UNet's steps, the first ones: small images only
+    frames_share: float = 0.5  # of MiDaS's images, if there are rendered frames
 
 
 CPU = Recipe(
@@ -88,8 +91,10 @@ class Training:
     """The stages, each of which finds what the ones before it left in the folder.
 
     The networks of the file `start` are trained further; its autoencoder stays as it is, because
-    the latents depend on it. Raises ValueError when the folder holds a training of another recipe,
-    seed or start, or the file to start from has other widths.
+    the latents depend on it. MiDaS also learns from the rendered frames of the folder `frames`;
+    a training that is gone on with takes those that there were when it began. Raises ValueError
+    when the folder holds a training of another recipe, seed or start, or the file to start from
+    has other widths.
     """
 
     def __init__(
@@ -99,6 +104,7 @@ class Training:
         seed: int,
         device: torch.device,
         start: Path | None = None,
+        frames: Path | None = None,
     ) -> None:
         self.folder, self.recipe, self.seed, self.device = folder, recipe, seed, device
         self.start = None if start is None else _trained(start)
@@ -108,6 +114,10 @@ class Training:
             "recipe": asdict(recipe),
             "start": None if start is None else sha256(start.read_bytes()).hexdigest(),
         }
+        self.frames = None
+        if frames:
+            self.frames = Frames(frames, _shards(folder))
+            self.facts["frames"] = {"version": FRAMES_VERSION, "shards": self.frames.shards}
         folder.mkdir(parents=True, exist_ok=True)
         _claim(folder, self.facts)
 
@@ -138,7 +148,10 @@ class Training:
         else:
             network = new_midas(self.seed)
         batch = self.recipe.batches["midas"]
-        stage = MiDaSStage(network, self.data(), self.seed + 1, batch, self.device)
+        stage = MiDaSStage(
+            *(network, self.data(), self.seed + 1, batch, self.device),
+            *(self.frames, self.recipe.frames_share),
+        )
         train(stage, self.recipe.midas, self.folder / "midas.pt")
         return network.eval()
 
@@ -201,6 +214,13 @@ def _trained(path: Path) -> Checkpoint:
     return checkpoint
 
 
+def _shards(folder: Path) -> int | None:
+    """How many shards of frames the folder's training began with; None where none has begun."""
+    file = folder / "training.json"
+    facts = json.loads(file.read_text()) if file.exists() else {}
+    return facts["frames"]["shards"] if "frames" in facts else None
+
+
 def _claim(folder: Path, facts: dict[str, object]) -> None:
     """Mark a folder as this training's, or see that it is."""
     file = folder / "training.json"
@@ -253,6 +273,9 @@ def main() -> None:
     parser.add_argument(
         "--start", type=Path, metavar="FILE", help="train this file further, its VAE excepted"
     )
+    parser.add_argument(
+        "--frames", type=Path, metavar="FOLDER", help="rendered frames for MiDaS: see render/"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, help="CPU threads of this process")
@@ -268,7 +291,7 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     device = torch.device(options.device)
     recipe = RECIPES[options.recipe or ("gpu" if device.type == "cuda" else "cpu")]
-    training = Training(options.folder, recipe, options.seed, device, options.start)
+    training = Training(options.folder, recipe, options.seed, device, options.start, options.frames)
     if options.stage == "export":
         training.export(options.output)
     elif options.stage == "latents":

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ...depth.networks.midas_hybrid import DPTHybrid
 from .dataset import PAINTINGS, Dataset
+from .frames import Frames
 from .structure import MIDAS
 from .trainer import numbers
 
@@ -18,16 +19,25 @@ NARROWEST = 0.004  # range of depth between two of them, below which they count 
 
 
 class MiDaSStage:
-    """Depth from roughened paintings; the network is trained in place.
+    """Depth from roughened paintings and rendered frames; the network is trained in place.
 
-    Batches have as many pixels as `batch` images of 128×128.
+    Batches have as many pixels as `batch` images of 128×128. Of the images, `frames_share` are
+    rendered frames, if there are any.
     """
 
     def __init__(
-        self, network: DPTHybrid, data: Dataset, seed: int, batch: int, device: torch.device
+        self,
+        network: DPTHybrid,
+        data: Dataset,
+        seed: int,
+        batch: int,
+        device: torch.device,
+        frames: Frames | None = None,
+        frames_share: float = 0.5,
     ) -> None:
         self.network = network.to(device).train().requires_grad_(True)
         self._data, self._seed, self._batch, self._device = data, seed, batch, device
+        self._frames, self._frames_share = frames, frames_share
 
     def loss(self, step: int) -> Tensor:
         """Absolute error of the depth, of its rank in the map, and of its slopes at four scales."""
@@ -45,6 +55,8 @@ class MiDaSStage:
         return error.abs().mean() + rank_error.abs().mean() + 0.5 * slopes
 
     def _pair(self, random: Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
+        if self._frames and random.random() < self._frames_share:
+            return self._frames.pair(random, size)
         scene, painting = random.integers(len(self._data)), random.integers(PAINTINGS)
         source = 256 if size > 128 else 128
         image = self._data.images[source][scene, painting].astype(np.float32) / 255

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -16,6 +17,7 @@ from sd2_depth2img.checkpoints.identify.diagnosis import Part
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT
 from sd2_depth2img.tools.train_mini import __main__ as command
 from sd2_depth2img.tools.train_mini.dataset import DATA_VERSION
+from sd2_depth2img.tools.train_mini.render import shards
 from sd2_depth2img.tools.train_mini.structure import STRUCTURE
 from sd2_depth2img.tools.train_mini.trainer import Schedule
 
@@ -72,6 +74,23 @@ def test_a_trained_file_is_trained_further(tmp_path):
     ends = [name for name in vae if name not in kept and ".conv2." in name]
     assert len(ends) == 6
     assert all(torch.equal(before[name], after[name]) for name in kept + ends)
+    with pytest.raises(ValueError, match="holds a training with"):
+        command.Training(tmp_path / "work", recipe, 7, CPU)
+
+
+def test_a_training_keeps_to_the_frames_that_it_began_with(tmp_path):
+    once = Schedule(steps=1, rate=1e-3)
+    recipe = command.Recipe(1, once, once, once, {"midas": 2}, frames_share=1.0)
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number in range(2):
+        image = np.full((1, shards.SIDE, shards.SIDE, 3), 50 * number, np.uint8)
+        disparity = np.tile(np.linspace(0, 2, shards.SIDE, dtype=np.float16), (1, shards.SIDE, 1))
+        shards.save(shards.path(frames, number), image, disparity)
+        training = command.Training(tmp_path / "work", recipe, 7, CPU, frames=frames)
+        assert len(training.frames) == 1
+    assert training.facts["frames"] == {"version": shards.FRAMES_VERSION, "shards": 1}
+    training.midas()
     with pytest.raises(ValueError, match="holds a training with"):
         command.Training(tmp_path / "work", recipe, 7, CPU)
 

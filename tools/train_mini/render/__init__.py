@@ -1,0 +1,1 @@
+"""Photograph-like frames with true depth, rendered by Blender's Python package."""
