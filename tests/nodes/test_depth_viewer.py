@@ -75,7 +75,8 @@ def test_of_a_batch_eight_are_shown_each_with_its_own_map_and_comparison(folder)
     ("inputs", "said"),
     [
         ({"depth": torch.zeros(1, 8, 8, 3)}, "8 x 8 pixels"),
-        ({"after": torch.zeros(1, 8, 8, 3)}, "8 x 8"),
+        ({"after": torch.zeros(1, 8, 8, 3)}, "to compare with has 8 x 8 pixels, the image 8 x 6"),
+        ({"after": torch.zeros(1, 6, 8, 4)}, "input after: .* The fourth channel is alpha"),
         ({"after": torch.zeros(2, 6, 8, 3)}, "2 images to compare with cannot be shared out to 1"),
     ],
 )

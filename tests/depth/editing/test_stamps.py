@@ -84,6 +84,13 @@ def test_letters_are_those_of_the_project():
     assert (relief == 0.3).all()
 
 
+def test_a_long_text_is_kept_in_bytes():
+    """Eight of them are kept: of floats they would be half a gigabyte."""
+    mask = letters("W" * 200)
+    assert mask.dtype == np.uint8
+    assert not np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]).any()
+
+
 def test_a_text_without_letters_covers_nothing():
     assert letters(" \n") is None
     assert not put(shape=Shape.TEXT, text=" ")[0].any()
