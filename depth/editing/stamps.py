@@ -9,7 +9,6 @@ from ...images.lettering import NoLetters, letters_mask
 from .ground import Area, Ground, centres
 from .state import Shape, Stamp
 
-
 WHITE = 255.0  # of a mask of letters
 
 
