@@ -65,7 +65,8 @@ class SD2DepthViewer(Node):
         if after is not None:
             compared = page_maps(shown, after[[frame % len(after) for frame in frames]])
         for index, entry in enumerate(entries):
-            other = compared[index]["photo"] if compared else None
+            # A full disk may have left fewer.
+            other = compared[index]["photo"] if index < len(compared) else None
             entry |= {"frame": frames[index], "frames": len(image), "after": other}
         return {"ui": {"sd2_depth_viewer": entries} if entries else {}, "result": ()}
 

@@ -1,5 +1,8 @@
 """Parallax Viewer: what it leaves for the page."""
 
+import errno
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -84,6 +87,23 @@ def test_what_does_not_fit_is_refused_in_words(folder, inputs, said):
     given = {"image": flat([1, 0, 0]), "depth": flat([0.5, 0.5, 0.5]), **inputs}
     with pytest.raises(ValueError, match=said):
         shown(**given)
+
+
+def test_a_disk_that_fills_up_leaves_what_there_is(folder, monkeypatch, caplog):
+    written = Path.write_bytes
+
+    def write_bytes(path, content):
+        if len(list(folder.iterdir())) > 5:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return written(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    grey = torch.linspace(0, 1, 4).view(-1, 1, 1, 1).expand(4, 6, 8, 3)
+    entries = shown(image=grey, depth=flat([0.5, 0.5, 0.5]), after=1 - grey * 0.9)
+    assert len(entries) == 4
+    assert entries[0]["after"] is not None
+    assert entries[-1]["after"] is None
+    assert "the page gets no map" in caplog.text
 
 
 def test_without_a_page_it_shows_nothing(monkeypatch):
