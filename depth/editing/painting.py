@@ -61,7 +61,7 @@ def paint(
             base = one.detach().cpu().float().contiguous().numpy()
             ground = Ground(base, guide, state.size)
             yield torch.from_numpy(np.stack(_painted(ground, chosen, turns)))[None]
-        next(turns, None)  # that all is done
+        next(turns, None)  # so that `each` sees the end
 
     result, touched = gather(painted(), len(depth)).to(depth.device).unbind(1)
     return result, touched
