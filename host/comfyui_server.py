@@ -89,7 +89,7 @@ def connect(input_path: Callable[[str], Path]) -> None:
 
 
 async def _lettering(request: web.Request) -> web.Response:
-    """At once: even the longest text takes less than a tenth of a second."""
+    """At once: even the longest text takes about a tenth of a second."""
     try:
         mask = letters_mask(request.rel_url.query.get("text", ""))
     except NoLetters as error:

@@ -8,6 +8,7 @@ from torch import Tensor
 from ..depth.fit import check_fits, fit_map
 from ..images.batch import check_shares
 from ..images.crop import check_image
+from ..images.sizes import same_aspect
 from . import inputs
 from .node import Node, depth_maps
 from .page_maps import page_maps
@@ -56,17 +57,28 @@ class SD2DepthViewer(Node):
         image, maps = check_image(image), depth_maps(depth)
         check_fits(maps, image)
         if after is not None:
-            check_shares(len(check_image(after)), "images to compare with", len(image), "images")
+            after = check_image(after)
+            _check_comparable(after, image)
         frames = evenly(len(image))
         shown = torch.cat([_map_of(maps, image, frame) for frame in frames])
         entries, compared = page_maps(shown, image[frames]), []
         if after is not None:
-            check_fits(shown[:1], after)
             compared = page_maps(shown, after[[frame % len(after) for frame in frames]])
         for index, entry in enumerate(entries):
-            other = compared[index]["photo"] if compared else None
+            # A full disk may have left fewer.
+            other = compared[index]["photo"] if index < len(compared) else None
             entry |= {"frame": frames[index], "frames": len(image), "after": other}
         return {"ui": {"sd2_depth_viewer": entries} if entries else {}, "result": ()}
+
+
+def _check_comparable(after: Tensor, image: Tensor) -> None:
+    check_shares(len(after), "images to compare with", len(image), "images")
+    (height, width), (rows, columns) = after.shape[1:3], image.shape[1:3]
+    if not same_aspect((height, width), (rows, columns)):
+        raise ValueError(
+            f"the image to compare with has {width} x {height} pixels, the image {columns} x "
+            f"{rows}: they have different shapes; compare with a result made from this very image"
+        )
 
 
 def _map_of(maps: Tensor, image: Tensor, frame: int) -> Tensor:

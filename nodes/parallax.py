@@ -5,7 +5,6 @@ from typing import Any
 from torch import Tensor
 
 from ..depth.camera import Easing, Move, camera_path
-from ..depth.convention import from_image, repair, unit_range
 from ..depth.fit import check_fits, fit_map
 from ..depth.frames import Shot, frame
 from ..depth.parallax import widen
@@ -14,7 +13,7 @@ from ..host import host
 from ..images.batch import gather
 from ..images.crop import check_image
 from . import inputs
-from .node import Node
+from .node import Node, depth_maps
 
 
 class SD2DepthParallax(Node):
@@ -113,7 +112,7 @@ class SD2DepthParallax(Node):
     ) -> tuple[Tensor]:
         """Draw one frame after the other into the batch; beside it, one map an image is kept."""
         image = check_image(image)
-        maps = unit_range(repair(from_image(depth)).to(image.device))
+        maps = depth_maps(depth).to(image.device)
         check_fits(maps, image)
         one_map = host.progress(maps.split(1), self.DISPLAY_NAME)
         wide = [widen(fit_map(one, image[:1])[0], grow) for one in one_map]

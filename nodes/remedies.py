@@ -117,7 +117,7 @@ def _without_alpha(error: HasAlpha, node: Any, given: Mapping[str, Any]) -> str:
 def _has_alpha(name: str, value: Any) -> bool:
     """Whether an input is an image with an alpha channel; depth maps may have one."""
     images = value if isinstance(value, list) else [value]
-    return name.startswith("image") and any(
+    return name.startswith(("image", "after")) and any(
         getattr(one, "shape", ())[-1:] == (4,) for one in images
     )
 

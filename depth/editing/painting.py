@@ -49,9 +49,9 @@ def paint(
         image: `[N, h, w, 3]` that the maps show, N a divisor of B, for edits that keep to edges.
         each: wraps the numbers of all edits, of all maps: to show progress, and to stop.
     """
+    check_work(state, *depth.shape[1:])
     _warn(depth, state, image)
     layers = [[one for one in state.layers if one.counts_for(i)] for i in range(len(depth))]
-    check_work(state, *depth.shape[1:])
     turns = each(range(sum(len(layer.edits) for chosen in layers for layer in chosen)))
     guides = _Guides(image, *depth.shape[1:])
 
@@ -61,7 +61,7 @@ def paint(
             base = one.detach().cpu().float().contiguous().numpy()
             ground = Ground(base, guide, state.size)
             yield torch.from_numpy(np.stack(_painted(ground, chosen, turns)))[None]
-        next(turns, None)  # that all is done
+        next(turns, None)  # so that `each` sees the end
 
     result, touched = gather(painted(), len(depth)).to(depth.device).unbind(1)
     return result, touched
@@ -163,9 +163,10 @@ def _has_use_for_guide(layers: list[Layer]) -> bool:
 
 
 def _warn(depth: Tensor, state: State, image: Tensor | None) -> None:
-    _warn_of_size(state.size, *depth.shape[1:])
-    _warn_of_frames(state.layers, len(depth))
     edits = [edit for layer in state.layers if layer.visible for edit in layer.edits]
+    if edits:
+        _warn_of_size(state.size, *depth.shape[1:])
+    _warn_of_frames(state.layers, len(depth))
     _warn_of_texts(edit.text or "" for edit in edits if isinstance(edit, Stamp) and edit.is_text)
     following = sum(getattr(edit, "edges", False) for edit in edits)
     if image is None and following:
@@ -210,7 +211,7 @@ def _warn_of_frames(layers: list[Layer], count: int) -> None:
         first, last = layer.frames
         if first > min(last, count - 1):
             log.warning(
-                "the layer %r is for frames %d to %d, counted from 0, and there are %d: it "
+                "the layer %r is for frames %.9g to %.9g, counted from 0, and there are %d: it "
                 "changes nothing",
                 *(layer.name, first, last, count),
             )

@@ -9,6 +9,8 @@ from ...images.lettering import NoLetters, letters_mask
 from .ground import Area, Ground, centres
 from .state import Shape, Stamp
 
+WHITE = 255.0  # of a mask of letters
+
 
 def stamp_area(stamp: Stamp, ground: Ground) -> tuple[Area, np.ndarray] | None:
     """Where a stamp is and how much it covers, and its relief: the depth that it adds there."""
@@ -18,7 +20,7 @@ def stamp_area(stamp: Stamp, ground: Ground) -> tuple[Area, np.ndarray] | None:
     halves = np.array(stamp.size) * ground.scale / 2
     soft = 1 + 1 / (2 * halves.min())  # where half a pixel beyond the rim begins to be free
     if mask is not None:
-        soft = max(soft, 1 + 1 / min(mask.shape))
+        soft = max(soft, 1 + 1 / (min(mask.shape) - 2))
     middle, turn = ground.places(stamp.at), math.radians(stamp.angle)
     cos, sin = math.cos(turn), math.sin(turn)
     reach = np.abs([[cos, sin], [sin, cos]]) @ (halves * soft) + 1
@@ -51,24 +53,26 @@ def _solid(
 
 
 def _stretched(mask: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """A mask `[h, w]` over −1..1 in both, between its pixels' centres; 0 outside of it."""
-    height, width = mask.shape
-    around = np.pad(mask, 1)
+    """A mask within its rim over −1..1 in both, between its pixels' centres; 0 outside of it."""
+    height, width = (side - 2 for side in mask.shape)
     x = ((u + 1) / 2 * width + 0.5).clip(0, width + 1)
     y = ((v + 1) / 2 * height + 0.5).clip(0, height + 1)
     left = np.minimum(x.astype(np.int64), width)
     top = np.minimum(y.astype(np.int64), height)
     x -= left
     y -= top
-    upper = around[top, left] * (1 - x) + around[top, left + 1] * x
-    lower = around[top + 1, left] * (1 - x) + around[top + 1, left + 1] * x
+    upper = mask[top, left] / WHITE * (1 - x) + mask[top, left + 1] / WHITE * x
+    lower = mask[top + 1, left] / WHITE * (1 - x) + mask[top + 1, left + 1] / WHITE * x
     return upper * (1 - y) + lower * y
 
 
 @lru_cache(8)
 def letters(text: str | None) -> np.ndarray | None:
-    """Their mask, float64 in 0..1; None for a text that nothing can be seen of."""
+    """Their mask, uint8 `[h + 2, w + 2]` with a black rim; None where nothing can be seen.
+
+    In bytes, as that of a long text has millions of pixels, of which a small stamp takes few.
+    """
     try:
-        return np.asarray(letters_mask(text or "")) / 255.0
+        return np.pad(np.asarray(letters_mask(text or "")), 1)
     except NoLetters:
         return None

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from ...images.counts import counted
 from .fields import (
     Key,
     Reader,
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 VERSION = 1
 LAYERS, EDITS, POINTS = 64, 10_000, 200_000
 CHARACTERS = 8 * 2**20
+NAMES, NAME = 8, 40  # fields in a warning, and characters of one
 FAR = 65_536.0  # pixels beyond which nothing lies
 
 
@@ -249,14 +251,21 @@ def read_state(written: str) -> State | None:
     except Wrong as error:
         place = error.place.removeprefix(".") or "the state of the edits"
         raise UnusableEdits(f"{place} {error.sentence}") from None
-    if reader.clamped:
-        log.warning("%d numbers of the edits were out of range and are clamped", reader.clamped)
-    if reader.unknown:
-        log.warning(
-            "the edits have fields that are not known and are ignored: %s",
-            ", ".join(sorted(reader.unknown)),
-        )
+    _warn(reader)
     return state
+
+
+def _warn(reader: Reader) -> None:
+    if reader.clamped:
+        clamped = counted(reader.clamped, "number")
+        log.warning("%s of the edits out of range, and clamped", clamped)
+    if reader.unknown:
+        names = [repr(name)[1:-1][:NAME] for name in sorted(reader.unknown)[:NAMES]]
+        if more := len(reader.unknown) - len(names):
+            names.append(f"and {more} more")
+        log.warning(
+            "the edits have fields that are not known and are ignored: %s", ", ".join(names)
+        )
 
 
 def _parsed(written: str) -> Any:
@@ -279,8 +288,14 @@ def _check_version(value: Any) -> None:
         raise wrong(version, "a whole number, 1 or more").at(".version")
     if version > VERSION:
         raise NewerEdits(
-            f"the edits are of version {version:.12g}; versions up to {VERSION} can be read"
+            f"the edits are of version {_short(version)}; versions up to {VERSION} can be read"
         )
+
+
+def _short(version: float) -> str:
+    """A number of JSON, which may have thousands of digits."""
+    text = str(version).removesuffix(".0")
+    return text if len(text) <= NAME else f"{text[:NAME]}…"
 
 
 def _check_counts(value: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ BETWEEN = 2
 CROSSING = 30
 FLOOD = 2
 STAMP = 5
+LETTER = 100_000  # of a stamp's text, drawn twice: once to see what it lacks
 PRESSED = 2  # a stroke whose pressure changes
 DOES = {Does.SMOOTH: 6, Does.SHARPEN: 4, Does.DELETE: 10, Does.FLATTEN: 4}
 ELSE = 2
@@ -80,7 +81,8 @@ def _drawing(edit: AnyEdit, ground: Ground) -> tuple[float, float]:
     if isinstance(edit, Stamp):
         sides = np.array(edit.size) * ground.scale + 4
         pixels = min(float(sides @ sides), float(height * width))
-        return STAMP * pixels, pixels
+        letters = len(edit.text or "") if edit.is_text else 0
+        return LETTER * letters + STAMP * pixels, pixels
     return 0.0, height * width
 
 

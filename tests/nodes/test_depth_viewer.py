@@ -1,5 +1,8 @@
 """Parallax Viewer: what it leaves for the page."""
 
+import errno
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -75,7 +78,8 @@ def test_of_a_batch_eight_are_shown_each_with_its_own_map_and_comparison(folder)
     ("inputs", "said"),
     [
         ({"depth": torch.zeros(1, 8, 8, 3)}, "8 x 8 pixels"),
-        ({"after": torch.zeros(1, 8, 8, 3)}, "8 x 8"),
+        ({"after": torch.zeros(1, 8, 8, 3)}, "to compare with has 8 x 8 pixels, the image 8 x 6"),
+        ({"after": torch.zeros(1, 6, 8, 4)}, "input after: .* The fourth channel is alpha"),
         ({"after": torch.zeros(2, 6, 8, 3)}, "2 images to compare with cannot be shared out to 1"),
     ],
 )
@@ -83,6 +87,23 @@ def test_what_does_not_fit_is_refused_in_words(folder, inputs, said):
     given = {"image": flat([1, 0, 0]), "depth": flat([0.5, 0.5, 0.5]), **inputs}
     with pytest.raises(ValueError, match=said):
         shown(**given)
+
+
+def test_a_disk_that_fills_up_leaves_what_there_is(folder, monkeypatch, caplog):
+    written = Path.write_bytes
+
+    def write_bytes(path, content):
+        if len(list(folder.iterdir())) > 5:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return written(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    grey = torch.linspace(0, 1, 4).view(-1, 1, 1, 1).expand(4, 6, 8, 3)
+    entries = shown(image=grey, depth=flat([0.5, 0.5, 0.5]), after=1 - grey * 0.9)
+    assert len(entries) == 4
+    assert entries[0]["after"] is not None
+    assert entries[-1]["after"] is None
+    assert "the page gets no map" in caplog.text
 
 
 def test_without_a_page_it_shows_nothing(monkeypatch):

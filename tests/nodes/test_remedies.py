@@ -122,6 +122,7 @@ TAKE_IMAGES = {
     "SD2DepthRefine": lambda: {"depth": DEPTH, "image": RGBA},
     "SD2DepthEditor": lambda: {"depth": DEPTH, "image": RGBA},
     "SD2DepthParallax": lambda: {"image": RGBA, "depth": DEPTH},
+    "SD2DepthViewer": lambda: {"image": RGBA, "depth": DEPTH},
     "SD2DepthSave3D": lambda: {"image": RGBA, "depth": DEPTH, "filename_prefix": "3d/depth"},
     "SD2DepthEstimate": lambda: {"image": RGBA, "depth_model": miniature()},
     "SD2DepthFidelity": lambda: {"image": RGBA, "depth": DEPTH, "depth_model": miniature()},

@@ -13,6 +13,7 @@ const BETWEEN = 2;
 const CROSSING = 30;
 const FLOOD = 2;
 const STAMP = 5;
+const LETTER = 100_000;
 const PRESSED = 2; // a stroke whose pressure changes
 const DOES = { smooth: 6, sharpen: 4, delete: 10, flatten: 4 };
 const ELSE = 2;
@@ -74,10 +75,11 @@ const DRAWN = {
   flood: (_, { frame }) => ({ work: FLOOD * pixels(frame), area: pixels(frame) }),
   gradient: (edit, ground) =>
     edit.points ? outlined(edit, ground) : { work: 0, area: pixels(ground.frame) },
-  stamp({ size }, { scale, frame }) {
+  stamp({ size, shape, text }, { scale, frame }) {
     const square = size.reduce((sum, side) => sum + (side * scale.length + 4) ** 2, 0);
     const area = Math.min(square, pixels(frame));
-    return { work: STAMP * area, area };
+    const letters = shape === "text" ? [...text].length : 0;
+    return { work: LETTER * letters + STAMP * area, area };
   },
 };
 

@@ -172,6 +172,7 @@ def test_another_shape_is_told_in_other_words(maps, caplog):
 
 def test_the_size_that_was_drawn_on_is_not_told(maps, caplog):
     painted(maps, [stroke()])
+    paint(maps, state([], size=(99, 64)))  # nothing is drawn that could be stretched
     assert caplog.text == ""
 
 

@@ -71,8 +71,8 @@ def test_of_two_fields_of_a_name_the_last_counts():
 )
 def test_numbers_out_of_range_are_clamped_and_counted(caplog, fields, name, clamped):
     assert getattr(first({**STROKE, **fields}), name) == clamped
-    count = 2 if name == "between" else 1
-    assert f"{count} numbers of the edits were out of range and are clamped" in caplog.text
+    count = "2 numbers" if name == "between" else "1 number"
+    assert caplog.messages == [f"{count} of the edits out of range, and clamped"]
 
 
 def test_points_are_clamped_too(caplog):
@@ -94,6 +94,17 @@ def test_fields_that_nobody_knows_are_named_once(caplog):
     read_state(written({**STROKE, "spray": 1}, {**STROKE, "spray": 2}, colour="red"))
     (record,) = caplog.records
     assert record.getMessage().endswith("are ignored: colour, spray")
+
+
+def test_of_many_unknown_fields_a_few_are_named_in_short(caplog):
+    names = [f"{number:02d}" + "x" * 1000 for number in range(11)] + ["\ud800\n\x1b[31m"]
+    read_state(written(**dict.fromkeys(names, 1)))
+    (said,) = caplog.messages
+    assert said.count("x" * 38) == 8
+    assert said.endswith(", and 4 more")
+    assert len(said) < 500
+    read_state(written(**{names[-1]: 1}))
+    assert caplog.messages[1].endswith(r"ignored: \ud800\n\x1b[31m")
 
 
 def test_fields_of_other_tools_are_no_surprise(caplog):
@@ -151,6 +162,10 @@ def test_what_is_wrong_is_said_with_its_place(text, said):
         read_state(text)
 
 
-def test_a_newer_version_is_named_whatever_else_it_has():
-    with pytest.raises(NewerEdits, match="of version 2; versions up to 1 can be read"):
-        read_state('{"version": 2, "layers": "elsewhere"}')
+@pytest.mark.parametrize(
+    ("version", "named"),
+    [("2", "2"), ("2.0", "2"), ("1.5", "1.5"), ("1e999", "inf"), ("1" + "0" * 400, "10{39}…")],
+)
+def test_a_newer_version_is_named_whatever_else_it_has(version, named):
+    with pytest.raises(NewerEdits, match=f"of version {named}; versions up to 1 can be read"):
+        read_state(f'{{"version": {version}, "layers": "elsewhere"}}')
