@@ -42,7 +42,7 @@ FAR = 65_536.0  # pixels beyond which nothing lies
 
 
 class UnusableEdits(ValueError):  # noqa: N818 - names what they are
-    """Edits that are no JSON of the format, or more than there may be."""
+    """Edits that are not JSON of the format, or more than there may be."""
 
 
 class NewerEdits(UnusableEdits):
@@ -270,14 +270,14 @@ def _warn(reader: Reader) -> None:
 
 def _parsed(written: str) -> Any:
     def refuse(name: str) -> None:
-        raise ValueError(f"{name} is no number of JSON")
+        raise ValueError(f"{name} is not a JSON number")
 
     try:
         return json.loads(written, parse_constant=refuse)
     except RecursionError:
         raise UnusableEdits("the edits are nested too deeply to be read") from None
     except ValueError as error:
-        raise UnusableEdits(f"the edits are no JSON: {error}") from None
+        raise UnusableEdits(f"the edits are not JSON: {error}") from None
 
 
 def _check_version(value: Any) -> None:

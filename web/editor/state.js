@@ -123,7 +123,7 @@ export function parse(written) {
   try {
     value = JSON.parse(written);
   } catch ({ message }) {
-    throw new StateError("The edits are no JSON: {reason}", { reason: message });
+    throw new StateError("The edits are not JSON: {reason}", { reason: message });
   }
   return check(value);
 }

@@ -115,8 +115,8 @@ def test_fields_of_other_tools_are_no_surprise(caplog):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("x", "the edits are no JSON: Expecting value"),
-        ("NaN", "NaN is no number of JSON"),
+        ("x", "the edits are not JSON: Expecting value"),
+        ("NaN", "NaN is not a JSON number"),
         ("[" * 100_000, "nested too deeply"),
         ("[]", "the state of the edits is a list of 0; expected an object"),
         ("null", "the state of the edits is null"),
