@@ -260,6 +260,8 @@ def test_the_node_grows_by_the_settings_that_it_shows(canvas, viewer):
     assert opened > before[0] + 100
     canvas.page.locator(".sd2-viewer [name=show]").first.select_option("red-cyan")
     assert height() > opened + 15  # that of the eyes
+    over = "(e) => e.scrollHeight - e.clientHeight"
+    assert canvas.page.locator(".sd2-viewer").first.evaluate(over) <= 0
     assert saved() == before[1]
     press(canvas, "Settings")
     assert (height(), saved()) == before
@@ -306,6 +308,28 @@ def values_of(canvas, node):
             app.canvas.graph.getNodeById(id).widgets.map(({ name, value }) => [name, value]))""",
         node,
     )
+
+
+def test_taken_along_by_those_that_show_the_same(canvas, viewer):
+    flat, red = (
+        canvas.add("SD2DepthParallax", (900, y), show=show, strength=3)
+        for y, show in ((0, "image"), (400, "red-cyan"))
+    )
+    for node in (flat, red):
+        for slot in (0, 1):
+            canvas.js(
+                """([from, to, slot]) => {
+                    const viewer = app.graph.getNodeById(from);
+                    const origin = app.graph.getNodeById(viewer.getInputLink(slot).origin_id);
+                    origin.connect(viewer.getInputLink(slot).origin_slot,
+                        app.graph.getNodeById(to), slot);
+                }""",
+                [viewer, node, slot],
+            )
+    take_along(canvas, viewer)
+    assert values_of(canvas, red)["strength"] == TAKEN["strength"]
+    assert values_of(canvas, flat)["show"] == "image"
+    assert values_of(canvas, flat)["strength"] == 3
 
 
 def test_taken_along_by_the_selected_node(canvas, viewer):
