@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from sd2_depth2img.tests.web.depth_editor import KIND, DepthEditor, depth_map
+from sd2_depth2img.tests.web.depth_editor import KIND, DepthEditor, depth_map, photo
 
 
 @pytest.fixture
@@ -264,8 +264,8 @@ def test_edits_of_another_size_are_scaled_and_it_is_said(canvas, editor):
     layer = {"name": "A", "edits": [{**edit, "does": "set", "depth": 1, "amount": 1}]}
     state = {"version": 1, "size": [320, 240], "layers": [layer]}
     canvas.set(editor.node, "edits", json.dumps(state))
-    source = editor.source
-    editor._put("larger map.png", depth_map(200, 160))
+    editor.put("larger map.png", depth_map(200, 160))
+    editor.put("larger photo.png", photo(200, 160))
     canvas.succeed()
     editor.open()
     assert "320 × 240" in editor.dialog.locator(".banner").inner_text()
@@ -273,7 +273,8 @@ def test_edits_of_another_size_are_scaled_and_it_is_said(canvas, editor):
     assert shown[50, 50] == 255
     assert shown[50, 90] < 200
     # A map of another size comes while the editor is open, as after another photo.
-    canvas.js("(id) => { app.graph.getNodeById(id).widgets[0].value = 'larger map.png'; }", source)
+    canvas.set(editor.source, "image", "larger map.png")
+    canvas.set(editor.photo, "image", "larger photo.png")
     editor.button("Save and Run").click()
     banner = editor.dialog.locator(".banner")
     banner.filter(has_text="200 × 160").wait_for()
