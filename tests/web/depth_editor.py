@@ -43,15 +43,15 @@ class DepthEditor:
             "newest" in str(canvas.server.base)
         )
         name = f"{size[0]} {canvas.renderer}"
-        map_file = self._put(f"map {name}.png", depth_map(*size))
-        photo_file = self._put(f"photo {name}.png", photo(*size))
+        map_file = self.put(f"map {name}.png", depth_map(*size))
+        photo_file = self.put(f"photo {name}.png", photo(*size))
         self.source = canvas.add("LoadImage", at=(0, 0), image=map_file)
         self.photo = canvas.add("LoadImage", at=(0, 360), image=photo_file)
         self.node = canvas.add(KIND, at=(340, 0))
         canvas.connect(self.source, 0, self.node, "depth")
         canvas.connect(self.photo, 0, self.node, "image")
 
-    def _put(self, name: str, pixels: np.ndarray) -> str:
+    def put(self, name: str, pixels: np.ndarray) -> str:
         image = Image.fromarray(pixels)
         image.putpixel((0, 0), self.seed if image.mode == "L" else (self.seed, 0, 0))
         image.save(self.canvas.server.base / "input" / name)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from sd2_depth2img.tests.web.depth_editor import KIND, DepthEditor
+from sd2_depth2img.tests.web.depth_editor import KIND, DepthEditor, depth_map, photo
 
 
 @pytest.fixture
@@ -170,6 +170,17 @@ def test_in_a_subgraph_and_back(canvas, editor):
     assert editor.text(back) == inside
 
 
+def test_says_that_nothing_is_connected(canvas, editor):
+    lone = canvas.add("SD2DepthEditor", at=(700, 300))
+    editor.press(lone)
+    page = editor.dialog.locator(".first-run")
+    page.wait_for()
+    assert "Connect a depth map" in page.inner_text()
+    assert page.get_by_role("button").count() == 1
+    editor.keys("Enter")
+    editor.wait_until_closed()
+
+
 @pytest.mark.pages("bundled-classic", "newest-nodes2")
 def test_save_and_run_keeps_seeds_and_shows_the_result(canvas, editor):
     result = canvas.add("PreviewImage", at=(700, 0))
@@ -253,12 +264,21 @@ def test_edits_of_another_size_are_scaled_and_it_is_said(canvas, editor):
     layer = {"name": "A", "edits": [{**edit, "does": "set", "depth": 1, "amount": 1}]}
     state = {"version": 1, "size": [320, 240], "layers": [layer]}
     canvas.set(editor.node, "edits", json.dumps(state))
+    editor.put("larger map.png", depth_map(200, 160))
+    editor.put("larger photo.png", photo(200, 160))
     canvas.succeed()
     editor.open()
     assert "320 × 240" in editor.dialog.locator(".banner").inner_text()
     shown = editor.shown()
     assert shown[50, 50] == 255
     assert shown[50, 90] < 200
+    # A map of another size comes while the editor is open, as after another photo.
+    canvas.set(editor.source, "image", "larger map.png")
+    canvas.set(editor.photo, "image", "larger photo.png")
+    editor.button("Save and Run").click()
+    banner = editor.dialog.locator(".banner")
+    banner.filter(has_text="200 × 160").wait_for()
+    assert banner.count() == 1
     editor.keys("Escape")
 
 

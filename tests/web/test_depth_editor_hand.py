@@ -191,6 +191,48 @@ def test_undo_is_of_strokes_and_not_of_the_canvas(canvas, editor):
     assert len(save(editor)) == 2
 
 
+def test_redo_brings_back_what_was_placed_and_not_yet_applied(editor):
+    editor.tool("Stamp")
+    editor.click(50, 50)
+    editor.keys("Control+z")
+    assert not editor.button("Apply").is_visible()
+    assert editor.button("Undo").is_disabled()
+    editor.keys("Control+Shift+Z")
+    assert [edit["tool"] for edit in save(editor)] == ["stamp"]
+
+
+@pytest.mark.parametrize("tool", ["Nearer", "Lasso", "Gradient", "Stamp"])
+def test_escape_gives_up_what_is_being_drawn(editor, tool):
+    mouse = editor.page.mouse
+    editor.tool(tool)
+    mouse.move(*editor.at(30, 30))
+    mouse.down()
+    mouse.move(*editor.at(90, 40), steps=4)
+    editor.keys("Escape")
+    mouse.move(*editor.at(60, 80), steps=4)
+    mouse.up()
+    editor.canvas.settle()
+    assert editor.button("Undo").is_disabled()
+    editor.keys("Escape")  # nothing to ask for
+    editor.wait_until_closed()
+
+
+def test_a_handle_is_let_go_when_its_shape_is_taken_back(editor, canvas):
+    errors = []
+    canvas.page.on("pageerror", lambda error: errors.append(error))
+    mouse = editor.page.mouse
+    editor.tool("Stamp")
+    editor.click(50, 50)
+    mouse.move(*editor.at(50, 50))
+    mouse.down()
+    mouse.move(*editor.at(60, 60), steps=3)
+    editor.keys("Control+z")
+    mouse.move(*editor.at(90, 60), steps=3)
+    mouse.up()
+    assert not errors
+    assert editor.button("Undo").is_disabled()
+
+
 @pytest.mark.pages("bundled-classic", "newest-nodes2")
 def test_escape_asks_where_something_would_be_lost(editor):
     editor.tool("Stamp")
@@ -213,6 +255,20 @@ def test_escape_asks_where_something_would_be_lost(editor):
     question.get_by_role("button", name="Discard").click()
     editor.wait_until_closed()
     assert editor.text() == ""
+
+
+def test_the_keyboard_stays_at_the_layer_that_it_hides(editor):
+    editor.button("Add layer").click()
+    eyes = editor.dialog.locator(".layers li button.icon[id]")
+    eyes.first.focus()
+    editor.keys("Enter", "Space", "Enter")
+    layers = editor.dialog.locator(".layers li")
+    assert ["off" in row.get_attribute("class") for row in layers.all()] == [True, False]
+
+
+def test_the_side_does_not_scroll_sideways(editor):
+    wider = editor.dialog.locator("aside .scroll").evaluate("(e) => e.scrollWidth - e.clientWidth")
+    assert wider == 0
 
 
 def test_layers_are_steps_of_undo(editor):

@@ -250,6 +250,8 @@ def test_the_node_grows_by_the_settings_that_it_shows(canvas, viewer):
     assert opened > before[0] + 100
     canvas.page.locator(".sd2-viewer [name=show]").first.select_option("red-cyan")
     assert height() > opened + 15  # that of the eyes
+    over = "(e) => e.scrollHeight - e.clientHeight"
+    assert canvas.page.locator(".sd2-viewer").first.evaluate(over) <= 0
     assert saved() == before[1]
     press(canvas, "Settings")
     assert (height(), saved()) == before

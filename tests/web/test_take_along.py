@@ -21,10 +21,6 @@ def take_along(canvas, node):
     canvas.close_toasts()
 
 
-def frames_in(canvas):
-    return [n for n in canvas.prompt().values() if n["class_type"] == "SD2DepthParallax"]
-
-
 @pytest.mark.pages("all")
 def test_taken_along_by_a_new_node_then_by_the_same(canvas, viewer):
     for _ in range(2):
@@ -42,6 +38,28 @@ def values_of(canvas, node):
             app.canvas.graph.getNodeById(id).widgets.map(({ name, value }) => [name, value]))""",
         node,
     )
+
+
+def test_taken_along_by_those_that_show_the_same(canvas, viewer):
+    flat, red = (
+        canvas.add("SD2DepthParallax", (900, y), show=show, strength=3)
+        for y, show in ((0, "image"), (400, "red-cyan"))
+    )
+    for node in (flat, red):
+        for slot in (0, 1):
+            canvas.js(
+                """([from, to, slot]) => {
+                    const viewer = app.graph.getNodeById(from);
+                    const origin = app.graph.getNodeById(viewer.getInputLink(slot).origin_id);
+                    origin.connect(viewer.getInputLink(slot).origin_slot,
+                        app.graph.getNodeById(to), slot);
+                }""",
+                [viewer, node, slot],
+            )
+    take_along(canvas, viewer)
+    assert values_of(canvas, red)["strength"] == TAKEN["strength"]
+    assert values_of(canvas, flat)["show"] == "image"
+    assert values_of(canvas, flat)["strength"] == 3
 
 
 def test_taken_along_by_the_selected_node(canvas, viewer):

@@ -70,7 +70,10 @@ class Dialog {
   async #begin() {
     const entries = outputOf(this.node)[MAPS];
     const trouble = troubleOf(this.text);
-    if (!entries?.length) return trouble ? this.#unreadable(trouble) : this.#firstRun(NO_MAP());
+    if (!entries?.length) {
+      if (trouble) return this.#unreadable(trouble);
+      return isFed(this.node) ? this.#firstRun(NO_MAP()) : this.#page(NO_SOURCE());
+    }
     try {
       await this.#start(await this.#fetch(entries, 0), trouble);
     } catch (error) {
@@ -110,10 +113,10 @@ class Dialog {
     this.#page(sentence, anew);
   }
 
-  /** A sentence, a button, and one to close. */
+  /** A sentence, a button where one helps, and one to close. */
   #page(sentence, button) {
     const status = make("p", { role: "status" }, sentence);
-    const cancel = textButton(say("Cancel"), () => this.close());
+    const cancel = textButton(button ? say("Cancel") : say("Close"), () => this.close());
     this.root.replaceChildren(
       make("header", {}, make("h1", {}, this.node.title)),
       make("div", { class: "first-run" }, status, make("div", {}, button, " ", cancel)),
@@ -123,7 +126,7 @@ class Dialog {
       ({ key }) => key === "Escape" && !this.workspace && !this.asking && this.close(),
       { signal: this.frame.signal },
     );
-    button.focus();
+    (button ?? cancel).focus();
     return status;
   }
 
@@ -207,6 +210,7 @@ class Dialog {
   }
 
   #tellSize(size, { width, height }) {
+    this.workspace.hush();
     if (size[0] === width && size[1] === height) return;
     const values = { before: size.join(" × "), now: `${width} × ${height}` };
     const sentence = say("Drawn on a map of {before}; the edits are scaled to {now}.", values);
@@ -254,6 +258,7 @@ class Dialog {
     session.map.photo?.close();
     session.open(map, session.painting);
     this.workspace.show();
+    this.#tellSize(session.painting.state.size, map);
   }
 
   // --- edits that cannot be read -----------------------------------------------------------------
@@ -316,7 +321,7 @@ class Dialog {
 
   /** Escape and Cancel: asks where something would be lost. */
   async leave() {
-    if (this.workspace.hand.dropPolygon()) return;
+    if (this.workspace.hand.drop()) return;
     const { session } = this;
     if (session.picking) return session.pick(null);
     if (session.live) return session.cancel();
@@ -337,6 +342,11 @@ class Dialog {
 }
 
 const NO_MAP = () => say("Run the nodes before it once: their depth map is what you edit.");
+
+const NO_SOURCE = () => say("Connect a depth map to this node first: it is what you edit.");
+
+/** Whether something gives the node a depth map. */
+const isFed = ({ inputs }) => inputs.some(({ name, link }) => name === "depth" && (link ?? null) !== null);
 
 const files = ({ depth, guide, photo }) => JSON.stringify([depth, guide, photo]);
 

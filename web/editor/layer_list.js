@@ -36,6 +36,7 @@ export function layersSection(session) {
     const label = layer.visible ? say("Hide layer") : say("Show layer");
     const eye = iconButton(layer.visible ? "eye" : "hidden", label, () =>
       session.layer("showLayer", index, !layer.visible),
+      { id: `eye-${index}` },
     );
     const classes = [active && "active", !layer.visible && "off"].filter(Boolean).join(" ");
     const isRenamed = renaming === index;
@@ -61,13 +62,13 @@ export function layersSection(session) {
   const update = () => {
     if (!session.painting) return;
     const { layers, activeLayer } = session.painting;
-    const focused = element.getRootNode().activeElement?.ariaLabel;
+    const focused = place(element.getRootNode().activeElement);
     list.replaceChildren(...layers.map(row).toReversed());
     add.disabled = session.readOnly;
     if (!held) below.replaceChildren(...settings(layers[activeLayer], activeLayer));
     if (session.readOnly)
       for (const input of element.querySelectorAll("button, input")) input.disabled = true;
-    if (focused) element.querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus();
+    if (focused) element.querySelector(focused)?.focus();
   };
 
   const settings = (layer, index) => {
@@ -94,6 +95,13 @@ export function layersSection(session) {
   return element;
 }
 
+/** How an element that has the focus is found again among those that are built anew. */
+function place(element) {
+  const { id, ariaLabel } = element ?? {};
+  if (id) return `#${id}`;
+  return ariaLabel && `[aria-label="${CSS.escape(ariaLabel)}"]`;
+}
+
 function nameButton(layer, index, active, rename) {
   const count = layer.edits.length;
   const button = make(
@@ -101,6 +109,7 @@ function nameButton(layer, index, active, rename) {
     {
       type: "button",
       class: "name",
+      id: `layer-${index}`,
       "aria-pressed": String(active),
       title: say("Double click or F2 to rename"),
       ondblclick: () => rename(index),

@@ -246,6 +246,14 @@ export class Hand {
     return had;
   }
 
+  /** Gives up what is being drawn, though the pointer is still down; false where nothing is. */
+  drop() {
+    const drag = this.#drag;
+    this.#drag = null;
+    drag?.abandon?.();
+    return this.dropPolygon() || Boolean(drag?.abandon);
+  }
+
   #fills(point) {
     const { map } = this.session;
     const inside = point[0] >= 0 && point[1] >= 0 && point[0] < map.width && point[1] < map.height;
@@ -263,6 +271,7 @@ export class Hand {
         if (session.live) session.change({ to });
         else session.begin({ from, to }, true);
       },
+      abandon: () => session.cancel(),
     };
   }
 
@@ -291,6 +300,7 @@ export class Hand {
     const { session } = this;
     return {
       move: (event) => {
+        if (!session.live) return; // applied or taken back with a key, meanwhile
         const changes = dragged(session.live.edit, name, this.view.toMap(event), event.shiftKey);
         if ("angle" in changes) session.options.angle = changes.angle;
         session.change(changes);

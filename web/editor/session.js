@@ -135,8 +135,10 @@ export class Session extends EventTarget {
     this.#tell("live");
   }
 
+  /** What is placed but not yet applied counts as a step: redo brings it back. */
   undo() {
-    if (this.live) return void this.cancel();
+    if (this.live && !this.live.complete) return void this.cancel();
+    this.apply();
     if (!this.ready || !this.painting.canUndo) return;
     this.#after(this.painting.undo());
   }

@@ -136,7 +136,7 @@ aside { grid-area: side; background: var(--panel); border-left: 1px solid var(--
   display: flex; flex-direction: column; min-height: 0; }
 aside .scroll { flex: 1; overflow-y: auto; min-height: 0; scrollbar-width: thin;
   scrollbar-color: #454a54 transparent; }
-section { padding: 4px 12px 10px; border-bottom: 1px solid var(--line); }
+section { padding: 4px 12px 10px; border-bottom: 1px solid var(--line); overflow-x: clip; }
 section h2 { display: flex; align-items: center; font-size: 12px; font-weight: 600; margin: 0;
   min-height: 44px; color: var(--text); }
 section h2 span { flex: 1; }

@@ -91,6 +91,11 @@ export class Workspace {
     this.stage.append(this.note);
   }
 
+  /** Takes a plain sentence away, which may no longer be so. */
+  hush() {
+    if (this.note?.matches(".plain")) this.note.remove();
+  }
+
   dispose() {
     this.large?.dispose();
     this.small.dispose();
@@ -112,7 +117,7 @@ export class Workspace {
     });
     const undo = iconButton("undo", say("Undo"), () => session.undo(), { key: "Ctrl+Z" });
     const redo = iconButton("redo", say("Redo"), () => session.redo(), { key: "Ctrl+Shift+Z" });
-    this.stay = toggle(say("Stay open"), {
+    this.stay = toggle(say("Stay open while running"), {
       value: recall("stay", { on: true }).on,
       changed: (on) => remember("stay", { on }),
       hint: say("Save and Run leaves the editor open and shows the result here."),

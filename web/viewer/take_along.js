@@ -9,12 +9,15 @@ const SOURCES = ["image", "depth"];
 const GIVEN = ["strength", "move", "plane", "grow", "show", "eyes"];
 const GAP = 40;
 
-/** To the selected one, else to those of the same image and depth, else to a new one. */
+/**
+ * To the selected one, else to those that show the same image and depth in the same way, else to
+ * those of the same image and depth, else to a new one.
+ */
 export function takeAlong(viewer, values) {
   const { canvas } = app;
   canvas.emitBeforeChange();
   let takers = selected(viewer.graph);
-  if (!takers.length) takers = ofTheSameImage(viewer);
+  if (!takers.length) takers = ofTheSameImage(viewer, values);
   const isNew = !takers.length;
   if (isNew) takers = [addBeside(viewer)];
   for (const taker of takers) {
@@ -23,13 +26,10 @@ export function takeAlong(viewer, values) {
   }
   canvas.emitAfterChange();
   app.canvas.setDirty(true, true);
-  const { title } = takers[0];
-  note(
-    title,
-    isNew
-      ? say("A new node beside the viewer has its strength, move and plane.")
-      : say("It has the viewer's strength, move and plane now."),
-  );
+  const sentence = isNew
+    ? say("A new node beside the viewer has its strength, move and plane.")
+    : say("It has the viewer's strength, move and plane now.");
+  for (const { title } of takers) note(title, sentence);
 }
 
 function selected(graph) {
@@ -37,14 +37,17 @@ function selected(graph) {
   return chosen.filter((node) => node.comfyClass === FRAMES && node.graph === graph);
 }
 
-function ofTheSameImage(viewer) {
+function ofTheSameImage(viewer, { show }) {
   const wanted = SOURCES.map((name) => sourceOf(viewer, name));
   if (!wanted.every(Boolean)) return [];
-  return viewer.graph.nodes.filter(
+  const same = viewer.graph.nodes.filter(
     (node) =>
       node.comfyClass === FRAMES &&
       SOURCES.every((name, index) => isSame(sourceOf(node, name), wanted[index])),
   );
+  // One for red and cyan glasses beside one for the screen stays what it is.
+  const alike = same.filter((node) => widgetOf(node, "show")?.value === show);
+  return alike.length ? alike : same;
 }
 
 function addBeside(viewer) {
@@ -69,7 +72,7 @@ function wire(viewer, node) {
 
 function give(node, values) {
   for (const name of GIVEN) {
-    const widget = node.widgets.find((one) => one.name === name);
+    const widget = widgetOf(node, name);
     const { values: entries } = widget?.options ?? {};
     // The viewer can stand still, a move cannot.
     if (!widget || (entries && !entries.includes(values[name]))) continue;
@@ -77,6 +80,8 @@ function give(node, values) {
     widget.callback?.(values[name]);
   }
 }
+
+const widgetOf = (node, name) => node.widgets.find((one) => one.name === name);
 
 function sourceOf(node, name) {
   const { link } = node.inputs.find((input) => input.name === name) ?? {};
