@@ -26,7 +26,7 @@ DOES = ("nearer", "set", "smooth", "sharpen", "flatten", "scale", "delete", "era
 
 # What a page keeps while a benchmark runs: a painting of 100 strokes, and one to be drawn on it.
 PREPARE = """async ([side, does]) => {
-    const { Painting } = await import("/editor/painting.js");
+    const { Painting } = await import("/editing/painting.js");
     const { View } = await import("/editor/view.js");
     const plane = (Kind, value) => {
         const values = new Kind(side * side);
@@ -121,7 +121,7 @@ def _page() -> Iterator[Page]:
                 executable_path=shutil.which("chromium"), args=["--no-sandbox"]
             )
             page = browser.new_page()
-            page.goto(f"http://127.0.0.1:{server.server_port}/editor/numbers.js")
+            page.goto(f"http://127.0.0.1:{server.server_port}/editing/numbers.js")
             yield page
             browser.close()
         server.shutdown()

@@ -43,7 +43,7 @@ def check_work(state: State, height: int, width: int) -> None:
 
 
 def work_of(edit: AnyEdit, ground: Ground) -> float:
-    """Of one edit; web/editor/work.js has the same numbers."""
+    """Of one edit; web/editing/work.js has the same numbers."""
     drawing, pixels = _drawing(edit, ground)
     if isinstance(edit, Edit):
         if edit.edges:

@@ -1,4 +1,4 @@
-"""The editor's arithmetic in a browser: paintings in a page that is nothing but itself."""
+"""The arithmetic of edits in a browser: paintings in a page that is nothing but itself."""
 
 import base64
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 from sd2_depth2img.images.lettering import letters_mask
 from sd2_depth2img.tests.depth.editing.random_states import TEXTS, Scene
 
-MODULES = "/extensions/sd2-depth2img/editor"
+MODULES = "/extensions/sd2-depth2img/editing"
 
 # What the scripts of tests work with.
 SET_UP = """async ([modules, letters]) => {

@@ -28,6 +28,13 @@ def test_imports_only_its_neighbours_and_two_files_of_the_host(module):
         assert own or name in HOSTS, f"{module.name} imports {name}"
 
 
+def test_what_computes_edits_knows_no_page():
+    for module in PACK.glob("web/editing/*.js"):
+        text = module.read_text(encoding="utf-8")
+        assert all(name.startswith("./") for name in IMPORT.findall(text)), module.name
+        assert "document" not in text, module.name
+
+
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: path.name)
 def test_names_no_address_beyond_the_host(module):
     text = module.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")  # a name

@@ -8,10 +8,10 @@ import { ask } from "./ask.js";
 import { make, textButton } from "./elements.js";
 import { openFrame } from "./frame.js";
 import { Letters } from "./letters.js";
-import { Painting } from "./painting.js";
+import { Painting } from "../editing/painting.js";
 import { queue, Runs } from "./run.js";
 import { Session } from "./session.js";
-import { parse, serialise, StateError, textsOf } from "./state.js";
+import { parse, serialise, StateError, textsOf } from "../editing/state.js";
 import { STYLE } from "./style.js";
 import { Workspace } from "./workspace.js";
 

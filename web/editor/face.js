@@ -5,9 +5,9 @@ import { loadMap } from "../page_maps.js";
 import { paint } from "./colours.js";
 import { make } from "./elements.js";
 import { Letters } from "./letters.js";
-import { Painting } from "./painting.js";
+import { Painting } from "../editing/painting.js";
 import { reduced } from "./reduced.js";
-import { parse, StateError, textsOf } from "./state.js";
+import { parse, StateError, textsOf } from "../editing/state.js";
 
 const NAME = "sd2_depth2img_edits";
 const SIDE = 256; // pixels of the picture's longer side

@@ -5,7 +5,7 @@
 
 import { say } from "../language.js";
 import { recall, remember } from "./memory.js";
-import { StateError } from "./state.js";
+import { StateError } from "../editing/state.js";
 import { DEFAULTS, doing, settingsOf, tools } from "./tools.js";
 
 export class Session extends EventTarget {
