@@ -5,7 +5,6 @@ value and the `Reader` that counts what it clamps; those with a default may be m
 """
 
 import dataclasses
-import functools
 import json
 import math
 from collections.abc import Callable
@@ -58,9 +57,17 @@ class Field(NamedTuple):
     is_needed: bool
 
 
-@functools.cache
 def fields(kind: type) -> tuple[Field, ...]:
     """Those that a dataclass describes."""
+    if kind not in _FIELDS:
+        _FIELDS[kind] = _described(kind)
+    return _FIELDS[kind]
+
+
+_FIELDS: dict[type, tuple[Field, ...]] = {}
+
+
+def _described(kind: type) -> tuple[Field, ...]:
     hints = get_type_hints(kind, include_extras=True)
 
     def described(one: dataclasses.Field) -> Field:
