@@ -43,7 +43,8 @@ def encode_glb(mesh: Mesh, texture: Image.Image, text: Mapping[str, str]) -> byt
         visual=TextureVisuals(uv=upright, material=material),
         process=False,  # every vertex stays
     )
-    scene = trimesh.Scene({"depth": shape})
+    scene = trimesh.Scene()
+    scene.add_geometry(shape, geom_name="depth")
     return scene.export(file_type="glb", include_normals=False, tree_postprocessor=finish)
 
 
