@@ -13,6 +13,7 @@ from .sizes import common_size
 
 # Width of the row labels before they are wrapped, in font sizes: two or three words.
 ROW_LABEL_WIDTH = 10
+MOST_PIXELS = 1 << 25  # of a grid that is mostly labels
 
 
 def comparison_grid(
@@ -45,6 +46,7 @@ def comparison_grid(
     wide, label_height = _largest(beside)
     cell_width, cell_height = max(width, label_width), max(height, label_height)
     lefts, tops = _edges(columns, cell_width, wide), _edges(rows, cell_height, high)
+    _check_paper(lefts[-1], tops[-1], len(cells) * width * height)
     paper = Image.new("RGB", (lefts[-1], tops[-1]), PAPER)
     # There may be no labels, and the last edge begins no cell.
     for label, left in zip(above, lefts, strict=False):
@@ -87,6 +89,15 @@ def _check_labels(labels: Sequence[str], count: int, kind: str) -> None:
         raise ValueError(
             f"found {len(labels)} {kind} labels for {count} {kind}s; expected {count}, one for "
             f"each {kind}, or none"
+        )
+
+
+def _check_paper(width: int, height: int, images: int) -> None:
+    """A label may be a whole book. `images` is how many pixels the cells have."""
+    if width * height > max(MOST_PIXELS, 4 * images):
+        raise ValueError(
+            f"with its labels the grid would have {width} x {height} pixels; shorten the labels or "
+            "choose a smaller font size"
         )
 
 

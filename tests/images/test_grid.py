@@ -118,6 +118,11 @@ def test_labels_grow_with_the_font_size():
     assert heights[1] > 1.6 * heights[0]
 
 
+def test_a_label_that_is_a_book_is_refused():
+    with pytest.raises(ValueError, match="shorten the labels or choose a smaller font size"):
+        comparison_grid(noise(1), row_labels=["a word " * 1000], font_size=256)
+
+
 def test_the_cells_are_not_written_into():
     cells = noise(2)
     before = [cell.clone() for cell in cells]
