@@ -1,5 +1,7 @@
 """Fixtures that several folders of tests share."""
 
+import signal
+
 import numpy as np
 import pytest
 import skimage.data
@@ -9,6 +11,11 @@ from sd2_depth2img.checkpoints.checkpoint import Checkpoint
 from sd2_depth2img.checkpoints.identify.diagnosis import Part
 from sd2_depth2img.checkpoints.midas_keymap import MIDAS_KEYS
 from sd2_depth2img.tools.make_checkpoint import MINIATURE, make_checkpoint
+
+
+def pytest_configure() -> None:
+    """Tests send Ctrl-C, which shells have their background jobs ignore."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
