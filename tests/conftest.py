@@ -10,6 +10,7 @@ import torch
 from sd2_depth2img.checkpoints.checkpoint import Checkpoint
 from sd2_depth2img.checkpoints.identify.diagnosis import Part
 from sd2_depth2img.checkpoints.midas_keymap import MIDAS_KEYS
+from sd2_depth2img.engine import folders
 from sd2_depth2img.tools.make_checkpoint import MINIATURE, make_checkpoint
 
 
@@ -29,6 +30,16 @@ def photo():
     """A real photograph as IMAGE, float32 [1, 512, 512, 3] in 0..1: an astronaut (NASA)."""
     pixels = skimage.data.astronaut().astype(np.float32) / 255.0
     return torch.from_numpy(pixels).unsqueeze(0)
+
+
+@pytest.fixture
+def base(tmp_path):
+    """Folders of the embedded engine that belong to one test."""
+    before = folders.current()
+    folders.use(folders.Folders.below(tmp_path))
+    (tmp_path / "input").mkdir()
+    yield tmp_path
+    folders.use(before)
 
 
 @pytest.fixture(scope="module")

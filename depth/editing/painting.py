@@ -91,6 +91,7 @@ def _painted(
     for layer in layers:
         before = depth.copy() if layer.opacity < 1 else depth
         own = np.zeros_like(depth)
+        # Not strict: the turns of the layers and maps after this one are left.
         for edit, _ in zip(layer.edits, turns, strict=False):
             _apply(edit, Scene(ground, depth), own)
         if layer.opacity < 1:

@@ -6,28 +6,19 @@ import torch
 from sd2_depth2img.depth.camera import Camera
 from sd2_depth2img.depth.frames import Shot, frame
 from sd2_depth2img.depth.stereo import Show, anaglyph
+from sd2_depth2img.tests.depth.scenes import box_scene
 
 RIGHT = Camera(1, 0, 0)
 
 
-def scene(height=48, width=64):
-    """A red box before a wall; image and depth."""
-    depth = torch.full((height, width), 0.2)
-    depth[16:32, 24:40] = 1.0
-    image = torch.zeros(height, width, 3)
-    image[..., 2] = torch.linspace(0.4, 0.9, width)
-    image[16:32, 24:40] = torch.tensor([1.0, 0.0, 0.0])
-    return image, depth
-
-
 def test_a_shot_without_anything_is_the_image_bit_for_bit():
-    image, depth = scene()
+    image, depth = box_scene()
     assert torch.equal(frame(image, depth, RIGHT, Shot(0.0)), image)
 
 
 def test_near_things_lie_farther_right_in_the_left_eye():
     """By as many pixels as asked for white, and not at all at the plane."""
-    image, depth = scene()
+    image, depth = box_scene()
     for plane, expected in ((0.0, 24), (0.2, 24), (1.0, 24)):
         shot = Shot(0.0, plane, Show.SIDE_BY_SIDE, eyes=8.0)
         left, right = frame(image, depth, RIGHT, shot).split(64, dim=1)
@@ -38,7 +29,7 @@ def test_near_things_lie_farther_right_in_the_left_eye():
 
 
 def test_both_eyes_are_focused():
-    image, depth = scene()
+    image, depth = box_scene()
     shot = Shot(4.0, 0.2, Show.SIDE_BY_SIDE, eyes=6.0, blur=5.0, focus=0.2)
     left, right = frame(image, depth, RIGHT, shot).split(64, dim=1)
     for eye in (left, right):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from sd2_depth2img.depth.camera import Camera, Move, camera_path
 from sd2_depth2img.depth.parallax import view, widen
+from sd2_depth2img.tests.depth.scenes import box_scene
 
 RIGHT, UP, FORWARD = Camera(1, 0, 0), Camera(0, 1, 0), Camera(0, 0, 1)
 
@@ -75,16 +76,6 @@ def test_forward_a_plane_is_enlarged_about_the_middle():
     )[0].movedim(0, -1)
     assert (found - expected)[2:-2, 2:-2].abs().max() < 0.05
     assert (found - expected)[2:-2, 2:-2].abs().mean() < 2e-3
-
-
-def box_scene(height=48, width=64):
-    """Blue wall at 0.2 with a red box in front of it at 1; image and depth."""
-    depth = torch.full((height, width), 0.2)
-    depth[16:32, 24:40] = 1.0
-    image = torch.zeros(height, width, 3)
-    image[..., 2] = torch.linspace(0.4, 0.9, width)
-    image[16:32, 24:40] = torch.tensor([1.0, 0.0, 0.0])
-    return image, depth
 
 
 def test_a_box_before_a_wall_moves_whole_and_the_wall_behind_it_is_filled_from_the_wall():

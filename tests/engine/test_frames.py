@@ -8,12 +8,9 @@ from sd2_depth2img.workflows.core_nodes.load import LoadImage
 
 
 @pytest.fixture
-def base(tmp_path):
-    before = folders.current()
-    folders.use(folders.Folders.below(tmp_path))
-    (tmp_path / "input" / "shots").mkdir(parents=True)
-    yield tmp_path
-    folders.use(before)
+def base(base):
+    (base / "input" / "shots").mkdir(parents=True)
+    return base
 
 
 def test_a_folder_is_no_picture(base):

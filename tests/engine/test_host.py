@@ -14,14 +14,9 @@ from sd2_depth2img.engine import folders, host
 
 
 @pytest.fixture
-def base(tmp_path):
-    """An empty ComfyUI layout in use."""
-    before = folders.current()
-    folders.use(folders.Folders.below(tmp_path))
-    (tmp_path / "input").mkdir()
-    (tmp_path / "models" / "checkpoints" / "sd2").mkdir(parents=True)
-    yield tmp_path
-    folders.use(before)
+def base(base):
+    (base / "models" / "checkpoints" / "sd2").mkdir(parents=True)
+    return base
 
 
 def touch(*paths):

@@ -6,7 +6,6 @@ import torch
 from PIL import Image
 
 from sd2_depth2img.cli.demo import PHOTO
-from sd2_depth2img.engine import folders
 from sd2_depth2img.nodes.compare import (
     SD2DepthGrid,
     SD2DepthPromptList,
@@ -115,15 +114,6 @@ def test_images_with_alpha_are_refused():
 
 
 # --- in a workflow -------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def base(tmp_path):
-    """Folders of the embedded engine that belong to one test."""
-    before = folders.current()
-    folders.use(folders.Folders.below(tmp_path))
-    yield tmp_path
-    folders.use(before)
 
 
 def encoded(text):

@@ -8,25 +8,15 @@ import pytest
 import torch
 import trimesh
 
-from sd2_depth2img.engine import folders
+from sd2_depth2img.depth.convention import to_image
 from sd2_depth2img.nodes.depth_3d import SD2DepthSave3D
 from sd2_depth2img.workflows.graph import Runner, Workflow
 
-
-@pytest.fixture(autouse=True)
-def base(tmp_path):
-    before = folders.current()
-    folders.use(folders.Folders.below(tmp_path))
-    yield tmp_path
-    folders.use(before)
-
-
-def canvas(depth):
-    return depth[..., None].repeat(1, 1, 1, 3)
+pytestmark = pytest.mark.usefixtures("base")
 
 
 def ramp(count=1, height=32, width=48):
-    return canvas(torch.linspace(0, 1, width).expand(count, height, width))
+    return to_image(torch.linspace(0, 1, width).expand(count, height, width))
 
 
 def save(image, depth, **options):
@@ -98,7 +88,6 @@ def test_a_map_that_would_be_cut_to_pieces_is_refused_in_words(photo):
 
 def test_a_workflow_writes_one_and_shows_it(base):
     """On the engine, as the command line runs it, with the workflow inside the file."""
-    (base / "input").mkdir()
     prompt = {
         "white": {
             "class_type": "EmptyImage",

@@ -6,20 +6,8 @@ import pytest
 import tifffile
 import torch
 
-from sd2_depth2img.engine import folders
 from sd2_depth2img.nodes.depth_convert import SD2DepthConvert
 from sd2_depth2img.nodes.depth_files import SD2DepthLoad, SD2DepthSave
-
-
-@pytest.fixture
-def base(tmp_path):
-    """Folders of the embedded engine that belong to one test."""
-    before = folders.current()
-    folders.use(folders.Folders.below(tmp_path))
-    (tmp_path / "input").mkdir()
-    yield tmp_path
-    folders.use(before)
-
 
 # Two pixels of sky and a hole; the rest within 2 to 64 metres.
 METRES = np.float32([[2, 4, 8, 64], [16, np.inf, 40, np.nan], [3.3, 7.7, np.inf, 63.9]])

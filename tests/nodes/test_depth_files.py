@@ -8,7 +8,6 @@ import torch
 from PIL import Image
 
 from sd2_depth2img.depth.depth_files import SUFFIXES, FileFormat, write_depth
-from sd2_depth2img.engine import folders
 from sd2_depth2img.nodes.depth_files import SD2DepthLoad
 
 NAME = "clipspace/clipspace-painted-masked-1764308400000.png [input]"
@@ -16,18 +15,15 @@ DEPTH = torch.linspace(0, 1, 60 * 90).reshape(60, 90)
 
 
 @pytest.fixture
-def base(tmp_path):
+def base(base):
     """A map in the input folder, and the mask editor's copy of it with two values."""
-    before = folders.current()
-    folders.use(folders.Folders.below(tmp_path))
-    (tmp_path / "input" / "clipspace").mkdir(parents=True)
-    write_depth(tmp_path / "input" / "scene.png", DEPTH, FileFormat.PNG)
-    stored = np.asarray(Image.open(tmp_path / "input" / "scene.png"))
+    (base / "input" / "clipspace").mkdir()
+    write_depth(base / "input" / "scene.png", DEPTH, FileFormat.PNG)
+    stored = np.asarray(Image.open(base / "input" / "scene.png"))
     copy = Image.fromarray(stored.clip(max=255).astype(np.uint8)).convert("RGBA")
     copy.putalpha(Image.new("L", copy.size, 255))
-    copy.save(tmp_path / "input" / NAME.removesuffix(" [input]"))
-    yield tmp_path
-    folders.use(before)
+    copy.save(base / "input" / NAME.removesuffix(" [input]"))
+    return base
 
 
 def test_the_original_is_loaded_and_the_node_says_so(base):

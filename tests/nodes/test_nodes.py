@@ -11,7 +11,6 @@ import torch
 from sd2_depth2img.checkpoints.checkpoint import IncompleteCheckpoint
 from sd2_depth2img.checkpoints.files.errors import UnreadableFile
 from sd2_depth2img.depth.depth_files import BUNDLED
-from sd2_depth2img.engine import folders
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
 from sd2_depth2img.nodes.conditioning import SD2DepthEncode
 from sd2_depth2img.nodes.depth_files import SD2DepthLoad, SD2DepthSave
@@ -59,16 +58,6 @@ INTERFACE = {
         ("LATENT",),
     ),
 }
-
-
-@pytest.fixture
-def base(tmp_path):
-    """Folders of the embedded engine that belong to one test."""
-    before = folders.current()
-    folders.use(folders.Folders.below(tmp_path))
-    (tmp_path / "input").mkdir()
-    yield tmp_path
-    folders.use(before)
 
 
 @pytest.fixture(scope="module")

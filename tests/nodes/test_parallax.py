@@ -4,13 +4,10 @@ import pytest
 import torch
 
 from sd2_depth2img.depth.camera import Camera, Easing, Move, camera_path
+from sd2_depth2img.depth.convention import to_image
 from sd2_depth2img.depth.lens_blur import lens_blur
 from sd2_depth2img.depth.parallax import view
 from sd2_depth2img.nodes.parallax import SD2DepthParallax
-
-
-def canvas(depth):
-    return depth[..., None].repeat(1, 1, 1, 3)
 
 
 def ramp(height=64, width=96):
@@ -23,14 +20,14 @@ def ramp(height=64, width=96):
 @pytest.mark.parametrize("move", Move)
 def test_strength_0_repeats_the_image_bit_for_bit(photo, move):
     image = photo[:, :64, :96]
-    (frames,) = SD2DepthParallax().execute(image, canvas(ramp()), move, frames=5, strength=0.0)
+    (frames,) = SD2DepthParallax().execute(image, to_image(ramp()), move, frames=5, strength=0.0)
     assert frames.shape == (5, 64, 96, 3)
     assert all(torch.equal(frame, image[0]) for frame in frames)
 
 
 def test_images_get_their_own_maps_one_after_the_other(photo):
     images = torch.cat([photo[:, :64, :96], photo[:, 64:128, :96]])
-    maps = canvas(torch.cat([ramp(), ramp().flip(2)]))
+    maps = to_image(torch.cat([ramp(), ramp().flip(2)]))
     (both,) = SD2DepthParallax().execute(images, maps, frames=3)
     for index in range(2):
         one = slice(index, index + 1)
@@ -46,15 +43,15 @@ def test_an_outline_moves_with_its_thing_when_near_is_widened():
     depth[:, 13:27, 23:37] = 1  # three pixels inside of the outline
     left_behind = {}
     for grow in (0, 4):
-        frames = SD2DepthParallax().execute(image, canvas(depth), "sway", 4, 8.0, grow)[0]
+        frames = SD2DepthParallax().execute(image, to_image(depth), "sway", 4, 8.0, grow)[0]
         left_behind[grow] = float(frames[1, 15:25, 37:, 0].sum())
     assert left_behind[4] < 0.2 * left_behind[0]
 
 
 def test_a_map_of_another_size_is_fitted_to_its_image(photo):
     image = photo[:, :64, :96]
-    (expected,) = SD2DepthParallax().execute(image, canvas(ramp()), frames=4)
-    (found,) = SD2DepthParallax().execute(image, canvas(ramp(128, 192)), frames=4)
+    (expected,) = SD2DepthParallax().execute(image, to_image(ramp()), frames=4)
+    (found,) = SD2DepthParallax().execute(image, to_image(ramp(128, 192)), frames=4)
     assert found.shape == expected.shape
     assert (found - expected).abs().mean() < 0.01
     assert (found[1] - image[0]).abs().mean() > 0.05  # it did move
@@ -62,17 +59,17 @@ def test_a_map_of_another_size_is_fitted_to_its_image(photo):
 
 def test_input_that_does_not_fit_is_refused(photo):
     with pytest.raises(ValueError, match="2 depth maps cannot be shared out to 1 images"):
-        SD2DepthParallax().execute(photo[:, :64, :96], canvas(ramp().repeat(2, 1, 1)))
+        SD2DepthParallax().execute(photo[:, :64, :96], to_image(ramp().repeat(2, 1, 1)))
     with pytest.raises(ValueError, match="96 x 64 pixels, the image 512 x 512"):
-        SD2DepthParallax().execute(photo, canvas(ramp()))
+        SD2DepthParallax().execute(photo, to_image(ramp()))
     with pytest.raises(ValueError, match="Split Image with Alpha"):
-        SD2DepthParallax().run(image=torch.rand(1, 64, 96, 4), depth=canvas(ramp()))
+        SD2DepthParallax().run(image=torch.rand(1, 64, 96, 4), depth=to_image(ramp()))
     with pytest.raises(ValueError, match="expected 0"):
-        SD2DepthParallax().execute(photo[:, :64, :96], canvas(ramp() * 2))
+        SD2DepthParallax().execute(photo[:, :64, :96], to_image(ramp() * 2))
 
 
 def test_maps_and_frames_are_drawn_one_by_one_under_a_progress_bar(photo, progress_bars):
-    maps = canvas(torch.cat([ramp(), 1 - ramp(), ramp()]))
+    maps = to_image(torch.cat([ramp(), 1 - ramp(), ramp()]))
     images = photo[:, :64, :96].repeat(3, 1, 1, 1)
     SD2DepthParallax().execute(images, maps, frames=2)
     assert [(bar.total, bar.done) for bar in progress_bars] == [(3, 3), (6, 6)]
@@ -87,7 +84,7 @@ def test_maps_and_frames_are_drawn_one_by_one_under_a_progress_bar(photo, progre
 
 def frames_of(image, **options):
     settings = {"frames": 4, "strength": 6.0, "grow": 0, **options}
-    return SD2DepthParallax().execute(image, canvas(ramp()), **settings)[0]
+    return SD2DepthParallax().execute(image, to_image(ramp()), **settings)[0]
 
 
 def test_the_inputs_reach_the_camera(photo):
@@ -124,7 +121,7 @@ def test_every_frame_is_blurred_by_its_own_depths(photo):
     blurred = frames_of(image, move="push in", blur=6.0, focus=0.5)
     assert torch.equal(blurred[0], lens_blur(image[0], ramp()[0], 0.5, 6.0))
     # Of the last frame, of which the image itself has other depths.
-    depths = view(canvas(ramp())[0], ramp()[0], Camera(0, 0, 1), 6.0)[..., 0]
+    depths = view(to_image(ramp())[0], ramp()[0], Camera(0, 0, 1), 6.0)[..., 0]
     assert torch.allclose(blurred[3], lens_blur(sharp[3], depths, 0.5, 6.0), atol=1e-5)
     assert not torch.allclose(blurred[3], lens_blur(sharp[3], ramp()[0], 0.5, 6.0), atol=1e-2)
 

@@ -10,7 +10,6 @@ from safetensors.torch import save_file
 
 from sd2_depth2img import nodes
 from sd2_depth2img.depth.depth_files import FileFormat, write_depth
-from sd2_depth2img.engine import folders
 from sd2_depth2img.nodes.remedies import explanation
 
 IMAGE, WIDE = torch.rand(1, 16, 16, 3), torch.rand(1, 16, 48, 3)
@@ -19,14 +18,9 @@ MASK = torch.ones(1, 16, 16)
 
 
 @pytest.fixture
-def base(tmp_path):
-    """A folder with inputs and models, and nothing in it."""
-    before = folders.current()
-    folders.use(folders.Folders.below(tmp_path))
-    (tmp_path / "models" / "depth").mkdir(parents=True)
-    (tmp_path / "input").mkdir(exist_ok=True)
-    yield tmp_path
-    folders.use(before)
+def base(base):
+    (base / "models" / "depth").mkdir(parents=True)
+    return base
 
 
 def run(name, *arguments, **inputs):

@@ -9,7 +9,6 @@ import psutil
 import pytest
 
 from sd2_depth2img.cli.demo import PHOTO, WORKFLOW
-from sd2_depth2img.engine import folders
 from sd2_depth2img.workflows.edits import Editor
 from sd2_depth2img.workflows.graph import Runner, read_workflow
 
@@ -19,14 +18,6 @@ RUNS = 500
 FRESH = 50  # runs of a Runner, after which a new one loads the checkpoint again
 SMALL = 64  # pixels: the least that the miniature's MiDaS and VAE take with a margin
 MOST_GROWTH = 8e6  # bytes, of the last third over the middle one: 50 kB a run
-
-
-@pytest.fixture
-def base(tmp_path):
-    before = folders.current()
-    folders.use(folders.Folders.below(tmp_path))
-    yield tmp_path
-    folders.use(before)
 
 
 @pytest.fixture

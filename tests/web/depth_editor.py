@@ -76,6 +76,10 @@ class DepthEditor:
         self.canvas.succeed()
         self.open()
 
+    def save(self) -> None:
+        self.button("Save").click()
+        self.wait_until_closed()
+
     def button(self, name: str):
         return self.dialog.get_by_role("button", name=name, exact=True)
 

@@ -23,8 +23,7 @@ def test_what_is_drawn_is_what_comes_out(editor, request):
     editor.keys("x")
     editor.draw((80, 90), (120, 100))
     after = editor.shown()
-    editor.button("Save").click()
-    editor.wait_until_closed()
+    editor.save()
     assert [edit["does"] for edit in editor.edits()] == ["nearer", "farther"]
     editor.canvas.succeed()
     out = editor.output(prefix)
@@ -77,8 +76,7 @@ def test_the_node_shows_what_has_been_drawn(canvas, editor):
 def test_saved_opened_and_drawn_on(canvas, editor):
     editor.run_and_open()
     editor.draw((40, 30), (110, 40))
-    editor.button("Save").click()
-    editor.wait_until_closed()
+    editor.save()
     workflow = canvas.workflow()
     [saved] = [node for node in workflow["nodes"] if node["type"] == KIND]
     assert saved["widgets_values"] == [editor.text()]
@@ -93,8 +91,7 @@ def test_saved_opened_and_drawn_on(canvas, editor):
     editor.dialog.locator("canvas.paint").wait_for(timeout=20_000)
     canvas.settle(5)
     editor.draw((40, 90), (110, 90))
-    editor.button("Save").click()
-    editor.wait_until_closed()
+    editor.save()
     assert len(editor.edits()) == 2
 
 
@@ -102,8 +99,7 @@ def test_saved_opened_and_drawn_on(canvas, editor):
 def test_copies_have_their_own_edits_and_the_canvas_undoes_them(canvas, editor):
     editor.run_and_open()
     editor.draw((40, 30), (110, 40))
-    editor.button("Save").click()
-    editor.wait_until_closed()
+    editor.save()
     first = editor.text()
     canvas.js(
         """(id) => {
@@ -121,8 +117,7 @@ def test_copies_have_their_own_edits_and_the_canvas_undoes_them(canvas, editor):
     assert editor.text(copy) == first
     editor.open()
     editor.draw((40, 90), (110, 90))
-    editor.button("Save").click()
-    editor.wait_until_closed()
+    editor.save()
     canvas.settle(10)
     assert len(json.loads(editor.text())["layers"][0]["edits"]) == 2
     assert editor.text(copy) == first
@@ -136,8 +131,7 @@ def test_copies_have_their_own_edits_and_the_canvas_undoes_them(canvas, editor):
 def test_in_a_subgraph_and_back(canvas, editor):
     editor.run_and_open()
     editor.draw((40, 30), (110, 40))
-    editor.button("Save").click()
-    editor.wait_until_closed()
+    editor.save()
     text = editor.text()
     canvas.js(
         """(id) => {
@@ -157,8 +151,7 @@ def test_in_a_subgraph_and_back(canvas, editor):
     editor.dialog.locator("canvas.paint").wait_for(timeout=20_000)
     canvas.settle(5)
     editor.draw((40, 90), (110, 90))
-    editor.button("Save").click()
-    editor.wait_until_closed()
+    editor.save()
     inside = editor.text(inner)
     assert len(json.loads(inside)["layers"][0]["edits"]) == 2
     canvas.js("() => app.canvas.setGraph(app.rootGraph ?? app.canvas.graph.rootGraph)")
@@ -243,8 +236,7 @@ def test_what_cannot_be_read_is_kept(canvas, editor, text, words):
     editor.button("Start anew…").click()
     editor.button("Start anew").click()
     editor.draw((40, 30), (110, 40))
-    editor.button("Save").click()
-    editor.wait_until_closed()
+    editor.save()
     assert len(editor.edits()) == 1
 
 
@@ -301,8 +293,7 @@ def test_a_layer_may_be_for_some_maps_of_a_batch(canvas, editor):
     editor.button("Next map").click()
     footer.get_by_text("Map 2 of 3").wait_for()
     on_the_second = editor.shown()
-    editor.button("Save").click()
-    editor.wait_until_closed()
+    editor.save()
     assert np.abs(on_the_first / 255 - editor.expected("")).max() <= 1 / 255
     assert (on_the_second - on_the_first)[60, 80] > 15
     assert json.loads(editor.text())["layers"][0]["frames"] == [1, 1]

@@ -22,8 +22,7 @@ def editor(canvas):
 
 
 def save(editor):
-    editor.button("Save").click()
-    editor.wait_until_closed()
+    editor.save()
     return editor.edits()
 
 
@@ -287,8 +286,7 @@ def test_layers_are_steps_of_undo(editor):
     opacity.fill("0.5")
     opacity.press("Enter")
     editor.canvas.settle()
-    editor.button("Save").click()
-    editor.wait_until_closed()
+    editor.save()
     layers = json.loads(editor.text())["layers"]
     assert [layer["name"] for layer in layers] == ["Ball", "Layer 1"]
     assert [layer["visible"] for layer in layers] == [False, True]

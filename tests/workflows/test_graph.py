@@ -483,15 +483,6 @@ def test_a_damaged_canvas_beside_what_ran_is_left_out(tmp_path, caplog):
 # --- warnings ------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def base(tmp_path):
-    """Folders of the embedded engine that belong to one test."""
-    before = folders.current()
-    folders.use(folders.Folders.below(tmp_path))
-    yield tmp_path
-    folders.use(before)
-
-
 def red_maps(offsets):
     """A coloured image as a depth map, once for each offset."""
     return workflow(

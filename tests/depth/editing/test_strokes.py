@@ -1,6 +1,7 @@
 """The brush's weights against the formula, segment by segment and pixel by pixel."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -31,7 +32,8 @@ def drawn(points, radius=6.0, hardness=0.5, size=SIZE):
 def weight_at(x, y, points, radius, hardness):
     """By the formula, of one pixel."""
     best = 0.0
-    for (x0, y0, p0), (x1, y1, p1) in zip(points, points[1:] or points, strict=False):
+    segments = list(pairwise(points)) or [(points[0], points[0])]
+    for (x0, y0, p0), (x1, y1, p1) in segments:
         square = (x1 - x0) ** 2 + (y1 - y0) ** 2
         along = (x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)
         t = min(max(along / square, 0), 1) if square else 0
