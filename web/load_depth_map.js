@@ -10,6 +10,7 @@ import { takeFiles } from "./files.js";
 import { allNodes, keepOutput, outputOf } from "./graph.js";
 import { say } from "./language.js";
 import { warn } from "./messages.js";
+import { routeOf } from "./page_maps.js";
 import { addPreview, hideImages } from "./preview.js";
 
 const MARK = "sd2_depth_upload";
@@ -40,7 +41,7 @@ function furnish(node, name, suffixes) {
     const { images } = outputOf(node);
     if (images) keepOutput(node, { images: undefined, [SHOWN]: images });
     const file = previewed(combo.value);
-    const result = outputOf(node)[SHOWN]?.map(viewed);
+    const result = outputOf(node)[SHOWN]?.map(routeOf);
     // ComfyUI empties the folder of results when it starts.
     return result ? show(result, file) : show([file]);
   };
@@ -110,8 +111,4 @@ function previewed(value) {
   const [, filename, type] = /^(.*?)(?: \[(input|output|temp)\])?$/.exec(value ?? "");
   const query = new URLSearchParams({ filename, type: type ?? "input", at: Date.now() });
   return `/sd2_depth2img/preview?${query}`;
-}
-
-function viewed({ filename, subfolder, type }) {
-  return `/view?${new URLSearchParams({ filename, subfolder, type })}`;
 }

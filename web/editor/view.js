@@ -2,6 +2,7 @@
 //
 // Only what an edit has touched is coloured anew, and only there is the canvas drawn.
 
+import { grown, intersection, union } from "../editing/rectangles.js";
 import { paint, seen } from "./colours.js";
 import { make } from "./elements.js";
 
@@ -48,8 +49,8 @@ export class View {
     if (!this.source) return;
     const whole = { x: 0, y: 0, width: this.width, height: this.height };
     // A contour shows in the neighbours of the pixel that moved.
-    const part = rect && !this.look.sees ? cut(grown(rect, 1), whole) : whole;
-    if (part.width <= 0 || part.height <= 0) return;
+    const part = rect && !this.look.sees ? intersection(grown(rect, 1), whole) : whole;
+    if (!part) return;
     if (this.look.sees) this.#recolourSeen();
     else {
       const image = this.context.createImageData(part.width, part.height);
@@ -57,7 +58,7 @@ export class View {
       paint(pixels, part, this.source(), this.width, this.photo, this.look);
       this.context.putImageData(image, part.x, part.y);
     }
-    this.#damage = this.#damage ? union(this.#damage, part) : part;
+    this.#damage = union(this.#damage, part);
     this.redraw();
   }
 
@@ -187,27 +188,4 @@ export class View {
 function pixelsOf(photo, context, width, height) {
   context.drawImage(photo, 0, 0, width, height);
   return new Uint32Array(context.getImageData(0, 0, width, height).data.buffer);
-}
-
-const grown = ({ x, y, width, height }, by) => ({
-  x: x - by,
-  y: y - by,
-  width: width + 2 * by,
-  height: height + 2 * by,
-});
-
-function cut(rect, within) {
-  const x = Math.max(rect.x, within.x);
-  const y = Math.max(rect.y, within.y);
-  const right = Math.min(rect.x + rect.width, within.x + within.width);
-  const bottom = Math.min(rect.y + rect.height, within.y + within.height);
-  return { x, y, width: right - x, height: bottom - y };
-}
-
-function union(a, b) {
-  const x = Math.min(a.x, b.x);
-  const y = Math.min(a.y, b.y);
-  const right = Math.max(a.x + a.width, b.x + b.width);
-  const bottom = Math.max(a.y + a.height, b.y + b.height);
-  return { x, y, width: right - x, height: bottom - y };
 }
