@@ -7,7 +7,8 @@
 import { app } from "/scripts/app.js";
 import { api } from "/scripts/api.js";
 import { takeFiles } from "./files.js";
-import { allNodes, keepOutput, outputOf } from "./graph.js";
+import { furnishNodes } from "./furnish.js";
+import { keepOutput, outputOf } from "./graph.js";
 import { say } from "./language.js";
 import { warn } from "./messages.js";
 import { routeOf } from "./page_maps.js";
@@ -19,18 +20,10 @@ const MASK_EDITOR = /^clipspace[/-]/;
 // Where the outputs keep what a run shows: under the frontend's name, it would show them as well.
 const SHOWN = "sd2_depth2img.shown";
 
-const furnished = new WeakMap();
-
-app.registerExtension({
-  name: "sd2_depth2img.load_depth_map",
-  nodeCreated(node) {
-    const required = Object.entries(node.constructor.nodeData?.input?.required ?? {});
-    const marked = required.find(([, spec]) => spec[1]?.[MARK]);
-    if (marked) furnish(node, marked[0], marked[1][1][MARK]);
-  },
-  onNodeOutputsUpdated() {
-    for (const node of allNodes()) furnished.get(node)?.();
-  },
+furnishNodes("sd2_depth2img.load_depth_map", (node) => {
+  const required = Object.entries(node.constructor.nodeData?.input?.required ?? {});
+  const marked = required.find(([, spec]) => spec[1]?.[MARK]);
+  return marked && furnish(node, marked[0], marked[1][1][MARK]);
 });
 
 function furnish(node, name, suffixes) {
@@ -45,7 +38,6 @@ function furnish(node, name, suffixes) {
     // ComfyUI empties the folder of results when it starts.
     return result ? show(result, file) : show([file]);
   };
-  furnished.set(node, showChosen);
 
   let chosen = combo.value;
   const { callback } = combo;
@@ -72,6 +64,7 @@ function furnish(node, name, suffixes) {
     chosen = combo.value;
     showChosen();
   });
+  return showChosen;
 }
 
 /** Puts files into the input folder, which keeps others of the same name, and chooses the first. */

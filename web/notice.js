@@ -3,6 +3,8 @@
 // They are a widget that a node gets with its first line and keeps: empty, it takes no place. It
 // comes last and is saved nowhere, so the values of the other widgets stay where they are.
 
+import { addElement } from "./furnish.js";
+
 const NAME = "sd2_depth2img_notice";
 const MARGIN = 6;
 const MOST_HEIGHT = 160;
@@ -30,14 +32,12 @@ function addTo(node) {
   element.setAttribute("role", "note");
   element.style.cssText = STYLE;
   const height = () => heightOn(node, element);
-  const widget = node.addDOMWidget(NAME, NAME, element, {
-    serialize: false,
+  const widget = addElement(node, NAME, element, {
     hideOnZoom: false,
     margin: MARGIN,
     getMinHeight: height,
     getMaxHeight: height,
   });
-  widget.serialize = false;
   const { onSerialize } = node;
   // A node is saved, copied and kept for undo as it is without lines: they come back by themselves.
   node.onSerialize = function (saved) {

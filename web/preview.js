@@ -1,6 +1,7 @@
 // Images on a node, in a widget of our own: unlike the frontend's they are no offer to edit them.
 
 import { api } from "/scripts/api.js";
+import { addElement } from "./furnish.js";
 import { say } from "./language.js";
 
 const NAME = "sd2_depth2img_preview";
@@ -18,11 +19,7 @@ const STYLE = `
 export function addPreview(node) {
   const element = document.createElement("div");
   element.style.cssText = STYLE;
-  const widget = node.addDOMWidget(NAME, NAME, element, {
-    serialize: false,
-    getMinHeight: () => LEAST_HEIGHT,
-  });
-  widget.serialize = false;
+  addElement(node, NAME, element, { getMinHeight: () => LEAST_HEIGHT });
   return (routes, instead) => {
     element.replaceChildren(...routes.map((route) => picture(route, routes.length, instead)));
     node.setDirtyCanvas(true, true);

@@ -1,5 +1,6 @@
 // What a node shows of its edits: the edited map, small, and how much has been drawn.
 
+import { addElement } from "../furnish.js";
 import { say } from "../language.js";
 import { loadMap } from "../page_maps.js";
 import { paint } from "./colours.js";
@@ -25,11 +26,7 @@ export function addFace(node) {
   const line = make("div", { style: "flex: none; text-align: center; padding: 0 6px;" });
   const element = make("div", { style: STYLE }, canvas, line);
   const height = () => (canvas.hidden ? LINE_HEIGHT : LEAST_HEIGHT);
-  const widget = node.addDOMWidget(NAME, NAME, element, {
-    serialize: false,
-    getMinHeight: height,
-  });
-  widget.serialize = false;
+  addElement(node, NAME, element, { getMinHeight: height });
   let shown = "";
   let stop = new AbortController();
   const show = async (entry, text) => {

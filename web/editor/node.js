@@ -2,7 +2,8 @@
 // how much has been drawn. The edits are the value of a widget that is not shown.
 
 import { app } from "/scripts/app.js";
-import { allNodes, keepOutput, outputOf } from "../graph.js";
+import { furnishNodes } from "../furnish.js";
+import { keepOutput, outputOf } from "../graph.js";
 import { say } from "../language.js";
 import { warn } from "../messages.js";
 import { hideImages } from "../preview.js";
@@ -12,17 +13,7 @@ import { addFace } from "./face.js";
 const KIND = "SD2DepthEditor";
 const WIDGET = "edits";
 
-const furnished = new WeakMap();
-
-app.registerExtension({
-  name: "sd2_depth2img.depth_editor",
-  nodeCreated(node) {
-    if (node.comfyClass === KIND) furnish(node);
-  },
-  onNodeOutputsUpdated() {
-    for (const node of allNodes()) furnished.get(node)?.();
-  },
-});
+furnishNodes("sd2_depth2img.depth_editor", (node) => node.comfyClass === KIND && furnish(node));
 
 function furnish(node) {
   const edits = node.widgets.find(({ name }) => name === WIDGET);
@@ -38,7 +29,6 @@ function furnish(node) {
     if (outputOf(node).images) keepOutput(node, { images: undefined });
     face.show(outputOf(node)[MAPS]?.[0], edits.value);
   };
-  furnished.set(node, show);
 
   const keep = (text) => {
     app.canvas.emitBeforeChange();
@@ -64,6 +54,7 @@ function furnish(node) {
     show();
   };
   queueMicrotask(show);
+  return show;
 }
 
 /** In both renderers; it is saved and sent all the same. */

@@ -1,7 +1,8 @@
 // Parallax Viewer on the canvas.
 
 import { app } from "/scripts/app.js";
-import { allNodes, outputOf } from "../graph.js";
+import { addElement, furnishNodes } from "../furnish.js";
+import { outputOf } from "../graph.js";
 import { takeAlong } from "./take_along.js";
 import { Viewer } from "./viewer.js";
 
@@ -13,17 +14,7 @@ const SETTINGS = "sd2_depth2img.viewer";
 const LEAST_HEIGHT = 200;
 const SIZE = [380, 460];
 
-const furnished = new WeakMap();
-
-app.registerExtension({
-  name: "sd2_depth2img.viewer",
-  nodeCreated(node) {
-    if (node.comfyClass === KIND) furnish(node);
-  },
-  onNodeOutputsUpdated() {
-    for (const node of allNodes()) furnished.get(node)?.();
-  },
-});
+furnishNodes("sd2_depth2img.viewer", (node) => node.comfyClass === KIND && furnish(node));
 
 function furnish(node) {
   const holder = document.createElement("div");
@@ -32,11 +23,7 @@ function furnish(node) {
   let viewer = null;
   let room = 0;
 
-  const widget = node.addDOMWidget(NAME, NAME, holder, {
-    serialize: false,
-    getMinHeight: () => LEAST_HEIGHT + room,
-  });
-  widget.serialize = false;
+  addElement(node, NAME, holder, { getMinHeight: () => LEAST_HEIGHT + room });
   node.setSize(SIZE.map((side, axis) => Math.max(side, node.size[axis])));
 
   /** A node may be taken out of a graph and put into it again. */
@@ -64,7 +51,6 @@ function furnish(node) {
     open().set(node.properties[SETTINGS]);
     show();
   };
-  furnished.set(node, show);
 
   const { onExecuted, onConfigure, onAdded, onRemoved, onSerialize } = node;
   node.onExecuted = function (output) {
@@ -90,6 +76,7 @@ function furnish(node) {
     onSerialize?.call(this, saved);
     saved.size = [saved.size[0], saved.size[1] - room];
   };
+  return () => show();
 }
 
 function keep(node, settings) {
