@@ -6,6 +6,7 @@
     <base>/models/diffusers     folders that diffusers wrote, with model_index.json
     <base>/models/depth         depth networks; so are models/geometry_estimation and
                                 models/depthanything, which others use
+    <base>/models/loras, vae …  the other files that workflows name: `MODEL_KINDS`
 
 The base is the current directory unless `use()` says otherwise.
 """
@@ -29,6 +30,25 @@ from ..disk.writing import is_unfinished
 from .frames import check_one_picture
 
 CHECKPOINT_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")
+
+
+@dataclass(frozen=True)
+class ModelKind:
+    """Model files that workflows name beside checkpoints."""
+
+    title: str  # in messages
+    places: tuple[str, ...]  # below `models`; ComfyUI's names, older ones included
+
+
+LORAS = ModelKind("LoRA", ("loras",))
+VAES = ModelKind("VAE", ("vae",))
+DIFFUSION_MODELS = ModelKind("diffusion model", ("diffusion_models", "unet"))
+TEXT_ENCODERS = ModelKind("text encoder", ("text_encoders", "clip"))
+EMBEDDINGS = ModelKind("textual inversion", ("embeddings",))
+CONTROLNETS = ModelKind("ControlNet", ("controlnet",))
+MODEL_KINDS = (LORAS, VAES, DIFFUSION_MODELS, TEXT_ENCODERS, EMBEDDINGS, CONTROLNETS)
+
+_MOST_NAMES = 10  # in a message
 
 
 @dataclass(frozen=True)
@@ -59,6 +79,10 @@ class Folders:
         """Depth networks; beside the checkpoints."""
         return tuple(self.checkpoints.parent / name for name in FOLDERS)
 
+    def places(self, kind: ModelKind) -> tuple[Path, ...]:
+        """Where model files of a kind lie; beside the checkpoints."""
+        return tuple(self.checkpoints.parent / name for name in kind.places)
+
 
 def current() -> Folders:
     """The folders in use."""
@@ -81,14 +105,15 @@ def checkpoint_names() -> list[str]:
     """Weight files below the checkpoints folder, as `name` or `subfolder/name`, then diffusers
     folders, as `name/`.
     """
-    folder = current().checkpoints
-    paths = (path for path in folder.rglob("*") if path.suffix.lower() in CHECKPOINT_SUFFIXES)
-    files = sorted(
-        path.relative_to(folder).as_posix()
-        for path in paths
-        if path.is_file() and not any(map(is_unfinished, path.parents))
-    )
+    files = sorted(_weight_files(current().checkpoints))
     return [*files, *folder_names([current().diffusers])]
+
+
+def _weight_files(folder: Path) -> Iterator[str]:
+    for path in folder.rglob("*"):
+        is_weights = path.suffix.lower() in CHECKPOINT_SUFFIXES and path.is_file()
+        if is_weights and not any(map(is_unfinished, path.parents)):
+            yield path.relative_to(folder).as_posix()
 
 
 def checkpoint_path(name: str) -> Path:
@@ -116,6 +141,34 @@ def checkpoint_path(name: str) -> Path:
         "put the file into that folder, or a folder of diffusers into "
         f"{diffusers.absolute()}, or give the path of another one"
     )
+
+
+def model_file_names(kind: ModelKind) -> list[str]:
+    """Weight files of a kind, as `name` or `subfolder/name`, sorted, each name once."""
+    return sorted({name for place in current().places(kind) for name in _weight_files(place)})
+
+
+def model_file_path(kind: ModelKind, name: str) -> Path:
+    """A model file by its name in the folders of its kind, or by its path.
+
+    Raises FileNotFoundError that says where it was looked for and what is there.
+    """
+    places = current().places(kind)
+    for spelled in spellings(name):
+        for path in (*(place / spelled for place in places), Path(spelled)):
+            if os.path.isfile(path):
+                return path
+    raise FileNotFoundError(
+        f"there is no {kind.title} {_quoted(name)}, neither in {places[0].absolute()} nor as a "
+        f"path; {_what_is_there(model_file_names(kind))}"
+    )
+
+
+def _what_is_there(names: list[str]) -> str:
+    if not names:
+        return "put the file there, where there is none yet, or give the path of another one"
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"there are {', '.join(names[:_MOST_NAMES])}{more}"
 
 
 def depth_model_names() -> list[str]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..checkpoints.add_difference import AddedDifference
 from ..checkpoints.architecture import TextArchitecture, UNetArchitecture, VAEArchitecture
 from ..checkpoints.checkpoint import Absent, Checkpoint
+from ..checkpoints.files.weights import WeightFile
 from ..checkpoints.identify.diagnosis import Part
 from ..checkpoints.keymaps import KeyMap, text_keys, unet_keys, vae_keys
 from ..disk.packages import needed
@@ -53,12 +54,18 @@ def load(
                 "first convolution's; the embedded engine needs the first of these to be 1, as in "
                 "every Stable Diffusion model"
             )
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = torch.device(device) if device else default_device()
+    file = checkpoint.file
     return (
         EngineModel(checkpoint, device),
-        EngineCLIP(checkpoint, text, device) if text else checkpoint.stand_in(Part.TEXT),
-        EngineVAE(checkpoint, vae, device) if vae else checkpoint.stand_in(Part.VAE),
+        EngineCLIP(file, text, device) if text else checkpoint.stand_in(Part.TEXT),
+        EngineVAE(file, vae, device) if vae else checkpoint.stand_in(Part.VAE),
     )
+
+
+def default_device() -> torch.device:
+    """CUDA where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def add_difference(
@@ -69,8 +76,7 @@ def add_difference(
     Raises CannotAddDifference when the three do not belong together.
     """
     ours, theirs, before = (each.checkpoint.file for each in (model, fine_tune, base))
-    file = AddedDifference(ours, theirs, before, strength, parts=(Part.UNET,))
-    return EngineModel(replace(model.checkpoint, file=file), model.device)
+    return model.with_file(AddedDifference(ours, theirs, before, strength, parts=(Part.UNET,)))
 
 
 class EngineModel:
@@ -85,11 +91,15 @@ class EngineModel:
         self.checkpoint = checkpoint
         self._dtype = torch.float16 if device.type == "cuda" else torch.float32
 
+    def with_file(self, file: WeightFile) -> "EngineModel":
+        """The same with other weights, read at first use."""
+        return EngineModel(replace(self.checkpoint, file=file), self.device)
+
     @functools.cached_property
     def network(self) -> "UNet2DConditionModel":
         """The network with its weights, read at first use."""
         unet = self.checkpoint.unet
-        weights = _weights(self.checkpoint, Part.UNET, unet_keys(unet), self.device, self._dtype)
+        weights = _weights(self.checkpoint.file, Part.UNET, unet_keys(unet), self.device, self._dtype)
         with torch.device("meta"):
             network = unet_network(unet)
         return _fill(network, weights)
@@ -119,23 +129,50 @@ class EngineModel:
 
 
 class EngineCLIP:
-    """The tokenizer and the text tower, in float32: a prompt -> the UNet's context."""
+    """The tokenizer and the text tower, in float32: a prompt -> the UNet's context.
+
+    `skipped` is how many of the tower's last layers do not run; Stable Diffusion 2 skips one.
+    """
 
     def __init__(
-        self, checkpoint: Checkpoint, text: TextArchitecture, device: torch.device
+        self, file: WeightFile, text: TextArchitecture, device: torch.device, skipped: int = 1
     ) -> None:
         self.device = device
-        self._checkpoint, self._text = checkpoint, text
+        self.file, self.text = file, text
+        self._skipped = skipped
+
+    def with_file(self, file: WeightFile) -> "EngineCLIP":
+        """The same with other weights, read at first use."""
+        return EngineCLIP(file, self.text, self.device, self._skipped)
+
+    def stopped_at(self, layer: int) -> "EngineCLIP":
+        """The same that ends with this layer; -1 is the last one.
+
+        A number beyond the first layer means the last one, as in ComfyUI. So does -1 mean the last
+        but one, with a warning, in a file that lacks the last one, which Stable Diffusion 2 skips.
+        """
+        skipped = -1 - layer if -layer <= self.text.layers else 0
+        missing = [n for n in self.text.unused() if Part.TEXT.value + n not in self.file.tensors]
+        if skipped == 0 and any("resblocks" in name for name in missing):
+            log.warning(
+                "%s has no last layer in its text encoder; the last but one is taken, as Stable "
+                "Diffusion 2 does",
+                self.file.path.name,
+            )
+            skipped = 1
+        return EngineCLIP(self.file, self.text, self.device, skipped)
 
     @functools.cached_property
     def network(self) -> "CLIPTextModel":
         """The text tower with its weights, read at first use."""
+        # An architecture is built, and its table made, without its last layer.
+        text = replace(self.text, layers=self.text.layers - self._skipped + 1)
         with torch.device("meta"):
-            model = text_network(self._text)
+            model = text_network(text)
         tower = text_tower(model)
-        weights = _weights(self._checkpoint, Part.TEXT, text_keys(self._text), self.device)
+        weights = _weights(self.file, Part.TEXT, text_keys(text), self.device)
         _fill(tower, ((name.removeprefix("text_model."), tensor) for name, tensor in weights))
-        numbers = torch.arange(self._text.length, device=self.device)[None]  # in no file
+        numbers = torch.arange(text.length, device=self.device)[None]  # in no file
         tower.get_submodule("embeddings").position_ids = numbers
         return model.eval()
 
@@ -153,14 +190,14 @@ class EngineCLIP:
 class EngineVAE:
     """The autoencoder, in float32: images <-> latents, one image of a batch at a time."""
 
-    def __init__(self, checkpoint: Checkpoint, vae: VAEArchitecture, device: torch.device) -> None:
+    def __init__(self, file: WeightFile, vae: VAEArchitecture, device: torch.device) -> None:
         self.device = device
-        self._checkpoint, self._vae = checkpoint, vae
+        self._file, self._vae = file, vae
 
     @functools.cached_property
     def network(self) -> "AutoencoderKL":
         """The network with its weights, read at first use."""
-        weights = _weights(self._checkpoint, Part.VAE, vae_keys(self._vae), self.device)
+        weights = _weights(self._file, Part.VAE, vae_keys(self._vae), self.device)
         with torch.device("meta"):
             network = vae_network(self._vae)
         return _fill(network, weights)
@@ -241,14 +278,14 @@ def _rgb(pixels: Tensor) -> Tensor:
 
 
 def _weights(
-    checkpoint: Checkpoint,
+    file: WeightFile,
     part: Part,
     keys: KeyMap,
     device: torch.device,
     dtype: torch.dtype = torch.float32,
 ) -> Iterable[tuple[str, Tensor]]:
     """A part's tensors under diffusers' names; on the CPU those of this type stay memory-mapped."""
-    for name, tensor in keys.to_diffusers(lambda name: checkpoint.file.read(part.value + name)):
+    for name, tensor in keys.to_diffusers(lambda name: file.read(part.value + name)):
         yield name, tensor.to(device, dtype)
 
 

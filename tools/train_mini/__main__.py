@@ -128,7 +128,7 @@ class Training:
     def vae(self) -> AutoencoderKL:
         """The autoencoder, whitened, without the blocks of full resolution."""
         if self.start:
-            network = networks.EngineVAE(self.start, STRUCTURE.vae, self.device).network
+            network = networks.EngineVAE(self.start.file, STRUCTURE.vae, self.device).network
             skip_finest(network)
             return network
         data = self.data()
@@ -169,7 +169,7 @@ class Training:
         if self.start:
             cpu = torch.device("cpu")
             model = networks.EngineModel(self.start, cpu)
-            clip = networks.EngineCLIP(self.start, STRUCTURE.text, cpu)
+            clip = networks.EngineCLIP(self.start.file, STRUCTURE.text, cpu)
             network = PromptToNoise(model.network, clip.network)
         else:
             network = new_network(self.seed)

@@ -8,10 +8,13 @@ ComfyUI's name of the type, and options.
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Protocol, TypeVar, get_args, get_type_hints
 
 from torch import Tensor
 
+from ...engine.folders import ModelKind, model_file_names, model_file_path
+from ...nodes.remedies import answer
 from ...sampling import depth_channel
 
 Spec = tuple[Any, ...]
@@ -50,6 +53,11 @@ def number(default: float, low: float, high: float, step: float = 0.01, **more: 
 def string(default: str = "", **more: Any) -> Spec:
     """A STRING input."""
     return ("STRING", {"default": default, **more})
+
+
+def model_file(kind: ModelKind) -> Spec:
+    """A choice of the model files of a kind; a missing one is named before anything runs."""
+    return (kind,)
 
 
 MAX_SIZE = 16384  # pixels; ComfyUI's MAX_RESOLUTION
@@ -95,12 +103,13 @@ def node(name: str, title: str, *names: str) -> Callable[[Function], Function]:
         attributes = {
             "__doc__": function.__doc__,
             "DISPLAY_NAME": title,
-            "INPUT_TYPES": classmethod(lambda cls: inputs),
+            "INPUT_TYPES": classmethod(lambda cls: _with_names(inputs)),
             "RETURN_TYPES": types,
             "RETURN_NAMES": names or types,
             "OUTPUT_NODE": shows,
             "FUNCTION": "execute",
             "execute": execute,
+            **_file_check(inputs["required"]),
         }
         CORE_NODES[name] = type(name, (), attributes)
         return function
@@ -119,6 +128,34 @@ def _inputs(function: Callable[..., Any]) -> dict[str, dict[str, Any]]:
             group = "required" if parameter.default is parameter.empty else "optional"
             inputs[group][name] = spec
     return inputs
+
+
+def _with_names(inputs: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """With the files that are there now, where an input is one of them."""
+
+    def named(kind: Any, *options: Any) -> Spec:
+        return (model_file_names(kind) if isinstance(kind, ModelKind) else kind, *options)
+
+    return {
+        group: {name: named(*spec) for name, spec in specs.items()} if group != "hidden" else specs
+        for group, specs in inputs.items()
+    }
+
+
+def _file_check(inputs: dict[str, Spec]) -> dict[str, Any]:
+    """VALIDATE_INPUTS, where inputs are files: the checks see by its parameters which they are."""
+    kinds = {name: spec[0] for name, spec in inputs.items() if isinstance(spec[0], ModelKind)}
+    if not kinds:
+        return {}
+
+    def validate(cls: type, **names: str) -> bool | str:
+        answers = (answer(partial(model_file_path, kinds[n]), given) for n, given in names.items())
+        return next((reason for reason in answers if reason is not True), True)
+
+    parameters = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in kinds]
+    own = inspect.Parameter("cls", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    validate.__signature__ = inspect.Signature([own, *parameters])  # type: ignore[attr-defined]
+    return {"VALIDATE_INPUTS": classmethod(validate)}
 
 
 def _outputs(function: Callable[..., Any]) -> list[Any]:

@@ -1,0 +1,39 @@
+"""ComfyUI's nodes that load and change models: LoRAs, and parts of a model in files of their own."""
+
+from typing import Annotated
+
+from ...checkpoints.files.weights import open_weights
+from ...engine.folders import LORAS, model_file_path
+from ...engine.lora import with_lora
+from .node_class import Clip, Model, integer, model_file, node, number
+
+LoraName = Annotated[str, model_file(LORAS)]
+Strength = Annotated[float, number(1.0, -100.0, 100.0)]
+
+
+@node("LoraLoader", "Load LoRA")
+def lora_loader(
+    model: Model, clip: Clip, lora_name: LoraName, strength_model: Strength, strength_clip: Strength
+) -> tuple[Model, Clip]:
+    """Both with what a LoRA has learnt."""
+    if strength_model == 0 and strength_clip == 0:
+        return model, clip
+    lora = open_weights(model_file_path(LORAS, lora_name))
+    return with_lora(lora, model, clip, strength_model, strength_clip)
+
+
+@node("LoraLoaderModelOnly", "LoraLoaderModelOnly")
+def lora_loader_model_only(model: Model, lora_name: LoraName, strength_model: Strength) -> Model:
+    """The UNet alone with it."""
+    if strength_model == 0:
+        return model
+    lora = open_weights(model_file_path(LORAS, lora_name))
+    return with_lora(lora, model, None, strength_model)[0]
+
+
+@node("CLIPSetLastLayer", "CLIP Set Last Layer")
+def clip_set_last_layer(
+    clip: Clip, stop_at_clip_layer: Annotated[int, integer(-1, -24, -1)]
+) -> Clip:
+    """Prompts are read up to this layer; Stable Diffusion 2 was trained with -2."""
+    return clip.stopped_at(stop_at_clip_layer)
