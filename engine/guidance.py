@@ -28,6 +28,7 @@ from .samplers import (
     sigmas_for,
     timestep_of,
 )
+from .stretch import ALL_STEPS, Stretch
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ def sample(
     denoise: float = 1.0,
     mask_rule: MaskRule = MaskRule.KSAMPLER,
     depth_guidance: float = 1.0,
+    stretch: Stretch = ALL_STEPS,
 ) -> Latent:
     """Add noise to the latent and take it out again, step by step.
 
@@ -85,6 +87,7 @@ def sample(
         denoise: how much of the way to go, 0..1; at 0 the latent stays as it is.
         mask_rule: what grey in the noise mask means.
         depth_guidance: scale of the depth map's influence beside cfg; 1.0 is off.
+        stretch: which of the steps to take; without any the latent stays as it is.
 
     Returns: a copy of `latent` with new "samples", float32, on the device of the old ones.
     Raises ValueError (one of them MissingDepthError) when an argument is unusable, and
@@ -92,12 +95,14 @@ def sample(
     """
     _check(model, latent, positive, negative, cfg, depth_guidance)
     samples = latent["samples"]
-    sigmas = sigmas_for(scheduler, sampler_name, steps, denoise).tolist()
+    sigmas = stretch.of(sigmas_for(scheduler, sampler_name, steps, denoise).tolist())
     if not sigmas:
         return dict(latent)
     warn_of_size(model.model_channels, samples)
     clean = samples.to(model.device, torch.float32) * model.latent_scale
-    noise = initial_noise(samples.shape, seed, latent.get("batch_index")).to(model.device)
+    noise = torch.zeros_like(clean)
+    if stretch.adds_noise:
+        noise = initial_noise(samples.shape, seed, latent.get("batch_index")).to(model.device)
     denoiser: Denoise = _Guide(
         model, *fitted_prompts(positive, negative, clean), cfg, depth_guidance
     )

@@ -5,6 +5,7 @@ from typing import Annotated
 import torch
 
 from ...engine import host
+from ...engine.stretch import Stretch
 from ...sampling.latents import LATENT_PIXELS
 from .masks import with_channel
 from .node_class import (
@@ -22,6 +23,11 @@ from .node_class import (
 )
 from .resample import CROPS, LATENT_METHODS, resample
 
+Seed = Annotated[int, integer(0, 0, 2**64 - 1, control_after_generate=True)]
+Steps = Annotated[int, integer(20, 1, 10000)]
+Cfg = Annotated[float, number(8.0, 0.0, 100.0, 0.1, round=0.01)]
+SamplerName = Annotated[str, (host.sampler_names(),)]
+Scheduler = Annotated[str, (host.scheduler_names(),)]
 Side = Annotated[int, integer(512, 16, MAX_SIZE, 8)]
 
 
@@ -99,11 +105,11 @@ def repeat_latent_batch(samples: Latent, amount: Annotated[int, integer(1, 1, 64
 @node("KSampler", "KSampler")
 def ksampler(
     model: Model,
-    seed: Annotated[int, integer(0, 0, 2**64 - 1, control_after_generate=True)],
-    steps: Annotated[int, integer(20, 1, 10000)],
-    cfg: Annotated[float, number(8.0, 0.0, 100.0, 0.1, round=0.01)],
-    sampler_name: Annotated[str, (host.sampler_names(),)],
-    scheduler: Annotated[str, (host.scheduler_names(),)],
+    seed: Seed,
+    steps: Steps,
+    cfg: Cfg,
+    sampler_name: SamplerName,
+    scheduler: Scheduler,
     positive: Conditioning,
     negative: Conditioning,
     latent_image: Latent,
@@ -112,3 +118,30 @@ def ksampler(
     """Sample; at denoise 1.0 from latent + noise, unlike the Depth2Img Sampler."""
     guided = (cfg, sampler_name, scheduler, positive, negative)
     return host.sample(model, seed, steps, *guided, latent_image, denoise)
+
+
+@node("KSamplerAdvanced", "KSampler (Advanced)")
+def ksampler_advanced(
+    model: Model,
+    add_noise: Annotated[str, (["enable", "disable"],)],
+    noise_seed: Seed,
+    steps: Steps,
+    cfg: Cfg,
+    sampler_name: SamplerName,
+    scheduler: Scheduler,
+    positive: Conditioning,
+    negative: Conditioning,
+    latent_image: Latent,
+    start_at_step: Annotated[int, integer(0, 0, 10000)],
+    end_at_step: Annotated[int, integer(10000, 0, 10000)],
+    return_with_leftover_noise: Annotated[str, (["disable", "enable"],)],
+) -> Latent:
+    """Some of a run's steps; another one goes on with the noise that is left."""
+    stretch = Stretch(
+        start_at_step,
+        end_at_step,
+        adds_noise=add_noise == "enable",
+        finishes=return_with_leftover_noise == "disable",
+    )
+    guided = (cfg, sampler_name, scheduler, positive, negative)
+    return host.sample(model, noise_seed, steps, *guided, latent_image, stretch=stretch)
