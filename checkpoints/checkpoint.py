@@ -79,14 +79,14 @@ class Checkpoint:
         """The same for an opened file that was made from `source`; its UNet is the one to use."""
         identity = identify(file.tensors)
         _check_kind(source, file, identity, depth_only)
-        unet = _part(file, Part.UNET, UNetArchitecture)
+        unet = widths_of(file, Part.UNET, UNetArchitecture)
         if unet is None:  # known by its first tensors, with too few others to find the rest by
             raise IncompleteCheckpoint(
                 f"{file.path.name} is an incomplete depth checkpoint: tensors are missing that "
                 f"tell the widths of its UNet. {_REMEDY}"
             )
-        vae = _part(file, Part.VAE, VAEArchitecture)
-        text = _part(file, Part.TEXT, TextArchitecture)
+        vae = widths_of(file, Part.VAE, VAEArchitecture)
+        text = widths_of(file, Part.TEXT, TextArchitecture)
         if text is not None and text.width != unet.context_dim:
             raise IncompleteCheckpoint(
                 f"{file.path.name}: the text encoder is {text.width} wide, the UNet expects "
@@ -182,8 +182,13 @@ def _may_be_sd2(identity: Diagnosis) -> bool:
 Widths = TypeVar("Widths", UNetArchitecture, VAEArchitecture, TextArchitecture)
 
 
-def _part(file: WeightFile, part: Part, architecture: type[Widths]) -> Widths | None:
-    """The widths of a part that is complete; None when nothing of it is there."""
+def widths_of(
+    file: WeightFile, part: Part, architecture: type[Widths], kind: str = "depth checkpoint"
+) -> Widths | None:
+    """The widths of a part that is complete; None when nothing of it is there.
+
+    Raises IncompleteCheckpoint, which calls the file `kind`.
+    """
     tensors = part_of(file.tensors, part)
     if not tensors:
         return None
@@ -191,10 +196,10 @@ def _part(file: WeightFile, part: Part, architecture: type[Widths]) -> Widths | 
         widths = architecture.from_tensors(tensors)
     except UnknownArchitecture as error:
         raise IncompleteCheckpoint(
-            f"{file.path.name} is an incomplete depth checkpoint: {error}. {_REMEDY}"
+            f"{file.path.name} is an incomplete {kind}: {error}. {_REMEDY}"
         ) from error
     unused = widths.unused() if isinstance(widths, TextArchitecture) else ()
-    _check(file, part, widths.tensors(), optional=unused)
+    _check(file, part, widths.tensors(), unused, kind)
     return widths
 
 
@@ -216,7 +221,7 @@ def _midas_names() -> list[str]:
 
 
 def _check(
-    file: WeightFile, part: Part, expected: Mapping[str, Shape], optional: Iterable[str]
+    file: WeightFile, part: Part, expected: Mapping[str, Shape], optional: Iterable[str], kind: str
 ) -> None:
     """Every tensor is there in the right shape; what is not expected is named in the log."""
     found = part_of(file.tensors, part)
@@ -228,7 +233,7 @@ def _check(
     ]
     if missing or wrong:
         raise IncompleteCheckpoint(
-            f"{file.path.name} is an incomplete depth checkpoint: of the {len(expected)} tensors "
+            f"{file.path.name} is an incomplete {kind}: of the {len(expected)} tensors "
             f"under {part.value} {len(missing)} are missing{_some(missing)} and {len(wrong)} have "
             f"another shape{_some(wrong)}. {_REMEDY}"
         )

@@ -1,7 +1,8 @@
 """LoRAs for the embedded engine: what they learnt is added to the weights as these are read.
 
-Hu et al. 2021, arXiv:2106.09685. A layer's weight W becomes W + strength · alpha / rank · up @ down,
-in float32 and in ComfyUI's order, so that both hosts have the same weights.
+Hu et al. 2021, arXiv:2106.09685. A layer's weight W becomes
+W + strength · alpha / rank · up @ down, in float32 and in ComfyUI's order, so that both hosts have
+the same weights.
 
 One tensor has many names: those of kohya's sd-scripts, of diffusers, of PEFT, of LyCORIS, and
 ComfyUI's own, each in the original layout or in that of diffusers. They are made here of the tables
@@ -278,6 +279,6 @@ class _Changes:
 
 
 def _alike(one: Shape, other: Shape) -> bool:
-    """Whether a product of matrices becomes the other shape: a 1×1 convolution is a linear layer."""
+    """Whether one can become the other: a 1×1 convolution is a linear layer."""
     sizes = [(shape[0], torch.Size(shape).numel()) for shape in (one, other) if shape]
     return len(sizes) == 2 and sizes[0] == sizes[1]

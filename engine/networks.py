@@ -8,6 +8,7 @@ import functools
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
@@ -47,13 +48,9 @@ def load(
     for package in ("diffusers", "open_clip"):
         prompt.engine_package(package)
     unet, text, vae = checkpoint.unet, checkpoint.text, checkpoint.vae
-    for name, part in (("UNet", unet), ("VAE", vae)):
-        if part is not None and part.channel_mult[0] != 1:
-            raise ValueError(
-                f"{checkpoint.path.name}: the {name}'s widths are {part.channel_mult} times its "
-                "first convolution's; the embedded engine needs the first of these to be 1, as in "
-                "every Stable Diffusion model"
-            )
+    check_first_width(checkpoint.path, "UNet", unet)
+    if vae is not None:
+        check_first_width(checkpoint.path, "VAE", vae)
     device = torch.device(device) if device else default_device()
     file = checkpoint.file
     return (
@@ -61,6 +58,16 @@ def load(
         EngineCLIP(file, text, device) if text else checkpoint.stand_in(Part.TEXT),
         EngineVAE(file, vae, device) if vae else checkpoint.stand_in(Part.VAE),
     )
+
+
+def check_first_width(path: Path, name: str, part: UNetArchitecture | VAEArchitecture) -> None:
+    """Raise ValueError for a structure that diffusers' networks cannot have."""
+    if part.channel_mult[0] != 1:
+        raise ValueError(
+            f"{path.name}: the {name}'s widths are {part.channel_mult} times its first "
+            "convolution's; the embedded engine needs the first of these to be 1, as in every "
+            "Stable Diffusion model"
+        )
 
 
 def default_device() -> torch.device:
@@ -99,7 +106,9 @@ class EngineModel:
     def network(self) -> "UNet2DConditionModel":
         """The network with its weights, read at first use."""
         unet = self.checkpoint.unet
-        weights = _weights(self.checkpoint.file, Part.UNET, unet_keys(unet), self.device, self._dtype)
+        weights = _weights(
+            self.checkpoint.file, Part.UNET, unet_keys(unet), self.device, self._dtype
+        )
         with torch.device("meta"):
             network = unet_network(unet)
         return _fill(network, weights)
@@ -215,10 +224,13 @@ class EngineVAE:
         pixels, as in ComfyUI, and a fourth channel (transparency) is left out, each with a warning.
         Raises ValueError for another layout and for images of less than 8×8 pixels.
         """
+        return torch.cat([self.encode_one(image[None]) for image in self.prepared(pixels)])
+
+    def prepared(self, pixels: Tensor) -> Tensor:
+        """What the network encodes: [B, 3, h, w] in −1..1, of sides that are multiples of 8."""
         images = self._cropped(_rgb(pixels)).movedim(-1, 1) * 2 - 1  # BHWC -> BCHW
         # PyTorch normalises groups less exactly when the channels lie together in memory.
-        images = images.contiguous()
-        return torch.cat([self._encode(image[None]) for image in images])
+        return images.contiguous()
 
     @torch.no_grad()
     def decode(self, latent: Tensor) -> Tensor:
@@ -226,19 +238,25 @@ class EngineVAE:
 
         Raises ValueError for another layout.
         """
+        self.check_latent(latent)
+        images = torch.cat([self.decode_one(item[None]) for item in latent])
+        return ((images + 1) / 2).clamp(0, 1).movedim(1, -1)  # BCHW -> BHWC
+
+    def check_latent(self, latent: Tensor) -> None:
+        """Raise ValueError for a layout that the network does not decode."""
         channels = self._vae.latent_channels
         if latent.ndim != 4 or latent.shape[1] != channels or latent.numel() == 0:
             raise ValueError(
                 f"the VAE got a latent of shape {list(latent.shape)}, it decodes "
                 f"[B, {channels}, h, w]; this latent comes from another kind of model"
             )
-        images = torch.cat([self._decode(item[None]) for item in latent])
-        return ((images + 1) / 2).clamp(0, 1).movedim(1, -1)  # BCHW -> BHWC
 
-    def _encode(self, image: Tensor) -> Tensor:
+    def encode_one(self, image: Tensor) -> Tensor:
+        """The latent of one image [1, 3, h, w] in −1..1, or of a tile of it, on the CPU."""
         return self.network.encode(image.to(self.device, torch.float32)).latent_dist.mean.cpu()
 
-    def _decode(self, latent: Tensor) -> Tensor:
+    def decode_one(self, latent: Tensor) -> Tensor:
+        """The image of one latent, or of a tile of it, in −1..1 and beyond, on the CPU."""
         image = self.network.decode(latent.to(self.device, torch.float32), return_dict=False)[0]
         return image.cpu()
 

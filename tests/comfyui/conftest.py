@@ -10,8 +10,10 @@ Every worker of pytest-xdist that is given a file of this folder starts a server
 """
 
 import base64
+import itertools
 import json
 import os
+import runpy
 import shutil
 import socket
 import struct
@@ -342,6 +344,51 @@ def both(comfyui: ComfyUI, engine: Callable) -> Callable[[Mapping], dict[str, "P
         }
         assert theirs.keys() == ours.keys()
         return {node: Pair(theirs[node], ours[node]) for node in theirs}
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def runner(engine: Callable) -> Any:
+    """The engine, with the nodes that give and keep values."""
+    from sd2_depth2img.workflows.graph import Runner, all_nodes
+
+    extension = runpy.run_path(str(HERE / "tensor_nodes.py"))
+    return Runner({**all_nodes(), **extension["NODE_CLASS_MAPPINGS"]})
+
+
+@pytest.fixture(scope="module")
+def give(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Any], dict]:
+    """A node that gives a value; a file of its own, as both hosts remember results by path."""
+    folder, numbers = tmp_path_factory.mktemp("given"), itertools.count()
+
+    def given(value: Any) -> dict:
+        path = folder / str(next(numbers))
+        torch.save(value, path)
+        return {"class_type": "TestGive", "inputs": {"path": str(path)}}
+
+    return given
+
+
+@pytest.fixture(scope="module")
+def run_both(
+    comfyui: ComfyUI, runner: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Mapping], list[tuple]]:
+    """Runs a graph in both hosts: what its TestKeep nodes were given, theirs and ours, by node."""
+
+    from sd2_depth2img.workflows.graph import Workflow
+
+    def run(graph: Mapping) -> list[tuple]:
+        answers = []
+        for host in (comfyui.run, lambda prompt: runner.run(Workflow(prompt))):
+            folder = tmp_path_factory.mktemp("kept")
+            prompt = json.loads(json.dumps(graph))
+            kept = [n for n, node in prompt.items() if node["class_type"] == "TestKeep"]
+            for node in kept:
+                prompt[node]["inputs"]["path"] = str(folder / node)
+            host(prompt)
+            answers.append([torch.load(folder / node) for node in kept])
+        return list(zip(*answers, strict=True))
 
     return run
 

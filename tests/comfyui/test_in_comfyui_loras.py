@@ -47,8 +47,10 @@ TEXT = {
     "generic": (lambda name: f"text_encoders.clip_h.transformer.{name}", PEFT),
     "peft": (lambda name: f"text_encoder.{name}", PEFT),
     "diffusers": (lambda name: f"text_encoder.{name}", DIFFUSERS),
-    "lycoris": (lambda name: f"text_encoder.{name}", (".lora_linear_layer.up.weight",
-                                                       ".lora_linear_layer.down.weight")),
+    "lycoris": (
+        lambda name: f"text_encoder.{name}",
+        (".lora_linear_layer.up.weight", ".lora_linear_layer.down.weight"),
+    ),
 }
 
 

@@ -85,9 +85,7 @@ def test_one_third_of_the_text_towers_joined_matrix_changes(networks, lora):
     model, clip = networks
     up, down = random(64, 2), random(2, 64, seed=1)
     _, changed = with_lora(lora(pair(QUERY, up, down)), model, clip, strength_clip=2.0)
-    before, after = (
-        text_tower(one.network).encoder.layers[1].self_attn for one in (clip, changed)
-    )
+    before, after = (text_tower(one.network).encoder.layers[1].self_attn for one in (clip, changed))
     assert torch.allclose(after.q_proj.weight, before.q_proj.weight + 2 * up @ down, atol=1e-5)
     assert torch.equal(after.k_proj.weight, before.k_proj.weight)
 

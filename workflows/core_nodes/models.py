@@ -1,11 +1,18 @@
-"""ComfyUI's nodes that load and change models: LoRAs, and parts of a model in files of their own."""
+"""ComfyUI's nodes that load parts of a model from files of their own, or change what is loaded."""
 
 from typing import Annotated
 
 from ...checkpoints.files.weights import open_weights
-from ...engine.folders import LORAS, model_file_path
+from ...engine.folders import (
+    DIFFUSION_MODELS,
+    LORAS,
+    TEXT_ENCODERS,
+    VAES,
+    model_file_path,
+)
 from ...engine.lora import with_lora
-from .node_class import Clip, Model, integer, model_file, node, number
+from ...engine.parts import load_clip, load_unet, load_vae
+from .node_class import Clip, Model, Vae, integer, model_file, node, number
 
 LoraName = Annotated[str, model_file(LORAS)]
 Strength = Annotated[float, number(1.0, -100.0, 100.0)]
@@ -29,6 +36,31 @@ def lora_loader_model_only(model: Model, lora_name: LoraName, strength_model: St
         return model
     lora = open_weights(model_file_path(LORAS, lora_name))
     return with_lora(lora, model, None, strength_model)[0]
+
+
+@node("VAELoader", "Load VAE")
+def vae_loader(vae_name: Annotated[str, model_file(VAES)]) -> Vae:
+    """A VAE out of a file of its own."""
+    return load_vae(model_file_path(VAES, vae_name))
+
+
+@node("UNETLoader", "Load Diffusion Model")
+def unet_loader(
+    unet_name: Annotated[str, model_file(DIFFUSION_MODELS)],
+    weight_dtype: Annotated[str, (["default"],)],
+) -> Model:
+    """A UNet out of a file of its own."""
+    return load_unet(model_file_path(DIFFUSION_MODELS, unet_name))
+
+
+@node("CLIPLoader", "Load CLIP")
+def clip_loader(
+    clip_name: Annotated[str, model_file(TEXT_ENCODERS)],
+    type: Annotated[str, (["stable_diffusion"],)],
+    device: Annotated[str, (["default", "cpu"],)] = "default",
+) -> Clip:
+    """A text encoder out of a file of its own."""
+    return load_clip(model_file_path(TEXT_ENCODERS, clip_name), on_cpu=device == "cpu")
 
 
 @node("CLIPSetLastLayer", "CLIP Set Last Layer")

@@ -6,6 +6,7 @@ import torch
 
 from ...engine import host
 from ...engine.stretch import Stretch
+from ...engine.tiled_vae import decode_tiled, encode_tiled
 from ...sampling.latents import LATENT_PIXELS
 from .masks import with_channel
 from .node_class import (
@@ -48,6 +49,37 @@ def vae_encode(pixels: Image, vae: Vae) -> Latent:
 def vae_decode(samples: Latent, vae: Vae) -> Image:
     """A latent as image."""
     return vae.decode(samples["samples"])
+
+
+Frames = Annotated[int, integer(64, 8, 4096, 4)]  # of video VAEs, which the engine has none of
+FramesOverlap = Annotated[int, integer(8, 4, 4096, 4)]
+
+
+@node("VAEEncodeTiled", "VAE Encode (Tiled)")
+def vae_encode_tiled(
+    pixels: Image,
+    vae: Vae,
+    tile_size: Annotated[int, integer(512, 64, 4096, 64)],
+    overlap: Annotated[int, integer(64, 0, 4096, 32)],
+    temporal_size: Frames,
+    temporal_overlap: FramesOverlap,
+) -> Latent:
+    """An image as latent, piece by piece; sides in pixels."""
+    return {"samples": encode_tiled(vae, pixels, tile_size, overlap)}
+
+
+@node("VAEDecodeTiled", "VAE Decode (Tiled)")
+def vae_decode_tiled(
+    samples: Latent,
+    vae: Vae,
+    tile_size: Annotated[int, integer(512, 64, 4096, 32)],
+    overlap: Annotated[int, integer(64, 0, 4096, 32)],
+    temporal_size: Frames,
+    temporal_overlap: FramesOverlap,
+) -> Image:
+    """A latent as image, piece by piece; sides in pixels, the overlap a quarter at most."""
+    overlap = tile_size // 4 if tile_size < overlap * 4 else overlap
+    return decode_tiled(vae, samples["samples"], tile_size, overlap)
 
 
 @node("SetLatentNoiseMask", "Set Latent Noise Mask")
