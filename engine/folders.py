@@ -158,15 +158,19 @@ def model_file_path(kind: ModelKind, name: str) -> Path:
         for path in (*(place / spelled for place in places), Path(spelled)):
             if os.path.isfile(path):
                 return path
-    raise FileNotFoundError(
-        f"there is no {kind.title} {_quoted(name)}, neither in {places[0].absolute()} nor as a "
-        f"path; {_what_is_there(model_file_names(kind))}"
-    )
+    raise missing(kind, name, ", nor as a path")
+
+
+def missing(kind: ModelKind, name: str, nor: str = "") -> FileNotFoundError:
+    """The error that says where a file was looked for and what is there."""
+    place = current().places(kind)[0].absolute()
+    there = _what_is_there(model_file_names(kind))
+    return FileNotFoundError(f"there is no {kind.title} {_quoted(name)} in {place}{nor}; {there}")
 
 
 def _what_is_there(names: list[str]) -> str:
     if not names:
-        return "put the file there, where there is none yet, or give the path of another one"
+        return "put the file there, where there is none yet"
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     return f"there are {', '.join(names[:_MOST_NAMES])}{more}"
 

@@ -187,13 +187,32 @@ class EngineCLIP:
 
     def tokenize(self, text: str) -> list[prompt.Chunk]:
         """A prompt as chunks of 77 (token, weight) pairs; see `prompt.tokenize`."""
-        return prompt.tokenize(text)
+        return prompt.tokenize(text, self.text.width)
 
     @torch.no_grad()
     def encode(self, tokens: list[prompt.Chunk]) -> Tensor:
         """The context of tokenised text, float32 [1, 77 * chunks, width] on the CPU."""
-        device = self.device
-        return prompt.encode(tokens, lambda t: self.network(t.to(device)).last_hidden_state).cpu()
+        return prompt.encode(tokens, self._contexts).cpu()
+
+    def _contexts(self, tokens: Tensor, vectors: Tensor | None) -> Tensor:
+        """What the tower gives for token numbers; those that are none stand for vectors."""
+        tokens = tokens.to(self.device)
+        if vectors is None:
+            return self.network(tokens).last_hidden_state
+        rows = vectors.to(self.device)
+
+        def insert(module: nn.Module, inputs: object, embedded: Tensor) -> Tensor:
+            places = tokens >= prompt.FIRST_VECTOR
+            embedded[places] = rows[tokens[places] - prompt.FIRST_VECTOR]
+            return embedded
+
+        table = text_tower(self.network).get_submodule("embeddings.token_embedding")
+        hook = table.register_forward_hook(insert)
+        try:
+            known = tokens.clamp(max=prompt.FIRST_VECTOR - 1)
+            return self.network(known).last_hidden_state
+        finally:
+            hook.remove()
 
 
 class EngineVAE:

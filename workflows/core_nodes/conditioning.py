@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+from ...engine import prompt
 from ...sampling.latents import LATENT_PIXELS
 from .node_class import MAX_SIZE, Clip, Conditioning, Mask, integer, node, number, string
 
@@ -10,7 +11,7 @@ AreaOffset = Annotated[int, integer(0, 0, MAX_SIZE, 8)]
 Strength = Annotated[float, number(1.0, 0.0, 10.0)]
 
 
-@node("CLIPTextEncode", "CLIP Text Encode (Prompt)")
+@node("CLIPTextEncode", "CLIP Text Encode (Prompt)", text=prompt.check)
 def clip_text_encode(
     text: Annotated[str, string(multiline=True, dynamicPrompts=True)], clip: Clip
 ) -> Conditioning:
