@@ -4,9 +4,10 @@ The networks have the checkpoint's widths and are built on the meta device; the 
 memory-mapped where their type fits, become their weights. Each part is read when first used.
 """
 
+import copy
 import functools
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,8 +21,12 @@ from ..checkpoints.identify.diagnosis import Part
 from ..checkpoints.keymaps import KeyMap, text_keys, unet_keys, vae_keys
 from ..disk.packages import needed
 from ..sampling.latents import SCALE_FACTOR
-from . import prompt
+from ..sampling.shortcuts import Shortcuts
+from . import deep_features, execution, prompt
+from .compiling import compiled
+from .deep_features import Deep
 from .diffusers_configs import text_config, unet_config, vae_config
+from .execution import Execution
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -35,14 +40,15 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def load(
-    checkpoint: Checkpoint, device: Device | None = None
+    checkpoint: Checkpoint, device: Device | None = None, how: Execution | None = None
 ) -> tuple["EngineModel", "EngineCLIP | Absent", "EngineVAE | Absent"]:
     """MODEL, CLIP and VAE of a checkpoint; an `Absent` stands in for a part that it lacks.
 
-    They run on the given device, otherwise on CUDA where there is one. Raises ModuleNotFoundError
-    when the engine's packages are not installed, and ValueError for a structure that diffusers'
-    networks cannot have.
+    They run on the given device, otherwise on CUDA where there is one, and as `execution.current`
+    says unless it is given. Raises ModuleNotFoundError when the engine's packages are not
+    installed, and ValueError for a structure that diffusers' networks cannot have.
     """
+    how = how or execution.current()
     for package in ("diffusers", "open_clip"):
         prompt.engine_package(package)
     unet, text, vae = checkpoint.unet, checkpoint.text, checkpoint.vae
@@ -55,9 +61,9 @@ def load(
             )
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     return (
-        EngineModel(checkpoint, device),
+        EngineModel(checkpoint, device, how),
         EngineCLIP(checkpoint, text, device) if text else checkpoint.stand_in(Part.TEXT),
-        EngineVAE(checkpoint, vae, device) if vae else checkpoint.stand_in(Part.VAE),
+        EngineVAE(checkpoint, vae, device, how) if vae else checkpoint.stand_in(Part.VAE),
     )
 
 
@@ -70,32 +76,48 @@ def add_difference(
     """
     ours, theirs, before = (each.checkpoint.file for each in (model, fine_tune, base))
     file = AddedDifference(ours, theirs, before, strength, parts=(Part.UNET,))
-    return EngineModel(replace(model.checkpoint, file=file), model.device)
+    return model.of(replace(model.checkpoint, file=file))
 
 
 class EngineModel:
-    """The UNet, a `guidance.NoiseModel`. It runs in float32 on the CPU and in float16 on CUDA."""
+    """The UNet, a `guidance.NoiseModel`; its type is that of `execution.unet_type`."""
 
     latent_scale = SCALE_FACTOR
 
-    def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        device: torch.device,
+        how: Execution = Execution(),  # noqa: B008 - frozen
+        shortcuts: Shortcuts = Shortcuts(),  # noqa: B008
+    ) -> None:
         self.device = device
         self.in_channels = checkpoint.unet.in_channels
         self.model_channels = checkpoint.unet.model_channels
         self.checkpoint = checkpoint
-        self._dtype = torch.float16 if device.type == "cuda" else torch.float32
+        self.how = how
+        self.shortcuts = shortcuts
+        self._runs = _Runs(checkpoint, device, how)
 
-    @functools.cached_property
+    def of(self, checkpoint: Checkpoint) -> "EngineModel":
+        """Other weights, run in the same way."""
+        return EngineModel(checkpoint, self.device, self.how, self.shortcuts)
+
+    def with_shortcuts(self, shortcuts: Shortcuts) -> "EngineModel":
+        """The same network, in common with this model."""
+        model = copy.copy(self)
+        model.shortcuts = shortcuts
+        return model
+
+    @property
     def network(self) -> "UNet2DConditionModel":
         """The network with its weights, read at first use."""
-        unet = self.checkpoint.unet
-        weights = _weights(self.checkpoint, Part.UNET, unet_keys(unet), self.device, self._dtype)
-        with torch.device("meta"):
-            network = unet_network(unet)
-        return _fill(network, weights)
+        return self._runs.network
 
     @torch.no_grad()
-    def predict_noise(self, x: Tensor, timesteps: Tensor, context: Tensor) -> Tensor:
+    def predict_noise(
+        self, x: Tensor, timesteps: Tensor, context: Tensor, deep: Deep | None = None
+    ) -> Tensor:
         """As `guidance.NoiseModel` says; ValueError when a shape does not fit the model."""
         if x.ndim != 4 or x.shape[1] != self.in_channels:
             raise ValueError(
@@ -109,13 +131,55 @@ class EngineModel:
                 f"[{len(x)}, tokens, {width}]; encode the prompt with the CLIP of the same "
                 "checkpoint"
             )
-        noise = self.network(
-            x.to(self.device, self._dtype),
+        runs, dtype = self._runs, self._runs.dtype
+        inputs = (
+            x.to(self.device, dtype),
             timesteps.to(self.device),
-            context.to(self.device, self._dtype),
-            return_dict=False,
-        )[0]
+            context.to(self.device, dtype),
+        )
+        if deep is None:
+            noise = runs.plain(*inputs)
+        elif deep.features is None:
+            noise, deep.features = runs.whole(*inputs)
+        else:
+            noise = runs.shallow(*inputs, deep.features)
         return noise.float()
+
+
+class _Runs:
+    """A UNet's network and the ways to run it, each compiled if that is wanted."""
+
+    def __init__(self, checkpoint: Checkpoint, device: torch.device, how: Execution) -> None:
+        self._checkpoint, self._device, self._how = checkpoint, device, how
+
+    @functools.cached_property
+    def dtype(self) -> torch.dtype:
+        width = self._checkpoint.unet.model_channels
+        return execution.unet_type(self._how.precision, self._device, width)
+
+    @functools.cached_property
+    def network(self) -> "UNet2DConditionModel":
+        unet = self._checkpoint.unet
+        weights = _weights(self._checkpoint, Part.UNET, unet_keys(unet), self._device, self.dtype)
+        with torch.device("meta"):
+            network = unet_network(unet)
+        return _fill(network, weights)
+
+    @functools.cached_property
+    def plain(self) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+        network = self.network
+        return self._ready(lambda *inputs: network(*inputs, return_dict=False)[0])
+
+    @functools.cached_property
+    def whole(self) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]:
+        return self._ready(functools.partial(deep_features.whole, self.network))
+
+    @functools.cached_property
+    def shallow(self) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
+        return self._ready(functools.partial(deep_features.shallow, self.network))
+
+    def _ready(self, run: Callable) -> Callable:
+        return compiled(run, self._device) if self._how.compiles else run
 
 
 class EngineCLIP:
@@ -151,16 +215,31 @@ class EngineCLIP:
 
 
 class EngineVAE:
-    """The autoencoder, in float32: images <-> latents, one image of a batch at a time."""
+    """The autoencoder: images <-> latents, one image of a batch at a time.
 
-    def __init__(self, checkpoint: Checkpoint, vae: VAEArchitecture, device: torch.device) -> None:
+    Its type is that of `execution.vae_type`, images and latents are float32 in any case.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        vae: VAEArchitecture,
+        device: torch.device,
+        how: Execution = Execution(),  # noqa: B008 - frozen
+    ) -> None:
         self.device = device
-        self._checkpoint, self._vae = checkpoint, vae
+        self._checkpoint, self._vae, self._how = checkpoint, vae, how
+
+    @functools.cached_property
+    def _dtype(self) -> torch.dtype:
+        width = self._checkpoint.unet.model_channels
+        return execution.vae_type(self._how.precision, self.device, width)
 
     @functools.cached_property
     def network(self) -> "AutoencoderKL":
         """The network with its weights, read at first use."""
-        weights = _weights(self._checkpoint, Part.VAE, vae_keys(self._vae), self.device)
+        keys = vae_keys(self._vae)
+        weights = _weights(self._checkpoint, Part.VAE, keys, self.device, self._dtype)
         with torch.device("meta"):
             network = vae_network(self._vae)
         return _fill(network, weights)
@@ -199,11 +278,12 @@ class EngineVAE:
         return ((images + 1) / 2).clamp(0, 1).movedim(1, -1)  # BCHW -> BHWC
 
     def _encode(self, image: Tensor) -> Tensor:
-        return self.network.encode(image.to(self.device, torch.float32)).latent_dist.mean.cpu()
+        latent = self.network.encode(image.to(self.device, self._dtype)).latent_dist.mean
+        return latent.float().cpu()
 
     def _decode(self, latent: Tensor) -> Tensor:
-        image = self.network.decode(latent.to(self.device, torch.float32), return_dict=False)[0]
-        return image.cpu()
+        image = self.network.decode(latent.to(self.device, self._dtype), return_dict=False)[0]
+        return image.float().cpu()
 
     def _cropped(self, pixels: Tensor) -> Tensor:
         """The middle of the images, with sides that are multiples of the factor."""
