@@ -6,7 +6,7 @@ The rules are those of ComfyUI's KSampler, so that one workflow gives one image 
 import logging
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import torch
@@ -16,8 +16,10 @@ from ..images.counts import counted
 from ..images.numbers import percent
 from ..sampling.depth_channel import Conditioning
 from ..sampling.latents import Latent, MaskRule, fit_mask, repainted_at
+from ..sampling.shortcuts import DeepSteps, Shortcuts
 from ..sampling.trained_sizes import warn_of_size
 from .conditioning import Prompt, fitted_prompts
+from .deep_features import Deep
 from .progress import progress
 from .samplers import (
     SAMPLERS,
@@ -25,6 +27,7 @@ from .samplers import (
     Denoise,
     initial_noise,
     next_seed,
+    sigma_at_percent,
     sigmas_for,
     timestep_of,
 )
@@ -42,16 +45,30 @@ class NoiseModel(Protocol):
     latent_scale: float  # 0.18215: a LATENT on the canvas is in the VAE's own units
     in_channels: int  # those of the latent and one more for depth
     model_channels: int  # the UNet's width, 320 in Stable Diffusion 2
+    shortcuts: Shortcuts
 
-    def predict_noise(self, x: Tensor, timesteps: Tensor, context: Tensor) -> Tensor:
+    def predict_noise(
+        self, x: Tensor, timesteps: Tensor, context: Tensor, deep: Deep | None = None
+    ) -> Tensor:
         """The noise in x, float32 [N, in_channels - 1, h, w].
 
         Args:
             x: [N, in_channels, h, w], the latent divided by sqrt(sigma^2 + 1), then the depth.
             timesteps: int64 [N], 0..999.
             context: [N, tokens, width], the encoded prompt.
+            deep: features to use in place of the deep layers, or where to leave them.
         """
         ...
+
+
+@dataclass(frozen=True)
+class Request:
+    """What differs between images that are sampled together; see `sample`."""
+
+    seed: int
+    positive: Conditioning
+    negative: Conditioning
+    latent: Latent
 
 
 @torch.no_grad()
@@ -93,36 +110,80 @@ def sample(
     Raises ValueError (one of them MissingDepthError) when an argument is unusable, and
     FloatingPointError when the model predicts NaN or infinity.
     """
-    _check(model, latent, positive, negative, cfg, depth_guidance)
-    samples = latent["samples"]
+    request = Request(seed, positive, negative, latent)
+    settings = (steps, cfg, sampler_name, scheduler, denoise, mask_rule, depth_guidance)
+    return sample_together(model, [request], *settings, stretch=stretch)[0]
+
+
+@torch.no_grad()
+def sample_together(
+    model: NoiseModel,
+    requests: Sequence[Request],
+    steps: int,
+    cfg: float,
+    sampler_name: str,
+    scheduler: str,
+    denoise: float = 1.0,
+    mask_rule: MaskRule = MaskRule.KSAMPLER,
+    depth_guidance: float = 1.0,
+    most: int | None = None,
+    stretch: Stretch = ALL_STEPS,
+) -> list[Latent]:
+    """`sample` for several requests whose latents have one shape, with common calls of the UNet.
+
+    Each gets what it would get alone, but for the rounding of larger batches. `most` limits the
+    latents in a call; of a request that has more, one prompt at a time is computed.
+    """
+    for one in requests:
+        _check(model, one.latent, one.positive, one.negative, cfg, depth_guidance)
+    shapes = {tuple(one.latent["samples"].shape) for one in requests}
+    if len(shapes) != 1:
+        raise ValueError(f"latents of the shapes {sorted(shapes)} cannot be sampled together")
     sigmas = stretch.of(sigmas_for(scheduler, sampler_name, steps, denoise).tolist())
     if not sigmas:
-        return dict(latent)
-    warn_of_size(model.model_channels, samples)
-    clean = samples.to(model.device, torch.float32) * model.latent_scale
-    noise = torch.zeros_like(clean)
-    if stretch.adds_noise:
-        noise = initial_noise(samples.shape, seed, latent.get("batch_index")).to(model.device)
-    denoiser: Denoise = _Guide(
-        model, *fitted_prompts(positive, negative, clean), cfg, depth_guidance
-    )
+        return [dict(one.latent) for one in requests]
+    warn_of_size(model.model_channels, requests[0].latent["samples"])
     sampler = SAMPLERS[sampler_name]
+    cleans = [
+        one.latent["samples"].to(model.device, torch.float32) * model.latent_scale
+        for one in requests
+    ]
+    clean = torch.cat(cleans)
+    noise = torch.cat(
+        [
+            initial_noise(x.shape, one.seed, one.latent.get("batch_index"))
+            for one, x in zip(requests, cleans, strict=True)
+        ]
+    ).to(model.device)
+    if not stretch.adds_noise:
+        noise = torch.zeros_like(clean)
+    prompts = [
+        fitted_prompts(one.positive, one.negative, x)
+        for one, x in zip(requests, cleans, strict=True)
+    ]
+    denoiser: Denoise = _Guide(model, prompts, cfg, depth_guidance, most)
     x = _noisy(clean, noise, sigmas[0])
-    if latent.get("noise_mask") is not None:
+    if any(one.latent.get("noise_mask") is not None for one in requests):
         if sampler.redraws_inpaint_noise:
-            noise = initial_noise(samples.shape, next_seed(seed)).to(model.device)
-        mask = fit_mask(latent["noise_mask"], len(clean), *clean.shape[-2:]).to(clean.device)
+            seeds = [next_seed(one.seed) for one in requests]
+            noise = torch.cat([initial_noise(cleans[0].shape, seed) for seed in seeds])
+            noise = noise.to(model.device)
+        mask = torch.cat([_mask(one.latent, x) for one, x in zip(requests, cleans, strict=True)])
         schedule = sigmas if mask_rule is MaskRule.DIFFERENTIAL else None
         denoiser = _repainting(denoiser, mask, clean, noise, schedule)
     todo = progress(range(len(sigmas) - 1), "Sampling")
-    for _, step in zip(todo, sampler.steps(denoiser, x, sigmas, seed), strict=True):
+    seeds = [one.seed for one in requests]
+    for _, step in zip(todo, sampler.steps(denoiser, x, sigmas, seeds), strict=True):
         x = step.x
     if not torch.isfinite(x).all():
         raise FloatingPointError(
             f"the sampled latent has NaN or infinite values ({sampler_name}, {scheduler}, "
             f"{steps} steps, cfg {cfg}); check the checkpoint, or run the model in float32"
         )
-    return {**latent, "samples": (x / model.latent_scale).to(samples.device)}
+    return [
+        {**one.latent, "samples": (part / model.latent_scale).to(one.latent["samples"].device)}
+        for one, part in zip(requests, x.chunk(len(requests)), strict=True)
+    ]
 
 
 def require_depth(model: NoiseModel) -> None:
@@ -177,6 +238,14 @@ def _noisy(clean: Tensor, noise: Tensor, sigma: float) -> Tensor:
     return clean + noise * sigma
 
 
+def _mask(latent: Latent, x: Tensor) -> Tensor:
+    """The noise mask for x [B, C, h, w]; white where a latent has none."""
+    mask = latent.get("noise_mask")
+    if mask is None:
+        return x.new_ones(len(x), 1, *x.shape[-2:])
+    return fit_mask(mask, len(x), *x.shape[-2:]).to(x.device)
+
+
 def _repainting(
     denoise: Denoise, mask: Tensor, clean: Tensor, noise: Tensor, sigmas: Sequence[float] | None
 ) -> Denoise:
@@ -206,35 +275,49 @@ class _Guide:
     def __init__(
         self,
         model: NoiseModel,
-        positive: list[Prompt],
-        negative: list[Prompt],
+        prompts: Sequence[tuple[list[Prompt], list[Prompt]]],
         cfg: float,
-        depth_guidance: float,
+        depth_guidance: float = 1.0,
+        most: int | None = None,
     ) -> None:
+        """`prompts`: the positive and the negative ones of each request."""
         self._model = model
         self._cfg = cfg
         self._depth_guidance = depth_guidance
+        self._most = most
         # At scale 1 the negative prediction cancels out, and so does the one without depth.
-        self._sides = [positive] if math.isclose(cfg, 1.0) else [positive, negative]
-        self._names = ["positive", "negative"][: len(self._sides)]
+        self._names = ["positive"] if math.isclose(cfg, 1.0) else ["positive", "negative"]
+        sides = [list(ones) for ones in zip(*prompts, strict=True)][: len(self._names)]
         if depth_guidance != 1.0:
-            without = [replace(p, depth=torch.zeros_like(p.depth)) for p in self._sides[-1]]
-            self._sides.append(without)
+            sides.append([[_without_depth(prompt) for prompt in ones] for ones in sides[-1]])
             self._names.append(f"{self._names[-1]} (without depth)")
+        self._sides = sides  # of each side the prompts of each request
+        skips = model.shortcuts
+        self._guided = (
+            sigma_at_percent(skips.guidance_start),
+            sigma_at_percent(skips.guidance_end),
+        )
+        self._deep = DeepSteps(skips.deep_every) if skips.deep_every > 1 else None
+        self._features: Features = {}
         self._calls: dict[tuple, list[_Call]] = {}
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
-        predictions = [torch.zeros_like(x) for _ in self._sides]
+        start, end = self._guided
+        sides = self._sides if start >= sigma >= end else self._sides[:1]
+        predictions = [torch.zeros_like(x) for _ in sides]
         # All of this in float32 and in this order: Heun's long steps magnify the last digit.
         scaled = x / (torch.tensor(sigma) ** 2 + 1).sqrt()
         timestep = timestep_of(sigma)
-        for call in self._calls_at(sigma, x):
-            noises = call.predict_noise(self._model, scaled, timestep)
-            for (prompt, side, share), noise in zip(call.parts, noises, strict=True):
-                predicted = prompt.box.of(x) - noise * sigma
-                prompt.box.of(predictions[side]).add_(predicted * share)
+        fresh = self._deep is None or self._deep.is_deep(sigma)
+        kept = None if self._deep is None else self._features
+        for call in self._calls_at(sigma, x, sides):
+            noises = call.predict_noise(self._model, scaled, timestep, kept, fresh)
+            for part, noise in zip(call.parts, noises, strict=True):
+                box = part.prompt.box
+                predicted = box.of(x[part.rows]) - noise * sigma
+                box.of(predictions[part.side][part.rows]).add_(predicted * part.share)
         more_depth: Tensor | float = 0.0
-        if self._depth_guidance != 1.0:
+        if self._depth_guidance != 1.0 and len(predictions) > 1:
             without = predictions.pop()
             more_depth = (predictions[-1] - without) * (self._depth_guidance - 1.0)
         if len(predictions) == 1:
@@ -242,22 +325,36 @@ class _Guide:
         positive, negative = predictions
         return negative + (positive - negative) * self._cfg + more_depth
 
-    def _calls_at(self, sigma: float, x: Tensor) -> list["_Call"]:
+    def _calls_at(self, sigma: float, x: Tensor, sides: Sequence) -> list["_Call"]:
         """The UNet calls at a noise level, prepared once for each set of prompts that hold."""
         holding = tuple(
-            tuple(prompt for prompt in side if prompt.start >= sigma >= prompt.end)
-            for side in self._sides
+            tuple(
+                tuple(prompt for prompt in prompts if prompt.start >= sigma >= prompt.end)
+                for prompts in side
+            )
+            for side in sides
         )
         if holding not in self._calls:
             parts = [
-                _Part(prompt, side, share)
-                for side, prompts in enumerate(holding)
+                _Part(prompt, side, rows, share)
+                for side, requests in enumerate(holding)
+                for rows, prompts in zip(_rows(x, len(requests)), requests, strict=True)
                 for prompt, share in zip(
-                    prompts, _shares(prompts, self._names[side], sigma, x), strict=True
+                    prompts, _shares(prompts, self._names[side], sigma, x[rows]), strict=True
                 )
             ]
-            self._calls[holding] = [_Call(group, x) for group in _groups(parts)]
+            self._calls[holding] = [_Call(group, x) for group in _groups(parts, self._most)]
         return self._calls[holding]
+
+
+def _without_depth(prompt: Prompt) -> Prompt:
+    return replace(prompt, depth=torch.zeros_like(prompt.depth))
+
+
+def _rows(x: Tensor, requests: int) -> list[slice]:
+    """Each request's part of the batch."""
+    each = len(x) // requests
+    return [slice(start, start + each) for start in range(0, len(x), each)]
 
 
 class _Part(NamedTuple):
@@ -265,7 +362,11 @@ class _Part(NamedTuple):
 
     prompt: Prompt
     side: int  # index of the prediction that it belongs to
+    rows: slice  # of the batch
     share: Tensor  # [1 or B, 1, box height, box width], the shares of a side add up to 1
+
+
+Features = dict[Prompt, Tensor]  # what the deep layers gave for each prompt
 
 
 class _Call:
@@ -283,12 +384,31 @@ class _Call:
             [prompt.context.repeat(1, tokens // prompt.context.shape[1], 1) for prompt in prompts]
         )
 
-    def predict_noise(self, model: NoiseModel, scaled: Tensor, timestep: int) -> tuple[Tensor, ...]:
-        """The noise that each part's prompt sees in its box, [B, C, box height, box width]."""
+    def predict_noise(
+        self,
+        model: NoiseModel,
+        scaled: Tensor,
+        timestep: int,
+        features: Features | None = None,
+        fresh: bool = True,
+    ) -> tuple[Tensor, ...]:
+        """The noise that each part's prompt sees in its box, [B, C, box height, box width].
+
+        With `features` the deep layers are computed if `fresh` or if a prompt has none yet.
+        """
         for rows, part in zip(self._inputs.chunk(len(self.parts)), self.parts, strict=True):
-            rows[:, :-1] = part.prompt.box.of(scaled)
+            rows[:, :-1] = part.prompt.box.of(scaled[part.rows])
         timesteps = torch.full((len(self._inputs),), timestep, device=scaled.device)
-        noise = model.predict_noise(self._inputs, timesteps, self._context)
+        if features is None:
+            noise = model.predict_noise(self._inputs, timesteps, self._context)
+            return noise.chunk(len(self.parts))
+        known = [features.get(part.prompt) for part in self.parts]
+        kept = [one for one in known if one is not None and not fresh]
+        deep = Deep(torch.cat(kept) if len(kept) == len(known) else None)
+        noise = model.predict_noise(self._inputs, timesteps, self._context, deep)
+        if deep.features is not None:
+            for part, rows in zip(self.parts, deep.features.chunk(len(self.parts)), strict=True):
+                features[part.prompt] = rows
         return noise.chunk(len(self.parts))
 
 
@@ -310,12 +430,14 @@ def _shares(prompts: Sequence[Prompt], which: str, sigma: float, x: Tensor) -> l
     return [prompt.weight / prompt.box.of(total) for prompt in prompts]
 
 
-def _groups(parts: Iterable[_Part]) -> list[list[_Part]]:
+def _groups(parts: Iterable[_Part], most: int | None) -> list[list[_Part]]:
     """The parts that can share a call: boxes of one size, texts of similar length."""
     groups: list[list[_Part]] = []
     for part in parts:
+        latents = len(part.prompt.context)
         for group in groups:
-            if _fit_together(part.prompt, group[0].prompt):
+            has_room = most is None or (len(group) + 1) * latents <= most
+            if has_room and _fit_together(part.prompt, group[0].prompt):
                 group.append(part)
                 break
         else:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from ..sampling.shortcuts import Shortcuts
 from .folders import (  # noqa: F401 - functions of the host, as are the other imports
     checkpoint_names,
     checkpoint_path,
@@ -24,6 +25,11 @@ from .samplers import SAMPLERS, SCHEDULERS
 def unet_width(model: EngineModel) -> int:
     require_depth(model)
     return model.model_channels
+
+
+def with_shortcuts(model: EngineModel, shortcuts: Shortcuts) -> EngineModel:
+    require_depth(model)
+    return model.with_shortcuts(shortcuts)
 
 
 def preview_folder() -> Path | None:

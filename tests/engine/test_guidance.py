@@ -28,6 +28,7 @@ from sd2_depth2img.engine.samplers import (
 )
 from sd2_depth2img.sampling.depth_channel import DepthCondition, MissingDepthError, attach_depth
 from sd2_depth2img.sampling.latents import MaskRule
+from sd2_depth2img.sampling.shortcuts import Shortcuts
 
 SEED, SCALE, TOKENS, WIDTH = 7, 0.18215, 6, 12
 H, W = 24, 20
@@ -43,6 +44,7 @@ class TinyUNet(nn.Module):
     latent_scale = SCALE
     in_channels = 5
     model_channels = 16
+    shortcuts = Shortcuts()
 
     def __init__(self, reach=3):
         super().__init__()
