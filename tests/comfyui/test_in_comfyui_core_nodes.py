@@ -14,9 +14,9 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from sd2_depth2img.checkpoints.identify.diagnosis import Part
+from sd2_depth2img.images.resample import CROPS, IMAGE_METHODS, LATENT_METHODS
 from sd2_depth2img.tools.make_checkpoint import FULL, MINIATURE, random_weights
 from sd2_depth2img.workflows.core_nodes import CORE_NODES
-from sd2_depth2img.workflows.core_nodes.resample import CROPS, IMAGE_METHODS, LATENT_METHODS
 from sd2_depth2img.workflows.graph import Workflow
 
 LIMIT = 1e-4  # relative L2 error of what a network computes
@@ -141,13 +141,14 @@ FILES = {
     *("SaveImage", "PreviewImage", "MaskPreview", "SaveLatent", "PreviewAny", "Preview3D"),
 }
 NETWORKS = {"CheckpointLoaderSimple", "CLIPTextEncode", "VAEEncode", "VAEDecode", "KSampler"}
-# In files of their own: test_in_comfyui_loras.py, …_parts.py, …_sampling_nodes.py.
+# In files of their own: test_in_comfyui_loras.py, …_parts.py, …_sampling_nodes.py, …_video.py.
 ELSEWHERE = {
+    *("LoadVideo", "GetVideoComponents", "CreateVideo", "SaveVideo"),
     *("LoraLoader", "LoraLoaderModelOnly", "VAELoader", "UNETLoader", "CLIPLoader"),
     *("CLIPSetLastLayer", "VAEEncodeTiled", "VAEDecodeTiled", "KSamplerAdvanced"),
 }
 LISTS_OF_FILES = {
-    *("image", "latent", "ckpt_name", "lora_name", "vae_name", "unet_name", "clip_name"),
+    *("image", "latent", "ckpt_name", "lora_name", "vae_name", "unet_name", "clip_name", "file"),
 }
 
 
