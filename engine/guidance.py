@@ -19,6 +19,7 @@ from ..sampling.latents import Latent, MaskRule, fit_mask, repainted_at
 from ..sampling.shortcuts import DeepSteps, Shortcuts
 from ..sampling.trained_sizes import warn_of_size
 from .conditioning import Prompt, fitted_prompts
+from .controlnet import Residuals
 from .deep_features import Deep
 from .progress import progress
 from .samplers import (
@@ -48,7 +49,12 @@ class NoiseModel(Protocol):
     shortcuts: Shortcuts
 
     def predict_noise(
-        self, x: Tensor, timesteps: Tensor, context: Tensor, deep: Deep | None = None
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        context: Tensor,
+        deep: Deep | None = None,
+        residuals: Residuals | None = None,
     ) -> Tensor:
         """The noise in x, float32 [N, in_channels - 1, h, w].
 
@@ -57,6 +63,7 @@ class NoiseModel(Protocol):
             timesteps: int64 [N], 0..999.
             context: [N, tokens, width], the encoded prompt.
             deep: features to use in place of the deep layers, or where to leave them.
+            residuals: what ControlNets add; then without `deep`.
         """
         ...
 
@@ -311,7 +318,7 @@ class _Guide:
         fresh = self._deep is None or self._deep.is_deep(sigma)
         kept = None if self._deep is None else self._features
         for call in self._calls_at(sigma, x, sides):
-            noises = call.predict_noise(self._model, scaled, timestep, kept, fresh)
+            noises = call.predict_noise(self._model, scaled, timestep, sigma, kept, fresh)
             for part, noise in zip(call.parts, noises, strict=True):
                 box = part.prompt.box
                 predicted = box.of(x[part.rows]) - noise * sigma
@@ -389,6 +396,7 @@ class _Call:
         model: NoiseModel,
         scaled: Tensor,
         timestep: int,
+        sigma: float,
         features: Features | None = None,
         fresh: bool = True,
     ) -> tuple[Tensor, ...]:
@@ -399,6 +407,14 @@ class _Call:
         for rows, part in zip(self._inputs.chunk(len(self.parts)), self.parts, strict=True):
             rows[:, :-1] = part.prompt.box.of(scaled[part.rows])
         timesteps = torch.full((len(self._inputs),), timestep, device=scaled.device)
+        if control := self.parts[0].prompt.control:
+            inputs = (self._inputs[:, :-1], timesteps, self._context)
+            residuals = control.residuals(*inputs, sigma, prompts=len(self.parts))
+            if residuals is not None:  # which deep features would not know of
+                noise = model.predict_noise(
+                    self._inputs, timesteps, self._context, residuals=residuals
+                )
+                return noise.chunk(len(self.parts))
         if features is None:
             noise = model.predict_noise(self._inputs, timesteps, self._context)
             return noise.chunk(len(self.parts))
@@ -448,4 +464,5 @@ def _groups(parts: Iterable[_Part], most: int | None) -> list[list[_Part]]:
 def _fit_together(one: Prompt, other: Prompt) -> bool:
     lengths = one.context.shape[1], other.context.shape[1]
     # ComfyUI's limit too: beyond it, repeating texts costs more than a second call.
-    return one.box.size == other.box.size and math.lcm(*lengths) <= 4 * min(lengths)
+    is_alike = one.box.size == other.box.size and one.control is other.control
+    return is_alike and math.lcm(*lengths) <= 4 * min(lengths)

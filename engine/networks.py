@@ -31,6 +31,7 @@ from ..sampling.latents import SCALE_FACTOR
 from ..sampling.shortcuts import Shortcuts
 from . import deep_features, execution, prompt
 from .compiling import compiled
+from .controlnet import Residuals
 from .deep_features import Deep
 from .diffusers_configs import text_config, unet_config, vae_config
 from .execution import Execution
@@ -137,7 +138,12 @@ class EngineModel:
 
     @torch.no_grad()
     def predict_noise(
-        self, x: Tensor, timesteps: Tensor, context: Tensor, deep: Deep | None = None
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        context: Tensor,
+        deep: Deep | None = None,
+        residuals: Residuals | None = None,
     ) -> Tensor:
         """As `guidance.NoiseModel` says; ValueError when a shape does not fit the model."""
         if x.ndim != 4 or x.shape[1] != self.in_channels:
@@ -158,7 +164,9 @@ class EngineModel:
             timesteps.to(self.device),
             context.to(self.device, dtype),
         )
-        if deep is None:
+        if residuals is not None:
+            noise = runs.plain(*inputs, **residuals.arguments(dtype))
+        elif deep is None:
             noise = runs.plain(*inputs)
         elif deep.features is None:
             noise, deep.features = runs.whole(*inputs)
@@ -188,9 +196,9 @@ class _Runs:
         return _fill(network, weights)
 
     @functools.cached_property
-    def plain(self) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    def plain(self) -> Callable[..., Tensor]:
         network = self.network
-        return self._ready(lambda *inputs: network(*inputs, return_dict=False)[0])
+        return self._ready(lambda *inputs, **more: network(*inputs, return_dict=False, **more)[0])
 
     @functools.cached_property
     def whole(self) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]:

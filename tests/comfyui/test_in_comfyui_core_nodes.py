@@ -141,14 +141,17 @@ FILES = {
     *("SaveImage", "PreviewImage", "MaskPreview", "SaveLatent", "PreviewAny", "Preview3D"),
 }
 NETWORKS = {"CheckpointLoaderSimple", "CLIPTextEncode", "VAEEncode", "VAEDecode", "KSampler"}
-# In files of their own: test_in_comfyui_loras.py, …_parts.py, …_sampling_nodes.py, …_video.py.
+# In files of their own: test_in_comfyui_loras.py, …_parts.py, …_sampling_nodes.py, …_video.py,
+# …_controlnet.py.
 ELSEWHERE = {
+    *("ControlNetLoader", "ControlNetApply", "ControlNetApplyAdvanced"),
     *("LoadVideo", "GetVideoComponents", "CreateVideo", "SaveVideo"),
     *("LoraLoader", "LoraLoaderModelOnly", "VAELoader", "UNETLoader", "CLIPLoader"),
     *("CLIPSetLastLayer", "VAEEncodeTiled", "VAEDecodeTiled", "KSamplerAdvanced"),
 }
 LISTS_OF_FILES = {
     *("image", "latent", "ckpt_name", "lora_name", "vae_name", "unet_name", "clip_name", "file"),
+    "control_net_name",
 }
 
 
