@@ -237,7 +237,8 @@ def _start(model: NoiseModel, request: Request, redraws: bool) -> _Start:
     size = (len(clean), *clean.shape[-2:])
     mask = torch.ones(size)[:, None] if mask is None else fit_mask(mask, *size)
     prompts = fitted_prompts(request.positive, request.negative, clean)
-    return _Start(clean, *(t.to(clean.device) for t in (noise, mask, kept_noise)), prompts)
+    noise, mask, kept_noise = (t.to(clean.device) for t in (noise, mask, kept_noise))
+    return _Start(clean, noise, mask, kept_noise, prompts)
 
 
 def _repainting(
@@ -401,9 +402,7 @@ class _Call:
         deep = Deep(torch.cat(kept) if len(kept) == len(known) else None)
         noise = model.predict_noise(self._inputs, timesteps, self._context, deep)
         if deep.features is not None:
-            for part, rows in zip(
-                self.parts, deep.features.chunk(len(self.parts)), strict=True
-            ):
+            for part, rows in zip(self.parts, deep.features.chunk(len(self.parts)), strict=True):
                 features[part.prompt] = rows
         return noise.chunk(len(self.parts))
 

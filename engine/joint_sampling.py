@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
+from typing import Any
 
 from ..sampling.depth_channel import Conditioning
 from ..sampling.latents import Latent, MaskRule
@@ -33,15 +34,18 @@ def latents_within(memory: int, model: NoiseModel, height: int, width: int, size
     return max(1, memory // each)
 
 
+Settings = dict[str, Any]  # of `guidance.sample`, those that a request does not have
+
+
 class _Ticket:
     """A thread's call of `sample`, and later what came of it."""
 
     def __init__(
-        self, thread: int, model: NoiseModel, request: Request, settings: tuple
+        self, thread: int, model: NoiseModel, request: Request, settings: Settings
     ) -> None:
         self.thread, self.model, self.request, self.settings = thread, model, request, settings
         shape = tuple(request.latent["samples"].shape)
-        self.key = (id(model), shape, settings)  # of those that fit together
+        self.key = (id(model), shape, *settings.items())  # of those that fit together
         self.result: Latent | None = None
         self.error: BaseException | None = None
 
@@ -71,7 +75,9 @@ class Joint:
         self._changed = threading.Condition()
         self._waiting: list[_Ticket] = []
 
-    def sample(self, thread: int, model: NoiseModel, request: Request, settings: tuple) -> Latent:
+    def sample(
+        self, thread: int, model: NoiseModel, request: Request, settings: Settings
+    ) -> Latent:
         """`guidance.sample`, together with the other threads' calls, in the threads' order."""
         ticket = _Ticket(thread, model, request, settings)
         self._turn.release()
@@ -79,9 +85,8 @@ class Joint:
             self._wait(ticket)
         finally:
             self._turn.acquire()
-        if ticket.error is not None:
-            raise ticket.error
-        assert ticket.result is not None  # noqa: S101 - for the types
+        if ticket.result is None:
+            raise ticket.error or RuntimeError("sampling gave nothing")
         return ticket.result
 
     def leave(self) -> None:
@@ -122,7 +127,7 @@ class Joint:
         first, requests = tickets[0], [ticket.request for ticket in tickets]
         try:
             results = guidance.sample_together(
-                first.model, requests, *first.settings, most=self._most
+                first.model, requests, most=self._most, **first.settings
             )
         except Exception as error:
             if len(tickets) == 1:
@@ -180,10 +185,18 @@ def sample(
     depth_guidance: float = 1.0,
 ) -> Latent:
     """`guidance.sample`, within a Joint together with other threads."""
-    settings = (steps, cfg, sampler_name, scheduler, denoise, mask_rule, depth_guidance)
+    settings: Settings = {
+        "steps": steps,
+        "cfg": cfg,
+        "sampler_name": sampler_name,
+        "scheduler": scheduler,
+        "denoise": denoise,
+        "mask_rule": mask_rule,
+        "depth_guidance": depth_guidance,
+    }
     request = Request(seed, positive, negative, latent, copy_context())
     membership = _membership.get()
     if membership is None:
-        return guidance.sample_together(model, [request], *settings)[0]
+        return guidance.sample_together(model, [request], **settings)[0]
     joint, thread = membership
     return joint.sample(thread, model, request, settings)

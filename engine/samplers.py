@@ -234,7 +234,9 @@ def dpmpp_2m(denoise: Denoise, x: Tensor, sigmas: Sequence[float], seeds: Seeds)
         yield Step(denoised, x)
 
 
-def dpmpp_2m_sde(denoise: Denoise, x: Tensor, sigmas: Sequence[float], seeds: Seeds) -> Iterator[Step]:
+def dpmpp_2m_sde(
+    denoise: Denoise, x: Tensor, sigmas: Sequence[float], seeds: Seeds
+) -> Iterator[Step]:
     """DPM-Solver++(2M) for the reverse SDE, midpoint form (Lu et al. 2022, appendix).
 
     Its noise is the increments of one Brownian path, which hardly change with the number of steps.

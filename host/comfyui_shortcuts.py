@@ -26,7 +26,7 @@ def shorten(model: ModelPatcher, shortcuts: Shortcuts) -> ModelPatcher:
         levels.percent_to_sigma(shortcuts.guidance_start),
         levels.percent_to_sigma(shortcuts.guidance_end),
     )
-    wrappers = [
+    wrappers: list[tuple[str, Callable]] = [
         (WrappersMP.CALC_COND_BATCH, guided.predict),
         (WrappersMP.CALC_COND_BATCH, deep.evaluate),
         (WrappersMP.OUTER_SAMPLE, deep.sample),
@@ -84,7 +84,7 @@ class _Deep:
 
     def predict(
         self,
-        executor: Callable,
+        executor: Any,
         x: Tensor,
         timesteps: Tensor,
         context: Tensor,
@@ -143,7 +143,10 @@ def _shallow(
     for patch in patches.get("emb_patch", ()):
         emb = patch(emb, unet.model_channels, options)
     if control is not None and "output" in control:
-        control = {**control, "output": control["output"][:SHALLOW]}  # the last block's stands first
+        control = {
+            **control,
+            "output": control["output"][:SHALLOW],
+        }  # the last block's stands first
     skips = []
     h = x
     for index in range(SHALLOW):

@@ -26,7 +26,7 @@ def recent(done: Mapping[str, Done], known: set[str], memory: int) -> dict[str, 
     what has a size that cannot be told, such as a model.
     """
     kept: list[tuple[str, Done]] = []
-    for sign, one in reversed(done.items()):
+    for sign, one in reversed(list(done.items())):
         size = math.inf if sign in known or one.ui else size_of(one.outputs)
         if size <= memory:
             memory -= int(size)

@@ -41,6 +41,7 @@ def run_all(
     try:
         while members := list(itertools.islice(source, at_once)):
             groups.append(_Group(runner, members, sampling, most))
+            groups[-1].start()
             if len(groups) > 1:
                 yield from groups[0].outcomes()
                 del groups[0]
@@ -57,7 +58,7 @@ _GLANCE = 0.5
 
 
 class _Group:
-    """Workflows that are sampled together, in threads that run from the beginning."""
+    """Workflows that are sampled together, a thread each."""
 
     def __init__(
         self,
@@ -74,6 +75,9 @@ class _Group:
             )
             for number, workflow in enumerate(workflows)
         ]
+
+    def start(self) -> None:
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 
@@ -96,7 +100,8 @@ class _Group:
         """End every thread, at its next step or node."""
         self._joint.cancel()
         for thread in self._threads:
-            thread.join()
+            if thread.is_alive():
+                thread.join()
 
     def _run(self, runner: Runner, number: int, workflow: Workflow) -> None:
         try:
