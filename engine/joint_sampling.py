@@ -5,6 +5,8 @@ every thread of the group has come to one or has ended; what fits together is th
 common, which keeps a GPU busy with images of any number of prompts, depth maps and seeds.
 """
 
+import functools
+import inspect
 import logging
 import threading
 from collections.abc import Iterator, Sequence
@@ -12,8 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from typing import Any
 
-from ..sampling.depth_channel import Conditioning
-from ..sampling.latents import Latent, MaskRule
+from ..sampling.latents import Latent
 from . import guidance
 from .guidance import NoiseModel, Request
 from .progress import stopped
@@ -170,33 +171,20 @@ def member_of(joint: Joint, thread: int) -> Iterator[None]:
         joint.leave()
 
 
-def sample(
-    model: NoiseModel,
-    seed: int,
-    steps: int,
-    cfg: float,
-    sampler_name: str,
-    scheduler: str,
-    positive: Conditioning,
-    negative: Conditioning,
-    latent: Latent,
-    denoise: float = 1.0,
-    mask_rule: MaskRule = MaskRule.KSAMPLER,
-    depth_guidance: float = 1.0,
-) -> Latent:
+_SAMPLE = inspect.signature(guidance.sample)
+_REQUEST = ("seed", "positive", "negative", "latent")
+
+
+@functools.wraps(guidance.sample)
+def sample(*args: Any, **kwargs: Any) -> Latent:
     """`guidance.sample`, within a Joint together with other threads."""
-    settings: Settings = {
-        "steps": steps,
-        "cfg": cfg,
-        "sampler_name": sampler_name,
-        "scheduler": scheduler,
-        "denoise": denoise,
-        "mask_rule": mask_rule,
-        "depth_guidance": depth_guidance,
-    }
-    request = Request(seed, positive, negative, latent, copy_context())
     membership = _membership.get()
     if membership is None:
-        return guidance.sample_together(model, [request], **settings)[0]
+        return guidance.sample(*args, **kwargs)
+    given = _SAMPLE.bind(*args, **kwargs)
+    given.apply_defaults()
+    settings = dict(given.arguments)
+    model = settings.pop("model")
+    request = Request(*(settings.pop(name) for name in _REQUEST), copy_context())
     joint, thread = membership
     return joint.sample(thread, model, request, settings)
