@@ -1,15 +1,12 @@
-"""The UNet in two parts: deep layers, whose features may serve several steps, and shallow ones."""
+"""diffusers' UNet in two parts: deep layers, whose features serve several steps, and the rest."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..sampling.shortcuts import SHALLOW
-
-if TYPE_CHECKING:
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
 
 @dataclass
@@ -19,9 +16,7 @@ class Deep:
     features: Tensor | None = None
 
 
-def whole(
-    unet: "UNet2DConditionModel", x: Tensor, timesteps: Tensor, context: Tensor
-) -> tuple[Tensor, Tensor]:
+def whole(unet: Any, x: Tensor, timesteps: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
     """What the UNet predicts, as its own `forward`, and what its deep layers gave."""
     emb = _embedding(unet, x, timesteps)
     *uppers, last = unet.up_blocks
@@ -32,8 +27,9 @@ def whole(
         skips += more
     x = unet.mid_block(x, **_sides(unet.mid_block, emb, context))
     for block in uppers:
-        taken = tuple(skips[-len(block.resnets) :])
-        del skips[-len(block.resnets) :]
+        layers = len(block.resnets)
+        taken = tuple(skips[-layers:])
+        del skips[-layers:]
         sides = {**_sides(block, emb, context), "upsample_size": skips[-1].shape[2:]}
         x = block(x, res_hidden_states_tuple=taken, **sides)
     for layer in range(len(last.resnets) - SHALLOW):
@@ -41,9 +37,7 @@ def whole(
     return _end(unet, x, skips, emb, context), x
 
 
-def shallow(
-    unet: "UNet2DConditionModel", x: Tensor, timesteps: Tensor, context: Tensor, features: Tensor
-) -> Tensor:
+def shallow(unet: Any, x: Tensor, timesteps: Tensor, context: Tensor, features: Tensor) -> Tensor:
     """What the UNet predicts with these features of its deep layers."""
     emb = _embedding(unet, x, timesteps)
     skips = [unet.conv_in(x)]

@@ -5,9 +5,10 @@ The rules are those of ComfyUI's KSampler, so that one workflow gives one image 
 
 import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import Context
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -35,6 +36,8 @@ from .samplers import (
 from .stretch import ALL_STEPS, Stretch
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _DEPTH_CHANNELS = 5  # four of the latent and one of depth
 
@@ -76,6 +79,11 @@ class Request:
     positive: Conditioning
     negative: Conditioning
     latent: Latent
+    context: Context | None = None  # of whoever asks: where warnings about it belong
+
+    def call(self, function: Callable[..., T], *args: Any) -> T:
+        """Call a function on its behalf."""
+        return function(*args) if self.context is None else self.context.run(function, *args)
 
 
 @torch.no_grad()
@@ -142,44 +150,27 @@ def sample_together(
     latents in a call; of a request that has more, one prompt at a time is computed.
     """
     for one in requests:
-        _check(model, one.latent, one.positive, one.negative, cfg, depth_guidance)
+        one.call(_check, model, one, cfg, depth_guidance)
     shapes = {tuple(one.latent["samples"].shape) for one in requests}
     if len(shapes) != 1:
         raise ValueError(f"latents of the shapes {sorted(shapes)} cannot be sampled together")
     sigmas = stretch.of(sigmas_for(scheduler, sampler_name, steps, denoise).tolist())
     if not sigmas:
         return [dict(one.latent) for one in requests]
-    warn_of_size(model.model_channels, requests[0].latent["samples"])
     sampler = SAMPLERS[sampler_name]
-    cleans = [
-        one.latent["samples"].to(model.device, torch.float32) * model.latent_scale
-        for one in requests
-    ]
-    clean = torch.cat(cleans)
-    noise = torch.cat(
-        [
-            initial_noise(x.shape, one.seed, one.latent.get("batch_index"))
-            for one, x in zip(requests, cleans, strict=True)
-        ]
-    ).to(model.device)
-    if not stretch.adds_noise:
-        noise = torch.zeros_like(clean)
-    prompts = [
-        fitted_prompts(one.positive, one.negative, x)
-        for one, x in zip(requests, cleans, strict=True)
-    ]
+    draws = (stretch.adds_noise, sampler.redraws_inpaint_noise)
+    starts = [one.call(_start, model, one, *draws) for one in requests]
+    clean, noise, mask, kept_noise = (
+        torch.cat(parts) for parts in zip(*(start[:4] for start in starts), strict=True)
+    )
+    prompts = [start.prompts for start in starts]
     denoiser: Denoise = _Guide(model, prompts, cfg, depth_guidance, most)
     x = _noisy(clean, noise, sigmas[0])
     if any(one.latent.get("noise_mask") is not None for one in requests):
-        if sampler.redraws_inpaint_noise:
-            seeds = [next_seed(one.seed) for one in requests]
-            noise = torch.cat([initial_noise(cleans[0].shape, seed) for seed in seeds])
-            noise = noise.to(model.device)
-        mask = torch.cat([_mask(one.latent, x) for one, x in zip(requests, cleans, strict=True)])
         schedule = sigmas if mask_rule is MaskRule.DIFFERENTIAL else None
-        denoiser = _repainting(denoiser, mask, clean, noise, schedule)
-    todo = progress(range(len(sigmas) - 1), "Sampling")
+        denoiser = _repainting(denoiser, mask, clean, kept_noise, schedule)
     seeds = [one.seed for one in requests]
+    todo = progress(range(len(sigmas) - 1), "Sampling")
     for _, step in zip(todo, sampler.steps(denoiser, x, sigmas, seeds), strict=True):
         x = step.x
     if not torch.isfinite(x).all():
@@ -202,16 +193,9 @@ def require_depth(model: NoiseModel) -> None:
         )
 
 
-def _check(
-    model: NoiseModel,
-    latent: Latent,
-    positive: Conditioning,
-    negative: Conditioning,
-    cfg: float,
-    depth_guidance: float,
-) -> None:
+def _check(model: NoiseModel, request: Request, cfg: float, depth_guidance: float) -> None:
     require_depth(model)
-    samples, channels = latent["samples"], model.in_channels - 1
+    samples, channels = request.latent["samples"], model.in_channels - 1
     if samples.ndim != 4 or samples.shape[1] != channels or samples.numel() == 0:
         raise ValueError(
             f"the latent has shape {list(samples.shape)}, this model needs [B, {channels}, h, w]; "
@@ -227,7 +211,8 @@ def _check(
         raise ValueError(f"cfg is {cfg}; give a number, usually between 1 and 12")
     if not math.isfinite(depth_guidance):
         raise ValueError(f"the depth guidance is {depth_guidance}; give a number, 1 is off")
-    for which, conditioning in (("positive", positive), ("negative", negative)):
+    sides = (("positive", request.positive), ("negative", request.negative))
+    for which, conditioning in sides:
         if not conditioning:
             raise ValueError(
                 f"the {which} conditioning is empty; connect a CLIP Text Encode, whose text may "
@@ -245,12 +230,29 @@ def _noisy(clean: Tensor, noise: Tensor, sigma: float) -> Tensor:
     return clean + noise * sigma
 
 
-def _mask(latent: Latent, x: Tensor) -> Tensor:
-    """The noise mask for x [B, C, h, w]; white where a latent has none."""
-    mask = latent.get("noise_mask")
-    if mask is None:
-        return x.new_ones(len(x), 1, *x.shape[-2:])
-    return fit_mask(mask, len(x), *x.shape[-2:]).to(x.device)
+class _Start(NamedTuple):
+    """What a request's sampling starts from, [B, …] each."""
+
+    clean: Tensor  # in the UNet's units
+    noise: Tensor
+    mask: Tensor  # where it is repainted; white for a latent without a mask
+    kept_noise: Tensor  # on what the mask keeps
+    prompts: tuple[list[Prompt], list[Prompt]]
+
+
+def _start(model: NoiseModel, request: Request, adds_noise: bool, redraws: bool) -> _Start:
+    samples, mask = request.latent["samples"], request.latent.get("noise_mask")
+    warn_of_size(model.model_channels, samples)
+    clean = samples.to(model.device, torch.float32) * model.latent_scale
+    noise = torch.zeros(samples.shape)
+    if adds_noise:
+        noise = initial_noise(samples.shape, request.seed, request.latent.get("batch_index"))
+    kept_noise = initial_noise(samples.shape, next_seed(request.seed)) if redraws else noise
+    size = (len(clean), *clean.shape[-2:])
+    mask = torch.ones(size)[:, None] if mask is None else fit_mask(mask, *size)
+    prompts = fitted_prompts(request.positive, request.negative, clean)
+    noise, mask, kept_noise = (t.to(clean.device) for t in (noise, mask, kept_noise))
+    return _Start(clean, noise, mask, kept_noise, prompts)
 
 
 def _repainting(

@@ -15,7 +15,8 @@ from .folders import (  # noqa: F401 - functions of the host, as are the other i
     output_paths,
     png_text,
 )
-from .guidance import require_depth, sample  # noqa: F401
+from .guidance import require_depth
+from .joint_sampling import sample  # noqa: F401
 from .networks import EngineModel, add_difference  # noqa: F401
 from .networks import load as load_checkpoint  # noqa: F401
 from .progress import progress  # noqa: F401

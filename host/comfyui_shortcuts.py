@@ -26,7 +26,7 @@ def shorten(model: ModelPatcher, shortcuts: Shortcuts) -> ModelPatcher:
         levels.percent_to_sigma(shortcuts.guidance_start),
         levels.percent_to_sigma(shortcuts.guidance_end),
     )
-    wrappers = [
+    wrappers: list[tuple[str, Callable]] = [
         (WrappersMP.CALC_COND_BATCH, guided.predict),
         (WrappersMP.CALC_COND_BATCH, deep.evaluate),
         (WrappersMP.OUTER_SAMPLE, deep.sample),
@@ -84,7 +84,7 @@ class _Deep:
 
     def predict(
         self,
-        executor: Callable,
+        executor: Any,
         x: Tensor,
         timesteps: Tensor,
         context: Tensor,
