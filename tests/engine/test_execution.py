@@ -1,7 +1,6 @@
 """In which type the networks run, and what it does to the image."""
 
 import logging
-from dataclasses import replace
 
 import pytest
 import torch
@@ -121,6 +120,6 @@ def test_bf16_paints_the_image_of_fp32_within_40_db(exact):
 
 def test_another_model_of_the_same_kind_runs_in_the_same_way(exact):
     model, _, _ = load(Checkpoint.open(BUNDLED_CHECKPOINT), "cpu", Execution(Precision.BF16))
-    other = model.of(replace(model.checkpoint))
+    other = model.with_file(model.checkpoint.file)
     assert {p.dtype for p in other.network.parameters()} == {torch.bfloat16}
     assert other.network is not model.network
