@@ -449,6 +449,8 @@ def test_declares_what_the_original_declares(comfyui, name):
     """The original may have more inputs and choices; the defaults are its own."""
     kind = CORE_NODES[name]
     info = comfyui.get(f"/object_info/{name}")[name]
+    if name == "SaveVideo" and "codec" not in info["input"]["required"]:
+        pytest.skip("this ComfyUI chooses codecs in another way")
     ours = kind.INPUT_TYPES()
     for group in ("required", "optional"):
         original = info["input"].get(group, {})
@@ -462,8 +464,9 @@ def test_declares_what_the_original_declares(comfyui, name):
             _compare_types(key, kind_of_mine, kind_of_theirs, *(theirs or [{}]))
             _compare_options(options[0] if options else {}, theirs[0] if theirs else {})
     if info["output"] or not info["output_node"]:  # older output nodes hand nothing on
-        assert info["output"] == list(kind.RETURN_TYPES)
-        assert info["output_name"] == list(getattr(kind, "RETURN_NAMES", kind.RETURN_TYPES))
+        count = len(kind.RETURN_TYPES)  # newer ones may give more
+        assert info["output"][:count] == list(kind.RETURN_TYPES)
+        assert info["output_name"][:count] == list(getattr(kind, "RETURN_NAMES", kind.RETURN_TYPES))
     assert info["output_node"] == getattr(kind, "OUTPUT_NODE", False)
 
 
