@@ -185,6 +185,7 @@ def sample(*args: Any, **kwargs: Any) -> Latent:
     given.apply_defaults()
     settings = dict(given.arguments)
     model = settings.pop("model")
-    request = Request(*(settings.pop(name) for name in _REQUEST), copy_context())
+    own = {name: settings.pop(name) for name in _REQUEST}
+    request = Request(**own, context=copy_context())
     joint, thread = membership
     return joint.sample(thread, model, request, settings)

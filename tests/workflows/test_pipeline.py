@@ -10,7 +10,7 @@ import torch
 from sd2_depth2img.engine import networks
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT
 from sd2_depth2img.workflows.graph import NodeError, Results, Runner, parse_workflow
-from sd2_depth2img.workflows.pipeline import run_all
+from sd2_depth2img.workflows.pipeline import in_groups, run_all
 from sd2_depth2img.workflows.problems import WorkflowError
 
 pytestmark = pytest.mark.usefixtures("base", "one_thread")
@@ -169,6 +169,19 @@ def test_one_is_decoded_while_the_next_is_sampled(monkeypatch):
     results = list(run_all(Runner(), [item(0), item(1)]))
     assert met == [True] * (STEPS + 1)
     assert all(isinstance(one, Results) for one in results)
+
+
+def test_an_error_that_is_no_outcome_is_raised_when_all_threads_have_ended():
+    def work(number):
+        if number == 2:
+            raise LookupError("a bug")
+        return number
+
+    results = in_groups(work, range(9), threading.Lock(), at_once=2)
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(LookupError, match="a bug"):
+        next(results)
+    assert not [thread for thread in threading.enumerate() if thread.name == "workflow"]
 
 
 def test_ctrl_c_stops_every_thread(monkeypatch):
