@@ -10,9 +10,12 @@ import inspect
 import logging
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from typing import Any
+
+import torch
 
 from ..sampling.latents import Latent
 from . import guidance
@@ -58,16 +61,16 @@ class _Ticket:
 class Joint:
     """A group of threads that sample together.
 
-    `turn` is held by each of them while it works and released while it waits here. `sampling` may
-    be shared by several groups: one of them samples at a time. `most` limits the latents in a call
-    of the UNet.
+    `turn` is held by each of them while it works and released while it waits here. `sampling` has
+    one thread, also for other groups: one of them samples at a time, and CUDA graphs belong to a
+    thread. `most` limits the latents in a call of the UNet.
     """
 
     def __init__(
         self,
         threads: int,
         turn: threading.Lock,
-        sampling: threading.Lock,
+        sampling: Executor,
         most: int | None = None,
     ) -> None:
         self.begun = threading.Event()  # the first sampling, or the end of every thread
@@ -118,11 +121,14 @@ class Joint:
             else:
                 return
         self.begun.set()
-        with self._sampling:
-            for group in _alike(tickets):
-                self._sample_group(group)
+        self._sampling.submit(copy_context().run, self._sample_all, tickets).result()
         with self._changed:
             self._changed.notify_all()
+
+    @torch.inference_mode()
+    def _sample_all(self, tickets: Sequence[_Ticket]) -> None:
+        for group in _alike(tickets):
+            self._sample_group(group)
 
     def _sample_group(self, tickets: Sequence[_Ticket]) -> None:
         first, requests = tickets[0], [ticket.request for ticket in tickets]

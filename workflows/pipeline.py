@@ -13,6 +13,7 @@ not depend on who is faster, so a batch gives the same bits again.
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 from ..engine.joint_sampling import Joint, member_of
@@ -61,7 +62,7 @@ def in_groups(
 
     Raises what `work` raises, and KeyboardInterrupt on Ctrl-C, when all threads have ended.
     """
-    sampling = threading.Lock()
+    sampling = ThreadPoolExecutor(1, "sampling")
     source = iter(items)
     groups: list[_Group[T, R]] = []  # at work, the older one first
     try:
@@ -77,6 +78,7 @@ def in_groups(
     finally:
         for group in groups:
             group.stop()
+        sampling.shutdown()
 
 
 # Seconds between looks at signals: on Windows a wait without end is not interrupted by Ctrl-C.

@@ -48,6 +48,10 @@ def item(seed, text="a red ball", width=64, steps=STEPS, cfg=3.0, mask=False):
     )
 
 
+def working():
+    return [t for t in threading.enumerate() if t.name.startswith(("workflow", "sampling"))]
+
+
 def latent(results):
     assert isinstance(results, Results), results
     return results.outputs["9"][0][0]["samples"]
@@ -111,6 +115,20 @@ def test_what_does_not_fit_together_is_sampled_apart(unet_rows):
     items = [item(0), item(1, width=128), item(2, cfg=1.0), item(3), item(4, steps=STEPS + 1)]
     list(run_all(Runner(), items, at_once=5))
     assert sorted(unet_rows) == sorted([4] * STEPS + [2] * STEPS + [1] * STEPS + [2] * (STEPS + 1))
+
+
+def test_all_sampling_is_done_in_one_thread(monkeypatch):
+    """CUDA graphs belong to the thread that made them."""
+    threads = set()
+    predict_noise = networks.EngineModel.predict_noise
+
+    def watched(self, *inputs):
+        threads.add(threading.get_ident())
+        return predict_noise(self, *inputs)
+
+    monkeypatch.setattr(networks.EngineModel, "predict_noise", watched)
+    list(run_all(Runner(), [item(seed) for seed in range(5)], at_once=2))
+    assert len(threads) == 1
 
 
 def test_the_same_batch_gives_the_same_bits():
@@ -181,7 +199,7 @@ def test_an_error_that_is_no_outcome_is_raised_when_all_threads_have_ended():
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(LookupError, match="a bug"):
         next(results)
-    assert not [thread for thread in threading.enumerate() if thread.name == "workflow"]
+    assert not working()
 
 
 def test_ctrl_c_stops_every_thread(monkeypatch):
@@ -198,11 +216,11 @@ def test_ctrl_c_stops_every_thread(monkeypatch):
     monkeypatch.setattr(networks.EngineModel, "predict_noise", slow)
     with pytest.raises(KeyboardInterrupt):
         list(run_all(Runner(), [item(seed, steps=500) for seed in range(4)], at_once=2))
-    assert not [thread for thread in threading.enumerate() if thread.name == "workflow"]
+    assert not working()
 
 
 def test_a_consumer_that_stops_early_leaves_no_thread():
     outcomes = run_all(Runner(), (item(seed) for seed in range(100)), at_once=2)
     next(outcomes)
     outcomes.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == "workflow"]
+    assert not working()
