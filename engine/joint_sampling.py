@@ -29,12 +29,12 @@ log = logging.getLogger(__name__)
 _HELD = 32
 
 
-def latents_within(memory: int, model: NoiseModel, height: int, width: int, size: int = 4) -> int:
+def latents_within(memory: int, model: NoiseModel, height: int, width: int) -> int:
     """How many latents of this size a call of the UNet may have within so many bytes, at least 1.
 
-    With guidance an image takes two of them. `size`: bytes of a number, 2 in half precision.
+    With guidance an image takes two of them. Half precision takes half of the memory.
     """
-    each = _HELD * model.model_channels * height * width * size
+    each = _HELD * model.model_channels * height * width * torch.float32.itemsize
     return max(1, memory // each)
 
 
@@ -63,7 +63,7 @@ class Joint:
 
     `turn` is held by each of them while it works and released while it waits here. `sampling` has
     one thread, also for other groups: one of them samples at a time, and CUDA graphs belong to a
-    thread. `most` limits the latents in a call of the UNet.
+    thread. `memory` is what a call of the UNet may take in bytes, beside the weights.
     """
 
     def __init__(
@@ -71,11 +71,11 @@ class Joint:
         threads: int,
         turn: threading.Lock,
         sampling: Executor,
-        most: int | None = None,
+        memory: int | None = None,
     ) -> None:
         self.begun = threading.Event()  # the first sampling, or the end of every thread
         self.cancelled = threading.Event()
-        self._threads, self._turn, self._sampling, self._most = threads, turn, sampling, most
+        self._threads, self._turn, self._sampling, self._memory = threads, turn, sampling, memory
         self._changed = threading.Condition()
         self._waiting: list[_Ticket] = []
 
@@ -132,10 +132,12 @@ class Joint:
 
     def _sample_group(self, tickets: Sequence[_Ticket]) -> None:
         first, requests = tickets[0], [ticket.request for ticket in tickets]
+        most = None
+        if self._memory is not None:
+            size = first.request.latent["samples"].shape[-2:]
+            most = latents_within(self._memory, first.model, *size)
         try:
-            results = guidance.sample_together(
-                first.model, requests, most=self._most, **first.settings
-            )
+            results = guidance.sample_together(first.model, requests, most=most, **first.settings)
         except Exception as error:
             if len(tickets) == 1:
                 first.error = error

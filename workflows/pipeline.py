@@ -26,7 +26,7 @@ Outcome = Results | WorkflowError | NodeError
 
 
 def run_all(
-    runner: Runner, workflows: Iterable[Workflow], at_once: int = 1, most: int | None = None
+    runner: Runner, workflows: Iterable[Workflow], at_once: int = 1, memory: int | None = None
 ) -> Iterator[Outcome]:
     """The outcome of each workflow, in their order; see `in_groups`.
 
@@ -40,7 +40,7 @@ def run_all(
         except (WorkflowError, NodeError) as error:
             return error
 
-    return in_groups(work, workflows, runner.turn, at_once, most)
+    return in_groups(work, workflows, runner.turn, at_once, memory)
 
 
 def in_groups(
@@ -48,7 +48,7 @@ def in_groups(
     items: Iterable[T],
     turn: threading.Lock,
     at_once: int = 1,
-    most: int | None = None,
+    memory: int | None = None,
 ) -> Iterator[R]:
     """What `work` makes of each item, in their order, two groups of threads at work at most.
 
@@ -57,8 +57,8 @@ def in_groups(
         items: taken as they are needed.
         turn: the runner's, see `Runner`.
         at_once: items that are sampled together.
-        most: latents in a call of the UNet, two an image with guidance; see
-            `joint_sampling.latents_within`.
+        memory: what a call of the UNet may take in bytes, beside the weights; more items than fit
+            take several calls a step.
 
     Raises what `work` raises, and KeyboardInterrupt on Ctrl-C, when all threads have ended.
     """
@@ -67,7 +67,7 @@ def in_groups(
     groups: list[_Group[T, R]] = []  # at work, the older one first
     try:
         while members := list(itertools.islice(source, at_once)):
-            groups.append(_Group(work, members, Joint(len(members), turn, sampling, most)))
+            groups.append(_Group(work, members, Joint(len(members), turn, sampling, memory)))
             groups[-1].start()
             if len(groups) > 1:
                 yield from groups[0].results()

@@ -101,13 +101,23 @@ def test_each_item_gets_the_warnings_about_it():
     assert squeezed == [False, True, False, True]
 
 
+@pytest.mark.parametrize(("memory", "anew"), [(0, {"4", "6"}), (2**24, set())])
+def test_what_items_share_is_computed_once_within_the_memory(memory, anew):
+    """A prompt and its depth map that another item has come between."""
+    runner = Runner(memory=memory)
+    for one in (item(1, "a red ball"), item(2, "a blue cube"), item(3, "a red ball")):
+        results = runner.run(one)
+    assert set(results.executed) == {"9", "10", "11"} | anew
+
+
 def test_items_share_calls_of_the_unet(unet_rows):
     list(run_all(Runner(), [item(seed) for seed in range(4)], at_once=4))
     assert unet_rows == [8] * STEPS
 
 
-def test_a_call_has_no_more_latents_than_asked_for(unet_rows):
-    list(run_all(Runner(), [item(seed) for seed in range(3)], at_once=3, most=4))
+def test_a_call_has_no_more_latents_than_fit_into_the_memory(unet_rows):
+    each = 32 * 64 * (8 * 8) * 4  # the miniature is 64 channels wide
+    list(run_all(Runner(), [item(seed) for seed in range(3)], at_once=3, memory=5 * each - 1))
     assert unet_rows == [4, 2] * STEPS
 
 
