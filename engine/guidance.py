@@ -16,6 +16,7 @@ from ..images.counts import counted
 from ..images.numbers import percent
 from ..sampling.depth_channel import Conditioning
 from ..sampling.latents import Latent, MaskRule, fit_mask, repainted_at
+from ..sampling.steps import watcher
 from ..sampling.trained_sizes import warn_of_size
 from .conditioning import Prompt, fitted_prompts
 from .progress import progress
@@ -114,9 +115,12 @@ def sample(
         mask = fit_mask(latent["noise_mask"], len(clean), *clean.shape[-2:]).to(clean.device)
         schedule = sigmas if mask_rule is MaskRule.DIFFERENTIAL else None
         denoiser = _repainting(denoiser, mask, clean, noise, schedule)
-    todo = progress(range(len(sigmas) - 1), "Sampling")
-    for _, step in zip(todo, sampler.steps(denoiser, x, sigmas, seed), strict=True):
+    count, on_step = len(sigmas) - 1, watcher()
+    todo = progress(range(count), "Sampling")
+    for index, step in zip(todo, sampler.steps(denoiser, x, sigmas, seed), strict=True):
         x = step.x
+        if on_step is not None:
+            on_step(index + 1, count, (step.denoised / model.latent_scale).to(samples.device))
     if not torch.isfinite(x).all():
         raise FloatingPointError(
             f"the sampled latent has NaN or infinite values ({sampler_name}, {scheduler}, "

@@ -22,7 +22,8 @@ from ..checkpoints.identify.diagnosis import Part
 from ..checkpoints.keymaps import KeyMap, text_keys, unet_keys, vae_keys
 from ..disk.packages import needed
 from ..sampling.latents import SCALE_FACTOR
-from . import prompt
+from . import devices, prompt
+from .devices import Device
 from .diffusers_configs import text_config, unet_config, vae_config
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Device = torch.device | str
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -41,7 +41,7 @@ def load(
 ) -> tuple["EngineModel", "EngineCLIP | Absent", "EngineVAE | Absent"]:
     """MODEL, CLIP and VAE of a checkpoint; an `Absent` stands in for a part that it lacks.
 
-    They run on the given device, otherwise on CUDA where there is one. Raises ModuleNotFoundError
+    They run on the given device, otherwise on the default one. Raises ModuleNotFoundError
     when the engine's packages are not installed, and ValueError for a structure that diffusers'
     networks cannot have.
     """
@@ -71,8 +71,8 @@ def check_first_width(path: Path, name: str, part: UNetArchitecture | VAEArchite
 
 
 def default_device() -> torch.device:
-    """CUDA where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The device that was chosen, otherwise CUDA where there is one."""
+    return devices.current()
 
 
 def add_difference(
