@@ -1,7 +1,6 @@
 """The arguments of a call: numbers within the limits of the nodes, lists shared out to tasks."""
 
 import numbers
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -144,8 +143,8 @@ def _choice(name: str, value: Any, known: list[str]) -> str:
 
 
 def _number(name: str, value: Any, whole: bool) -> int | float:
-    kind: type = numbers.Integral if whole else numbers.Real
+    kind: Any = numbers.Integral if whole else numbers.Real
     if isinstance(value, bool) or not isinstance(value, kind):
         what = "a whole number" if whole else "a number"
         raise TypeError(f"{name} is {value!r} ({type(value).__name__}); expected {what}")
-    return operator.index(value) if whole else float(value)
+    return int(value) if whole else float(value)
