@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from ..nodes.conditioning import SD2DepthEncode
@@ -94,7 +95,7 @@ def tasks(**lists: Sequence[Any]) -> list[Task]:
 def checked(name: str, value: Any) -> Any:
     """An argument as its node takes it; raises TypeError and ValueError."""
     if name not in _INPUTS:
-        return bool(value)
+        return _switch(name, value)
     if name == "size" and value is None:
         return None
     node, node_input = _INPUTS[name]
@@ -130,10 +131,16 @@ _INPUTS: Mapping[str, tuple[Any, str]] = {
 }
 
 
+def _switch(name: str, value: Any) -> bool:
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    raise TypeError(f"{name} is of type {type(value).__name__}; expected True or False")
+
+
 def _text(name: str, value: Any) -> str:
     if isinstance(value, str):
         return value
-    raise TypeError(f"{name} is a {type(value).__name__}; expected text, or a list of texts")
+    raise TypeError(f"{name} is of type {type(value).__name__}; expected text, or a list of texts")
 
 
 def _choice(name: str, value: Any, known: list[str]) -> str:

@@ -126,7 +126,9 @@ def _scaled(array: np.ndarray, name: str) -> Tensor:
     # Divided as Load Image does it, so that both give the same numbers.
     whites = {"u": float(2 ** (8 * array.dtype.itemsize) - 1)}
     white = np.float32(whites.get(array.dtype.kind, 1))
-    return torch.from_numpy(np.ascontiguousarray(np.divide(array, white, dtype=np.float32)))
+    with np.errstate(over="ignore"):  # beyond float32 is beyond 0..1
+        scaled = np.divide(array, white, dtype=np.float32)
+    return torch.from_numpy(np.ascontiguousarray(scaled))
 
 
 def _in_range(picture: Tensor, name: str) -> Tensor:
@@ -166,8 +168,8 @@ def _array(picture: Any, name: str) -> np.ndarray:
         return picture
     hint = ": PIL.Image.open opens a file" if isinstance(picture, (str, bytes)) else ""
     raise TypeError(
-        f"{name} is a {type(picture).__name__}; expected an image of Pillow, a NumPy array or a "
-        f"tensor{hint}"
+        f"{name} is of type {type(picture).__name__}; expected an image of Pillow, a NumPy array "
+        f"or a tensor{hint}"
     )
 
 
