@@ -18,6 +18,7 @@ from ..images.numbers import percent
 from ..sampling.depth_channel import Conditioning
 from ..sampling.latents import Latent, MaskRule, fit_mask, repainted_at
 from ..sampling.shortcuts import DeepSteps, Shortcuts
+from ..sampling.steps import watcher
 from ..sampling.trained_sizes import warn_of_size
 from .conditioning import Prompt, fitted_prompts
 from .controlnet import Residuals
@@ -170,9 +171,12 @@ def sample_together(
         schedule = sigmas if mask_rule is MaskRule.DIFFERENTIAL else None
         denoiser = _repainting(denoiser, mask, clean, kept_noise, schedule)
     seeds = [one.seed for one in requests]
-    todo = progress(range(len(sigmas) - 1), "Sampling")
-    for _, step in zip(todo, sampler.steps(denoiser, x, sigmas, seeds), strict=True):
+    count, on_step = len(sigmas) - 1, watcher()
+    todo = progress(range(count), "Sampling")
+    for index, step in zip(todo, sampler.steps(denoiser, x, sigmas, seeds), strict=True):
         x = step.x
+        if on_step is not None:
+            on_step(index + 1, count, (step.denoised / model.latent_scale).cpu())
     if not torch.isfinite(x).all():
         raise FloatingPointError(
             f"the sampled latent has NaN or infinite values ({sampler_name}, {scheduler}, "

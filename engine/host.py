@@ -1,11 +1,14 @@
 """The embedded engine as a host: the functions of `host/interface.py`, outside ComfyUI."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
 from ..sampling.shortcuts import Shortcuts
-from .folders import (  # noqa: F401 - functions of the host, as are the other imports
+from . import devices
+from .devices import on as running_on  # noqa: F401 - functions of the host, as are the others
+from .folders import (  # noqa: F401
     checkpoint_names,
     checkpoint_path,
     depth_model_names,
@@ -37,8 +40,12 @@ def preview_folder() -> Path | None:
     return None
 
 
+def core_nodes() -> Mapping[str, type]:
+    return {}
+
+
 def on_device(network: torch.nn.Module) -> torch.device:
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = devices.current()
     network.to(device)
     return device
 

@@ -29,10 +29,11 @@ from ..checkpoints.keymaps import KeyMap, text_keys, unet_keys, vae_keys
 from ..disk.packages import needed
 from ..sampling.latents import SCALE_FACTOR
 from ..sampling.shortcuts import Shortcuts
-from . import deep_features, execution, prompt
+from . import deep_features, devices, execution, prompt
 from .compiling import compiled
 from .controlnet import Residuals
 from .deep_features import Deep
+from .devices import Device
 from .diffusers_configs import text_config, unet_config, vae_config
 from .execution import Execution
 
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Device = torch.device | str
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -52,9 +52,9 @@ def load(
 ) -> tuple["EngineModel", "EngineCLIP | Absent", "EngineVAE | Absent"]:
     """MODEL, CLIP and VAE of a checkpoint; an `Absent` stands in for a part that it lacks.
 
-    They run on the given device, otherwise on CUDA where there is one, and as `execution.current`
-    says unless it is given. Raises ModuleNotFoundError when the engine's packages are not
-    installed, and ValueError for a structure that diffusers' networks cannot have.
+    They run on the given device, otherwise on the default one, and as `execution.current` says
+    unless it is given. Raises ModuleNotFoundError when the engine's packages are not installed,
+    and ValueError for a structure that diffusers' networks cannot have.
     """
     how = how or execution.current()
     for package in ("diffusers", "open_clip"):
@@ -63,7 +63,7 @@ def load(
     check_first_width(checkpoint.path, "UNet", unet)
     if vae is not None:
         check_first_width(checkpoint.path, "VAE", vae)
-    device = torch.device(device) if device else default_device()
+    device = torch.device(device) if device else devices.current()
     file = checkpoint.file
     return (
         EngineModel(checkpoint, device, how),
@@ -82,11 +82,6 @@ def check_first_width(path: Path, name: str, part: UNetArchitecture | VAEArchite
             "convolution's; the embedded engine needs the first of these to be 1, as in every "
             "Stable Diffusion model"
         )
-
-
-def default_device() -> torch.device:
-    """CUDA where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def add_difference(

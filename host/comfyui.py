@@ -9,7 +9,8 @@ becomes known as well.
 import os
 import sys
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -17,6 +18,7 @@ from typing import Any, Literal, TypeVar
 import comfy.model_base
 import comfy.model_management
 import comfy.model_sampling
+import comfy.patcher_extension
 import comfy.samplers
 import comfy.sd
 import comfy.supported_models
@@ -43,6 +45,7 @@ from ..engine.required_depth import required_depth
 from ..sampling.depth_channel import Conditioning, MissingDepthError
 from ..sampling.latents import Latent, MaskRule, repainted_at
 from ..sampling.shortcuts import Shortcuts
+from ..sampling.steps import OnStep, watcher
 from ..sampling.trained_sizes import warn_of_size
 from .comfyui_shortcuts import shorten
 
@@ -226,6 +229,19 @@ def png_text(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, 
 
 
 # --- models --------------------------------------------------------------------------------------
+
+
+def core_nodes() -> Mapping[str, type]:
+    return nodes.NODE_CLASS_MAPPINGS
+
+
+def running_on(device: torch.device | str | None) -> AbstractContextManager[None]:
+    if device is not None:
+        raise ValueError(
+            f"the device is {str(device)!r}, but here ComfyUI decides where its models run; leave "
+            "the device out, and start ComfyUI with --cpu or --cuda-device to choose another"
+        )
+    return nullcontext()
 
 
 def load_checkpoint(checkpoint: Checkpoint) -> tuple[Model, CLIP | Absent, VAE | Absent]:
@@ -436,10 +452,34 @@ def sample(
         model.set_model_denoise_mask_function(_repainted_at)
     if depth_guidance != 1.0:
         model = _with_depth_guidance(model, depth_guidance)
+    if (on_step := watcher()) is not None:
+        model = _watched(model, on_step)
     (result,) = nodes.common_ksampler(
         model, seed, steps, cfg, sampler_name, scheduler, positive, negative, latent, denoise
     )
     return result
+
+
+def _watched(model: Model, on_step: OnStep) -> Model:
+    """A copy of the MODEL whose runs call `on_step` after every step, then ComfyUI's own callback.
+
+    That is the progress bar, which also looks for Cancel.
+    """
+    model = model.clone()
+
+    def sample(run: Callable[..., Tensor], guider: Any, sigmas: Tensor, *others: Any) -> Tensor:
+        extra_args, callback, *rest = others
+
+        def step(index: int, denoised: Tensor, x: Tensor, count: int) -> None:
+            latent = model.model.process_latent_out(denoised.float())
+            on_step(index + 1, count, latent.cpu())
+            if callback is not None:
+                callback(index, denoised, x, count)
+
+        return run(guider, sigmas, extra_args, step, *rest)
+
+    model.add_wrapper(comfy.patcher_extension.WrappersMP.SAMPLER_SAMPLE, sample)
+    return model
 
 
 _MASK = "denoise_mask_function"  # ComfyUI's place for whoever changes the mask from step to step

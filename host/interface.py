@@ -4,6 +4,7 @@ IMAGE is float32 [B, H, W, 3] in 0..1. MODEL, CLIP and VAE are the host's own ob
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -78,6 +79,17 @@ class Host(Protocol[Model]):
 
     # --- models ---
 
+    def core_nodes(self) -> Mapping[str, type]:
+        """The host's own nodes by class name; none where `workflows/core_nodes` has to do."""
+        ...
+
+    def running_on(self, device: torch.device | str | None) -> AbstractContextManager[None]:
+        """Within the block networks are loaded to this device; None leaves it to the host.
+
+        Raises ValueError for one that it cannot use.
+        """
+        ...
+
     def load_checkpoint(self, checkpoint: Checkpoint) -> tuple[Model, object, object]:
         """MODEL, CLIP and VAE; an `Absent` stands in for a CLIP or VAE that the file lacks."""
         ...
@@ -134,7 +146,8 @@ class Host(Protocol[Model]):
     ) -> Latent:
         """KSampler. `depth_guidance` scales the depth map's influence beside cfg; 1 is off.
 
-        Raises ValueError for a MODEL that takes no depth map.
+        Calls who watches the steps (`sampling.steps`). Raises ValueError for a MODEL that takes no
+        depth map.
         """
         ...
 

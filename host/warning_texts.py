@@ -25,6 +25,7 @@ class Warnings:
     _kinds: dict[str, tuple[str, int]] = field(default_factory=dict)  # first text, how many
     _others: int = 0
     records: list[logging.LogRecord] = field(default_factory=list)  # the first of each kind
+    quiet: bool = False  # said elsewhere: not printed where nothing is set up to print it
 
     @property
     def texts(self) -> list[str]:
@@ -64,12 +65,12 @@ _running: ContextVar[tuple[Warnings, ...]] = ContextVar("running", default=())
 
 
 @contextmanager
-def collected() -> Iterator[Warnings]:
+def collected(quiet: bool = False) -> Iterator[Warnings]:
     """The warnings of the block; of one inside of another both get them.
 
     A block that fails has no result to show them with: they go where those outside of any go.
     """
-    warnings = Warnings()
+    warnings = Warnings(quiet=quiet)
     token = _running.set((*_running.get(), warnings))
     failed = True
     try:
@@ -95,7 +96,8 @@ class _Listener(logging.Handler):
         if not running:
             self.pass_on([record])
         # Python prints what has no handler at all; without this one it would have none.
-        if not logging.root.handlers and logging.lastResort is not None:
+        quiet = any(warnings.quiet for warnings in running)
+        if not (quiet or logging.root.handlers) and logging.lastResort is not None:
             logging.lastResort.handle(record)
 
     def pass_on(self, records: Iterable[logging.LogRecord]) -> None:

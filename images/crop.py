@@ -338,6 +338,15 @@ def frame_box(height: int, width: int, short: int, fit: Fit) -> tuple[Box, int, 
     return Box((height - rows) // 2, (width - columns) // 2, rows, columns), *work
 
 
+def own_size_box(height: int, width: int, multiple: int) -> tuple[Box, int, int]:
+    """The box that holds a whole image at its own scale, with sides that are multiples.
+
+    It reaches as far beyond the image on either side, to a pixel; see `mask_box`.
+    """
+    rows, columns = (-(-side // multiple) * multiple for side in (height, width))
+    return Box((height - rows) // 2, (width - columns) // 2, rows, columns), rows, columns
+
+
 def _grown(box: Box, height: int, width: int) -> Box:
     """The smallest box of the shape height : width with this one in its middle."""
     rows = max(box.height, round(box.width * height / width))

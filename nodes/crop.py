@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..depth.convention import from_image, repair, to_image
 from ..depth.fit import DepthRange, crop_depth
-from ..images.crop import Fit, Stitch, check_image, crop, cut, frame_box, mask_box
+from ..images.crop import Box, Fit, Stitch, check_image, crop, cut, frame_box, mask_box
 from ..images.masks import fit_images, resize_mask
 from . import inputs
 from .node import Node
@@ -64,14 +64,20 @@ class SD2DepthPrepare(Node):
     ) -> tuple[Tensor, Tensor, Tensor | None, Stitch]:
         image = check_image(image)
         _, rows, columns, _ = image.shape
-        box, height, width = frame_box(rows, columns, size, Fit(fit))
-        whole = image.new_ones(image.shape[:3]) if mask is None else fit_images(mask, image)
-        cropped, stitch = crop(image, whole, box, height, width)
-        if depth is not None:
-            depth = to_image(crop_depth(repair(from_image(depth)), image, box, height, width))
-        if whole.any() and not stitch.mask.any():
-            log.warning("the whole mask lies in what is cut off; choose pad for fit")
-        return cropped, resize_mask(cut(whole, box), height, width), depth, stitch
+        return framed(image, mask, depth, *frame_box(rows, columns, size, Fit(fit)))
+
+
+def framed(
+    image: Tensor, mask: Tensor | None, depth: Tensor | None, box: Box, height: int, width: int
+) -> tuple[Tensor, Tensor, Tensor | None, Stitch]:
+    """Image, mask and depth map cut by a box, at a working size, and the way back."""
+    whole = image.new_ones(image.shape[:3]) if mask is None else fit_images(mask, image)
+    cropped, stitch = crop(image, whole, box, height, width)
+    if depth is not None:
+        depth = to_image(crop_depth(repair(from_image(depth)), image, box, height, width))
+    if whole.any() and not stitch.mask.any():
+        log.warning("the whole mask lies in what is cut off; choose pad for fit")
+    return cropped, resize_mask(cut(whole, box), height, width), depth, stitch
 
 
 class SD2DepthCrop(Node):

@@ -1,5 +1,6 @@
 """Nodes that load models, or make one of others."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -68,13 +69,11 @@ class SD2DepthCheckpointLoader(Node):
         }
 
     def execute(self, ckpt_name: str) -> tuple[Any, Any, Any, DepthModel]:
-        checkpoint = Checkpoint.open(_checkpoint_path(ckpt_name), remedies=ABSENT_PARTS)
-        depth_model = DepthModel(ckpt_name, lambda: checkpoint.read(Part.MIDAS))
-        return (*host.load_checkpoint(checkpoint), depth_model)
+        return load_checkpoint(checkpoint_path(ckpt_name), ckpt_name)
 
     @classmethod
     def VALIDATE_INPUTS(cls, ckpt_name: str) -> bool | str:
-        return answer(_checkpoint_path, ckpt_name)
+        return answer(checkpoint_path, ckpt_name)
 
 
 class SD2DepthModelLoader(Node):
@@ -163,6 +162,15 @@ class SD2DepthTransplant(Node):
         return (host.add_difference(model, fine_tune, base, strength),)
 
 
+def load_checkpoint(
+    path: Path, name: str, remedies: Mapping[Part, str] = ABSENT_PARTS
+) -> tuple[Any, Any, Any, DepthModel]:
+    """MODEL, CLIP, VAE and DEPTH_MODEL; `remedies` say what to do where the file lacks one."""
+    checkpoint = Checkpoint.open(path, remedies=remedies)
+    depth_model = DepthModel(name, lambda: checkpoint.read(Part.MIDAS))
+    return (*host.load_checkpoint(checkpoint), depth_model)
+
+
 def _depth_model(name: str, file: WeightFile) -> DepthModel:
     """The network of a weight file. Raises UnknownDepthModel, with the file's name."""
     try:
@@ -226,7 +234,7 @@ def _kind(file: FileState) -> Kind:
     return diagnose(file.path).kind
 
 
-def _checkpoint_path(name: str) -> Path:
+def checkpoint_path(name: str) -> Path:
     """The path of the user's checkpoint, otherwise of the bundled one. FileNotFoundError."""
     try:
         return host.checkpoint_path(name)

@@ -18,14 +18,19 @@ def warn_of_size(model_channels: int, latent: Tensor) -> None:
     Or twice as large; but one that is no longer empty may be the second pass over an enlarged
     image, which keeps its composition. Of a UNet of another width nothing is known.
     """
-    trained = TRAINED.get(model_channels)
-    if trained is None:
-        return
     height, width = (side * LATENT_PIXELS for side in latent.shape[-2:])
-    short = min(height, width)
-    if short < 0.75 * trained or (short >= 2 * trained and not latent.any()):
+    if not is_far(model_channels, height, width):
+        return
+    trained = TRAINED[model_channels]
+    if min(height, width) < trained or not latent.any():
         log.warning(
             "the image has %d x %d pixels, and the checkpoint was trained with a short side of %d: "
             "at a size so different it paints badly",
             *(width, height, trained),
         )
+
+
+def is_far(model_channels: int, height: int, width: int) -> bool:
+    """Whether a size in pixels is so far from the training's that the checkpoint paints badly."""
+    trained = TRAINED.get(model_channels)
+    return trained is not None and not 0.75 * trained <= min(height, width) < 2 * trained

@@ -49,6 +49,16 @@ def test_the_nodes_are_there_without_what_only_some_of_them_need():
     assert seconds < MOST_SECONDS
 
 
+def test_the_package_itself_brings_nothing_until_it_is_asked():
+    code = (
+        "import sys, sd2_depth2img as pack; print('torch' in sys.modules, pack.__all__, "
+        "pack.DepthToImage.__name__, 'torch' in sys.modules, 'diffusers' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split("DepthToImage']")[0].startswith("False")
+    assert run.stdout.split()[-3:] == ["DepthToImage", "True", "False"]
+
+
 @pytest.mark.parametrize("path", sorted(PACK.glob("host/*.py")), ids=lambda path: path.name)
 def test_comfyuis_side_asks_for_none_of_it_either(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ ROOT = Path(sd2_depth2img.__file__).parent
 
 # From the top: a floor may import what stands behind it here, and nothing before it.
 FLOORS = (
-    *("cli", "workflows", "nodes", "host", "engine"),
+    *("cli", "painter", "workflows", "nodes", "host", "engine"),
     *("checkpoints", "sampling", "depth", "images", "disk"),
 )
 REQUIREMENTS = {

@@ -116,6 +116,17 @@ def test_outside_of_nodes_the_host_may_listen(monkeypatch):
     assert [record.getMessage() for record in heard] == ["outside"]
 
 
+def test_what_is_said_elsewhere_is_not_printed_as_well():
+    code = (
+        "import logging\nfrom sd2_depth2img.host.warning_texts import collected\n"
+        "log = logging.getLogger('sd2_depth2img.depth')\n"
+        "with collected(quiet=True) as found, collected():\n    log.warning('a map is flat')\n"
+        "assert found.texts == ['a map is flat']"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stderr == ""
+
+
 @pytest.mark.parametrize("setup", ["", "logging.basicConfig()"])
 def test_a_program_sees_every_warning_once_whether_it_has_a_handler_or_not(setup):
     code = (

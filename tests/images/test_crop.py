@@ -18,6 +18,7 @@ from sd2_depth2img.images.crop import (
     crop,
     frame_box,
     mask_box,
+    own_size_box,
     resize_image,
     resize_map,
     resize_window,
@@ -328,6 +329,17 @@ def test_frames_of_whole_images(height, width, fit):
 def test_sizes_that_are_no_multiples_of_64_are_refused(size):
     with pytest.raises(ValueError, match="multiple of 64"):
         working_size(10, 10, size)
+
+
+@given(st.integers(1, 100), st.integers(1, 100), st.sampled_from([8, 64]))
+def test_an_image_at_its_own_scale_lies_in_the_middle_of_its_box(height, width, multiple):
+    box, rows, columns = own_size_box(height, width, multiple)
+    assert (box.height, box.width) == (rows, columns)
+    for side, whole, start in ((height, rows, box.top), (width, columns, box.left)):
+        assert whole % multiple == 0
+        assert whole - multiple < side <= whole
+        before, after = -start, whole - side + start
+        assert before - after in (0, 1)
 
 
 def test_edges_go_on_where_a_box_reaches_beyond():

@@ -5,7 +5,7 @@ import torch
 
 from sd2_depth2img.checkpoints.checkpoint import Checkpoint
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT
-from sd2_depth2img.sampling.trained_sizes import TRAINED, warn_of_size
+from sd2_depth2img.sampling.trained_sizes import TRAINED, is_far, warn_of_size
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,7 @@ from sd2_depth2img.sampling.trained_sizes import TRAINED, warn_of_size
 def test_what_is_far_from_the_training_is_told(width, size, is_told, caplog):
     warn_of_size(width, torch.zeros(1, 4, *(side // 8 for side in size)))
     assert bool(caplog.text) is is_told
+    assert is_far(width, *size) is is_told
     if is_told:
         assert f"{size[1]} x {size[0]} pixels" in caplog.text
         assert f"short side of {TRAINED[width]}" in caplog.text

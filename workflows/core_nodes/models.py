@@ -13,7 +13,7 @@ from ...engine.folders import (
     model_file_path,
 )
 from ...engine.lora import with_lora
-from ...engine.networks import default_device
+from ...engine import devices
 from ...engine.parts import load_clip, load_unet, load_vae
 from .node_class import Clip, ControlNet, Model, Vae, integer, model_file, node, number
 
@@ -69,7 +69,7 @@ def clip_loader(
 @node("ControlNetLoader", "Load ControlNet Model")
 def controlnet_loader(control_net_name: Annotated[str, model_file(CONTROLNETS)]) -> ControlNet:
     """A ControlNet for Stable Diffusion 2."""
-    return load_controlnet(model_file_path(CONTROLNETS, control_net_name), default_device())
+    return load_controlnet(model_file_path(CONTROLNETS, control_net_name), devices.current())
 
 
 @node("CLIPSetLastLayer", "CLIP Set Last Layer")
