@@ -81,19 +81,20 @@ def all_nodes() -> Nodes:
 # --- reading -------------------------------------------------------------------------------------
 
 
-def read_workflow(path: Path | str) -> Workflow:
+def read_workflow(path: Path | str, nodes: Nodes | None = None) -> Workflow:
     """Read a workflow from a JSON file, or from a PNG that ComfyUI or this engine saved.
 
+    `nodes` are those that will run it, by default the engine's.
     Raises FileNotFoundError, and WorkflowError when the file holds no workflow.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no workflow {path}; give the path of a .json or .png")
     if path.suffix.lower() == ".png":
-        return _from_image(path)
+        return _from_image(path, nodes)
     document = read_json(path)
     with _named(path):
-        return parse_workflow(document)
+        return parse_workflow(document, nodes=nodes)
 
 
 @contextmanager
@@ -106,13 +107,13 @@ def _named(path: Path) -> Iterator[None]:
         raise WorkflowError(*problems) from error
 
 
-def parse_workflow(data: Any, has_run: bool = False) -> Workflow:
+def parse_workflow(data: Any, has_run: bool = False, nodes: Nodes | None = None) -> Workflow:
     """A workflow from a JSON document in either format. Raises WorkflowError.
 
     In the API format, too, texts are filled in as the canvas does it; not in one that `has_run`,
     whose texts are already what was meant.
     """
-    nodes = all_nodes()
+    nodes = all_nodes() if nodes is None else nodes
     if is_canvas(data):
         if found := damage(data):
             raise WorkflowError(*found)
@@ -137,7 +138,7 @@ def parse_workflow(data: Any, has_run: bool = False) -> Workflow:
     )
 
 
-def _from_image(path: Path) -> Workflow:
+def _from_image(path: Path, nodes: Nodes | None) -> Workflow:
     """Its "prompt" is what ran, its "workflow" the canvas; other programs' images have neither."""
     try:
         texts = read_text(path)
@@ -149,8 +150,8 @@ def _from_image(path: Path) -> Workflow:
     canvas = entries.get("workflow")
     with _named(path):
         if "prompt" not in entries:
-            return parse_workflow(canvas)
-        workflow = parse_workflow(entries["prompt"], has_run=True)
+            return parse_workflow(canvas, nodes=nodes)
+        workflow = parse_workflow(entries["prompt"], has_run=True, nodes=nodes)
     if canvas is None:
         return workflow
     if is_canvas(canvas) and not damage(canvas):

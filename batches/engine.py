@@ -1,0 +1,92 @@
+"""Work on the embedded engine, in this process."""
+
+import os
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from ..disk.sentences import in_words
+from ..engine import folders
+from ..host.warning_texts import collected
+from ..workflows.graph import Results, Runner, Workflow
+from ..workflows.problems import describe
+from .results import Saved
+from .tasks import Outcome, Task, WorkflowFile, edited, seeds_in, sources_of
+
+
+class Engine:
+    """Runs tasks one after the other. What does not change between them is computed once."""
+
+    def __init__(self, workflow: WorkflowFile, places: folders.Folders, scratch: Path) -> None:
+        """Models and inputs are looked for in `places`; `scratch` is the engine's alone."""
+        self._places = folders.Folders(places.input, scratch / "results", places.checkpoints)
+        self._places.output.mkdir(parents=True)
+        self._workflow = workflow.put(scratch)
+        self._runner = Runner()
+
+    def run(self, tasks: Iterator[Task]) -> Iterator[Outcome]:
+        """One after the other."""
+        return map(self.work, tasks)
+
+    def work(self, task: Task) -> Outcome:
+        """Run the workflow as a task changes it; whatever goes wrong is the outcome's error."""
+        folders.use(self._places)
+        start, processor = time.perf_counter(), time.process_time()
+        try:
+            outcome = self._outcome(task)
+        except Exception as error:  # nodes raise whatever they like
+            said = in_words(error) if isinstance(error, OSError) else error
+            outcome = Outcome(task, error=str(said) or type(error).__name__)
+        return replace(
+            outcome,
+            seconds=round(time.perf_counter() - start, 4),
+            processor_seconds=round(time.process_time() - processor, 4),
+            worker=f"{platform.node()}:{os.getpid()}",
+        )
+
+    def _outcome(self, task: Task) -> Outcome:
+        sources = sources_of(task)
+        with collected() as heard:
+            workflow = edited(self._workflow, task, self._runner.nodes)
+            results = self._runner.run(workflow)
+        if sources_of(task) != sources:
+            raise ValueError("a file that it is made of was changed meanwhile")
+        return Outcome(
+            task,
+            sources,
+            self._saved(results),
+            seeds_in(workflow.prompt),
+            warnings=_warnings(results, workflow, heard.texts),
+        )
+
+    def _saved(self, results: Results) -> list[Saved]:
+        """What was saved, previews left out.
+
+        The runner knows the files of nodes that it need not run again, so these stay until the
+        results no longer have them.
+        """
+        output, temp = self._places.output, self._places.temp
+        files = list(dict.fromkeys(results.files))
+        for path in output.rglob("*"):
+            if path.is_file() and path not in files:
+                path.unlink()
+        saved = [path for path in files if temp not in path.parents]
+        if not saved:
+            raise ValueError("the workflow saves nothing; it needs a Save Image or another such")
+        return [Saved(path.name, path.read_bytes()) for path in saved]
+
+
+def _warnings(results: Results, workflow: Workflow, heard: list[str]) -> list[str]:
+    """Those on nodes, also of an earlier task's that need not run again, then the others."""
+    on_nodes = {node: shown.get("warnings", ()) for node, shown in results.ui.items()}
+    known = {text for texts in on_nodes.values() for text in texts}
+    return [
+        *(
+            f"{describe(workflow.prompt, node)}: {text}"
+            for node, texts in on_nodes.items()
+            for text in texts
+        ),
+        *(text for text in heard if text not in known),
+    ]
