@@ -7,13 +7,23 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ..disk.sentences import in_words
 from ..engine import folders
 from ..host.warning_texts import collected
+from ..workflows.checks import check
 from ..workflows.graph import Results, Runner, Workflow
-from ..workflows.problems import describe
+from ..workflows.problems import WorkflowError, describe
 from .results import Saved
-from .tasks import Outcome, Task, WorkflowFile, edited, seeds_in, sources_of
+from .tasks import (
+    NOTHING_SAVED,
+    Outcome,
+    Task,
+    WorkflowFile,
+    check_unchanged,
+    edited,
+    seeds_in,
+    sentence,
+    sources_of,
+)
 
 
 class Engine:
@@ -22,9 +32,16 @@ class Engine:
     def __init__(self, workflow: WorkflowFile, places: folders.Folders, scratch: Path) -> None:
         """Models and inputs are looked for in `places`; `scratch` is the engine's alone."""
         self._places = folders.Folders(places.input, scratch / "results", places.checkpoints)
-        self._places.output.mkdir(parents=True)
+        self._places.output.mkdir(parents=True, exist_ok=True)
         self._workflow = workflow.put(scratch)
         self._runner = Runner()
+
+    def check(self, task: Task) -> None:
+        """Raise EditError or WorkflowError where the workflow could not even begin."""
+        folders.use(self._places)
+        workflow = edited(self._workflow, task, self._runner.nodes)
+        if problems := check(workflow.prompt, self._runner.nodes, workflow.problems):
+            raise WorkflowError(*problems)
 
     def run(self, tasks: Iterator[Task]) -> Iterator[Outcome]:
         """One after the other."""
@@ -34,11 +51,12 @@ class Engine:
         """Run the workflow as a task changes it; whatever goes wrong is the outcome's error."""
         folders.use(self._places)
         start, processor = time.perf_counter(), time.process_time()
+        outcome = Outcome(task)
         try:
-            outcome = self._outcome(task)
+            outcome = replace(outcome, sources=sources_of(task))
+            outcome = self._finished(outcome)
         except Exception as error:  # nodes raise whatever they like
-            said = in_words(error) if isinstance(error, OSError) else error
-            outcome = Outcome(task, error=str(said) or type(error).__name__)
+            outcome = replace(outcome, error=sentence(error))
         return replace(
             outcome,
             seconds=round(time.perf_counter() - start, 4),
@@ -46,18 +64,15 @@ class Engine:
             worker=f"{platform.node()}:{os.getpid()}",
         )
 
-    def _outcome(self, task: Task) -> Outcome:
-        sources = sources_of(task)
+    def _finished(self, begun: Outcome) -> Outcome:
         with collected() as heard:
-            workflow = edited(self._workflow, task, self._runner.nodes)
+            workflow = edited(self._workflow, begun.task, self._runner.nodes)
             results = self._runner.run(workflow)
-        if sources_of(task) != sources:
-            raise ValueError("a file that it is made of was changed meanwhile")
-        return Outcome(
-            task,
-            sources,
-            self._saved(results),
-            seeds_in(workflow.prompt),
+        check_unchanged(begun)
+        return replace(
+            begun,
+            files=self._saved(results),
+            seed=seeds_in(workflow.prompt),
             warnings=_warnings(results, workflow, heard.texts),
         )
 
@@ -74,7 +89,7 @@ class Engine:
                 path.unlink()
         saved = [path for path in files if temp not in path.parents]
         if not saved:
-            raise ValueError("the workflow saves nothing; it needs a Save Image or another such")
+            raise ValueError(NOTHING_SAVED)
         return [Saved(path.name, path.read_bytes()) for path in saved]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..disk.sentences import in_words
 from ..workflows.changes import Changes, apply
 from ..workflows.core_nodes.node_class import Nodes
 from ..workflows.edits import Editor
@@ -100,3 +101,18 @@ def sources_of(task: Task) -> dict[str, Source]:
     return {role: Source.of(Path(file)) for role, file in task.files.items()}
 
 
+
+
+def check_unchanged(outcome: Outcome) -> None:
+    """Raise ValueError where a file of its task is not what it was when the work began."""
+    if sources_of(outcome.task) != outcome.sources:
+        raise ValueError("a file that it is made of was changed meanwhile; run it again")
+
+
+def sentence(error: Exception) -> str:
+    """What went wrong, for a person."""
+    said = in_words(error) if isinstance(error, OSError) else error
+    return str(said) or type(error).__name__
+
+
+NOTHING_SAVED = "the workflow saves nothing; it needs a Save Image or another such"
