@@ -1,9 +1,9 @@
-"""The items of a folder: its pictures, each with the depth map, mask, prompt and seed of its name.
+"""The items of a folder: its pictures, each with the depth map, mask, prompt and seed of its own.
 
-What belongs to a picture is found by its name, `photo.jpg` with `photo.depth.png`, `photo.mask.png`,
-`photo.txt` (the prompt), `photo.negative.txt` and `photo.seed.txt`, or by a folder:
-`depth/photo.png`, `masks/photo.png`, `prompts/photo.txt`, ... beside `images/photo.jpg` or
-`photo.jpg`. Trees of folders are searched, and mirrored by the results.
+What belongs to `photo.jpg` is found by its name, `photo.depth.png`, `photo.mask.png`, `photo.txt`
+(the prompt), `photo.negative.txt` and `photo.seed.txt`, or by a folder: `depth/photo.png`,
+`masks/photo.png`, `prompts/photo.txt`, ... beside `images/photo.jpg` or `photo.jpg`. Trees of
+folders are searched, and mirrored by the results.
 """
 
 import mimetypes
@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from ..depth.depth_files import SUFFIXES
 from ..disk.sentences import in_words
@@ -34,9 +35,7 @@ _TEXTS = ("prompt", "negative", "seed")
 _LONGEST_TEXT = 1_000_000  # bytes
 
 
-def read_folder(
-    folder: Path, depths: Path | None = None, masks: Path | None = None
-) -> ItemList:
+def read_folder(folder: Path, depths: Path | None = None, masks: Path | None = None) -> ItemList:
     """The items of a folder; `depths` and `masks` are folders elsewhere that have one for each.
 
     Raises UnusableInput when there are none, or two would have one name.
@@ -149,7 +148,7 @@ def _item(
     found: _Found,
     elsewhere: Mapping[str, tuple[Path, Mapping[str, Path]]],
 ) -> Item:
-    values: dict[str, str] = {"image": str(path.absolute())}
+    values: dict[str, Any] = {"image": str(path.absolute())}
     problem = ""
     for role in ("depth", "mask"):
         own = found.companions[role].get(name)
@@ -160,7 +159,7 @@ def _item(
                 problem = f"{place} has no {role} file called {name}"
         if own is not None:
             values[role] = str(own.absolute())
-    texts: dict[str, str] = {}
+    texts: dict[str, Any] = {}
     try:
         texts = {
             role: _text(found.companions[role][name])

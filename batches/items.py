@@ -26,7 +26,7 @@ class Item:
     """One run of the workflow."""
 
     name: str  # of its results: a path below the output folder, without an ending
-    changes: Changes = Changes()
+    changes: Changes = field(default_factory=Changes)
     files: Mapping[str, Path] = field(default_factory=dict)  # what it reads, by its role
     draws_seed: bool = False
     problem: str = ""  # why it cannot run

@@ -12,6 +12,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePath
+from typing import Any
 
 from ..disk.sentences import in_words
 from ..engine.folders import leads_out
@@ -111,7 +112,7 @@ def _cells(row: Mapping[str, str]) -> dict[str, str]:
 def _item(name: str, row: Mapping[str, str], path: Path) -> Item:
     cells = _cells(row)
     problem = ""
-    values: dict[str, str] = {role: cells[role] for role in _TEXTS if role in cells}
+    values: dict[str, Any] = {role: cells[role] for role in _TEXTS if role in cells}
     for role in FILES:
         if role in cells:
             values[role] = _file(cells[role], path)

@@ -104,9 +104,7 @@ class OutputFolder:
             if os.path.lexists(self.folder / name) and name not in (*old, *self._ours):
                 raise FileExistsError(self._taken(item, name))
         self._journal.write_text(json.dumps(names), encoding="utf-8")
-        results = [
-            self._write(name, file.content) for name, file in zip(names, files, strict=True)
-        ]
+        results = [self._write(name, file.content) for name, file in zip(names, files, strict=True)]
         for name in old.keys() - set(names):
             self._remove(old[name])
         return results

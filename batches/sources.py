@@ -29,6 +29,6 @@ def read_items(path: Path, depths: Path | None = None, masks: Path | None = None
     if path.suffix.lower() in FILMS:
         raise UnusableInput(f"{path} is a film; make pictures of it, and give their folder")
     raise UnusableInput(
-        f"{path} is neither a folder nor a list; expected a folder of pictures, or a file that ends "
-        f"in {' or '.join(lists.SUFFIXES)}"
+        f"{path} is neither a folder nor a list; expected a folder of pictures, or a file that "
+        f"ends in {' or '.join(lists.SUFFIXES)}"
     )

@@ -101,8 +101,6 @@ def sources_of(task: Task) -> dict[str, Source]:
     return {role: Source.of(Path(file)) for role, file in task.files.items()}
 
 
-
-
 def check_unchanged(outcome: Outcome) -> None:
     """Raise ValueError where a file of its task is not what it was when the work began."""
     if sources_of(outcome.task) != outcome.sources:

@@ -10,7 +10,6 @@ RANDOM = "random"
 LOCAL_RAY = "local"
 
 
-
 def parser() -> argparse.ArgumentParser:
     """The command line; `command` of what it parses is the command's name."""
     whole = argparse.ArgumentParser(

@@ -129,7 +129,9 @@ def _back_end(
 
 def _whole_folders() -> folders.Folders:
     used = folders.current()
-    return folders.Folders(*(path.absolute() for path in (used.input, used.output, used.checkpoints)))
+    return folders.Folders(
+        *(path.absolute() for path in (used.input, used.output, used.checkpoints))
+    )
 
 
 # --- what is said --------------------------------------------------------------------------------

@@ -26,7 +26,9 @@ class Changes:
 
     def overridden_by(self, other: "Changes") -> "Changes":
         """Both, the other's where they disagree."""
-        return replace(self, **{**other.given(), "assignments": self.assignments + other.assignments})
+        return replace(
+            self, **{**other.given(), "assignments": self.assignments + other.assignments}
+        )
 
     def given(self) -> Mapping[str, Any]:
         """The changes there are, by name."""
