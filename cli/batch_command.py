@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ..batches.batch import Batch
 from ..batches.manifest import DONE
@@ -63,8 +64,11 @@ def _run(work: Batch, back_end: BackEnd) -> bool:
         progress.end()
         _say_lines("warning", [f"{text} ({number} times)" for text, number in warnings.items()])
         _say_lines("failed", failures)
-        done = progress.finished - len(failures)
-        _say(f"{done} of {counted(progress.total, 'item')} done, {len(failures)} failed")
+        done, left = progress.finished - len(failures), progress.total - progress.finished
+        _say(
+            f"{done} of {counted(progress.total, 'item')} done, {len(failures)} failed"
+            + (f", {left} left: run it again to go on" if left else "")
+        )
         print(printable(str(work.output.manifest.path)))
     return not failures
 
@@ -103,7 +107,9 @@ def _workflow(options: argparse.Namespace) -> WorkflowFile:
 def _with_whole_paths(common: Changes) -> Changes:
     """Files as every worker finds them."""
     files = {role: getattr(common, role) for role in FILES}
-    found = {role: str(folders.input_path(one).absolute()) for role, one in files.items() if one}
+    found: dict[str, Any] = {
+        role: str(folders.input_path(file).absolute()) for role, file in files.items() if file
+    }
     return replace(common, **found)
 
 
@@ -129,9 +135,8 @@ def _back_end(
 
 def _whole_folders() -> folders.Folders:
     used = folders.current()
-    return folders.Folders(
-        *(path.absolute() for path in (used.input, used.output, used.checkpoints))
-    )
+    places = (used.input, used.output, used.checkpoints)
+    return folders.Folders(*(path.absolute() for path in places))
 
 
 # --- what is said --------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What a run changes in a workflow file, in the terms of people who know the file by its results."""
+"""What a run changes in a workflow file: the named options of the command line, and any input."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -26,9 +26,8 @@ class Changes:
 
     def overridden_by(self, other: "Changes") -> "Changes":
         """Both, the other's where they disagree."""
-        return replace(
-            self, **{**other.given(), "assignments": self.assignments + other.assignments}
-        )
+        assignments = self.assignments + other.assignments
+        return replace(self, **{**other.given(), "assignments": assignments})
 
     def given(self) -> Mapping[str, Any]:
         """The changes there are, by name."""
