@@ -119,7 +119,7 @@ class Batch:
             results=former.results if former is not None else (),  # they are still there
             seconds=outcome.seconds,
             processor_seconds=outcome.processor_seconds,
-            warnings=outcome.warnings,
+            warnings=tuple(outcome.warnings),
             error=outcome.error,
             worker=outcome.worker,
             finished=_now(),

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,7 +33,7 @@ class Engine:
     def __init__(self, workflow: WorkflowFile, places: folders.Folders, scratch: Path) -> None:
         """Models and inputs are looked for in `places`; `scratch` is the engine's alone."""
         self._places = folders.Folders(places.input, scratch / "results", places.checkpoints)
-        self._places.output.mkdir(parents=True, exist_ok=True)
+        scratch.mkdir(parents=True, exist_ok=True)
         self._workflow = workflow.put(scratch)
         self._runner = Runner()
 
@@ -57,6 +58,8 @@ class Engine:
             outcome = self._finished(outcome)
         except Exception as error:  # nodes raise whatever they like
             outcome = replace(outcome, error=sentence(error))
+        finally:
+            self._tidy_up()
         return replace(
             outcome,
             seconds=round(time.perf_counter() - start, 4),
@@ -77,24 +80,21 @@ class Engine:
         )
 
     def _saved(self, results: Results) -> list[Saved]:
-        """What was saved, previews left out.
-
-        The runner knows the files of nodes that it need not run again, so these stay until the
-        results no longer have them.
-        """
-        output, temp = self._places.output, self._places.temp
-        files = list(dict.fromkeys(results.files))
-        for path in output.rglob("*"):
-            if path.is_file() and path not in files:
-                path.unlink()
-        saved = [path for path in files if temp not in path.parents]
-        if not saved:
+        """What was saved, previews left out."""
+        temp = self._places.temp
+        files = [file for file in dict.fromkeys(results.files) if temp not in file.parents]
+        if not files:
             raise ValueError(NOTHING_SAVED)
-        return [Saved(path.name, path.read_bytes()) for path in saved]
+        return [Saved(file.name, file.read_bytes()) for file in files]
+
+    def _tidy_up(self) -> None:
+        """What was saved is handed on, and the next task saves its own."""
+        self._runner.forget_outputs()
+        shutil.rmtree(self._places.output, ignore_errors=True)
 
 
 def _warnings(results: Results, workflow: Workflow, heard: list[str]) -> list[str]:
-    """Those on nodes, also of an earlier task's that need not run again, then the others."""
+    """Those on nodes, also on those that an earlier task has run, then the others."""
     on_nodes = {node: shown.get("warnings", ()) for node, shown in results.ui.items()}
     known = {text for texts in on_nodes.values() for text in texts}
     return [

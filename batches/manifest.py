@@ -51,6 +51,7 @@ class Record:
         sources = {role: Source(**one) for role, one in values.pop("sources").items()}
         results = tuple(Result(**one) for one in values.pop("results"))
         known = {name: one for name, one in values.items() if name in cls.__dataclass_fields__}
+        known["warnings"] = tuple(known["warnings"])
         return cls(**known, sources=sources, results=results)
 
 

@@ -170,6 +170,7 @@ class _Done:
 
     outputs: list[list[Any]]
     ui: Json
+    saves: bool = False  # whether it is of an output node
 
 
 class Runner:
@@ -214,6 +215,10 @@ class Runner:
             executed=todo,
         )
 
+    def forget_outputs(self) -> None:
+        """Have output nodes run again, also on the same images: files carry the whole workflow."""
+        self._done = {sign: done for sign, done in self._done.items() if not done.saves}
+
     def _execute(self, run: "_Run", node: str) -> _Done:
         kind = run.kind(node)
         key = (node, kind.__name__)
@@ -226,7 +231,8 @@ class Runner:
             # ComfyUI's nodes, and all values of a list together.
             shown = {"warnings": warnings.texts} if warnings.texts else {}
             others = {key: more for key, more in done.ui.items() if key != "warnings"}
-            return replace(done, ui={**others, **shown})
+            saves = getattr(kind, "OUTPUT_NODE", False)
+            return replace(done, ui={**others, **shown}, saves=saves)
         except Exception as error:
             said = in_words(error) if isinstance(error, OSError) else error
             reason = lack_of_memory(error) or str(said) or type(error).__name__
