@@ -17,6 +17,7 @@ from ..workflows.core_nodes.node_class import NodeClass, Nodes
 with needed("aiohttp", "batches with --comfyui"):
     import aiohttp
 
+TEMPORARY = " [temp]"  # behind a file's name: in the folder of temporary files
 _HEARTBEAT = 20.0  # seconds; a server that answers no ping is gone
 _QUIET = 30.0  # seconds without news, after which the server is asked
 _ANSWER = 120.0  # seconds that an answer may take; loading a model holds the server up
@@ -68,7 +69,7 @@ class ComfyUIServer:
         form.add_field("type", "temp")
         form.add_field("overwrite", "true")
         answer = await self._post("upload/image", data=form)
-        return f"{answer['name']} [temp]"
+        return f"{answer['name']}{TEMPORARY}"
 
     async def run(self, prompt: Mapping[str, Any], canvas: Any) -> dict[str, Any]:
         """Run a workflow in the API format; what its nodes show, by node.

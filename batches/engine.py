@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from ..engine import folders
 from ..host.warning_texts import collected
 from ..workflows.checks import check
@@ -30,8 +32,19 @@ from .tasks import (
 class Engine:
     """Runs tasks one after the other. What does not change between them is computed once."""
 
-    def __init__(self, workflow: WorkflowFile, places: folders.Folders, scratch: Path) -> None:
-        """Models and inputs are looked for in `places`; `scratch` is the engine's alone."""
+    def __init__(
+        self,
+        workflow: WorkflowFile,
+        places: folders.Folders,
+        scratch: Path,
+        cores: int | None = None,
+    ) -> None:
+        """Models and inputs are looked for in `places`; `scratch` is the engine's alone.
+
+        With another number of cores sums are rounded otherwise; None is what PyTorch takes.
+        """
+        if cores:
+            torch.set_num_threads(cores)
         self._places = folders.Folders(places.input, scratch / "results", places.checkpoints)
         scratch.mkdir(parents=True, exist_ok=True)
         self._workflow = workflow.put(scratch)

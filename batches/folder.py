@@ -32,6 +32,13 @@ FOLDERS = {
     **dict.fromkeys(("seeds", "seed"), "seed"),
 }
 _TEXTS = ("prompt", "negative", "seed")
+_WORDS = {
+    "depth": "depth map",
+    "mask": "mask",
+    "prompt": "prompt",
+    "negative": "negative prompt",
+    "seed": "seed",
+}
 _LONGEST_TEXT = 1_000_000  # bytes
 
 
@@ -121,7 +128,7 @@ class _Found:
             has.update(role for role in _TEXTS if role in item.changes.given())
             has.update(["seed"] if item.draws_seed else ())
         lines = [
-            f"{has[role]} of {counted(len(items), 'picture')} with a {role} of their own"
+            f"{has[role]} of {counted(len(items), 'picture')} with a {_WORDS[role]} of their own"
             for role in ("depth", "mask", *_TEXTS)
             if has[role]
         ]
@@ -129,7 +136,7 @@ class _Found:
         for role, files in self.companions.items():
             if lost := sorted(files.keys() - names):
                 lines.append(
-                    f"{counted(len(lost), f'{role} file')} for no picture, {files[lost[0]]} for "
+                    f"{counted(len(lost), _WORDS[role])} for no picture, {files[lost[0]]} for "
                     "example"
                 )
         if self.others:

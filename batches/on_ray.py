@@ -12,8 +12,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-import torch
-
 from ..disk.packages import needed
 from ..disk.processes import scratch_folder
 from ..engine.folders import Folders
@@ -151,11 +149,9 @@ class _Worker:
     """An actor's engine."""
 
     def __init__(self, workflow: WorkflowFile, places: Folders, cores: int) -> None:
-        if cores:
-            torch.set_num_threads(cores)
         self._scratch = ExitStack()  # as long as the actor
         folder = self._scratch.enter_context(scratch_folder("depth2img-worker"))
-        self._engine = Engine(workflow, places, folder)
+        self._engine = Engine(workflow, places, folder, cores)
 
     def __call__(self, row: Row) -> Row:
         return {"outcome": pickle.dumps(self._engine.work(pickle.loads(row["task"])))}

@@ -21,7 +21,7 @@ from ..images.files import read_frames
 from ..workflows.core_nodes.node_class import Nodes
 from ..workflows.graph import Workflow
 from ..workflows.problems import WorkflowError, describe
-from .comfyui_server import ComfyUIServer, Refused, ServerGone
+from .comfyui_server import TEMPORARY, ComfyUIServer, Refused, ServerGone
 from .problems import NobodyWorks
 from .results import Saved
 from .tasks import (
@@ -122,8 +122,11 @@ class Servers:
             for number, file in enumerate(begun.task.files.values())
         }
         check_unchanged(begun)
-        prompt = _renamed(workflow.prompt, names)
-        shown = await server.run(prompt, _renamed(workflow.canvas, names))
+        prompt, canvas = (_renamed(one, names) for one in (workflow.prompt, workflow.canvas))
+        try:
+            shown = await server.run(prompt, canvas)
+        except Refused as error:
+            raise Refused(_as_known_here(str(error), names)) from error
         ordered = {node: shown[node] for node in workflow.prompt if node in shown}
         entries = [entry for one in ordered.values() for entry in _files(one)]
         if not entries:
@@ -148,6 +151,13 @@ def _files(shown: Mapping[str, Any]) -> list[Mapping[str, str]]:
         for entry in entries
         if isinstance(entry, dict) and "filename" in entry and entry.get("type") == "output"
     ]
+
+
+def _as_known_here(text: str, names: Mapping[str, str]) -> str:
+    """A message of the server with the names of files that they have here."""
+    for file, name in names.items():
+        text = text.replace(name.removesuffix(TEMPORARY), Path(file).name)
+    return text
 
 
 def _renamed(document: Any, names: Mapping[str, str]) -> Any:

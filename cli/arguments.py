@@ -89,7 +89,7 @@ def _add_back_ends(add: Any) -> None:
         "--cores-per-worker",
         type=_count,
         metavar="N",
-        help="with --ray, where there is no GPU: processor cores of each worker",
+        help="processor cores of each worker where there is no GPU; without --ray there is one",
     )
     add("--workers", type=_count, metavar="N", help="with --ray: so many workers at most")
     add(

@@ -62,7 +62,7 @@ def _run(work: Batch, back_end: BackEnd) -> bool:
             warnings.update(record.warnings)
     finally:
         progress.end()
-        _say_lines("warning", [f"{text} ({number} times)" for text, number in warnings.items()])
+        _say_lines("warning", [_times(*one) for one in warnings.items()])
         _say_lines("failed", failures)
         done, left = progress.finished - len(failures), progress.total - progress.finished
         _say(
@@ -79,9 +79,10 @@ def _run(work: Batch, back_end: BackEnd) -> bool:
 def _check(options: argparse.Namespace) -> None:
     if options.ray is not None and options.comfyui is not None:
         raise UnusableInput("--ray and --comfyui are two ways to do the work; choose one")
-    for name in ("workers", "cores_per_worker"):
-        if getattr(options, name) is not None and options.ray is None:
-            raise UnusableInput(f"--{name.replace('_', '-')} is for --ray; leave it out")
+    if options.workers is not None and options.ray is None:
+        raise UnusableInput("--workers is for --ray; leave it out")
+    if options.cores_per_worker is not None and options.comfyui is not None:
+        raise UnusableInput("--cores-per-worker is not for --comfyui; leave it out")
     if options.input.is_dir() and options.output.resolve().is_relative_to(options.input.resolve()):
         raise UnusableInput(
             f"the output folder {options.output} is the input folder or in it, and results would "
@@ -123,7 +124,7 @@ def _back_end(
         return Servers(options.comfyui, workflow, output.scratch, first)
     from ..batches.engine import Engine
 
-    engine = Engine(workflow, _whole_folders(), output.scratch)
+    engine = Engine(workflow, _whole_folders(), output.scratch, options.cores_per_worker)
     if first is not None:
         engine.check(first)
     if options.ray is None:
@@ -147,6 +148,10 @@ def _say_lines(kind: str, lines: list[str]) -> None:
         _say(f"{kind}: {line}")
     if len(lines) > _MOST_LINES:
         _say(f"and {len(lines) - _MOST_LINES} more, in the manifest")
+
+
+def _times(text: str, number: int) -> str:
+    return text if number == 1 else f"{text} ({number} items)"
 
 
 def _say(text: str) -> None:

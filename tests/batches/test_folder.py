@@ -88,7 +88,7 @@ def test_it_is_told_how_many_have_what_and_what_is_left_over(tmp_path, picture):
     write(tmp_path / "in/film.mp4", "x")
     notes = read_folder(tmp_path / "in").notes
     assert notes[0] == "1 of 2 pictures with a mask of their own"
-    assert notes[1].startswith("1 depth file for no picture")
+    assert notes[1].startswith("1 depth map for no picture")
     assert notes[2].startswith("2 files left out")
     assert notes[3] == "1 film among them: give a film by itself"
 

@@ -99,7 +99,7 @@ def test_warnings_are_counted(batch, here, capsys):
     said = capsys.readouterr().err
     assert "WARNING" not in said
     (line,) = (line for line in said.splitlines() if line.startswith("warning: node 8"))
-    assert line.endswith("(2 times)")
+    assert line.endswith("(2 items)")
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_warnings_are_counted(batch, here, capsys):
     [
         (["--ray", "--comfyui", "x"], "choose one"),
         (["--workers", "2"], "--workers is for --ray"),
-        (["--cores-per-worker", "2"], "--cores-per-worker is for --ray"),
+        (["--cores-per-worker", "2", "--comfyui", "x"], "is not for --comfyui"),
         (["--output", "in/made"], "is the input folder or in it"),
         (["--output", "in"], "is the input folder or in it"),
         (["--input", "gone"], "there is no folder or list gone"),
