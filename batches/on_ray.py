@@ -1,13 +1,14 @@
 """Work on a cluster, or on the cores or GPUs of one computer: by Ray Data.
 
 Each actor has an engine of its own, on a GPU or on some cores. Ray Data hands out the tasks, holds
-back those for which there is no room, and gives the task of an actor that died to another one. All
+back those for which there is no room, and gives the tasks of an actor that died to another one. All
 results come back to this process, the only one that writes.
 """
 
 import logging
 import os
 import pickle
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -21,7 +22,7 @@ from .tasks import Outcome, Task, WorkflowFile
 
 LOCAL = "local"  # the address of a cluster that is started here
 _MOST_BLOCKS = 10_000  # each costs Ray Data some milliseconds and kilobytes
-_RETRIES = 3  # of a block whose actor died
+_TRIES = 4  # of a task whose actor died
 _CORES = 4  # of an actor without a GPU, unless the computers have fewer
 
 Row = dict[str, bytes]
@@ -57,17 +58,9 @@ class Ray:
             return
         self._connect()
         try:
-            # A block whose actors died too often is left out; then its tasks come one by one.
-            for most_blocks in (_MOST_BLOCKS, len(waiting)):
-                for outcome in self._outcomes(list(waiting.values()), most_blocks):
-                    if waiting.pop(outcome.task.name, None):
-                        yield outcome
-            for task in waiting.values():
-                yield Outcome(
-                    task,
-                    error=f"{_RETRIES + 1} workers died while they worked on it; there may be too "
-                    "little memory for it",
-                )
+            for outcome in self._outcomes(list(waiting.values())):
+                if waiting.pop(outcome.task.name, None):  # a block of a dead actor comes again
+                    yield outcome
         except self._ray.exceptions.RayError as error:
             raise NobodyWorks(f"Ray gave up: {_last_line(error)}; what is done is kept") from error
         finally:
@@ -87,27 +80,25 @@ class Ray:
                 "or leave it out to start one on this computer"
             ) from error
 
-    def _outcomes(self, tasks: Sequence[Task], most_blocks: int) -> Iterator[Outcome]:
-        if not tasks:
-            return
+    def _outcomes(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
         data = self._ray.data
-        logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # what fails is told below
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # the rest is told here
         context = data.DataContext.get_current()
         context.enable_progress_bars = False
-        context.max_errored_blocks = -1  # they do not end the batch
         context.target_max_block_size = 1  # byte: each outcome comes as soon as it is there
-        rows = [{"task": pickle.dumps(task)} for task in tasks]
         share = self._share()
-        outcomes = data.from_items(rows, override_num_blocks=min(len(rows), most_blocks)).map(
+        room = self._room(share)
+        tries = self._ray.remote(num_cpus=0)(_Tries).remote()
+        rows = [{"task": pickle.dumps(task)} for task in tasks]
+        outcomes = data.from_items(rows, override_num_blocks=min(len(rows), _MOST_BLOCKS)).map(
             _Worker,
-            fn_constructor_args=(*self._engine, int(share.get("num_cpus", 0))),
+            fn_constructor_args=(*self._engine, int(share.get("num_cpus", 0)), tries),
             compute=data.ActorPoolStrategy(
                 min_size=1,
-                initial_size=min(self._room(share), len(rows)),
-                max_size=self._workers or self._room(share),
+                initial_size=min(room, len(rows)),
+                max_size=self._workers or room,
                 max_tasks_in_flight_per_actor=2,
             ),
-            ray_remote_args_fn=_remote_args,
             **share,
         )
         for row in outcomes.iter_rows():
@@ -141,17 +132,39 @@ def _last_line(error: Exception) -> str:
     return lines[-1].strip() if lines else type(error).__name__
 
 
-def _remote_args() -> dict[str, int]:
-    return {"max_task_retries": _RETRIES}
+class _Tries:
+    """Counts how often tasks were begun; an actor that all workers ask, and that needs no core.
+
+    Ray Data goes on for ever with a task of which its actors die.
+    """
+
+    def __init__(self) -> None:
+        self._begun: Counter[str] = Counter()
+
+    def begin(self, task: str) -> bool:
+        """Whether it may be tried once more."""
+        self._begun[task] += 1
+        return self._begun[task] <= _TRIES
 
 
 class _Worker:
     """An actor's engine."""
 
-    def __init__(self, workflow: WorkflowFile, places: Folders, cores: int) -> None:
+    def __init__(self, workflow: WorkflowFile, places: Folders, cores: int, tries: Any) -> None:
         self._scratch = ExitStack()  # as long as the actor
         folder = self._scratch.enter_context(scratch_folder("depth2img-worker"))
         self._engine = Engine(workflow, places, folder, cores)
+        self._tries = tries
 
     def __call__(self, row: Row) -> Row:
-        return {"outcome": pickle.dumps(self._engine.work(pickle.loads(row["task"])))}
+        import ray
+
+        task = pickle.loads(row["task"])
+        if ray.get(self._tries.begin.remote(task.name)):
+            outcome = self._engine.work(task)
+        else:
+            outcome = Outcome(task, error=_GIVEN_UP)
+        return {"outcome": pickle.dumps(outcome)}
+
+
+_GIVEN_UP = f"{_TRIES} workers died while they worked on it; there may be too little memory for it"
