@@ -5,6 +5,7 @@ Both by aiohttp, which ComfyUI itself is made with, so whoever has a ComfyUI has
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -37,6 +38,7 @@ class ComfyUIServer:
     """One connection to a server: a client of its own, with one prompt at a time."""
 
     def __init__(self, url: str, session: aiohttp.ClientSession, socket: Any, client: str) -> None:
+        self.name = _without_password(url)
         self.url, self._session, self._socket, self._client = url, session, socket, client
 
     @classmethod
@@ -94,7 +96,7 @@ class ComfyUIServer:
             async with self._session.get(f"{self.url}/view", params=place) as answer:
                 if answer.status == 200:
                     return await answer.read()
-        raise Refused(f"{self.url} does not give {entry['filename']} ({answer.status})")
+        raise Refused(f"{self.name} does not give {entry['filename']} ({answer.status})")
 
     async def _end_of(self, prompt: str) -> None:
         while True:
@@ -108,7 +110,7 @@ class ComfyUIServer:
                 if _ends(json.loads(message.data), prompt):
                     return
             elif message.type != aiohttp.WSMsgType.BINARY:  # previews
-                raise ServerGone(f"{self.url} has closed the connection")
+                raise ServerGone(f"{self.name} has closed the connection")
 
     async def _is_over(self, prompt: str) -> bool:
         """Asked for, as somebody may have taken the prompt from the queue."""
@@ -119,7 +121,7 @@ class ComfyUIServer:
     async def _history(self, prompt: str) -> Mapping[str, Any]:
         entry = (await self._get(f"history/{prompt}")).get(prompt)
         if entry is None:
-            raise Refused(f"somebody took the workflow from the queue of {self.url}")
+            raise Refused(f"somebody took the workflow from the queue of {self.name}")
         return entry
 
     async def _cancel(self, prompt: str) -> None:
@@ -148,7 +150,12 @@ def _network(url: str) -> Iterator[None]:
     try:
         yield
     except (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError) as error:
-        raise ServerGone(f"{url} does not answer ({str(error) or 'timeout'})") from error
+        reason = str(error) or "timeout"
+        raise ServerGone(f"{_without_password(url)} does not answer ({reason})") from error
+
+
+def _without_password(url: str) -> str:
+    return re.sub("//[^/@]*@", "//", url)
 
 
 def _ends(message: Mapping[str, Any], prompt: str) -> bool:

@@ -17,8 +17,7 @@ from ..disk.file_state import FileState
 from ..disk.names import ImpossibleName, check_name
 from ..workflows.changes import FILES, Changes
 from .problems import UnusableInput
-
-RANDOM = "random"  # a seed that is drawn
+from .words import RANDOM
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from ..engine.folders import Folders
 from .engine import Engine
 from .problems import NobodyWorks
 from .tasks import Outcome, Task, WorkflowFile
+from .words import LOCAL
 
-LOCAL = "local"  # the address of a cluster that is started here
 _MOST_BLOCKS = 10_000  # each costs Ray Data some milliseconds and kilobytes
 _TRIES = 4  # of a task whose actor died
 _CORES = 4  # of an actor without a GPU, unless the computers have fewer

@@ -100,7 +100,7 @@ class Servers:
     async def _work(self, server: ComfyUIServer, line: str, task: Task) -> Outcome:
         """Raises ServerGone."""
         start = time.perf_counter()
-        outcome = Outcome(task, worker=server.url)
+        outcome = Outcome(task, worker=server.name)
         try:
             outcome = replace(outcome, sources=sources_of(task))
             outcome = await self._finished(server, line, outcome)

@@ -4,10 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..batches.words import LOCAL, RANDOM
 from .files import given_path
-
-RANDOM = "random"
-LOCAL_RAY = "local"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -81,7 +79,7 @@ def _add_back_ends(add: Any) -> None:
     add(
         "--ray",
         nargs="?",
-        const=LOCAL_RAY,
+        const=LOCAL,
         metavar="ADDRESS",
         help="work on a Ray cluster, or without ADDRESS on one that is started on this computer",
     )

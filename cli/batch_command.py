@@ -14,11 +14,11 @@ from ..batches.problems import UnusableInput
 from ..batches.results import OutputFolder
 from ..batches.sources import read_items
 from ..batches.tasks import BackEnd, Task, WorkflowFile
+from ..batches.words import RANDOM
 from ..engine import folders
 from ..images.counts import counted
 from ..workflows.changes import FILES, Changes
 from ..workflows.graph import read_workflow
-from .arguments import RANDOM
 from .console import printable
 from .progress import Progress
 from .run_command import base_folders, changes

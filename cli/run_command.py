@@ -6,12 +6,12 @@ import secrets
 import sys
 from pathlib import Path
 
+from ..batches.words import RANDOM
 from ..disk.sentences import in_words
 from ..engine import folders
 from ..workflows.changes import Changes, apply
 from ..workflows.edits import Editor
 from ..workflows.graph import Results, Runner, read_workflow
-from .arguments import RANDOM
 from .console import printable
 from .files import as_in_a_shell, picture
 
