@@ -13,15 +13,16 @@ class UnusablePackage(ImportError):  # noqa: N818 - names what is wrong
 
 
 @contextmanager
-def needed(package: str, work: str, instead: str = "") -> Iterator[None]:
+def needed(package: str, work: str, instead: str = "", requirement: str = "") -> Iterator[None]:
     """Around the imports of a package: raises UnusablePackage for whatever they raise.
 
-    `work` is what needs it, a plural; `instead` what does without it.
+    `work` is what needs it, a plural; `instead` what does without it; `requirement` what is
+    installed where that is more than the package.
     """
     try:
         yield
     except Exception as error:  # a broken library and its scripts raise whatever they like
-        state, remedy = _found(package, error)
+        state, remedy = _found(package, error, requirement or package)
         raise UnusablePackage(
             f"{work} need the package {package}, which {state}. With the Python that runs this: "
             f"{remedy}{instead and f'; or {instead}'}",
@@ -29,10 +30,10 @@ def needed(package: str, work: str, instead: str = "") -> Iterator[None]:
         ) from error
 
 
-def _found(package: str, error: Exception) -> tuple[str, str]:
+def _found(package: str, error: Exception, requirement: str) -> tuple[str, str]:
     """What is wrong with it, and the command."""
     if isinstance(error, ModuleNotFoundError) and error.name == package:
-        return "is not installed", f"pip install {package}"
+        return "is not installed", f"pip install {requirement}"
     reason = " ".join(str(error).split())[:300] or type(error).__name__
     if isinstance(error, ModuleNotFoundError) and not (error.name or package).startswith(package):
         missing = str(error.name).split(".")[0]

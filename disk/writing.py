@@ -3,15 +3,14 @@
 import functools
 import itertools
 import os
-import platform
 import re
 import secrets
 import shutil
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from .processes import MACHINE, is_running
 from .sentences import in_words, plain
 
 
@@ -53,17 +52,7 @@ def write_whole(path: Path | Iterator[Path], write: Callable[[Path], object]) ->
         return next(name for name in itertools.chain([first], path) if _put(unfinished, name))
 
 
-# Programs, threads and computers that write the same file at once have a name each. The machine's
-# part tells whose process numbers they are: containers and computers may share a folder.
-def _machine() -> str:
-    name = platform.node()
-    with suppress(OSError):  # not on Linux, or forbidden
-        name += os.readlink("/proc/self/ns/pid")
-    return f"{zlib.crc32(name.encode()):08x}"
-
-
-_MACHINE = _machine()
-_UNFINISHED = re.compile(rf"\..*\.{_MACHINE}-(\d+)-[0-9a-f]+\.part", re.DOTALL)
+_UNFINISHED = re.compile(rf"\..*\.{MACHINE}-(\d+)-[0-9a-f]+\.part", re.DOTALL)
 
 
 @contextmanager
@@ -72,7 +61,7 @@ def _unfinished(path: Path) -> Iterator[tuple[Path, int]]:
     _remove_abandoned(path.parent.absolute())
     # Cut, as the file's own name may be as long as a name can be.
     start = os.fsencode(path.name)[:100].decode(errors="ignore")
-    unfinished = path.with_name(f".{start}.{_MACHINE}-{os.getpid()}-{secrets.token_hex(4)}.part")
+    unfinished = path.with_name(f".{start}.{MACHINE}-{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         unfinished.touch()
         mode = unfinished.stat().st_mode
@@ -144,7 +133,7 @@ def _remove_abandoned(folder: Path) -> None:
     with suppress(OSError):  # whoever writes there will say what is wrong
         for name in os.listdir(folder):
             found = _UNFINISHED.fullmatch(name)
-            if found and not _is_running(int(found[1])):
+            if found and not is_running(int(found[1])):
                 _remove(folder / name)
 
 
@@ -154,15 +143,3 @@ def _remove(unfinished: Path) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
     with suppress(OSError):
         unfinished.unlink()
-
-
-def _is_running(process: int) -> bool:
-    if os.name != "posix":
-        return True  # elsewhere os.kill would end it
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):  # somebody else's
-        pass
-    return True

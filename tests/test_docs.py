@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 
 import sd2_depth2img
-from sd2_depth2img.cli import main
+from sd2_depth2img.cli import arguments
 from sd2_depth2img.engine.samplers import SAMPLERS, SCHEDULERS
 from sd2_depth2img.nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
 from sd2_depth2img.workflows.graph import all_nodes
@@ -94,7 +94,7 @@ def commands():
     """Name of each command -> its options."""
     (chosen,) = (
         action
-        for action in main._parser()._actions
+        for action in arguments.parser()._actions
         if isinstance(action, argparse._SubParsersAction)
     )
     return {

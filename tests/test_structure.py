@@ -14,7 +14,7 @@ ROOT = Path(sd2_depth2img.__file__).parent
 
 # From the top: a floor may import what stands behind it here, and nothing before it.
 FLOORS = (
-    *("cli", "painter", "workflows", "nodes", "host", "engine"),
+    *("cli", "batches", "painter", "workflows", "nodes", "host", "engine"),
     *("checkpoints", "sampling", "depth", "images", "disk"),
 )
 REQUIREMENTS = {
@@ -25,7 +25,7 @@ HOST_MODULES = {
     *("comfy", "comfy_execution", "folder_paths", "nodes", "latent_preview", "execution", "server")
 }
 ENGINE_PACKAGES = {"diffusers", "torchsde", "open_clip", "accelerate", "tqdm", "av"}
-WITH_ENGINE = ("cli", "workflows", "engine")
+WITH_ENGINE = ("cli", "batches", "workflows", "engine")
 
 
 def modules() -> list[Path]:

@@ -84,19 +84,20 @@ def all_nodes() -> Nodes:
 # --- reading -------------------------------------------------------------------------------------
 
 
-def read_workflow(path: Path | str) -> Workflow:
+def read_workflow(path: Path | str, nodes: Nodes | None = None) -> Workflow:
     """Read a workflow from a JSON file, or from a PNG that ComfyUI or this engine saved.
 
+    `nodes` are those that will run it, by default the engine's.
     Raises FileNotFoundError, and WorkflowError when the file holds no workflow.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no workflow {path}; give the path of a .json or .png")
     if path.suffix.lower() == ".png":
-        return _from_image(path)
+        return _from_image(path, nodes)
     document = read_json(path)
     with _named(path):
-        return parse_workflow(document)
+        return parse_workflow(document, nodes=nodes)
 
 
 @contextmanager
@@ -109,13 +110,13 @@ def _named(path: Path) -> Iterator[None]:
         raise WorkflowError(*problems) from error
 
 
-def parse_workflow(data: Any, has_run: bool = False) -> Workflow:
+def parse_workflow(data: Any, has_run: bool = False, nodes: Nodes | None = None) -> Workflow:
     """A workflow from a JSON document in either format. Raises WorkflowError.
 
     In the API format, too, texts are filled in as the canvas does it; not in one that `has_run`,
     whose texts are already what was meant.
     """
-    nodes = all_nodes()
+    nodes = all_nodes() if nodes is None else nodes
     if is_canvas(data):
         if found := damage(data):
             raise WorkflowError(*found)
@@ -140,7 +141,7 @@ def parse_workflow(data: Any, has_run: bool = False) -> Workflow:
     )
 
 
-def _from_image(path: Path) -> Workflow:
+def _from_image(path: Path, nodes: Nodes | None) -> Workflow:
     """Its "prompt" is what ran, its "workflow" the canvas; other programs' images have neither."""
     try:
         texts = read_text(path)
@@ -152,8 +153,8 @@ def _from_image(path: Path) -> Workflow:
     canvas = entries.get("workflow")
     with _named(path):
         if "prompt" not in entries:
-            return parse_workflow(canvas)
-        workflow = parse_workflow(entries["prompt"], has_run=True)
+            return parse_workflow(canvas, nodes=nodes)
+        workflow = parse_workflow(entries["prompt"], has_run=True, nodes=nodes)
     if canvas is None:
         return workflow
     if is_canvas(canvas) and not damage(canvas):
@@ -243,6 +244,10 @@ class Runner:
             executed=executed,
         )
 
+    def forget_outputs(self) -> None:
+        """Have output nodes run again, also on the same images: files carry the whole workflow."""
+        self._done = {sign: done for sign, done in self._done.items() if not done.saves}
+
     def _execute(self, run: "_Run", node: str) -> Done:
         kind = run.kind(node)
         key = (node, kind.__name__)
@@ -255,7 +260,8 @@ class Runner:
             # ComfyUI's nodes, and all values of a list together.
             shown = {"warnings": warnings.texts} if warnings.texts else {}
             others = {key: more for key, more in done.ui.items() if key != "warnings"}
-            return replace(done, ui={**others, **shown})
+            saves = getattr(kind, "OUTPUT_NODE", False)
+            return replace(done, ui={**others, **shown}, saves=saves)
         except Exception as error:
             said = in_words(error) if isinstance(error, OSError) else error
             reason = lack_of_memory(error) or str(said) or type(error).__name__

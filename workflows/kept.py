@@ -17,6 +17,7 @@ class Done:
 
     outputs: list[list[Any]]
     ui: Json
+    saves: bool = False  # whether it is of an output node
 
 
 def recent(done: Mapping[str, Done], known: set[str], memory: int) -> dict[str, Done]:

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from ...checkpoints.files.weights import open_weights
+from ...engine import devices
 from ...engine.controlnet import load_controlnet
 from ...engine.folders import (
     CONTROLNETS,
@@ -13,7 +14,6 @@ from ...engine.folders import (
     model_file_path,
 )
 from ...engine.lora import with_lora
-from ...engine import devices
 from ...engine.parts import load_clip, load_unet, load_vae
 from .node_class import Clip, ControlNet, Model, Vae, integer, model_file, node, number
 
