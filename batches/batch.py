@@ -5,7 +5,7 @@
             ...
 
 An item is done when its last record says so, its results are there, and its sources, settings,
-workflow and seed are those of the record. All others are done again.
+workflow, seed and precision are those of the record. All others are done again.
 """
 
 import hashlib
@@ -43,6 +43,7 @@ class Batch:
     common: Changes  # for all items; their own override
     output: OutputFolder
     draws_seeds: bool = False  # a seed of its own for each item that has none
+    precision: str | None = None  # that was asked for
     _drawn: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -101,6 +102,8 @@ class Batch:
 
     def _identity(self, task: Task, sources: Mapping[str, Source]) -> str:
         parts = [self._digest, settings(task.layers, sources)]
+        if self.precision:
+            parts.append(self.precision)
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def _kept(self, outcome: Outcome) -> Record:

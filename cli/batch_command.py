@@ -43,7 +43,7 @@ def batch(options: argparse.Namespace) -> bool:
     for handler in logging.root.handlers:  # what items are warned of goes into the manifest
         handler.setLevel(logging.ERROR)
     with OutputFolder.opened(options.output) as output:
-        work = Batch(items, workflow, common, output, draws)
+        work = Batch(items, workflow, common, output, draws, options.precision)
         return _run(work, _back_end(options, workflow, output, work.first()))
 
 

@@ -80,10 +80,10 @@ def items():
 def run(tmp_path):
     """Runs items through a workflow on the engine, into a folder; the steps."""
 
-    def go(items, workflow, common=None, draws_seeds=False, output="out"):
+    def go(items, workflow, common=None, draws_seeds=False, output="out", precision=None):
         with OutputFolder.opened(tmp_path / output) as opened:
             places = folders.Folders.below(tmp_path)
-            batch = Batch(items, workflow, common or Changes(), opened, draws_seeds)
+            batch = Batch(items, workflow, common or Changes(), opened, draws_seeds, precision)
             return list(batch.run(Engine(workflow, places, opened.scratch)))
 
     return go

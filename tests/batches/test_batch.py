@@ -91,6 +91,14 @@ def test_other_settings_or_another_workflow_are_other_work(picture, items, scale
     assert statuses(run(todo, other, width)) == {"a": NEW}
 
 
+def test_another_precision_is_other_work(picture, items, scale, run):
+    todo = items(picture("a.png"))
+    assert statuses(run(todo, scale)) == {"a": NEW}
+    assert statuses(run(todo, scale, precision="bf16")) == {"a": NEW}
+    assert statuses(run(todo, scale, precision="bf16")) == {"a": OLD}
+    assert statuses(run(todo, scale)) == {"a": NEW}
+
+
 def test_moved_sources_are_the_same_work(picture, items, scale, run, tmp_path):
     run(items(picture("in/a.png", 9)), scale)
     (tmp_path / "in").rename(tmp_path / "moved")

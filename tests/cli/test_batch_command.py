@@ -12,7 +12,7 @@ from PIL import Image
 
 from sd2_depth2img.batches.manifest import read
 from sd2_depth2img.cli import main
-from sd2_depth2img.engine import folders
+from sd2_depth2img.engine import execution, folders
 from sd2_depth2img.tests.batches.painting import (
     PAINT,
     check_whole,
@@ -34,6 +34,7 @@ def _keep_folders():
     before = folders.current()
     yield
     folders.use(before)
+    execution.use(execution.Execution())
 
 
 @pytest.fixture
@@ -70,6 +71,16 @@ def test_all_done_is_0_and_the_manifest_is_named(batch, here, capsys):
     assert said.out == "out/manifest.jsonl\n"
     assert said.err == "1 of 1 item done, 0 failed\n"
     assert (here / "out" / "sub" / "a.png").is_file()
+
+
+def test_precision_is_for_what_runs_here(batch, here, capsys):
+    write_noise(here / "in" / "a.png", 1)
+    assert batch(COPY, "--precision", "bf16") == main.OK
+    assert execution.current().precision is execution.Precision.BF16
+    capsys.readouterr()
+    refused = batch(COPY, "--precision", "bf16", "--comfyui", "http://127.0.0.1:1")
+    assert refused == main.USAGE
+    assert "--precision" in capsys.readouterr().err
 
 
 def test_some_failed_is_1_and_they_are_named(batch, here, capsys):
