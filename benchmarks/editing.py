@@ -7,7 +7,6 @@ as the operation needs them. Both take turns.
 
 import argparse
 import math
-import time
 from collections.abc import Callable
 
 import cv2
@@ -76,7 +75,7 @@ def main() -> None:
     for name, (ours, theirs) in OPERATIONS.items():
         for side in (ours, theirs):
             side()  # the first call of each side also fills caches
-        ratio = material.take_turns(name, ours, theirs, rounds, time.process_time)
+        ratio = material.take_turns(name, ours, theirs, rounds)
         material.verdict(name, ratio, GOAL)
 
 

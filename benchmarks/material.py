@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 
@@ -19,8 +19,6 @@ from sd2_depth2img.tools.make_checkpoint import FULL, MINIATURE, make_checkpoint
 
 Side = Callable[[], object]
 Parts = tuple[EngineModel, EngineCLIP, EngineVAE]
-# What is compared with what, how to make the two sides, the goal for the ratio of their times.
-Comparison = tuple[str, Callable[[Parts], tuple[Side, Side]], float]
 
 # Without the depth network: no benchmark runs it.
 SIZES = {"full": replace(FULL, midas=None), "miniature": replace(MINIATURE, midas=None)}
@@ -56,56 +54,73 @@ def verdict(name: str, value: float, goal: float) -> None:
 # --- Measuring -----------------------------------------------------------------------------------
 
 
+class Work(NamedTuple):
+    """What a side took."""
+
+    wall: float  # seconds
+    processor: float  # seconds of this process, which other programs lengthen less
+    rows: int  # latents that went through a UNet, with and without negative prompts
+
+
+class Comparison(NamedTuple):
+    """What is compared with what."""
+
+    name: str
+    sides: Callable[[Parts, int], tuple[Side, Side]]  # for so many steps
+    goal: float  # for the ratio of their times
+    steps: int
+    rounds: int | None = None  # turns of each side, if not as many as asked for
+
+
 def compare(description: str, setting: str, *comparisons: Comparison) -> None:
     """A benchmark of the engine: every comparison on one checkpoint, with its ratio."""
     parser = options(description)
     parser.add_argument("--rounds", type=int, default=3, help="turns of each side")
+    parser.add_argument("--only", metavar="TEXT", default="", help="those with this in their name")
     arguments = parser.parse_args()
     say(setting)
     with checkpoint(arguments) as path:
         loaded = cast(Parts, load(Checkpoint.open(path), "cpu"))
-        for name, sides, goal in comparisons:
-            ours, theirs = sides(loaded)
-            _check_calls(name, loaded[0], ours, theirs)
-            verdict(name, take_turns(name, ours, theirs, arguments.rounds), goal)
+        for one in comparisons:
+            if arguments.only not in one.name:
+                continue
+            for side in one.sides(loaded, 1):
+                side()  # reads weights and fills caches
+            rounds = one.rounds or arguments.rounds
+            verdict(one.name, take_turns(one.name, *one.sides(loaded, one.steps), rounds), one.goal)
 
 
-def _check_calls(name: str, model: EngineModel, ours: Side, theirs: Side) -> None:
-    """Run both once, which also reads weights and fills caches.
+def take_turns(name: str, ours: Side, theirs: Side, rounds: int) -> float:
+    """The median of the ratios ours / theirs by processor time, of sides that have run before.
 
-    Raises RuntimeError when they do not call the UNet equally often.
+    Raises RuntimeError when they do not have equal work for the UNet.
     """
-    calls = [_unet_calls(model, side) for side in (ours, theirs)]
-    if calls[0] != calls[1]:
-        raise RuntimeError(f"{name}: {calls[0]} UNet calls against {calls[1]}; nothing to compare")
-
-
-def take_turns(
-    name: str,
-    ours: Side,
-    theirs: Side,
-    rounds: int,
-    clock: Callable[[], float] = time.perf_counter,
-) -> float:
-    """The median of the ratios ours / theirs, of sides that have run before."""
     ratios: list[float] = []
     for turn in range(rounds):
         order = (ours, theirs) if turn % 2 == 0 else (theirs, ours)
-        seconds = {side: _seconds(side, clock) for side in order}
-        ratios.append(seconds[ours] / seconds[theirs])
-        say(f"  {name}: {seconds[ours]:.4f} s against {seconds[theirs]:.4f} s")
+        works = {side: measured(side) for side in order}
+        one, other = works[ours], works[theirs]
+        if one.rows != other.rows:
+            raise RuntimeError(f"{name}: {one.rows} latents against {other.rows}, not comparable")
+        ratios.append(one.processor / other.processor)
+        say(
+            f"  {name}: {one.processor:.4f} s against {other.processor:.4f} s of the processor; "
+            f"by the clock {one.wall:.4f} s against {other.wall:.4f} s: {one.wall / other.wall:.3f}"
+        )
     return statistics.median(ratios)
 
 
-def _unet_calls(model: EngineModel, side: Side) -> int:
-    calls: list[int] = []
-    hook = model.network.register_forward_hook(lambda *_: calls.append(1))
+def measured(side: Side) -> Work:
+    """Run a side once."""
+    rows: list[int] = []
+
+    def count(module: torch.nn.Module, inputs: tuple) -> None:
+        if type(module).__name__ == "UNet2DConditionModel":
+            rows.append(len(inputs[0]))
+
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(count)
+    wall, processor = time.perf_counter(), time.process_time()
     side()
+    work = Work(time.perf_counter() - wall, time.process_time() - processor, sum(rows))
     hook.remove()
-    return len(calls)
-
-
-def _seconds(side: Side, clock: Callable[[], float]) -> float:
-    start = clock()
-    side()
-    return clock() - start
+    return work

@@ -30,7 +30,7 @@ def unet_origins(file: WeightFile, prefix: str = "") -> dict[str, Origin]:
     unet = {n[len(prefix) :]: o for n, o in origins.items() if n.startswith(prefix)}
     others = {n: o for n, o in origins.items() if not n.startswith(prefix)}
     part = View(file.path, unet)
-    return others | _in_original_names(part, unet_keys(_unet(part.tensors)), Part.UNET.value)
+    return others | _in_original_names(part, unet_keys(unet_widths(part.tensors)), Part.UNET.value)
 
 
 def vae_origins(file: WeightFile) -> dict[str, Origin]:
@@ -73,7 +73,8 @@ def _in_original_names(file: WeightFile, keys: KeyMap, prefix: str) -> dict[str,
 # --- widths --------------------------------------------------------------------------------------
 
 
-def _unet(tensors: Tensors) -> UNetArchitecture:
+def unet_widths(tensors: Tensors) -> UNetArchitecture:
+    """Of a UNet in the layout of diffusers. Raises UnknownArchitecture."""
     channels, in_channels = shape_of(tensors, "conv_in.weight", 4)[:2]
     levels = range(count_blocks(tensors, "down_blocks."))
     widths = [

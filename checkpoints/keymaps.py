@@ -67,6 +67,32 @@ def unet_keys(unet: UNetArchitecture) -> KeyMap:
     )
 
 
+def controlnet_keys(unet: UNetArchitecture) -> KeyMap:
+    """A ControlNet: a copy of this UNet's first half, and what it has beside that.
+
+    Names: lllyasviel/ControlNet, `cldm/cldm.py`. The hint goes through eight convolutions.
+    """
+    blocks = dict(_unet_blocks(unet))
+    half = ("time_embed.", "input_blocks.", "middle_block.")
+    copied = [
+        (name, _renamed(name, blocks, _UNET_LAYERS))
+        for name in unet.tensors()
+        if name.startswith(half)
+    ]
+    hint = ["conv_in", *(f"blocks.{index}" for index in range(6)), "conv_out"]  # SiLU between
+    outputs = len(unet.levels) * (unet.res_blocks + 1)  # as many as the UNet has skips
+    layers = [
+        *(
+            (f"input_hint_block.{2 * n}", f"controlnet_cond_embedding.{to}")
+            for n, to in enumerate(hint)
+        ),
+        *((f"zero_convs.{n}.0", f"controlnet_down_blocks.{n}") for n in range(outputs)),
+        ("middle_block_out.0", "controlnet_mid_block"),
+    ]
+    added = [(f"{a}.{kind}", f"{b}.{kind}") for a, b in layers for kind in ("weight", "bias")]
+    return KeyMap(tuple(Entry(name, (target,)) for name, target in [*copied, *added]))
+
+
 def vae_keys(vae: VAEArchitecture) -> KeyMap:
     """The autoencoder; the attention's 1×1 convolutions become linear layers."""
     blocks = dict(_vae_blocks(vae))

@@ -180,6 +180,17 @@ def _add_edits(command: argparse.ArgumentParser) -> None:
         "current one)",
     )
     add("--input", type=given_path, metavar="DIR", help="input folder")
+    add(
+        "--precision",
+        choices=["auto", "fp32", "bf16", "fp16"],
+        help="of the UNet's arithmetic, which the VAE's follows; auto: half precision where it is "
+        "faster, which is said (default: fp32, on a GPU fp16)",
+    )
+    add(
+        "--compile",
+        action="store_true",
+        help="compile the UNet, which takes minutes and pays in long batches",
+    )
 
 
 def _add_inspect(commands: Any) -> argparse.ArgumentParser:
@@ -276,10 +287,19 @@ def _prepared(path: Path, options: argparse.Namespace) -> "tuple[Editor, Runner]
     if options.seed is not None:
         random.seed(options.seed)  # for the choices of {this|or|that}
     folders.use(_folders(options))
+    _use_execution(options)
     runner = Runner(report=lambda line: print(printable(line), file=sys.stderr))
     editor = Editor(read_workflow(path), runner.nodes)
     _edit(editor, options)
     return editor, runner
+
+
+def _use_execution(options: argparse.Namespace) -> None:
+    from ..engine import execution
+
+    precision = options.precision and execution.Precision(options.precision)
+    logging.getLogger(execution.__name__).setLevel(logging.INFO)  # what auto has chosen
+    execution.use(execution.Execution(precision, options.compile))
 
 
 def _folders(options: argparse.Namespace) -> "Folders":

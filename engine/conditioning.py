@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..sampling.depth_channel import Conditioning, DepthCondition
 from ..sampling.latents import fit_mask, to_batch
+from .controlnet import Control
 from .required_depth import required_depth
 from .samplers import sigma_at_percent
 
@@ -66,6 +67,8 @@ class Prompt:
     weight: Tensor  # [1 or B, 1, box height, box width]
     start: float  # it holds from this noise level ...
     end: float  # ... down to this one
+    control: Control | None = None
+    controls_both_sides: bool = False  # the negative prompt gets a copy of the control
 
 
 def fitted_prompts(
@@ -91,7 +94,8 @@ def fitted_prompts(
             "of them with the CLIP of this checkpoint"
         )
     theirs = _with_counterparts(theirs, ours)
-    return _with_counterparts(ours, theirs), theirs
+    ours = _with_counterparts(ours, theirs)
+    return ours, _with_controls(theirs, ours)
 
 
 def _with_counterparts(prompts: list[Prompt], opposite: list[Prompt]) -> list[Prompt]:
@@ -106,6 +110,22 @@ def _with_counterparts(prompts: list[Prompt], opposite: list[Prompt]) -> list[Pr
         narrowest = min(covering, key=lambda p: math.prod(p.area.size) if p.area else math.inf)
         if narrowest.area != other.area:
             result.append(replace(other, context=narrowest.context, depth=narrowest.depth))
+    return result
+
+
+def _with_controls(negatives: list[Prompt], positives: list[Prompt]) -> list[Prompt]:
+    """The negative prompts, controlled as the positive ones where these say so.
+
+    It is for prompts without an area, and only where no negative one is controlled by itself.
+    """
+    controls = [p.control for p in positives if p.controls_both_sides and p.area is None]
+    places = [place for place, prompt in enumerate(negatives) if prompt.area is None]
+    if not places or any(negatives[place].control for place in places):
+        return negatives
+    result = list(negatives)
+    for number, control in enumerate(controls):
+        place = places[number % len(places)]
+        result[place] = replace(negatives[place], control=control)
     return result
 
 
@@ -141,6 +161,8 @@ def _fitted(
         weight=weight * values.get("strength", 1.0),
         start=sigma_at_percent(values.get("start_percent", 0.0)),
         end=sigma_at_percent(values.get("end_percent", 1.0)),
+        control=values.get("control"),
+        controls_both_sides=values.get("control_apply_to_uncond", False),
     )
 
 

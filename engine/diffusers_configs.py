@@ -60,6 +60,14 @@ def unet_config(unet: UNetArchitecture) -> Config:
     }
 
 
+def controlnet_config(unet: UNetArchitecture, hint_channels: int) -> Config:
+    """Of ControlNetModel, for a copy of this UNet's first half."""
+    config = unet_config(unet)
+    for key in ("out_channels", "up_block_types", "sample_size"):
+        del config[key]
+    return {**config, "conditioning_channels": hint_channels}
+
+
 def vae_config(vae: VAEArchitecture) -> Config:
     """Of AutoencoderKL."""
     return {

@@ -16,7 +16,7 @@ import json
 import mimetypes
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
@@ -27,7 +27,7 @@ from ..depth.networks.model_files import FOLDERS, find_model, model_names
 from ..disk.names import ImpossibleName, check_name
 from ..disk.sentences import in_words
 from ..disk.writing import is_unfinished
-from .frames import check_one_picture
+from .frames import FILMS, check_one_picture
 
 CHECKPOINT_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")
 
@@ -158,15 +158,19 @@ def model_file_path(kind: ModelKind, name: str) -> Path:
         for path in (*(place / spelled for place in places), Path(spelled)):
             if os.path.isfile(path):
                 return path
-    raise FileNotFoundError(
-        f"there is no {kind.title} {_quoted(name)}, neither in {places[0].absolute()} nor as a "
-        f"path; {_what_is_there(model_file_names(kind))}"
-    )
+    raise missing(kind, name, ", nor as a path")
+
+
+def missing(kind: ModelKind, name: str, nor: str = "") -> FileNotFoundError:
+    """The error that says where a file was looked for and what is there."""
+    place = current().places(kind)[0].absolute()
+    there = _what_is_there(model_file_names(kind))
+    return FileNotFoundError(f"there is no {kind.title} {_quoted(name)} in {place}{nor}; {there}")
 
 
 def _what_is_there(names: list[str]) -> str:
     if not names:
-        return "put the file there, where there is none yet, or give the path of another one"
+        return "put the file there, where there is none yet"
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     return f"there are {', '.join(names[:_MOST_NAMES])}{more}"
 
@@ -199,17 +203,31 @@ def input_names(suffixes: tuple[str, ...] = (), images: bool = True) -> list[str
     )
 
 
+def film_names() -> list[str]:
+    """Films in the input folder, by their suffixes."""
+    return input_names(FILMS, images=False)
+
+
 def input_path(name: str) -> Path:
-    """A file by its name in the input folder, or by its path.
+    """A file by its name in the input folder, or by its path; no film.
 
     `name [output]`, `name [temp]` and `name [input]` mean that folder, as in ComfyUI.
     Raises FileNotFoundError that says where it was looked for and what to do.
     """
+    return _input(name, check_one_picture)
+
+
+def film_path(name: str) -> Path:
+    """The same for a film."""
+    return _input(name, lambda path: None)
+
+
+def _input(name: str, check: Callable[[Path], None]) -> Path:
     name, folder = _annotated(name)
     for spelled in spellings(name):
         for path in (folder / spelled, Path(spelled)):
             if spelled:
-                check_one_picture(path)
+                check(path)
             if os.path.isfile(path):
                 return path
     raise FileNotFoundError(

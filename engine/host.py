@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from ..sampling.shortcuts import Shortcuts
 from . import devices
 from .devices import on as running_on  # noqa: F401 - functions of the host, as are the others
 from .folders import (  # noqa: F401
@@ -17,7 +18,8 @@ from .folders import (  # noqa: F401
     output_paths,
     png_text,
 )
-from .guidance import require_depth, sample  # noqa: F401
+from .guidance import require_depth
+from .joint_sampling import sample  # noqa: F401
 from .networks import EngineModel, add_difference  # noqa: F401
 from .networks import load as load_checkpoint  # noqa: F401
 from .progress import progress  # noqa: F401
@@ -27,6 +29,11 @@ from .samplers import SAMPLERS, SCHEDULERS
 def unet_width(model: EngineModel) -> int:
     require_depth(model)
     return model.model_channels
+
+
+def with_shortcuts(model: EngineModel, shortcuts: Shortcuts) -> EngineModel:
+    require_depth(model)
+    return model.with_shortcuts(shortcuts)
 
 
 def preview_folder() -> Path | None:

@@ -4,9 +4,10 @@ The networks have the checkpoint's widths and are built on the meta device; the 
 memory-mapped where their type fits, become their weights. Each part is read when first used.
 """
 
+import copy
 import functools
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -15,16 +16,26 @@ import torch
 from torch import Tensor, nn
 
 from ..checkpoints.add_difference import AddedDifference
-from ..checkpoints.architecture import TextArchitecture, UNetArchitecture, VAEArchitecture
+from ..checkpoints.architecture import (
+    FULL_UNET,
+    TextArchitecture,
+    UNetArchitecture,
+    VAEArchitecture,
+)
 from ..checkpoints.checkpoint import Absent, Checkpoint
 from ..checkpoints.files.weights import WeightFile
 from ..checkpoints.identify.diagnosis import Part
 from ..checkpoints.keymaps import KeyMap, text_keys, unet_keys, vae_keys
 from ..disk.packages import needed
 from ..sampling.latents import SCALE_FACTOR
-from . import devices, prompt
+from ..sampling.shortcuts import Shortcuts
+from . import deep_features, devices, execution, prompt
+from .compiling import compiled
+from .controlnet import Residuals
+from .deep_features import Deep
 from .devices import Device
 from .diffusers_configs import text_config, unet_config, vae_config
+from .execution import Execution
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -37,14 +48,15 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def load(
-    checkpoint: Checkpoint, device: Device | None = None
+    checkpoint: Checkpoint, device: Device | None = None, how: Execution | None = None
 ) -> tuple["EngineModel", "EngineCLIP | Absent", "EngineVAE | Absent"]:
     """MODEL, CLIP and VAE of a checkpoint; an `Absent` stands in for a part that it lacks.
 
-    They run on the given device, otherwise on the default one. Raises ModuleNotFoundError
-    when the engine's packages are not installed, and ValueError for a structure that diffusers'
-    networks cannot have.
+    They run on the given device, otherwise on the default one, and as `execution.current` says
+    unless it is given. Raises ModuleNotFoundError when the engine's packages are not installed,
+    and ValueError for a structure that diffusers' networks cannot have.
     """
+    how = how or execution.current()
     for package in ("diffusers", "open_clip"):
         prompt.engine_package(package)
     unet, text, vae = checkpoint.unet, checkpoint.text, checkpoint.vae
@@ -54,9 +66,11 @@ def load(
     device = torch.device(device) if device else default_device()
     file = checkpoint.file
     return (
-        EngineModel(checkpoint, device),
+        EngineModel(checkpoint, device, how),
         EngineCLIP(file, text, device) if text else checkpoint.stand_in(Part.TEXT),
-        EngineVAE(file, vae, device) if vae else checkpoint.stand_in(Part.VAE),
+        EngineVAE(file, vae, device, how, unet.model_channels)
+        if vae
+        else checkpoint.stand_in(Part.VAE),
     )
 
 
@@ -87,34 +101,50 @@ def add_difference(
 
 
 class EngineModel:
-    """The UNet, a `guidance.NoiseModel`. It runs in float32 on the CPU and in float16 on CUDA."""
+    """The UNet, a `guidance.NoiseModel`; its type is that of `execution.unet_type`."""
 
     latent_scale = SCALE_FACTOR
 
-    def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        device: torch.device,
+        how: Execution = Execution(),  # noqa: B008 - frozen
+        shortcuts: Shortcuts = Shortcuts(),  # noqa: B008
+    ) -> None:
         self.device = device
         self.in_channels = checkpoint.unet.in_channels
         self.model_channels = checkpoint.unet.model_channels
         self.checkpoint = checkpoint
-        self._dtype = torch.float16 if device.type == "cuda" else torch.float32
+        self.how = how
+        self.shortcuts = shortcuts
+        self._runs = _Runs(checkpoint, device, how)
 
     def with_file(self, file: WeightFile) -> "EngineModel":
-        """The same with other weights, read at first use."""
-        return EngineModel(replace(self.checkpoint, file=file), self.device)
+        """Other weights, read at first use and run in the same way."""
+        checkpoint = replace(self.checkpoint, file=file)
+        return EngineModel(checkpoint, self.device, self.how, self.shortcuts)
 
-    @functools.cached_property
+    def with_shortcuts(self, shortcuts: Shortcuts) -> "EngineModel":
+        """The same network, in common with this model."""
+        model = copy.copy(self)
+        model.shortcuts = shortcuts
+        return model
+
+    @property
     def network(self) -> "UNet2DConditionModel":
         """The network with its weights, read at first use."""
-        unet = self.checkpoint.unet
-        weights = _weights(
-            self.checkpoint.file, Part.UNET, unet_keys(unet), self.device, self._dtype
-        )
-        with torch.device("meta"):
-            network = unet_network(unet)
-        return _fill(network, weights)
+        return self._runs.network
 
     @torch.no_grad()
-    def predict_noise(self, x: Tensor, timesteps: Tensor, context: Tensor) -> Tensor:
+    def predict_noise(
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        context: Tensor,
+        deep: Deep | None = None,
+        residuals: Residuals | None = None,
+    ) -> Tensor:
         """As `guidance.NoiseModel` says; ValueError when a shape does not fit the model."""
         if x.ndim != 4 or x.shape[1] != self.in_channels:
             raise ValueError(
@@ -128,13 +158,58 @@ class EngineModel:
                 f"[{len(x)}, tokens, {width}]; encode the prompt with the CLIP of the same "
                 "checkpoint"
             )
-        noise = self.network(
-            x.to(self.device, self._dtype),
+        runs, dtype = self._runs, self._runs.dtype
+        inputs = (
+            x.to(self.device, dtype),
             timesteps.to(self.device),
-            context.to(self.device, self._dtype),
-            return_dict=False,
-        )[0]
+            context.to(self.device, dtype),
+        )
+        if residuals is not None:
+            noise = runs.plain(*inputs, **residuals.arguments(dtype))
+        elif deep is None:
+            noise = runs.plain(*inputs)
+        elif deep.features is None:
+            noise, deep.features = runs.whole(*inputs)
+        else:
+            noise = runs.shallow(*inputs, deep.features)
         return noise.float()
+
+
+class _Runs:
+    """A UNet's network and the ways to run it, each compiled if that is wanted."""
+
+    def __init__(self, checkpoint: Checkpoint, device: torch.device, how: Execution) -> None:
+        self._checkpoint, self._device, self._how = checkpoint, device, how
+
+    @functools.cached_property
+    def dtype(self) -> torch.dtype:
+        width = self._checkpoint.unet.model_channels
+        return execution.unet_type(self._how.precision, self._device, width)
+
+    @functools.cached_property
+    def network(self) -> "UNet2DConditionModel":
+        unet = self._checkpoint.unet
+        file = self._checkpoint.file
+        weights = _weights(file, Part.UNET, unet_keys(unet), self._device, self.dtype)
+        with torch.device("meta"):
+            network = unet_network(unet)
+        return _fill(network, weights)
+
+    @functools.cached_property
+    def plain(self) -> Callable[..., Tensor]:
+        network = self.network
+        return self._ready(lambda *inputs, **more: network(*inputs, return_dict=False, **more)[0])
+
+    @functools.cached_property
+    def whole(self) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]:
+        return self._ready(functools.partial(deep_features.whole, self.network))
+
+    @functools.cached_property
+    def shallow(self) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
+        return self._ready(functools.partial(deep_features.shallow, self.network))
+
+    def _ready(self, run: Callable) -> Callable:
+        return compiled(run, self._device) if self._how.compiles else run
 
 
 class EngineCLIP:
@@ -187,26 +262,61 @@ class EngineCLIP:
 
     def tokenize(self, text: str) -> list[prompt.Chunk]:
         """A prompt as chunks of 77 (token, weight) pairs; see `prompt.tokenize`."""
-        return prompt.tokenize(text)
+        return prompt.tokenize(text, self.text.width)
 
     @torch.no_grad()
     def encode(self, tokens: list[prompt.Chunk]) -> Tensor:
         """The context of tokenised text, float32 [1, 77 * chunks, width] on the CPU."""
-        device = self.device
-        return prompt.encode(tokens, lambda t: self.network(t.to(device)).last_hidden_state).cpu()
+        return prompt.encode(tokens, self._contexts).cpu()
+
+    def _contexts(self, tokens: Tensor, vectors: Tensor | None) -> Tensor:
+        """What the tower gives for token numbers; those that are none stand for vectors."""
+        tokens = tokens.to(self.device)
+        if vectors is None:
+            return self.network(tokens).last_hidden_state
+        rows = vectors.to(self.device)
+
+        def insert(module: nn.Module, inputs: object, embedded: Tensor) -> Tensor:
+            places = tokens >= prompt.FIRST_VECTOR
+            embedded[places] = rows[tokens[places] - prompt.FIRST_VECTOR]
+            return embedded
+
+        table = text_tower(self.network).get_submodule("embeddings.token_embedding")
+        hook = table.register_forward_hook(insert)
+        try:
+            known = tokens.clamp(max=prompt.FIRST_VECTOR - 1)
+            return self.network(known).last_hidden_state
+        finally:
+            hook.remove()
 
 
 class EngineVAE:
-    """The autoencoder, in float32: images <-> latents, one image of a batch at a time."""
+    """The autoencoder: images <-> latents, one image of a batch at a time.
 
-    def __init__(self, file: WeightFile, vae: VAEArchitecture, device: torch.device) -> None:
+    Its type is that of `execution.vae_type`, images and latents are float32 in any case.
+    """
+
+    def __init__(
+        self,
+        file: WeightFile,
+        vae: VAEArchitecture,
+        device: torch.device,
+        how: Execution = Execution(),  # noqa: B008 - frozen
+        unet_width: int = FULL_UNET.model_channels,
+    ) -> None:
+        """`unet_width` is that of the UNet whose latents it decodes."""
         self.device = device
-        self._file, self._vae = file, vae
+        self._file, self._vae, self._how = file, vae, how
+        self._unet_width = unet_width
+
+    @functools.cached_property
+    def _dtype(self) -> torch.dtype:
+        return execution.vae_type(self._how.precision, self.device, self._unet_width)
 
     @functools.cached_property
     def network(self) -> "AutoencoderKL":
         """The network with its weights, read at first use."""
-        weights = _weights(self._file, Part.VAE, vae_keys(self._vae), self.device)
+        weights = _weights(self._file, Part.VAE, vae_keys(self._vae), self.device, self._dtype)
         with torch.device("meta"):
             network = vae_network(self._vae)
         return _fill(network, weights)
@@ -253,12 +363,13 @@ class EngineVAE:
 
     def encode_one(self, image: Tensor) -> Tensor:
         """The latent of one image [1, 3, h, w] in −1..1, or of a tile of it, on the CPU."""
-        return self.network.encode(image.to(self.device, torch.float32)).latent_dist.mean.cpu()
+        latent = self.network.encode(image.to(self.device, self._dtype)).latent_dist.mean
+        return latent.float().cpu()
 
     def decode_one(self, latent: Tensor) -> Tensor:
         """The image of one latent, or of a tile of it, in −1..1 and beyond, on the CPU."""
-        image = self.network.decode(latent.to(self.device, torch.float32), return_dict=False)[0]
-        return image.cpu()
+        image = self.network.decode(latent.to(self.device, self._dtype), return_dict=False)[0]
+        return image.float().cpu()
 
     def _cropped(self, pixels: Tensor) -> Tensor:
         """The middle of the images, with sides that are multiples of the factor."""

@@ -21,6 +21,7 @@ from ..checkpoints.files.weights import WeightFile, open_weights
 from ..checkpoints.identify.diagnosis import Family, Kind, Part
 from ..checkpoints.identify.recognition import DIFFUSERS, TRANSFORMERS, identify
 from ..checkpoints.source import open_source
+from . import execution
 from .networks import EngineCLIP, EngineModel, EngineVAE, check_first_width, default_device
 
 
@@ -36,7 +37,7 @@ def load_unet(path: Path) -> EngineModel:
     source = open_source(path)
     checkpoint = Checkpoint.of(with_ema(source), source, depth_only=False)
     check_first_width(path, "UNet", checkpoint.unet)
-    return EngineModel(checkpoint, default_device())
+    return EngineModel(checkpoint, default_device(), execution.current())
 
 
 def load_vae(path: Path) -> EngineVAE:
@@ -48,7 +49,7 @@ def load_vae(path: Path) -> EngineVAE:
     vae = _there(widths_of(file, Part.VAE, VAEArchitecture, "VAE"))
     check_first_width(path, "VAE", vae)
     check_holes(file, [Part.VAE.value + name for name in vae.tensors()], ENDS_OF_BRANCHES)
-    return EngineVAE(file, vae, default_device())
+    return EngineVAE(file, vae, default_device(), execution.current())
 
 
 def load_clip(path: Path, on_cpu: bool = False) -> EngineCLIP:

@@ -1,8 +1,9 @@
 """Prompts as ComfyUI understands them: text -> chunks of weighted tokens -> context.
 
 `(word)` weighs 1.1, nested brackets multiply, `(word:1.3)` weighs exactly 1.3 whatever stands
-around it, `\\(` and `\\)` are plain brackets. Every chunk has 77 tokens: start, up to 75 of the
-prompt, end, and padding with token 0, as SD2's text encoder was trained.
+around it, `\\(` and `\\)` are plain brackets, `embedding:NAME` stands for a file's vectors. Every
+chunk has 77 tokens: start, up to 75 of the prompt, end, and padding with token 0, as SD2's text
+encoder was trained.
 """
 
 import functools
@@ -20,14 +21,18 @@ import torch
 from torch import Tensor
 
 from ..disk.packages import needed
+from . import embeddings
+from .folders import EMBEDDINGS, missing
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-Token = tuple[int, float]  # number in the vocabulary, weight
+Token = tuple[int | Tensor, float]  # number in the vocabulary or vector [width], weight
 Chunk = list[Token]
+TextTower = Callable[[Tensor, Tensor | None], Tensor]
 
 START, END, PAD = 49406, 49407, 0
+FIRST_VECTOR = END + 1  # numbers from here on stand for vectors, in `encode`
 CHUNK = 77
 BODY = CHUNK - 2  # between start and end
 
@@ -39,15 +44,21 @@ MAX_BRACKETS = 100  # in each other; 1.1 to that power is 13,781
 _UNBROKEN = 8
 
 
-def tokenize(text: str) -> list[Chunk]:
+def tokenize(text: str, width: int | None = None) -> list[Chunk]:
     """A prompt as one or more chunks of 77 (token, weight) pairs.
 
+    `width` is that of the text encoder, which an embedding has to have; without it there are none.
+
     Raises ValueError for a weight that is not finite, for brackets or a text beyond the bounds
-    above and for a textual inversion (`embedding:name`), ModuleNotFoundError when the vocabulary
-    is not installed.
+    above, for an embedding of another width; FileNotFoundError for one that is not there,
+    ModuleNotFoundError when the vocabulary is not installed.
     """
     pieces = parse(text)
-    chunks = _chunks([(token, weight) for token in _ids(piece)] for piece, weight in pieces)
+    chunks = _chunks(
+        [(token, weight) for token in tokens]
+        for piece, weight in pieces
+        for tokens in _tokens(piece, width)
+    )
     if len(chunks) > MAX_CHUNKS:
         raise ValueError(
             f"the prompt of {len(text):,} characters makes {len(chunks)} chunks of {BODY} tokens; "
@@ -56,23 +67,44 @@ def tokenize(text: str) -> list[Chunk]:
     return chunks
 
 
-def encode(chunks: list[Chunk], text_tower: Callable[[Tensor], Tensor]) -> Tensor:
+def check(text: str) -> None:
+    """Raise what `tokenize` raises for brackets, weights, and embeddings that are not there."""
+    for piece, _ in parse(text):
+        list(_words(piece))
+
+
+def encode(chunks: list[Chunk], text_tower: TextTower) -> Tensor:
     """The chunks' contexts side by side, [1, 77 * len(chunks), width] float32.
 
     A token's weight moves its context away from the empty prompt's context at the same place:
     (z - z_empty) * weight + z_empty. `text_tower` maps token numbers int64 [N, 77] to contexts
-    float32 [N, 77, width].
+    float32 [N, 77, width]; a number from FIRST_VECTOR on stands for a row of its second argument,
+    which is None where there are no vectors.
     """
-    tokens = torch.tensor([[token for token, _ in chunk] for chunk in chunks])
+    tokens, vectors = _numbered(chunks)
     weights = torch.tensor([[weight for _, weight in chunk] for chunk in chunks])
     if bool((weights == 1).all()):
-        return text_tower(tokens).flatten(0, 1).unsqueeze(0)
-    (empty,) = _chunks([])
-    rows = text_tower(torch.cat([tokens, torch.tensor([[token for token, _ in empty]])]))
+        return text_tower(tokens, vectors).flatten(0, 1).unsqueeze(0)
+    empty, _ = _numbered(_chunks([]))
+    rows = text_tower(torch.cat([tokens, empty]), vectors)
     contexts, baseline = rows[:-1], rows[-1]
     weights = weights.to(contexts.device).unsqueeze(-1)  # [N, 77, 1]
     weighted = torch.where(weights == 1, contexts, (contexts - baseline) * weights + baseline)
     return weighted.flatten(0, 1).unsqueeze(0)
+
+
+def _numbered(chunks: list[Chunk]) -> tuple[Tensor, Tensor | None]:
+    """The tokens' numbers, and the vectors that those from FIRST_VECTOR on stand for."""
+    vectors: list[Tensor] = []
+
+    def number(token: int | Tensor) -> int:
+        if isinstance(token, int):
+            return token
+        vectors.append(token)
+        return FIRST_VECTOR + len(vectors) - 1
+
+    numbers = torch.tensor([[number(token) for token, _ in chunk] for chunk in chunks])
+    return numbers, torch.stack(vectors) if vectors else None
 
 
 def parse(text: str) -> list[tuple[str, float]]:
@@ -195,14 +227,39 @@ def _chunks(pieces: Iterable[list[Token]]) -> list[Chunk]:
     ]
 
 
-def _ids(text: str) -> list[int]:
-    embedding = re.search(r"(?:^|(?<=\s))embedding:\S*", text)
-    if embedding:
-        raise ValueError(
-            f'the prompt uses the textual inversion "{embedding[0]}", which the embedded engine '
-            "does not support; take it out, or run the workflow in ComfyUI"
-        )
-    return tokenizer()(text)["input_ids"][1:-1]
+def _tokens(piece: str, width: int | None) -> Iterator[list[int] | list[Tensor]]:
+    """The tokens of a piece of text, those of each embedding by themselves."""
+    for word in _words(piece):
+        if isinstance(word, str):
+            yield tokenizer()(word)["input_ids"][1:-1]
+        elif width is None:
+            raise ValueError(f"the text encoder takes no embeddings, such as {word.name}")
+        else:
+            yield list(embeddings.read(word, width))
+
+
+def _words(piece: str) -> Iterator[str | Path]:
+    """The text before, between and after the embeddings that are named in it, and their files."""
+    for part in re.split(rf"[ \n](?={_EMBEDDING})", piece):
+        if not part.startswith(_EMBEDDING):
+            if part:
+                yield part
+            continue
+        name, *others = part[len(_EMBEDDING) :].split() or [""]
+        rest = " ".join(others)
+        path = embeddings.find(name)
+        if path is None and name.endswith(","):  # which may, but need not, belong to the name
+            bare = name.rstrip(",")
+            path, rest = embeddings.find(bare), f"{name[len(bare) :]} {rest}"
+            name = bare
+        if path is None:
+            raise missing(EMBEDDINGS, name)
+        yield path
+        if rest:
+            yield rest
+
+
+_EMBEDDING = "embedding:"
 
 
 def _merges() -> list[str]:

@@ -20,6 +20,7 @@ from torch import Tensor
 from ..sampling.latents import FULL_STRENGTH
 
 Denoise = Callable[[Tensor, float], Tensor]
+Seeds = Sequence[int]  # each decides the noise of an equal part of the batch
 
 
 class Step(NamedTuple):
@@ -173,13 +174,13 @@ SCHEDULERS: dict[str, Callable[[int], Tensor]] = {
 }
 
 
-# --- Samplers: (denoise, x at sigmas[0], sigmas, seed) -> a Step for each pair of levels --------
+# --- Samplers: (denoise, x at sigmas[0], sigmas, seeds) -> a Step for each pair of levels --------
 #
 # With q = sigma_next / sigma, the exact solution for a constant prediction D of the clean latent
 # is D + q (x - D): the lerp that all of them are built on. They differ in the D they use.
 
 
-def euler(denoise: Denoise, x: Tensor, sigmas: Sequence[float], seed: int) -> Iterator[Step]:
+def euler(denoise: Denoise, x: Tensor, sigmas: Sequence[float], seeds: Seeds) -> Iterator[Step]:
     """Euler steps on the probability flow ODE (Karras et al. 2022); DDIM is the same steps."""
     for sigma, following in pairwise(sigmas):
         denoised = denoise(x, sigma)
@@ -188,7 +189,7 @@ def euler(denoise: Denoise, x: Tensor, sigmas: Sequence[float], seed: int) -> It
 
 
 def euler_ancestral(
-    denoise: Denoise, x: Tensor, sigmas: Sequence[float], seed: int
+    denoise: Denoise, x: Tensor, sigmas: Sequence[float], seeds: Seeds
 ) -> Iterator[Step]:
     """Euler steps below the next level, then fresh noise up to it: ancestral sampling (DDPM).
 
@@ -196,19 +197,22 @@ def euler_ancestral(
     The noise comes from the device that x is on; on the CPU ComfyUI seeds it apart from the
     initial noise, with seed + 1.
     """
-    own_seed = next_seed(seed) if x.device.type == "cpu" else seed
-    generator = torch.Generator(x.device).manual_seed(own_seed)
+    own = [next_seed(seed) if x.device.type == "cpu" else seed for seed in seeds]
+    generators = [torch.Generator(x.device).manual_seed(seed) for seed in own]
     for sigma, following in pairwise(sigmas):
         denoised = denoise(x, sigma)
         ratio = following / sigma
         x = torch.lerp(denoised, x, ratio**2)
         if following > 0:
-            noise = torch.randn(x.shape, device=x.device, generator=generator)
+            shape = (len(x) // len(seeds), *x.shape[1:])
+            noise = torch.cat(
+                [torch.randn(shape, device=x.device, generator=one) for one in generators]
+            )
             x = x.add(noise, alpha=following * math.sqrt(1 - ratio**2))
         yield Step(denoised, x)
 
 
-def heun(denoise: Denoise, x: Tensor, sigmas: Sequence[float], seed: int) -> Iterator[Step]:
+def heun(denoise: Denoise, x: Tensor, sigmas: Sequence[float], seeds: Seeds) -> Iterator[Step]:
     """Heun's second-order steps (Karras et al. 2022, algorithm 1): two predictions in each step."""
     for sigma, following in pairwise(sigmas):
         denoised = denoise(x, sigma)
@@ -220,7 +224,7 @@ def heun(denoise: Denoise, x: Tensor, sigmas: Sequence[float], seed: int) -> Ite
         yield Step(denoised, x)
 
 
-def dpmpp_2m(denoise: Denoise, x: Tensor, sigmas: Sequence[float], seed: int) -> Iterator[Step]:
+def dpmpp_2m(denoise: Denoise, x: Tensor, sigmas: Sequence[float], seeds: Seeds) -> Iterator[Step]:
     """DPM-Solver++(2M) (Lu et al. 2022, arXiv:2211.01095, algorithm 2)."""
     previous = None
     for index, (sigma, following) in enumerate(pairwise(sigmas)):
@@ -230,24 +234,28 @@ def dpmpp_2m(denoise: Denoise, x: Tensor, sigmas: Sequence[float], seed: int) ->
         yield Step(denoised, x)
 
 
-def dpmpp_2m_sde(denoise: Denoise, x: Tensor, sigmas: Sequence[float], seed: int) -> Iterator[Step]:
+def dpmpp_2m_sde(
+    denoise: Denoise, x: Tensor, sigmas: Sequence[float], seeds: Seeds
+) -> Iterator[Step]:
     """DPM-Solver++(2M) for the reverse SDE, midpoint form (Lu et al. 2022, appendix).
 
     Its noise is the increments of one Brownian path, which hardly change with the number of steps.
     """
-    brownian = _brownian_noise(x, sigmas, seed)
+    parts = zip(x.chunk(len(seeds)), seeds, strict=True)
+    paths = [_brownian_noise(part, sigmas, seed) for part, seed in parts]
     previous = None
     for index, (sigma, following) in enumerate(pairwise(sigmas)):
         denoised = denoise(x, sigma)
         ratio = following / sigma
         x = torch.lerp(_midway(denoised, previous, sigmas, index), x, ratio**2)
         if following > 0:
-            x = x.add(brownian(sigma, following), alpha=following * math.sqrt(1 - ratio**2))
+            noise = torch.cat([brownian(sigma, following) for brownian in paths])
+            x = x.add(noise, alpha=following * math.sqrt(1 - ratio**2))
         previous = denoised
         yield Step(denoised, x)
 
 
-def uni_pc(denoise: Denoise, x: Tensor, sigmas: Sequence[float], seed: int) -> Iterator[Step]:
+def uni_pc(denoise: Denoise, x: Tensor, sigmas: Sequence[float], seeds: Seeds) -> Iterator[Step]:
     """UniPC of order 3, multistep, B(h) = h, predicting data (Zhao et al. 2023, arXiv:2302.04867).
 
     It works in log sigma and therefore ends at sigma 0.001 instead of 0. The order rises from 1 at
@@ -275,7 +283,7 @@ def uni_pc(denoise: Denoise, x: Tensor, sigmas: Sequence[float], seed: int) -> I
 class Sampler:
     """A row of the table of samplers: the steps, and what KSampler does around them."""
 
-    steps: Callable[[Denoise, Tensor, Sequence[float], int], Iterator[Step]]
+    steps: Callable[[Denoise, Tensor, Sequence[float], Seeds], Iterator[Step]]
     fewest_steps: int = 1
     drops_penultimate: bool = False  # asks its schedule for one level more, leaves out the last
     redraws_inpaint_noise: bool = False  # what is kept by a mask gets noise of its own

@@ -48,7 +48,7 @@ def _three_passes(
         _in_tiles(batch[index : index + 1], function, shape, overlap, scale)
         for index, shape in progress(todo, description)
     ]
-    return torch.cat([sum(results[i : i + 3]) / 3.0 for i in range(0, len(results), 3)])
+    return torch.cat([(a + b + c) / 3.0 for a, b, c in zip(*[iter(results)] * 3, strict=True)])
 
 
 def _in_tiles(
@@ -62,10 +62,10 @@ def _in_tiles(
         range(0, side - overlap, most - overlap) if side > most else [0]
         for side, most in zip(size, tile, strict=True)
     ]
-    total = weights = None
+    total = weights = torch.empty(0)
     for top, left in itertools.product(*starts):
         part = function(item[..., top : top + tile[0], left : left + tile[1]])
-        if total is None:
+        if not total.numel():
             total = part.new_zeros(1, part.shape[1], *(round(scale * side) for side in size))
             weights = torch.zeros_like(total)
         weight = _faded(part, round(scale * overlap))

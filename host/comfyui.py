@@ -8,6 +8,7 @@ becomes known as well.
 
 import os
 import sys
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -43,8 +44,10 @@ from ..engine import folders as engine_folders
 from ..engine.required_depth import required_depth
 from ..sampling.depth_channel import Conditioning, MissingDepthError
 from ..sampling.latents import Latent, MaskRule, repainted_at
+from ..sampling.shortcuts import Shortcuts
 from ..sampling.steps import OnStep, watcher
 from ..sampling.trained_sizes import warn_of_size
+from .comfyui_shortcuts import shorten
 
 T = TypeVar("T")
 
@@ -523,7 +526,14 @@ def _without_depth(entry: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of one of ComfyUI's prepared conditionings with zeros for its depth channel."""
     depth = entry["model_conds"]["c_concat"]
     flat = type(depth)(torch.zeros_like(depth.cond))
-    return {**entry, "model_conds": {**entry["model_conds"], "c_concat": flat}}
+    # What is kept from step to step, by EasyCache for example, goes by this id.
+    own = uuid.uuid5(entry["uuid"], "without depth")
+    return {**entry, "uuid": own, "model_conds": {**entry["model_conds"], "c_concat": flat}}
+
+
+def with_shortcuts(model: Model, shortcuts: Shortcuts) -> Model:
+    _require_depth(model)
+    return shorten(model, shortcuts)
 
 
 def _require_depth(model: Model) -> None:

@@ -13,6 +13,7 @@ import torch
 from ..checkpoints.checkpoint import Checkpoint
 from ..sampling.depth_channel import Conditioning
 from ..sampling.latents import Latent, MaskRule
+from ..sampling.shortcuts import Shortcuts
 
 T = TypeVar("T")
 Model = TypeVar("Model")
@@ -109,6 +110,13 @@ class Host(Protocol[Model]):
 
     def on_device(self, network: torch.nn.Module) -> torch.device:
         """Make a depth network ready to run; returns where its input belongs."""
+        ...
+
+    def with_shortcuts(self, model: Model, shortcuts: Shortcuts) -> Model:
+        """A copy of the MODEL that samples with these in place of any that it has.
+
+        Raises ValueError for a MODEL that takes no depth map.
+        """
         ...
 
     # --- sampling ---

@@ -24,7 +24,7 @@ REQUIREMENTS = {
 HOST_MODULES = {
     *("comfy", "comfy_execution", "folder_paths", "nodes", "latent_preview", "execution", "server")
 }
-ENGINE_PACKAGES = {"diffusers", "torchsde", "open_clip", "accelerate", "tqdm"}
+ENGINE_PACKAGES = {"diffusers", "torchsde", "open_clip", "accelerate", "tqdm", "av"}
 WITH_ENGINE = ("cli", "workflows", "engine")
 
 

@@ -13,6 +13,8 @@ import hashlib
 import itertools
 import json
 import logging
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -33,6 +35,7 @@ from .core_nodes import CORE_NODES
 from .core_nodes.node_class import NodeClass, Nodes
 from .damage import damage, is_shaped, prompt_damage
 from .documents import parse_json, read_json
+from .kept import Done, recent
 from .problems import Problem, WorkflowError, describe, lack_of_memory
 from .texts import constant_texts, fill_in, wired_texts
 from .widgets import Json, declared_inputs
@@ -163,27 +166,28 @@ def _from_image(path: Path) -> Workflow:
 # --- running -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Done:
-    """What a node gave."""
-
-    outputs: list[list[Any]]
-    ui: Json
-
-
 class Runner:
     """Runs workflows; keeps results and node objects from one run to the next.
 
     `nodes` are all that the engine has by default; `report` gets a line of text before each runs.
+    `memory` is for results of runs before the last one, in bytes: prompts, depth maps, latents and
+    images that several items of a batch share are computed once. Several threads may call `run`;
+    one node runs at a time, beside another thread's sampling (`pipeline.run_all`).
     """
 
     def __init__(
-        self, nodes: Nodes | None = None, report: Callable[[str], None] = log.info
+        self,
+        nodes: Nodes | None = None,
+        report: Callable[[str], None] = log.info,
+        memory: int = 0,
     ) -> None:
         self.nodes = all_nodes() if nodes is None else nodes
         self.report = report
-        self._done: dict[str, _Done] = {}  # by signature
+        self.turn = threading.Lock()  # held while a node runs
+        self._memory = memory
+        self._done: dict[str, Done] = {}  # by signature, the last used ones at the end
         self._objects: dict[tuple[str, str], Any] = {}  # by node id and class
+        self._running: list[_Run] = []
 
     def run(self, workflow: Workflow) -> Results:
         """Run what the output nodes need.
@@ -194,26 +198,52 @@ class Runner:
         if problems := check(workflow.prompt, self.nodes, workflow.problems):
             raise WorkflowError(*problems)
         run = _Run(workflow, self.nodes)
-        self._done = {sign: done for sign, done in self._done.items() if sign in run.known}
+        with self.turn, torch.inference_mode():
+            self._running.append(run)
+            try:
+                self._forget()
+                return self._results(run, self._executed(run))
+            finally:
+                self._running.remove(run)
+
+    def _executed(self, run: "_Run") -> list[str]:
+        """Run what is not known; the nodes that ran. Meanwhile other threads have their turns."""
+        executed = []
         todo = run.unknown(self._done)
-        with torch.inference_mode():
-            for number, node in enumerate(todo, start=1):
+        for number, node in enumerate(todo, start=1):
+            sign = run.signatures[node]
+            if sign not in self._done:  # by another thread, meanwhile
                 self.report(f"[{number}/{len(todo)}] {describe(run.prompt, node)}")
-                self._done[run.signatures[node]] = self._execute(run, node)
+                self._done[sign] = self._execute(run, node)
+                executed.append(node)
+            self._yield_turn()
+        return executed
+
+    def _yield_turn(self) -> None:
+        if len(self._running) > 1:
+            self.turn.release()
+            time.sleep(0)
+            self.turn.acquire()
+
+    def _forget(self) -> None:
+        """All results but those that a run in progress may need, and recent ones in `memory`."""
+        known = set().union(*(run.known for run in self._running))
+        used = {sign: one for sign, one in self._done.items() if sign in known}
+        self._done = {**recent(self._done, known, self._memory), **used}
+
+    def _results(self, run: "_Run", executed: list[str]) -> Results:
         # A result that nothing needed any more is not there: what it fed was known.
         signs = run.signatures.items()
         done = {node: self._done[sign] for node, sign in signs if sign in self._done}
         showing = [node for node, one in done.items() if one.ui]
+        outputs = output_nodes(run.prompt, self.nodes)
         return Results(
             outputs={node: one.outputs for node, one in done.items()},
-            ui={
-                node: done[node].ui
-                for node in (*output_nodes(workflow.prompt, self.nodes), *showing)
-            },
-            executed=todo,
+            ui={node: done[node].ui for node in (*outputs, *showing)},
+            executed=executed,
         )
 
-    def _execute(self, run: "_Run", node: str) -> _Done:
+    def _execute(self, run: "_Run", node: str) -> Done:
         kind = run.kind(node)
         key = (node, kind.__name__)
         if key not in self._objects:
@@ -246,7 +276,7 @@ class _Run:
     def kind(self, node: str) -> type[NodeClass]:
         return self.nodes[self.prompt[node]["class_type"]]
 
-    def unknown(self, done: Mapping[str, _Done]) -> list[str]:
+    def unknown(self, done: Mapping[str, Done]) -> list[str]:
         """The nodes that have to run, in order: not done, and needed by one that has to run."""
         wanted: set[str] = set()
         for node in reversed(self.signatures):
@@ -258,7 +288,7 @@ class _Run:
         first = {self.signatures[node]: node for node in reversed(todo)}
         return [node for node in todo if first[self.signatures[node]] == node]
 
-    def inputs(self, node: str, done: Mapping[str, _Done]) -> dict[str, list[Any]]:
+    def inputs(self, node: str, done: Mapping[str, Done]) -> dict[str, list[Any]]:
         """Every input as a list of values, hidden ones included."""
         links = self._links(node)
         values = {
@@ -324,7 +354,7 @@ class _Run:
 _NUMBERS = itertools.count()
 
 
-def _call(instance: Any, kind: type[NodeClass], inputs: dict[str, list[Any]]) -> _Done:
+def _call(instance: Any, kind: type[NodeClass], inputs: dict[str, list[Any]]) -> Done:
     """Call a node once, or once for each value when an input is a list of values."""
     function = getattr(instance, kind.FUNCTION)
     if getattr(kind, "INPUT_IS_LIST", False):
@@ -338,7 +368,7 @@ def _call(instance: Any, kind: type[NodeClass], inputs: dict[str, list[Any]]) ->
     return _merged(answers, kind)
 
 
-def _merged(answers: list[Any], kind: type[NodeClass]) -> _Done:
+def _merged(answers: list[Any], kind: type[NodeClass]) -> Done:
     shown: dict[str, list[Any]] = {}
     results = []
     for answer in answers:
@@ -352,4 +382,4 @@ def _merged(answers: list[Any], kind: type[NodeClass]) -> _Done:
         [value for result in results for value in (result[slot] if lists[slot] else [result[slot]])]
         for slot in range(min(len(result) for result in results))
     ]
-    return _Done(outputs, shown)
+    return Done(outputs, shown)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from sd2_depth2img.cli import main
-from sd2_depth2img.engine import folders
+from sd2_depth2img.engine import compiling, execution, folders
 from sd2_depth2img.workflows import graph
 
 
@@ -429,3 +429,34 @@ def test_nothing_slow_is_imported_before_it_is_needed():
     code = "import sys, sd2_depth2img.cli.convert_command; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert {"timm", "transformers", "diffusers"}.isdisjoint(done.stdout.split())
+
+
+@pytest.fixture
+def _usual_execution():
+    yield
+    execution.use(execution.Execution())
+    execution.unet_type.cache_clear()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "auto"])
+@pytest.mark.usefixtures("_usual_execution")
+def test_precision(here, caplog, mini_checkpoint, monkeypatch, precision):
+    """auto says in one line what it takes; the others say nothing."""
+    monkeypatch.setattr(execution, "bfloat16_gain", lambda width: 3.0)
+    options = ["--checkpoint", str(mini_checkpoint), "--steps", "1", "--image", photo("mine.png")]
+    arguments = ["run", write(here / "w.json", DEPTH), *options, "--precision", precision]
+    assert main.main(arguments) == 0
+    said = "precision auto: bf16, 3.0 times as fast as fp32 in a probe"
+    assert caplog.text.count(said) == (precision == "auto")
+    assert execution.current().precision.value == precision
+
+
+@pytest.mark.usefixtures("_usual_execution")
+def test_compiling_without_a_compiler_is_an_error_in_words(
+    here, capsys, mini_checkpoint, monkeypatch
+):
+    monkeypatch.setattr(compiling.shutil, "which", lambda name: None)
+    monkeypatch.delenv("CXX", raising=False)
+    options = ["--checkpoint", str(mini_checkpoint), "--steps", "1", "--image", photo("mine.png")]
+    assert main.main(["run", write(here / "w.json", DEPTH), *options, "--compile"]) == 1
+    assert "the UNet cannot be compiled: a C++ compiler" in capsys.readouterr().err

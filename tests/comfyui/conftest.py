@@ -231,7 +231,7 @@ def _options(base: Path) -> list[str]:
 
 
 def _fill(base: Path, checkpoint: Path) -> None:
-    for extension in ("small_sd2.py", "tensor_nodes.py"):
+    for extension in ("small_sd2.py", "tensor_nodes.py", "counting.py"):
         shutil.copy(HERE / extension, base / "custom_nodes")
     shutil.copy(checkpoint, base / "models" / "checkpoints" / DepthGraph.CHECKPOINT)
     for number, name in enumerate(DepthGraph.DEPTH_FILES):

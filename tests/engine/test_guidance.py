@@ -16,7 +16,7 @@ from torch import nn
 
 from sd2_depth2img.engine import guidance
 from sd2_depth2img.engine.conditioning import Area
-from sd2_depth2img.engine.guidance import sample
+from sd2_depth2img.engine.guidance import Request, sample, sample_together
 from sd2_depth2img.engine.samplers import (
     SAMPLERS,
     SCHEDULERS,
@@ -28,6 +28,7 @@ from sd2_depth2img.engine.samplers import (
 )
 from sd2_depth2img.sampling.depth_channel import DepthCondition, MissingDepthError, attach_depth
 from sd2_depth2img.sampling.latents import MaskRule
+from sd2_depth2img.sampling.shortcuts import Shortcuts
 
 SEED, SCALE, TOKENS, WIDTH = 7, 0.18215, 6, 12
 H, W = 24, 20
@@ -43,6 +44,7 @@ class TinyUNet(nn.Module):
     latent_scale = SCALE
     in_channels = 5
     model_channels = 16
+    shortcuts = Shortcuts()
 
     def __init__(self, reach=3):
         super().__init__()
@@ -53,9 +55,15 @@ class TinyUNet(nn.Module):
         for parameter in self.parameters():
             parameter.data = torch.randn(parameter.shape, generator=generator) * 0.3
         self.calls = []  # (x, timesteps, context) of each call
+        self.fresh = []  # of calls with features: whether these were still to be made
 
-    def predict_noise(self, x, timesteps, context):
+    def predict_noise(self, x, timesteps, context, deep=None):
         self.calls.append((x.clone(), timesteps, context.clone()))
+        if deep is not None:
+            self.fresh.append(deep.features is None)
+            if deep.features is None:
+                deep.features = x[:, :1].clone()
+            x = torch.cat([x[:, :4] + deep.features, x[:, 4:]], dim=1)
         hidden = self.first(x) + (timesteps / 1000)[:, None, None, None]
         keys = self.text(context)  # [N, T, 16]
         attention = torch.einsum("nchw,ntc->nthw", hidden, keys).softmax(dim=1)
@@ -640,3 +648,109 @@ def test_settings_are_checked_before_the_model_runs(model):
 def test_a_model_that_fails_is_reported(model):
     nn.init.constant_(model.last.bias, math.nan)
     refuse(model, "NaN or infinite values.*euler, normal, 2 steps, cfg 2.0", FloatingPointError)
+
+
+# --- Shortcuts -----------------------------------------------------------------------------------
+
+
+def shortened(model, *shortcuts, steps=10, **options):
+    model.shortcuts = Shortcuts(*shortcuts)
+    settings = {"cfg": 4.0, **options}
+    cfg = settings.pop("cfg")
+    arguments = ("euler", "normal", prompt(1), NEGATIVE, LATENT)
+    return sample(model, SEED, steps, cfg, *arguments, **settings)["samples"]
+
+
+def rows(model):
+    return [len(x) for x, _, _ in model.calls]
+
+
+def test_cfg_1_makes_one_call_of_one_row_a_step(model):
+    shortened(model, cfg=1.0)
+    assert rows(model) == [1] * 10
+
+
+def test_guidance_holds_in_its_interval(model):
+    """The normal schedule's ten levels lie at 0, 1/9, 2/9, ... of the way."""
+    shortened(model, 0.2, 0.7)
+    assert rows(model) == [1, 1, 2, 2, 2, 2, 2, 1, 1, 1]
+
+
+def test_depth_guidance_holds_in_the_same_interval(model):
+    shortened(model, 0.2, 0.7, depth_guidance=2.0)
+    assert rows(model) == [1, 1, 3, 3, 3, 3, 3, 1, 1, 1]
+
+
+def test_outside_of_the_interval_the_positive_prompt_stands_alone():
+    found = shortened(TinyUNet(), 1.0, 1.0, depth_guidance=3.0)
+    assert torch.equal(found, shortened(TinyUNet(), cfg=1.0))
+
+
+def test_inside_of_the_interval_nothing_changes():
+    assert torch.equal(shortened(TinyUNet(), 0.0, 1.0, 1), shortened(TinyUNet()))
+
+
+@pytest.mark.parametrize("every", [2, 3])
+def test_deep_layers_run_at_every_nth_step(model, every):
+    shortened(model, 0.0, 1.0, every)
+    assert model.fresh == [index % every == 0 for index in range(10)]
+
+
+def test_features_are_kept_for_each_prompt_when_the_negative_one_leaves(model):
+    """From the last guided step the positive prompt's features serve the next one, too."""
+    shortened(model, 0.0, 0.6, 4)
+    assert rows(model) == [2] * 6 + [1] * 4
+    assert model.fresh == [index % 4 == 0 for index in range(10)]
+
+
+def test_a_prompt_without_features_gets_fresh_ones(model):
+    shortened(model, 0.5, 1.0, 10)  # the negative prompt enters at the sixth level
+    assert model.fresh == [index in (0, 5) for index in range(10)]
+
+
+def test_every_run_begins_with_fresh_features(model):
+    first, second = (shortened(model, 0.0, 1.0, 3, steps=4) for _ in range(2))
+    assert model.fresh == [True, False, False, True] * 2
+    assert torch.equal(first, second)
+
+
+# --- Several at once -----------------------------------------------------------------------------
+
+
+def latent(number, **more):
+    generator = torch.Generator().manual_seed(number)
+    return {"samples": torch.randn(2, 4, H, W, generator=generator), **more}
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_together_each_request_gets_what_it_gets_alone(sampler):
+    """With batches, masks, areas, texts of other lengths, and random noise of its own."""
+    area = (H, 8, 0, 4)
+    requests = [
+        Request(1, prompt(1), NEGATIVE, latent(1)),
+        Request(2, prompt(2, tokens=2 * TOKENS), NEGATIVE, latent(2, batch_index=[3, 0])),
+        Request(3, [*prompt(3), *prompt(4, area=area)], NEGATIVE, latent(3)),
+        Request(4, prompt(5), prompt(6), latent(4, noise_mask=random(1, H, W, seed=1))),
+    ]
+    settings = (4, 3.0, sampler, "karras", 0.8, MaskRule.DIFFERENTIAL, 1.5)
+    together = sample_together(TinyUNet(), requests, *settings)
+    for request, found in zip(requests, together, strict=True):
+        (alone,) = sample_together(TinyUNet(), [request], *settings)
+        assert (found["samples"] - alone["samples"]).norm() <= 1e-5 * alone["samples"].norm()
+        assert found.keys() == alone.keys()
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"), [(None, [12]), (8, [8, 4]), (4, [4] * 3), (1, [2] * 6)]
+)
+def test_a_call_has_no_more_latents_than_asked_for(model, most, expected):
+    requests = [Request(seed, prompt(seed), NEGATIVE, latent(seed)) for seed in range(3)]
+    sample_together(model, requests, 1, 3.0, "euler", "normal", most=most)
+    assert rows(model) == expected
+
+
+def test_other_shapes_are_not_sampled_together(model):
+    wide = {"samples": torch.zeros(1, 4, H, 2 * W)}
+    requests = [Request(0, prompt(1), NEGATIVE, one) for one in (LATENT, wide)]
+    with pytest.raises(ValueError, match="cannot be sampled together"):
+        sample_together(model, requests, 1, 3.0, "euler", "normal")

@@ -90,6 +90,17 @@ def test_one_third_of_the_text_towers_joined_matrix_changes(networks, lora):
     assert torch.equal(after.k_proj.weight, before.k_proj.weight)
 
 
+def test_pefts_own_names_of_attention_are_known(networks, lora):
+    """ComfyUI knows these layers only with `processor` before the last name."""
+    model, _ = networks
+    layer = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_out.0"
+    up, down = random(64, 2), random(2, 64, seed=1)
+    tensors = {f"unet.{layer}.lora_B.weight": up, f"unet.{layer}.lora_A.weight": down}
+    changed, _ = with_lora(lora(tensors), model, None)
+    before, after = (one.network.get_submodule(layer).weight for one in (model, changed))
+    assert torch.allclose(after, before + up @ down, atol=1e-5)
+
+
 def test_differences_of_weights_and_biases_are_added(networks, lora):
     model, clip = networks
     tensors = {

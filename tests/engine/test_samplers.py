@@ -33,7 +33,7 @@ STOCHASTIC = ["euler_ancestral", "dpmpp_2m_sde"]
 
 
 def run(name, denoise, x, sigmas, seed=0):
-    return list(SAMPLERS[name].steps(denoise, x, [float(sigma) for sigma in sigmas], seed))
+    return list(SAMPLERS[name].steps(denoise, x, [float(sigma) for sigma in sigmas], [seed]))
 
 
 # --- Noise levels and schedules ------------------------------------------------------------------

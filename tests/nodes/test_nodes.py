@@ -52,6 +52,7 @@ INTERFACE = {
     "SD2DepthGrid": (["images"], ("IMAGE",)),
     "SD2DepthFidelity": (["image", "depth", "depth_model"], ("IMAGE", "IMAGE", "STRING", "INT")),
     "SD2DepthEncode": (["positive", "negative", "depth"], ("CONDITIONING", "CONDITIONING")),
+    "SD2DepthFaster": (["model", "guidance_start", "guidance_end", "deep_every"], ("MODEL",)),
     "SD2DepthSampler": (
         "model seed steps cfg sampler_name scheduler "
         "positive negative latent_image denoise".split(),

@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...images.resample import CROPS, IMAGE_METHODS, resample
 from ...sampling.latents import to_batch
 from .masks import with_channel
 from .node_class import MAX_SIZE, BatchSize, Image, Offset, Side, integer, node, number
-from .resample import CROPS, IMAGE_METHODS, resample
 
 Method = Annotated[str, (IMAGE_METHODS,)]
 AnySide = Annotated[int, integer(512, 0, MAX_SIZE)]

@@ -3,7 +3,9 @@
 from typing import Annotated
 
 from ...checkpoints.files.weights import open_weights
+from ...engine.controlnet import load_controlnet
 from ...engine.folders import (
+    CONTROLNETS,
     DIFFUSION_MODELS,
     LORAS,
     TEXT_ENCODERS,
@@ -11,8 +13,9 @@ from ...engine.folders import (
     model_file_path,
 )
 from ...engine.lora import with_lora
+from ...engine.networks import default_device
 from ...engine.parts import load_clip, load_unet, load_vae
-from .node_class import Clip, Model, Vae, integer, model_file, node, number
+from .node_class import Clip, ControlNet, Model, Vae, integer, model_file, node, number
 
 LoraName = Annotated[str, model_file(LORAS)]
 Strength = Annotated[float, number(1.0, -100.0, 100.0)]
@@ -61,6 +64,12 @@ def clip_loader(
 ) -> Clip:
     """A text encoder out of a file of its own."""
     return load_clip(model_file_path(TEXT_ENCODERS, clip_name), on_cpu=device == "cpu")
+
+
+@node("ControlNetLoader", "Load ControlNet Model")
+def controlnet_loader(control_net_name: Annotated[str, model_file(CONTROLNETS)]) -> ControlNet:
+    """A ControlNet for Stable Diffusion 2."""
+    return load_controlnet(model_file_path(CONTROLNETS, control_net_name), default_device())
 
 
 @node("CLIPSetLastLayer", "CLIP Set Last Layer")

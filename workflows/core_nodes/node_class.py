@@ -71,6 +71,7 @@ Text = Annotated[str, string()]
 Model = Annotated[Any, ("MODEL",)]
 Clip = Annotated[Any, ("CLIP",)]
 Vae = Annotated[Any, ("VAE",)]
+ControlNet = Annotated[Any, ("CONTROL_NET",)]
 Side = Annotated[int, integer(512, 1, MAX_SIZE)]
 Offset = Annotated[int, integer(0, 0, MAX_SIZE)]
 BatchSize = Annotated[int, integer(1, 1, 4096)]
@@ -83,11 +84,13 @@ _HIDDEN = ("PROMPT", "EXTRA_PNGINFO")
 # --- classes -------------------------------------------------------------------------------------
 
 
-def node(name: str, title: str, *names: str) -> Callable[[Function], Function]:
+def node(
+    name: str, title: str, *names: str, **checks: Callable[[str], object]
+) -> Callable[[Function], Function]:
     """Make a node class of the function below and enter it in CORE_NODES as `name`.
 
     Parameters with a default are optional inputs. Outputs are called as their types unless `names`
-    says otherwise.
+    says otherwise. `checks` of texts, by input, raise ValueError or OSError before anything runs.
     """
 
     def register(function: Function) -> Function:
@@ -109,7 +112,7 @@ def node(name: str, title: str, *names: str) -> Callable[[Function], Function]:
             "OUTPUT_NODE": shows,
             "FUNCTION": "execute",
             "execute": execute,
-            **_file_check(inputs["required"]),
+            **_validation({**_file_checks(inputs["required"]), **checks}),
         }
         CORE_NODES[name] = type(name, (), attributes)
         return function
@@ -142,17 +145,24 @@ def _with_names(inputs: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _file_check(inputs: dict[str, Spec]) -> dict[str, Any]:
-    """VALIDATE_INPUTS, where inputs are files: the checks see by its parameters which they are."""
-    kinds = {name: spec[0] for name, spec in inputs.items() if isinstance(spec[0], ModelKind)}
-    if not kinds:
+def _file_checks(inputs: dict[str, Spec]) -> dict[str, Callable[[str], object]]:
+    return {
+        name: partial(model_file_path, kind)
+        for name, (kind, *_) in inputs.items()
+        if isinstance(kind, ModelKind)
+    }
+
+
+def _validation(checks: dict[str, Callable[[str], object]]) -> dict[str, Any]:
+    """VALIDATE_INPUTS, by whose parameters it is known which inputs it judges."""
+    if not checks:
         return {}
 
-    def validate(cls: type, **names: str) -> bool | str:
-        answers = (answer(partial(model_file_path, kinds[n]), given) for n, given in names.items())
+    def validate(cls: type, **given: str) -> bool | str:
+        answers = (answer(checks[name], text) for name, text in given.items())
         return next((reason for reason in answers if reason is not True), True)
 
-    parameters = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in kinds]
+    parameters = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in checks]
     own = inspect.Parameter("cls", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     validate.__signature__ = inspect.Signature([own, *parameters])  # type: ignore[attr-defined]
     return {"VALIDATE_INPUTS": classmethod(validate)}

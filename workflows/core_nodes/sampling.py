@@ -7,6 +7,7 @@ import torch
 from ...engine import host
 from ...engine.stretch import Stretch
 from ...engine.tiled_vae import decode_tiled, encode_tiled
+from ...images.resample import CROPS, LATENT_METHODS, resample
 from ...sampling.latents import LATENT_PIXELS
 from .masks import with_channel
 from .node_class import (
@@ -22,7 +23,6 @@ from .node_class import (
     node,
     number,
 )
-from .resample import CROPS, LATENT_METHODS, resample
 
 Seed = Annotated[int, integer(0, 0, 2**64 - 1, control_after_generate=True)]
 Steps = Annotated[int, integer(20, 1, 10000)]

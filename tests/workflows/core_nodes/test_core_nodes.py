@@ -14,9 +14,9 @@ from PIL import Image
 from sd2_depth2img.checkpoints.files.errors import UnreadableFile
 from sd2_depth2img.engine import folders
 from sd2_depth2img.images.files import UnreadableImage
+from sd2_depth2img.images.resample import IMAGE_METHODS, LATENT_METHODS
 from sd2_depth2img.workflows.core_nodes import CORE_NODES
 from sd2_depth2img.workflows.core_nodes.load import NoLatent
-from sd2_depth2img.workflows.core_nodes.resample import IMAGE_METHODS, LATENT_METHODS
 from sd2_depth2img.workflows.widgets import stored_values
 
 

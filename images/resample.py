@@ -1,4 +1,4 @@
-"""Resizing images and latents exactly as ComfyUI's scale nodes do (`comfy/utils.py`)."""
+"""Resizing images and latents by the methods that upscale nodes offer, to their bits."""
 
 import numpy as np
 import torch
