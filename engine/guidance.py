@@ -171,12 +171,12 @@ def sample_together(
         schedule = sigmas if mask_rule is MaskRule.DIFFERENTIAL else None
         denoiser = _repainting(denoiser, mask, clean, kept_noise, schedule)
     seeds = [one.seed for one in requests]
-    count, on_step = len(sigmas) - 1, watcher()
+    count, on_step, device = len(sigmas) - 1, watcher(), requests[0].latent["samples"].device
     todo = progress(range(count), "Sampling")
     for index, step in zip(todo, sampler.steps(denoiser, x, sigmas, seeds), strict=True):
         x = step.x
         if on_step is not None:
-            on_step(index + 1, count, (step.denoised / model.latent_scale).cpu())
+            on_step(index + 1, count, (step.denoised / model.latent_scale).to(device))
     if not torch.isfinite(x).all():
         raise FloatingPointError(
             f"the sampled latent has NaN or infinite values ({sampler_name}, {scheduler}, "

@@ -19,7 +19,7 @@ from ..workflows.core_nodes import CORE_NODES
 
 @dataclass(frozen=True)
 class Settings:
-    """What all tasks of a call have in common; each is an input of a node, see `_INPUTS`."""
+    """What all tasks of a call have in common: inputs of nodes, see `_INPUTS`, and `crop`."""
 
     strength: float
     steps: int

@@ -1,4 +1,4 @@
-"""`DepthToImage`, the face of all this for Python programs."""
+"""`DepthToImage`: a checkpoint, and the calls that paint with it."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -177,6 +177,11 @@ class DepthToImage:
     def decode(self, latent: Tensor) -> list[PIL.Image.Image]:
         """The pictures that a callback's latent [B, 4, h, w] stands for."""
         with spoken(), self._ready():
+            if not isinstance(latent, Tensor):
+                raise TypeError(
+                    f"latent is of type {type(latent).__name__}; expected the tensor that a "
+                    "callback gets"
+                )
             decoded = core("VAEDecode", samples={"samples": latent}, vae=self._parts.vae)
             return [to_pil(image) for image in decoded]
 

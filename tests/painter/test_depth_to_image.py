@@ -388,6 +388,33 @@ def test_what_does_not_go_together_is_said_before_anything_runs(painter, pixels,
     assert not steps
 
 
+side = st.integers(1, 24)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(photo=st.tuples(side, side), mask=st.tuples(side, side), depth=st.tuples(side, side))
+@pytest.mark.filterwarnings("ignore")
+def test_sizes_fit_or_are_refused_with_both_named(painter, pixels, photo, mask, depth):
+    height, width = photo
+    maps = {"mask": np.ones(mask), "depth": np.linspace(0, 1, depth[0] * depth[1]).reshape(depth)}
+    try:
+        (image,) = painter(PROMPT, image=pixels[:height, :width], **maps, **QUICK)
+    except ValueError as refused:
+        found, said = photo, str(refused)
+        assert (mask, depth) != (photo, photo)
+    else:
+        found, said = image.size[::-1], f"{width} x {height}"
+    assert found == photo
+    assert f"{width} x {height}" in said
+
+
+def test_what_is_no_latent_is_refused(painter, pixels):
+    with pytest.raises(TypeError, match="latent is of type ndarray; expected the tensor"):
+        painter.decode(pixels)
+    with pytest.raises(ValueError, match=r"latent of shape \[1, 3, 8, 8\]"):
+        painter.decode(torch.zeros(1, 3, 8, 8))
+
+
 def test_estimate_takes_one_picture(painter, pixels):
     with pytest.raises(ValueError, match="image holds 2 pictures; give one at a time"):
         painter.estimate([pixels, pixels])
