@@ -255,7 +255,8 @@ class Runner:
             # ComfyUI's nodes, and all values of a list together.
             shown = {"warnings": warnings.texts} if warnings.texts else {}
             others = {key: more for key, more in done.ui.items() if key != "warnings"}
-            return replace(done, ui={**others, **shown})
+            saves = getattr(kind, "OUTPUT_NODE", False)
+            return replace(done, ui={**others, **shown}, saves=saves)
         except Exception as error:
             said = in_words(error) if isinstance(error, OSError) else error
             reason = lack_of_memory(error) or str(said) or type(error).__name__
