@@ -17,7 +17,7 @@ class Done:
 
     outputs: list[list[Any]]
     ui: Json
-    saves: bool = False  # whether it is of an output node
+    saves: bool = False  # it is of an output node
 
 
 _EACH = 1000  # bytes, about, of a result beside its tensors
@@ -26,12 +26,12 @@ _EACH = 1000  # bytes, about, of a result beside its tensors
 def recent(done: Mapping[str, Done], known: set[str], memory: int) -> dict[str, Done]:
     """The last of the results that are not `known`, as many as fit into so many bytes.
 
-    What has shown or saved something stays out, because it shall be shown or saved again; so does
-    what has a size that cannot be told, such as a model.
+    What output nodes gave stays out, because it shall be saved or shown again; so does what has a
+    size that cannot be told, such as a model.
     """
     kept: list[tuple[str, Done]] = []
     for sign, one in reversed(list(done.items())):
-        size = math.inf if sign in known or one.ui else _EACH + size_of(one.outputs)
+        size = math.inf if sign in known or one.saves else _EACH + size_of(one.outputs)
         if size <= memory:
             memory -= int(size)
             kept.append((sign, one))

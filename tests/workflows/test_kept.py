@@ -49,5 +49,5 @@ def test_what_the_run_knows_has_its_own_place():
 
 
 def test_what_was_shown_or_saved_is_done_again():
-    done = {"a": Done([], {"images": [{"filename": "a.png"}]}), "b": Done([[object()]], {})}
+    done = {"a": Done([], {}, saves=True), "b": Done([[object()]], {})}
     assert recent(done, set(), memory=2**40) == {}
