@@ -67,6 +67,7 @@ EXACT = {
         *every({}, image1=(IMAGE, SMALL), image2=(IMAGE, SMALL)),
         {"image1": RGBA, "image2": RGBA},
     ],
+    "ImageFromBatch": every({"image": IMAGE}, batch_index=(0, 1, 7), length=(1, 2, 9)),
     "ImageCompositeMasked": [
         *every(
             {"destination": IMAGE},
@@ -129,6 +130,9 @@ EXACT = {
         {},
         samples=(LATENT, MASKED, {**MASKED, "noise_mask": MASKED["noise_mask"][:2]}),
         amount=(1, 3),
+    ),
+    "LatentBatchSeedBehavior": every(
+        {}, samples=(LATENT, MASKED), seed_behavior=("random", "fixed")
     ),
     "PrimitiveString": [{"value": "a (b:1.2)"}],
     "PrimitiveStringMultiline": [{"value": "a\nb"}],

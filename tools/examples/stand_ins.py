@@ -1,17 +1,18 @@
-"""What stands in, in the embedded engine, for files that only users have and for video nodes.
+"""What stands in, in the embedded engine, for files that only users have.
 
 So the examples that need them run for their thumbnails and in the tests: the miniature stands in
-for the real checkpoint and for a depth network, a camera move over a photo for a video.
+for the real checkpoint and for a depth network, a camera move over a photo for a film, its frames
+for the film that is saved.
 """
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from ...checkpoints.checkpoint import Checkpoint
 from ...engine import host
+from ...engine.video import Components, Film
 from ...nodes.estimate import SD2DepthEstimate
 from ...nodes.load import BUNDLED_CHECKPOINT, SD2DepthCheckpointLoader
 from ...nodes.parallax import SD2DepthParallax
@@ -21,7 +22,7 @@ from ...workflows.core_nodes.save import preview_image
 from ...workflows.graph import Runner, all_nodes
 from ...workflows.widgets import Json
 
-FRAMES, FPS = 4, 8.0
+FRAMES, FPS = 4, Fraction(8)
 
 
 def stand_in_runner(photo: Path) -> Runner:
@@ -30,16 +31,10 @@ def stand_in_runner(photo: Path) -> Runner:
 
 
 def _stand_ins(photo: Path) -> Nodes:
-    components = ("IMAGE", "AUDIO", "FLOAT")
-    created = {"images": "IMAGE", "fps": "FLOAT", "audio": "AUDIO"}
     return {
         "CheckpointLoaderSimple": _node(_miniature, ("MODEL", "CLIP", "VAE"), ckpt_name="STRING"),
         "SD2DepthModelLoader": _node(_depth_model, ("DEPTH_MODEL",), model_name="STRING"),
         "LoadVideo": _node(lambda: (_camera_move(photo),), ("VIDEO",)),
-        "GetVideoComponents": _node(lambda video: (video, None, FPS), components, video="VIDEO"),
-        "ImageFromBatch": _node(lambda image: (image[:FRAMES],), ("IMAGE",), image="IMAGE"),
-        "LatentBatchSeedBehavior": _node(_one_noise, ("LATENT",), samples="LATENT"),
-        "CreateVideo": _node(lambda images, **_: (images,), ("VIDEO",), **created),
         "SaveVideo": _node(_shown, (), video="VIDEO"),
     }
 
@@ -68,15 +63,11 @@ def _depth_model(model_name: str = "") -> tuple[Any, ...]:
     return SD2DepthCheckpointLoader().execute(str(BUNDLED_CHECKPOINT))[3:]
 
 
-def _camera_move(photo: Path) -> Tensor:
+def _camera_move(photo: Path) -> Components:
     image = read_image(photo)[0]
     (depth,) = SD2DepthEstimate().execute(image, *_depth_model())
-    return SD2DepthParallax().execute(image, depth, frames=FRAMES)[0]
+    return Components(SD2DepthParallax().execute(image, depth, frames=FRAMES)[0], FPS)
 
 
-def _one_noise(samples: Json) -> tuple[Json]:
-    return ({**samples, "batch_index": [0] * len(samples["samples"])},)
-
-
-def _shown(video: Tensor) -> Json:
-    return {"ui": preview_image(video)[1], "result": ()}
+def _shown(video: Film) -> Json:
+    return {"ui": preview_image(video.components().images)[1], "result": ()}

@@ -65,6 +65,17 @@ def image_batch(image1: Image, image2: Image) -> Image:
     return torch.cat((image1, image2))
 
 
+@node("ImageFromBatch", "ImageFromBatch")
+def image_from_batch(
+    image: Image,
+    batch_index: Annotated[int, integer(0, 0, 4095)],
+    length: Annotated[int, integer(1, 1, 4096)],
+) -> Image:
+    """Some images of a batch, as many as there are from an index on; beyond the last, the last."""
+    start = min(image.shape[0] - 1, batch_index)
+    return image[start : start + length].clone()
+
+
 @node("ImageCompositeMasked", "Image Composite Masked")
 def image_composite_masked(
     destination: Image,

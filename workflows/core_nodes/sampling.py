@@ -134,6 +134,19 @@ def repeat_latent_batch(samples: Latent, amount: Annotated[int, integer(1, 1, 64
     return result
 
 
+@node("LatentBatchSeedBehavior", "LatentBatchSeedBehavior")
+def latent_batch_seed_behavior(
+    samples: Latent,
+    seed_behavior: Annotated[str, (["random", "fixed"], {"default": "fixed"})],
+) -> Latent:
+    """Whether each latent of a batch starts from its own noise, or all from the first one's."""
+    result = {key: value for key, value in samples.items() if key != "batch_index"}
+    if seed_behavior == "fixed":
+        first = samples.get("batch_index", [0])[0]
+        result["batch_index"] = [first] * samples["samples"].shape[0]
+    return result
+
+
 @node("KSampler", "KSampler")
 def ksampler(
     model: Model,
