@@ -191,7 +191,7 @@ def _diffusers(path: Path, plan: Plan, precision: Precision) -> Callable[[], int
     parts = load(Checkpoint.open(path), _device(precision), Execution(precision))
     dtype = torch.bfloat16 if precision is Precision.BF16 else torch.float16
     for part in parts:
-        part.network.to(dtype)
+        torch.nn.Module.to(part.network, dtype)
     paint = diffusers_side(parts, plan.steps, plan.pixels)
 
     def side() -> int:

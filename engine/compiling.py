@@ -45,8 +45,8 @@ def _first(fast: Callable[..., Any], inputs: tuple[torch.Tensor, ...]) -> Any:
 
     try:
         return fast(*inputs)
-    except TorchDynamoException as error:
-        reason = str(error).strip().splitlines()[0]
+    except (TorchDynamoException, AssertionError) as error:  # older CUDA graphs assert
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CannotCompile(
             f"the UNet cannot be compiled: {reason}; run it without compiling"
         ) from error

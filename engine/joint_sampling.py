@@ -10,9 +10,12 @@ import inspect
 import logging
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from typing import Any
+
+import torch
 
 from ..sampling.latents import Latent
 from . import guidance
@@ -26,12 +29,12 @@ log = logging.getLogger(__name__)
 _HELD = 32
 
 
-def latents_within(memory: int, model: NoiseModel, height: int, width: int, size: int = 4) -> int:
+def latents_within(memory: int, model: NoiseModel, height: int, width: int) -> int:
     """How many latents of this size a call of the UNet may have within so many bytes, at least 1.
 
-    With guidance an image takes two of them. `size`: bytes of a number, 2 in half precision.
+    With guidance an image takes two of them. Half precision takes half of the memory.
     """
-    each = _HELD * model.model_channels * height * width * size
+    each = _HELD * model.model_channels * height * width * torch.float32.itemsize
     return max(1, memory // each)
 
 
@@ -58,21 +61,21 @@ class _Ticket:
 class Joint:
     """A group of threads that sample together.
 
-    `turn` is held by each of them while it works and released while it waits here. `sampling` may
-    be shared by several groups: one of them samples at a time. `most` limits the latents in a call
-    of the UNet.
+    `turn` is held by each of them while it works and released while it waits here. `sampling` has
+    one thread, also for other groups: one of them samples at a time, and CUDA graphs belong to a
+    thread. `memory` is what a call of the UNet may take in bytes, beside the weights.
     """
 
     def __init__(
         self,
         threads: int,
         turn: threading.Lock,
-        sampling: threading.Lock,
-        most: int | None = None,
+        sampling: Executor,
+        memory: int | None = None,
     ) -> None:
         self.begun = threading.Event()  # the first sampling, or the end of every thread
         self.cancelled = threading.Event()
-        self._threads, self._turn, self._sampling, self._most = threads, turn, sampling, most
+        self._threads, self._turn, self._sampling, self._memory = threads, turn, sampling, memory
         self._changed = threading.Condition()
         self._waiting: list[_Ticket] = []
 
@@ -118,18 +121,23 @@ class Joint:
             else:
                 return
         self.begun.set()
-        with self._sampling:
-            for group in _alike(tickets):
-                self._sample_group(group)
+        self._sampling.submit(copy_context().run, self._sample_all, tickets).result()
         with self._changed:
             self._changed.notify_all()
 
+    @torch.inference_mode()
+    def _sample_all(self, tickets: Sequence[_Ticket]) -> None:
+        for group in _alike(tickets):
+            self._sample_group(group)
+
     def _sample_group(self, tickets: Sequence[_Ticket]) -> None:
         first, requests = tickets[0], [ticket.request for ticket in tickets]
+        most = None
+        if self._memory is not None:
+            size = first.request.latent["samples"].shape[-2:]
+            most = latents_within(self._memory, first.model, *size)
         try:
-            results = guidance.sample_together(
-                first.model, requests, most=self._most, **first.settings
-            )
+            results = guidance.sample_together(first.model, requests, most=most, **first.settings)
         except Exception as error:
             if len(tickets) == 1:
                 first.error = error
@@ -185,6 +193,7 @@ def sample(*args: Any, **kwargs: Any) -> Latent:
     given.apply_defaults()
     settings = dict(given.arguments)
     model = settings.pop("model")
-    request = Request(*(settings.pop(name) for name in _REQUEST), copy_context())
+    own = {name: settings.pop(name) for name in _REQUEST}
+    request = Request(**own, context=copy_context())
     joint, thread = membership
     return joint.sample(thread, model, request, settings)

@@ -95,7 +95,8 @@ class Editor:
         found: dict[str, None] = {}
         for node in self._needed():
             entry = self.prompt[node]
-            if "positive" in entry["inputs"] and "seed" in self._widgets(node):
+            is_sampler = self._widgets(node).keys() & {"seed", "noise_seed"}
+            if "positive" in entry["inputs"] and is_sampler:
                 found |= dict.fromkeys(self._texts_behind(node, side))
         if not found:
             raise EditError(f"no CLIP Text Encode feeds the {side} input of a sampler")

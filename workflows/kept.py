@@ -19,6 +19,9 @@ class Done:
     ui: Json
 
 
+_EACH = 1000  # bytes, about, of a result beside its tensors
+
+
 def recent(done: Mapping[str, Done], known: set[str], memory: int) -> dict[str, Done]:
     """The last of the results that are not `known`, as many as fit into so many bytes.
 
@@ -27,7 +30,7 @@ def recent(done: Mapping[str, Done], known: set[str], memory: int) -> dict[str, 
     """
     kept: list[tuple[str, Done]] = []
     for sign, one in reversed(list(done.items())):
-        size = math.inf if sign in known or one.ui else size_of(one.outputs)
+        size = math.inf if sign in known or one.ui else _EACH + size_of(one.outputs)
         if size <= memory:
             memory -= int(size)
             kept.append((sign, one))

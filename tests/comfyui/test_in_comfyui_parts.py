@@ -69,6 +69,26 @@ def test_the_text_encoder_alone(comfyui, run_both, depth_graph, part, layout):
     assert error(theirs[0][0], ours[0][0]) < LIMIT
 
 
+@pytest.mark.slow
+def test_the_text_encoder_alone_at_full_size(comfyui, run_both, depth_graph):
+    """Which ComfyUI tells by its number of layers, without the help of an extension."""
+    tensors = random_weights(FULL.text.tensors(), 0, torch.float16)
+    named = dict(text_keys(FULL.text).to_diffusers(tensors.__getitem__))
+    path = place(comfyui, "text_encoders") / "full.safetensors"
+    save_file({n: tensor.contiguous() for n, tensor in named.items()}, path)
+    graph = depth_graph(encode_depth=False)
+    loader = graph.add("CLIPLoader", clip_name=path.name, type="stable_diffusion", device="cpu")
+    early = graph.add("CLIPSetLastLayer", clip=loader(), stop_at_clip_layer=-24)
+    for clip in (loader(), early()):
+        graph.clip = clip
+        graph.add("TestKeep", value=graph.prompt("a (red:1.3) cottage by the sea"))
+    try:
+        for theirs, ours in run_both(graph):
+            assert error(theirs[0][0], ours[0][0]) < LIMIT
+    finally:
+        path.unlink()
+
+
 @pytest.mark.parametrize("layer", [-1, -2, -3, -4, -24])
 def test_an_earlier_layer_of_the_text_encoder(comfyui, run_both, depth_graph, layer):
     """The miniature has three; beyond the first, older versions of ComfyUI take the last one.

@@ -6,13 +6,13 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from sd2_depth2img.checkpoints.checkpoint import Checkpoint
 from sd2_depth2img.checkpoints.files.weights import open_weights
 from sd2_depth2img.checkpoints.identify.diagnosis import Part
 from sd2_depth2img.engine.lora import LoraDoesNotFit, with_lora
-from sd2_depth2img.engine.networks import load, text_tower
+from sd2_depth2img.engine.networks import add_difference, load, text_tower
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -213,3 +213,24 @@ def test_a_damaged_lora_is_refused_when_it_is_read(networks, lora):
     changed, _ = with_lora(lora(pair(CONV_IN, random(64, 2, 1, 1), down)), *networks)
     with pytest.raises(ValueError, match=r"style.safetensors: .*not a number"):
         _ = changed.network
+
+
+def test_a_lora_on_a_fine_tune_is_part_of_what_it_learnt(networks, lora, mini_checkpoint, tmp_path):
+    """Depth + (base with LoRA − base) is depth with the LoRA, where both have the layer."""
+    model, _ = networks
+    weights = load_file(mini_checkpoint)
+    first = Part.UNET.value + "input_blocks.0.0.weight"
+    weights[first] = weights[first][:, :4].contiguous()
+    save_file(weights, tmp_path / "base.safetensors")
+    base, *_ = load(Checkpoint.open(tmp_path / "base.safetensors", depth_only=False), "cpu")
+    file = lora(pair("diffusion_model.time_embed.0", random(256, 2), random(2, 64, seed=1)))
+    fine_tune, _ = with_lora(file, base, None, 0.5)
+    found, expected = (
+        one.network.time_embedding.linear_1.weight
+        for one in (
+            add_difference(model, fine_tune, base, 1.0),
+            with_lora(file, model, None, 0.5)[0],
+        )
+    )
+    assert torch.allclose(found, expected, atol=1e-5)
+    assert not torch.allclose(found, model.network.time_embedding.linear_1.weight, atol=0.1)

@@ -224,6 +224,30 @@ def test_prompts_are_found_through_the_nodes_between(editor):
     assert inputs(editor, "10")["text"] == "a dog"  # in the place of the link to node 11
 
 
+def test_prompts_and_seed_of_ksampler_advanced_behind_a_controlnet():
+    """All that is needed of it, for the search."""
+    control = {"positive": ["1", 0], "negative": ["2", 0]}
+    sampler = {"positive": ["3", 0], "negative": ["3", 1], "noise_seed": 1, "steps": 20}
+    entries = {
+        "1": ("CLIPTextEncode", {"text": "a house"}),
+        "2": ("CLIPTextEncode", {"text": ""}),
+        "3": ("ControlNetApplyAdvanced", control),
+        "4": ("KSamplerAdvanced", sampler),
+        "5": ("SaveLatent", {"samples": ["4", 0]}),
+    }
+    prompt = {
+        node: {"class_type": kind, "inputs": given} for node, (kind, given) in entries.items()
+    }
+    editor = Editor(Workflow(prompt), NODES)
+    editor.text("positive", "a cat")
+    editor.text("negative", "a dog")
+    editor.everywhere(["seed", "noise_seed"], 5)
+    editor.everywhere(["steps"], 4)
+    assert [inputs(editor, node)["text"] for node in "12"] == ["a cat", "a dog"]
+    assert inputs(editor, "4")["noise_seed"] == 5
+    assert inputs(editor, "4")["steps"] == 4
+
+
 def test_two_prompts_are_ambiguous(editor):
     editor.prompt["50"] = {
         "class_type": "CLIPTextEncode",

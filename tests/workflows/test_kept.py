@@ -37,15 +37,15 @@ def numbers(count):
 
 
 def test_the_last_ones_are_kept_as_far_as_they_fit():
-    done = {"a": numbers(10), "b": numbers(20), "c": numbers(100), "d": numbers(5)}
-    assert list(recent(done, set(), memory=140)) == ["a", "b", "d"]
-    assert list(recent(done, set(), memory=100)) == ["b", "d"]
+    done = {"a": numbers(10), "b": numbers(20), "c": numbers(1000), "d": numbers(5)}
+    assert list(recent(done, set(), memory=3140)) == ["a", "b", "d"]
+    assert list(recent(done, set(), memory=2100)) == ["b", "d"]
     assert list(recent(done, set(), memory=0)) == []
 
 
 def test_what_the_run_knows_has_its_own_place():
     done = {"a": numbers(10), "b": numbers(10)}
-    assert list(recent(done, {"a"}, memory=40)) == ["b"]
+    assert list(recent(done, {"a"}, memory=1040)) == ["b"]
 
 
 def test_what_was_shown_or_saved_is_done_again():

@@ -10,7 +10,7 @@ import torch
 from sd2_depth2img.engine import networks
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT
 from sd2_depth2img.workflows.graph import NodeError, Results, Runner, parse_workflow
-from sd2_depth2img.workflows.pipeline import run_all
+from sd2_depth2img.workflows.pipeline import in_groups, run_all
 from sd2_depth2img.workflows.problems import WorkflowError
 
 pytestmark = pytest.mark.usefixtures("base", "one_thread")
@@ -46,6 +46,10 @@ def item(seed, text="a red ball", width=64, steps=STEPS, cfg=3.0, mask=False):
     return parse_workflow(
         {name: {"class_type": kind, "inputs": inputs} for name, (kind, inputs) in nodes.items()}
     )
+
+
+def working():
+    return [t for t in threading.enumerate() if t.name.startswith(("workflow", "sampling"))]
 
 
 def latent(results):
@@ -97,13 +101,23 @@ def test_each_item_gets_the_warnings_about_it():
     assert squeezed == [False, True, False, True]
 
 
+@pytest.mark.parametrize(("memory", "anew"), [(0, {"4", "6"}), (2**24, set())])
+def test_what_items_share_is_computed_once_within_the_memory(memory, anew):
+    """A prompt and its depth map that another item has come between."""
+    runner = Runner(memory=memory)
+    for one in (item(1, "a red ball"), item(2, "a blue cube"), item(3, "a red ball")):
+        results = runner.run(one)
+    assert set(results.executed) == {"9", "10", "11"} | anew
+
+
 def test_items_share_calls_of_the_unet(unet_rows):
     list(run_all(Runner(), [item(seed) for seed in range(4)], at_once=4))
     assert unet_rows == [8] * STEPS
 
 
-def test_a_call_has_no_more_latents_than_asked_for(unet_rows):
-    list(run_all(Runner(), [item(seed) for seed in range(3)], at_once=3, most=4))
+def test_a_call_has_no_more_latents_than_fit_into_the_memory(unet_rows):
+    each = 32 * 64 * (8 * 8) * 4  # the miniature is 64 channels wide
+    list(run_all(Runner(), [item(seed) for seed in range(3)], at_once=3, memory=5 * each - 1))
     assert unet_rows == [4, 2] * STEPS
 
 
@@ -111,6 +125,20 @@ def test_what_does_not_fit_together_is_sampled_apart(unet_rows):
     items = [item(0), item(1, width=128), item(2, cfg=1.0), item(3), item(4, steps=STEPS + 1)]
     list(run_all(Runner(), items, at_once=5))
     assert sorted(unet_rows) == sorted([4] * STEPS + [2] * STEPS + [1] * STEPS + [2] * (STEPS + 1))
+
+
+def test_all_sampling_is_done_in_one_thread(monkeypatch):
+    """CUDA graphs belong to the thread that made them."""
+    threads = set()
+    predict_noise = networks.EngineModel.predict_noise
+
+    def watched(self, *inputs):
+        threads.add(threading.get_ident())
+        return predict_noise(self, *inputs)
+
+    monkeypatch.setattr(networks.EngineModel, "predict_noise", watched)
+    list(run_all(Runner(), [item(seed) for seed in range(5)], at_once=2))
+    assert len(threads) == 1
 
 
 def test_the_same_batch_gives_the_same_bits():
@@ -171,6 +199,19 @@ def test_one_is_decoded_while_the_next_is_sampled(monkeypatch):
     assert all(isinstance(one, Results) for one in results)
 
 
+def test_an_error_that_is_no_outcome_is_raised_when_all_threads_have_ended():
+    def work(number):
+        if number == 2:
+            raise LookupError("a bug")
+        return number
+
+    results = in_groups(work, range(9), threading.Lock(), at_once=2)
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(LookupError, match="a bug"):
+        next(results)
+    assert not working()
+
+
 def test_ctrl_c_stops_every_thread(monkeypatch):
     predict_noise = networks.EngineModel.predict_noise
     calls = []
@@ -185,11 +226,11 @@ def test_ctrl_c_stops_every_thread(monkeypatch):
     monkeypatch.setattr(networks.EngineModel, "predict_noise", slow)
     with pytest.raises(KeyboardInterrupt):
         list(run_all(Runner(), [item(seed, steps=500) for seed in range(4)], at_once=2))
-    assert not [thread for thread in threading.enumerate() if thread.name == "workflow"]
+    assert not working()
 
 
 def test_a_consumer_that_stops_early_leaves_no_thread():
     outcomes = run_all(Runner(), (item(seed) for seed in range(100)), at_once=2)
     next(outcomes)
     outcomes.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == "workflow"]
+    assert not working()
