@@ -6,8 +6,9 @@ Whatever runs workflows sets it with `use`, before models are loaded.
 import functools
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import torch
@@ -52,6 +53,25 @@ def use(execution: Execution) -> None:
     """Set it."""
     global _current
     _current = execution
+
+
+@contextmanager
+def in_precision(name: str | None) -> Iterator[None]:
+    """Within the block models are loaded to run in this one; None leaves it. Raises ValueError."""
+    before = _current
+    if name is not None:
+        use(replace(before, precision=_precision(name)))
+    try:
+        yield
+    finally:
+        use(before)
+
+
+def _precision(name: str) -> Precision:
+    names = [one.value for one in Precision]
+    if name not in names:
+        raise ValueError(f"the precision is {name!r}; expected one of {', '.join(names)}")
+    return Precision(name)
 
 
 # --- types ---------------------------------------------------------------------------------------

@@ -1,14 +1,14 @@
 """The embedded engine as a host: the functions of `host/interface.py`, outside ComfyUI."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
 from ..sampling.shortcuts import Shortcuts
-from . import devices
-from .devices import on as running_on  # noqa: F401 - functions of the host, as are the others
-from .folders import (  # noqa: F401
+from . import devices, execution
+from .folders import (  # noqa: F401 - functions of the host, as are the other imports
     checkpoint_names,
     checkpoint_path,
     depth_model_names,
@@ -38,6 +38,12 @@ def with_shortcuts(model: EngineModel, shortcuts: Shortcuts) -> EngineModel:
 
 def preview_folder() -> Path | None:
     return None
+
+
+@contextmanager
+def running_on(device: devices.Device | None, precision: str | None = None) -> Iterator[None]:
+    with devices.on(device), execution.in_precision(precision):
+        yield
 
 
 def core_nodes() -> Mapping[str, type]:

@@ -235,11 +235,18 @@ def core_nodes() -> Mapping[str, type]:
     return nodes.NODE_CLASS_MAPPINGS
 
 
-def running_on(device: torch.device | str | None) -> AbstractContextManager[None]:
+def running_on(
+    device: torch.device | str | None, precision: str | None = None
+) -> AbstractContextManager[None]:
     if device is not None:
         raise ValueError(
             f"the device is {str(device)!r}, but here ComfyUI decides where its models run; leave "
             "the device out, and start ComfyUI with --cpu or --cuda-device to choose another"
+        )
+    if precision is not None:
+        raise ValueError(
+            f"the precision is {precision!r}, but here ComfyUI decides how its models run; leave "
+            "the precision out, and start ComfyUI with --bf16-unet or the like to choose another"
         )
     return nullcontext()
 

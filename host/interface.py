@@ -83,10 +83,12 @@ class Host(Protocol[Model]):
         """The host's own nodes by class name; none where `workflows/core_nodes` has to do."""
         ...
 
-    def running_on(self, device: torch.device | str | None) -> AbstractContextManager[None]:
-        """Within the block networks are loaded to this device; None leaves it to the host.
+    def running_on(
+        self, device: torch.device | str | None, precision: str | None = None
+    ) -> AbstractContextManager[None]:
+        """Within the block networks are loaded to this device, diffusion models in this precision.
 
-        Raises ValueError for one that it cannot use.
+        None leaves either to the host. Raises ValueError for what it cannot use.
         """
         ...
 

@@ -33,7 +33,10 @@ class DepthToImage:
             lists it; the bundled miniature by default.
         lora: a LoRA, or several with their strengths, `{"style.safetensors": 0.8}`; names as Load
             LoRA lists them, outside of ComfyUI also paths.
-        device: "cpu", "cuda", …; CUDA where there is one by default. Not in ComfyUI, which decides.
+        device: "cpu", "cuda", …; CUDA where there is one by default.
+        precision: of UNet and VAE: fp32, bf16, fp16, or auto for half precision where it is faster.
+            By default the UNet runs in fp16 on a GPU, all else in fp32. In ComfyUI device and
+            precision are its own.
 
     Warnings reach the caller through Python's `warnings`. See docs/python.md.
     """
@@ -46,9 +49,10 @@ class DepthToImage:
         *,
         lora: ModelFile | Mapping[ModelFile, float] | None = None,
         device: str | torch.device | None = None,
+        precision: str | None = None,
     ) -> None:
         self._device = device
-        with spoken(), self._ready():
+        with spoken(), self._ready(precision):
             model, clip, vae, depth_model = _loaded(model)
             for file, one in _loras(lora).items():
                 model, clip = core_outputs(
@@ -186,8 +190,8 @@ class DepthToImage:
             return [to_pil(image) for image in decoded]
 
     @contextmanager
-    def _ready(self) -> Iterator[None]:
-        with torch.inference_mode(), host.running_on(self._device):
+    def _ready(self, precision: str | None = None) -> Iterator[None]:
+        with torch.inference_mode(), host.running_on(self._device, precision):
             yield
 
 

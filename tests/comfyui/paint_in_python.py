@@ -69,6 +69,7 @@ def main(comfyui: str, pack: str, base: str, checkpoint: str, tasks: str, result
         "last latent": bool((np.asarray(decoded.resize(last.shape[2:0:-1])) == last[0]).all()),
         "cancelled": _error(lambda: paint(painter, given, {"depth": "depth", "callback": _stop})),
         "device": _error(lambda: DepthToImage(checkpoint, device="cpu")),
+        "precision": _error(lambda: DepthToImage(checkpoint, precision="bf16")),
         "missing": _error(lambda: DepthToImage("nowhere.safetensors")),
         "warned": _warned(lambda: paint(painter, given, TASKS["mask"] | {"mask": "small mask"})),
     }

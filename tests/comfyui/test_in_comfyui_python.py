@@ -126,5 +126,6 @@ def test_every_step_is_seen_and_can_end_the_run(there):
 def test_what_is_said_there(there):
     said, _ = there
     assert "ComfyUI decides where its models run" in said["device"]
+    assert "ComfyUI decides how its models run" in said["precision"]
     assert said["missing"].startswith("FileNotFoundError: there is no checkpoint")
     assert "the mask has 32 x 32 pixels" in said["warned"]

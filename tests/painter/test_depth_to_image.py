@@ -420,6 +420,18 @@ def test_estimate_takes_one_picture(painter, pixels):
         painter.estimate([pixels, pixels])
 
 
+def test_a_precision_is_the_painters_own(checkpoint, painter, pixels):
+    half = DepthToImage(checkpoint, device="cpu", precision="bf16")
+    exact = painter(PROMPT, image=pixels, **QUICK)
+    rounded = half(PROMPT, image=pixels, **QUICK)
+    assert not same(rounded, exact)
+    error = np.subtract(*(one.astype(float) for one in arrays_of([*rounded, *exact])))
+    assert 10 * np.log10(255**2 / np.mean(error**2)) > 25
+    assert same(DepthToImage(checkpoint, device="cpu")(PROMPT, image=pixels, **QUICK), exact)
+    with pytest.raises(ValueError, match="precision is 'half'; expected one of auto, fp32, bf16"):
+        DepthToImage(checkpoint, precision="half")
+
+
 def test_a_device_that_is_not_there_is_named(checkpoint):
     with pytest.raises(ValueError, match="the device 'teapot' cannot be used"):
         DepthToImage(checkpoint, device="teapot")
