@@ -8,6 +8,7 @@ results come back to this process, the only one that writes.
 import logging
 import os
 import pickle
+import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -24,6 +25,7 @@ from .words import LOCAL
 
 _MOST_BLOCKS = 10_000  # each costs Ray Data some milliseconds and kilobytes
 _TRIES = 4  # of a task whose actor died
+_KNOCK = 10.0  # seconds
 _CORES = 4  # of an actor without a GPU, unless the computers have fewer
 
 Row = dict[str, bytes]
@@ -69,13 +71,14 @@ class Ray:
 
     def _connect(self) -> None:
         try:
+            _knock(self._address)
             self._ray.init(
                 address=self._address,
                 include_dashboard=False if self._address == LOCAL else None,
                 log_to_driver=False,
                 logging_level="ERROR",
             )
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise NobodyWorks(
                 f"there is no Ray cluster at {self._address} ({error}); give the address of one, "
                 "or leave it out to start one on this computer"
@@ -125,6 +128,13 @@ class Ray:
     def _nodes(self) -> list[Any]:
         nodes = [node for node in self._ray.nodes() if node["Alive"]]
         return [node for node in nodes if node["Resources"].get("CPU")] or nodes
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens, of which Ray itself is sure after minutes only."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=_KNOCK).close()
 
 
 def _last_line(error: Exception) -> str:

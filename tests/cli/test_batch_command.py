@@ -167,6 +167,13 @@ def test_a_server_that_does_not_answer_is_named(batch, here, capsys):
     assert "http://127.0.0.1:1 does not answer" in capsys.readouterr().err
 
 
+def test_a_cluster_that_does_not_answer_is_named(batch, here, capsys):
+    pytest.importorskip("ray")
+    write_noise(here / "in" / "a.png", 1)
+    assert batch(COPY, "--ray", "127.0.0.1:1") == main.FAILED
+    assert "there is no Ray cluster at 127.0.0.1:1" in capsys.readouterr().err
+
+
 # --- options -------------------------------------------------------------------------------------
 
 
