@@ -433,6 +433,7 @@ def test_nothing_slow_is_imported_before_it_is_needed():
 
 @pytest.fixture
 def _usual_execution():
+    execution.unet_type.cache_clear()  # it says what it takes once
     yield
     execution.use(execution.Execution())
     execution.unet_type.cache_clear()
