@@ -69,7 +69,7 @@ def _add_batch(commands: Any) -> argparse.ArgumentParser:
         metavar="N|random",
         help="seed of every sampler; random: another one for each picture, kept in the manifest",
     )
-    _add_edits(batch)
+    _add_edits(batch, "FILE|FOLDER")  # a folder has one for each picture, by its name
     _add_back_ends(add)
     return batch
 
@@ -126,11 +126,11 @@ def _add_image(command: argparse.ArgumentParser) -> None:
     command.add_argument("--input", type=given_path, metavar="DIR", help="input folder")
 
 
-def _add_edits(command: argparse.ArgumentParser) -> None:
+def _add_edits(command: argparse.ArgumentParser, files: str = "FILE") -> None:
     """What can be changed in a workflow, whichever it is, and where its files are."""
     add = command.add_argument
-    add("--depth", metavar="FILE", help="depth map to use instead of estimating one")
-    add("--mask", metavar="FILE", help="mask to use, a grey image: white is repainted")
+    add("--depth", metavar=files, help="depth map to use instead of estimating one")
+    add("--mask", metavar=files, help="mask to use, a grey image: white is repainted")
     add("--negative", metavar="TEXT", help="what the image should not show")
     add("--steps", type=int, metavar="N", help="steps of every sampler")
     add("--checkpoint", metavar="FILE", help="a file or a diffusers folder, by its path or name")

@@ -22,18 +22,18 @@ def as_in_a_shell(file: str, folder: Path) -> str:
 
 
 def picture(file: str, folder: Path) -> str:
-    """The same of a picture; FileNotFoundError for many of them says how to run them in turn."""
+    """The same of a picture; FileNotFoundError for many of them says how to run them all."""
     from ..engine.frames import ManyPictures, check_one_picture
 
     try:
         for place in (folder / file, Path(file)) if file else ():
             check_one_picture(place)
     except ManyPictures as error:
-        raise FileNotFoundError(f"{error}; {_in_turn(error.path)}") from error
+        raise FileNotFoundError(f"{error}; {_all_of(error.path)}") from error
     return as_in_a_shell(file, folder)
 
 
-def _in_turn(many: Path) -> str:
+def _all_of(many: Path) -> str:
     first = ""
     if not many.is_dir():
         film, many = many, many.with_suffix("")
@@ -41,7 +41,6 @@ def _in_turn(many: Path) -> str:
             f"make pictures of it (ffmpeg -i {shlex.join([str(film), f'{many}/%05d.png'])}), and "
         )
     return (
-        f"{first}run them in turn, in a shell for example: for frame in "
-        f'{shlex.quote(str(many))}/*; do depth2img run WORKFLOW --image "$frame"; done (with a '
-        'depth map for each: --depth DEPTHS/"$(basename "$frame")" too)'
+        f"{first}run all of them: depth2img batch WORKFLOW --input {shlex.quote(str(many))} "
+        "--output FOLDER (with a depth map for each: --depth DEPTHS too)"
     )

@@ -13,16 +13,16 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_a_folder_is_told_how_its_frames_are_run(folder):
-    loop = r"shots is a folder, and one picture .*for frame in .*shots/\*; do depth2img run"
+    told = r"shots is a folder, and one picture .*depth2img batch WORKFLOW --input \S*shots --out"
     for name in ("shots", "input/shots", str(folder / "shots")):
-        with pytest.raises(FileNotFoundError, match=loop):
+        with pytest.raises(FileNotFoundError, match=told):
             picture(name, folder)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".MOV"])
 def test_a_film_is_told_how_it_becomes_pictures(folder, suffix):
     (folder / f"my clip{suffix}").write_bytes(b"\0\0\0\x18ftypmp42")
-    told = r"is a film, .*ffmpeg -i '\S* clip\S*' '\S* clip/%05d.png'\), .* in '\S* clip'/\*; do"
+    told = r"is a film, .*ffmpeg -i '\S* clip\S*' '\S* clip/%05d.png'\), .* --input '\S* clip' --"
     with pytest.raises(FileNotFoundError, match=told):
         picture(f"my clip{suffix}", folder)
 
