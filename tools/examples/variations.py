@@ -1,7 +1,7 @@
 """Examples that paint many images: styles, variations, strengths, passes, frames."""
 
 from .example import BOTTOM, Example
-from .page import BLUE, GREEN, RED, VIOLET, YELLOW
+from .page import GREEN, RED, VIOLET, YELLOW
 
 
 def style_transfer(page: Example) -> None:
@@ -159,9 +159,8 @@ def video(page: Example) -> None:
     page.group("Depth maps", GREEN, 270, row=BOTTOM)
     depth = page.estimate(frames, normalize="whole batch", smooth=2.0)
     prompts = page.prompts("a red clay statue on a blue background")
-    encoded = page.encode(depth=depth, **prompts)
-    page.group("Speed", BLUE, 250)
     faster = page.add("SD2DepthFaster", model=page.model)
+    encoded = page.encode(depth=depth, **prompts)
     latent = page.latent_of(frames)
     same = page.add("LatentBatchSeedBehavior", "One noise for all", samples=latent)
     same.inputs["seed_behavior"] = "fixed"
