@@ -4,6 +4,8 @@ import argparse
 import logging
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,11 +42,22 @@ def batch(options: argparse.Namespace) -> bool:
     if draws:
         options.seed = None
     common = _with_whole_paths(changes(options))
-    for handler in logging.root.handlers:  # what items are warned of goes into the manifest
-        handler.setLevel(logging.ERROR)
-    with OutputFolder.opened(options.output) as output:
+    with _errors_alone(), OutputFolder.opened(options.output) as output:
         work = Batch(items, workflow, common, output, draws, options.precision)
         return _run(work, _back_end(options, workflow, output, work.first()))
+
+
+@contextmanager
+def _errors_alone() -> Iterator[None]:
+    """Log no warnings: what items are warned of goes into the manifest."""
+    levels = [(handler, handler.level) for handler in logging.root.handlers]
+    for handler, _ in levels:
+        handler.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for handler, level in levels:
+            handler.setLevel(level)
 
 
 def _run(work: Batch, back_end: BackEnd) -> bool:

@@ -1,6 +1,7 @@
 """`depth2img batch`: its options, what it prints, how it ends, and what a kill leaves."""
 
 import json
+import logging
 import random
 import subprocess
 import sys
@@ -71,6 +72,13 @@ def test_all_done_is_0_and_the_manifest_is_named(batch, here, capsys):
     assert said.out == "out/manifest.jsonl\n"
     assert said.err == "1 of 1 item done, 0 failed\n"
     assert (here / "out" / "sub" / "a.png").is_file()
+
+
+def test_warnings_are_logged_again_after_a_batch(batch, here, caplog):
+    write_noise(here / "in" / "a.png", 1)
+    assert batch(COPY) == main.OK
+    logging.getLogger("sd2_depth2img.somewhere").warning("heard")
+    assert "heard" in caplog.text
 
 
 def test_precision_is_for_what_runs_here(batch, here, capsys):
