@@ -6,7 +6,6 @@ What belongs to `photo.jpg` is found by its name, `photo.depth.png`, `photo.mask
 folders are searched, and mirrored by the results.
 """
 
-import mimetypes
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from typing import Any
 
 from ..depth.depth_files import SUFFIXES
 from ..disk.sentences import in_words
+from ..engine.folders import is_image
 from ..engine.frames import FILMS
 from ..images.counts import counted
 from ..workflows.changes import Changes
@@ -97,7 +97,7 @@ class _Found:
         first = place.parts[0].lower() if len(place.parts) > 1 else ""
         role = FOLDERS.get(first, "image")
         name = str(PurePosixPath(*place.parts[first in FOLDERS :]).with_suffix(""))
-        if role == "image" and _is_picture(path):
+        if role == "image" and is_image(path.name):
             self.pictures.append((name, path))
         elif role != "image" and _fits(path, role):
             self.companions[role][name] = path
@@ -199,9 +199,4 @@ def _text(path: Path) -> str:
 def _fits(path: Path, role: str) -> bool:
     if role in _TEXTS:
         return path.suffix.lower() == ".txt"
-    return role in ("depth", "mask") and (_is_picture(path) or path.suffix.lower() in SUFFIXES)
-
-
-def _is_picture(path: Path) -> bool:
-    kind, _ = mimetypes.guess_type(path.name, strict=False)
-    return kind is not None and kind.startswith("image/")
+    return role in ("depth", "mask") and (is_image(path.name) or path.suffix.lower() in SUFFIXES)

@@ -68,6 +68,7 @@ def _rows(content: str, path: Path) -> Iterator[dict[str, str]]:
                     f"{path}, line {reader.line_num}: {len(cells)} cells for {len(columns)} "
                     'columns; a text that holds the separator stands in quotes: "red, blue"'
                 )
+            # Not strict: a row may end early; cells beyond the columns were refused.
             yield dict(zip(columns, (cell.strip() for cell in cells), strict=False))
     except csv.Error as error:
         raise UnusableInput(f"{path}, line {reader.line_num}: {error}; save it again") from error

@@ -199,7 +199,7 @@ def input_names(suffixes: tuple[str, ...] = (), images: bool = True) -> list[str
     folder = current().input
     names = [path.name for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
     return sorted(
-        name for name in names if name.lower().endswith(suffixes) or (images and _is_image(name))
+        name for name in names if name.lower().endswith(suffixes) or (images and is_image(name))
     )
 
 
@@ -264,7 +264,8 @@ def _annotated(name: str) -> tuple[str, Path]:
     return name, folders.input
 
 
-def _is_image(name: str) -> bool:
+def is_image(name: str) -> bool:
+    """Whether a file's name says that it is an image."""
     # Not strict: WebP and others count, too, that are no official types.
     kind, _ = mimetypes.guess_type(name, strict=False)
     return kind is not None and kind.startswith("image/")

@@ -12,20 +12,8 @@ from sd2_depth2img.batches.items import Item, ItemList
 from sd2_depth2img.batches.results import OutputFolder
 from sd2_depth2img.batches.tasks import WorkflowFile
 from sd2_depth2img.engine import folders
+from sd2_depth2img.tests.prompts import SCALE
 from sd2_depth2img.workflows.changes import Changes
-
-
-def entry(kind, **inputs):
-    return {"class_type": kind, "inputs": inputs}
-
-
-SCALE = {
-    "1": entry("LoadImage", image="photo.png"),
-    "2": entry(
-        "ImageScale", image=["1", 0], upscale_method="area", width=4, height=4, crop="disabled"
-    ),
-    "3": entry("SaveImage", images=["2", 0], filename_prefix="small"),
-}
 
 
 @pytest.fixture(autouse=True)

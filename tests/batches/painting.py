@@ -17,11 +17,7 @@ from PIL import Image
 
 from sd2_depth2img.batches.manifest import DONE, NAME, Record
 from sd2_depth2img.nodes.load import BUNDLED_CHECKPOINT
-
-
-def entry(kind, **inputs):
-    return {"class_type": kind, "inputs": inputs}
-
+from sd2_depth2img.tests.prompts import entry
 
 PAINT = {
     "1": entry("SD2DepthCheckpointLoader", ckpt_name=str(BUNDLED_CHECKPOINT)),

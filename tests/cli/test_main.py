@@ -12,6 +12,7 @@ from PIL import Image
 
 from sd2_depth2img.cli import main
 from sd2_depth2img.engine import compiling, execution, folders
+from sd2_depth2img.tests.prompts import SCALE, entry
 from sd2_depth2img.workflows import graph
 
 
@@ -29,18 +30,6 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
-
-def entry(kind, **inputs):
-    return {"class_type": kind, "inputs": inputs}
-
-
-SCALE = {
-    "1": entry("LoadImage", image="photo.png"),
-    "2": entry(
-        "ImageScale", image=["1", 0], upscale_method="area", width=4, height=4, crop="disabled"
-    ),
-    "3": entry("SaveImage", images=["2", 0], filename_prefix="small"),
-}
 
 DEPTH = {
     "1": entry("SD2DepthCheckpointLoader", ckpt_name="512-depth-ema.safetensors"),

@@ -2,14 +2,11 @@
 
 import pytest
 
+from sd2_depth2img.tests.prompts import entry
 from sd2_depth2img.workflows.changes import Changes, apply
 from sd2_depth2img.workflows.edits import Editor
 from sd2_depth2img.workflows.graph import Workflow, all_nodes
 from sd2_depth2img.workflows.problems import EditError
-
-
-def entry(kind, **inputs):
-    return {"class_type": kind, "inputs": inputs}
 
 
 @pytest.fixture
